@@ -1,0 +1,16 @@
+/** Bytes named by their own SHA-256. A blob never changes, so any copy may be cached for ever. */
+import type { Digest } from "@cairn/protocol";
+
+export interface BlobStore {
+  /** Stores the bytes (once, however often they are put). Durable when it resolves: temp file, fsync, rename, fsync. */
+  put(bytes: Uint8Array | AsyncIterable<Uint8Array>, options?: { signal?: AbortSignal }): Promise<StoredBlob>;
+  /** Whole and checked against its digest. @throws {CairnError} `blob.missing`, `blob.corrupt` */
+  get(digest: Digest): Promise<Uint8Array>;
+  /** Bytes `start`…`end` (exclusive) as a stream, for HTTP ranges. @throws {CairnError} `blob.missing` */
+  stream(digest: Digest, range?: { start: number; end: number }): Promise<NodeJS.ReadableStream>;
+  stat(digest: Digest): Promise<StoredBlob | undefined>;
+  /** Removes every blob that `named` does not name and that is older than `graceMs`. Returns how many went. */
+  collect(named: (digest: Digest) => boolean, graceMs: number): Promise<{ removed: number; freedBytes: number }>;
+}
+
+export type StoredBlob = { digest: Digest; sizeBytes: number };

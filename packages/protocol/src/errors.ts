@@ -1,0 +1,122 @@
+/**
+ * Every error that crosses a package or the wire: a stable code, an HTTP status, whether trying again can help,
+ * and a text that says what to do. `docs/errors.md` is this table.
+ */
+export const ERRORS = {
+  "request.invalid": { status: 422, retry: false, text: "The request does not fit its schema; see `facts`." },
+  "request.not_json": { status: 422, retry: false, text: "The body is not JSON." },
+  "request.too_large": { status: 413, retry: false, text: "The request body is over the limit; send less." },
+  "request.rate_limited": { status: 429, retry: true, text: "Too many requests; wait and try again." },
+  "request.not_found": { status: 404, retry: false, text: "Nothing answers at this path." },
+  "request.method": { status: 405, retry: false, text: "This path does not take this method; see `Allow`." },
+  "auth.required": { status: 401, retry: false, text: "Not authenticated; send a bearer token." },
+  "auth.forbidden": { status: 403, retry: false, text: "Not allowed with this token or from this origin." },
+  "space.id_invalid": {
+    status: 400,
+    retry: false,
+    text: "A space id has 1 to 128 characters, no slash, backslash or control character, and is not a reserved word.",
+  },
+  "space.exists": { status: 409, retry: false, text: "A space with this id exists; choose another id." },
+  "space.missing": { status: 404, retry: false, text: "No such space; create it first." },
+  "space.closed": { status: 410, retry: false, text: "The space is closed and takes nothing new." },
+  "space.quota": { status: 413, retry: false, text: "The space's quota is used up; delete something or raise it." },
+  "log.trimmed": {
+    status: 410,
+    retry: false,
+    text: "Events this old are gone; take a snapshot and read on from its seq.",
+  },
+  "log.ahead": { status: 409, retry: false, text: "`after` is past the end of the log; read from `head`." },
+  "log.corrupt": {
+    status: 500,
+    retry: false,
+    text: "An event's checksum is wrong; run `cairn serve` with a restored copy.",
+  },
+  "store.full": { status: 507, retry: true, text: "The disk is full; free some space. What was acknowledged is safe." },
+  "store.failed": { status: 503, retry: true, text: "The disk refused a write; nothing was acknowledged." },
+  "store.locked": {
+    status: 409,
+    retry: false,
+    text: "Another server uses this data directory; stop it or use another one.",
+  },
+  "blob.missing": { status: 404, retry: false, text: "No blob has this digest." },
+  "blob.corrupt": {
+    status: 500,
+    retry: false,
+    text: "The stored bytes no longer match their digest and are not served.",
+  },
+  "blob.mismatch": { status: 422, retry: false, text: "The bytes do not have the digest that was declared." },
+  "image.empty": { status: 422, retry: false, text: "The file is empty." },
+  "image.unsupported": {
+    status: 415,
+    retry: false,
+    text: "Not a photo that Cairn reads; send JPEG, PNG, WebP or HEIC.",
+  },
+  "image.corrupt": {
+    status: 422,
+    retry: false,
+    text: "The photo is cut off or damaged; send it again from the original.",
+  },
+  "image.too_large": { status: 413, retry: false, text: "The photo is over the limit of 64 MiB or 100 megapixels." },
+  "image.too_slow": { status: 422, retry: false, text: "The photo took too long to decode and was refused." },
+  "image.missing": { status: 404, retry: false, text: "No such image in this space." },
+  "upload.too_many": {
+    status: 429,
+    retry: true,
+    text: "Too many photos wait in this space; wait until some are done.",
+  },
+  "operation.missing": { status: 404, retry: false, text: "No such operation in this space." },
+  "operation.finished": { status: 409, retry: false, text: "The operation has already ended." },
+  "operation.cancelled": { status: 409, retry: false, text: "The operation was cancelled." },
+  "operation.unknown_kind": { status: 422, retry: false, text: "No operation of this kind exists." },
+  "export.empty": {
+    status: 409,
+    retry: false,
+    text: "There is no model yet; add photos and wait for the first cameras.",
+  },
+  "live.hello_expected": { status: 422, retry: false, text: "The first message must be `hello`." },
+  "live.version": { status: 426, retry: false, text: "This server speaks live protocol version 1." },
+  "live.unknown_type": { status: 422, retry: false, text: "Unknown message type." },
+  "live.too_slow": {
+    status: 408,
+    retry: true,
+    text: "The client reads too slowly; reconnect and go on from your last seq.",
+  },
+  "engine.failed": { status: 500, retry: true, text: "The reconstruction failed on this photo." },
+  "engine.unavailable": { status: 503, retry: true, text: "The reconstruction engine could not start." },
+  "server.stopping": { status: 503, retry: true, text: "The server is shutting down; reconnect in a moment." },
+  "server.internal": { status: 500, retry: true, text: "Internal error; the server's log has the cause under `ref`." },
+} as const satisfies Record<string, { status: number; retry: boolean; text: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Plain values that say which one and how much; never a path of the server's disk. */
+export type ErrorFacts = Readonly<Record<string, string | number | boolean>>;
+
+/** The only error that crosses a package or the wire. */
+export class CairnError extends Error {
+  override readonly name = "CairnError";
+  readonly code: ErrorCode;
+  readonly facts: ErrorFacts;
+
+  constructor(code: ErrorCode, facts: ErrorFacts = {}, cause?: unknown) {
+    const detail = Object.entries(facts).map(([key, value]) => `${key}: ${value}`);
+    super(ERRORS[code].text + (detail.length ? ` (${detail.join(", ")})` : ""), cause === undefined ? {} : { cause });
+    this.code = code;
+    this.facts = facts;
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+
+  get retry(): boolean {
+    return ERRORS[this.code].retry;
+  }
+
+  /** The form every door answers with; `detail` is what older clients show. */
+  toJSON(): ErrorBody {
+    return { code: this.code, detail: this.message, retry: this.retry, facts: this.facts };
+  }
+}
+
+export type ErrorBody = { code: ErrorCode; detail: string; retry: boolean; facts: ErrorFacts };

@@ -1,0 +1,178 @@
+/**
+ * What can happen in a space. One schema value per event gives its TypeScript type, its JSON form and its check.
+ * An event never carries bytes: it names blobs, and a blob is durable before the event that names it.
+ */
+import Type, { type Static, type TSchema } from "typebox";
+import { Digest, Id, type Seq, TimeNs } from "./ids.ts";
+
+const Vec3 = Type.Tuple([Type.Number(), Type.Number(), Type.Number()]);
+export type Vec3 = Static<typeof Vec3>;
+
+/** World→camera (x right, y down, z forward): `x_cam = R(rotation) · x_world + translation`. Quaternion w first. */
+export const Pose = Type.Object({
+  rotation: Type.Tuple([Type.Number(), Type.Number(), Type.Number(), Type.Number()]),
+  translation: Vec3,
+});
+export type Pose = Static<typeof Pose>;
+
+/** A COLMAP camera model; pixels of the upright photo at full size, pixel centres at 0.5. */
+export const Intrinsics = Type.Object({
+  model: Type.Union([Type.Literal("PINHOLE"), Type.Literal("SIMPLE_RADIAL"), Type.Literal("RADIAL")]),
+  width: Type.Integer({ minimum: 1 }),
+  height: Type.Integer({ minimum: 1 }),
+  /** PINHOLE `fx, fy, cx, cy`; SIMPLE_RADIAL `f, cx, cy, k`; RADIAL `f, cx, cy, k1, k2`. */
+  params: Type.Array(Type.Number(), { minItems: 4, maxItems: 5 }),
+});
+export type Intrinsics = Static<typeof Intrinsics>;
+
+/** Model frame→frame of the generation before: `x' = scale · R(rotation) · x + translation`. */
+export const Similarity = Type.Object({
+  scale: Type.Number(),
+  rotation: Type.Tuple([Type.Number(), Type.Number(), Type.Number(), Type.Number()]),
+  translation: Vec3,
+});
+export type Similarity = Static<typeof Similarity>;
+
+export const SpaceSettings = Type.Object({
+  /** A full rebuild follows every this many images. */
+  rebuildEvery: Type.Integer({ minimum: 2, maximum: 1000, default: 10 }),
+  /** Most images the space takes. */
+  maxImages: Type.Integer({ minimum: 1, maximum: 100_000, default: 5000 }),
+  /** Most bytes of photos the space takes. */
+  maxBytes: Type.Integer({ minimum: 1, default: 50 * 2 ** 30 }),
+});
+export type SpaceSettings = Static<typeof SpaceSettings>;
+
+export const Gps = Type.Object({
+  latitudeDeg: Type.Number({ minimum: -90, maximum: 90 }),
+  longitudeDeg: Type.Number({ minimum: -180, maximum: 180 }),
+  altitudeM: Type.Optional(Type.Number()),
+});
+export type Gps = Static<typeof Gps>;
+
+/** Why a photo was not used, in words a program can branch on; `advice.ts` has the photographer's words. */
+export const Reason = Type.Union([
+  Type.Literal("blurred"),
+  Type.Literal("dark"),
+  Type.Literal("featureless"),
+  Type.Literal("overlap"),
+  Type.Literal("first"),
+  Type.Literal("rotation_only"),
+  Type.Literal("duplicate"),
+  Type.Literal("unreadable"),
+  Type.Literal("failed"),
+]);
+export type Reason = Static<typeof Reason>;
+
+export const Verdict = Type.Object({
+  image: Id,
+  verdict: Type.Union([Type.Literal("registered"), Type.Literal("waiting"), Type.Literal("rejected")]),
+  reason: Type.Optional(Reason),
+  /** The image this one is a copy of. */
+  duplicateOf: Type.Optional(Id),
+  /** Mean reprojection error, pixels of the full photo. */
+  reprojectionPx: Type.Optional(Type.Number({ minimum: 0 })),
+  /** Features that see a point of the model. */
+  matches: Type.Optional(Type.Integer({ minimum: 0 })),
+});
+export type Verdict = Static<typeof Verdict>;
+
+export const PosedCamera = Type.Object({
+  image: Id,
+  pose: Pose,
+  intrinsics: Intrinsics,
+  reprojectionPx: Type.Number({ minimum: 0 }),
+});
+export type PosedCamera = Static<typeof PosedCamera>;
+
+export const EVENTS = {
+  "space.created": Type.Object({
+    title: Type.String({ maxLength: 200 }),
+    settings: SpaceSettings,
+    expiresNs: Type.Optional(TimeNs),
+  }),
+  "space.renamed": Type.Object({ title: Type.String({ maxLength: 200 }) }),
+  "space.expiring": Type.Object({ expiresNs: Type.Optional(TimeNs) }),
+  "space.closed": Type.Object({ reason: Type.Union([Type.Literal("deleted"), Type.Literal("expired")]) }),
+
+  "image.added": Type.Object({
+    image: Id,
+    blob: Digest,
+    mediaType: Type.String(),
+    name: Type.String({ maxLength: 255 }),
+    sizeBytes: Type.Integer({ minimum: 1 }),
+    /** Upright size: EXIF orientation is applied. */
+    width: Type.Integer({ minimum: 1 }),
+    height: Type.Integer({ minimum: 1 }),
+    /** EXIF orientation 1–8 of the stored bytes. */
+    orientation: Type.Integer({ minimum: 1, maximum: 8 }),
+    /** Known calibration. */
+    camera: Type.Optional(Intrinsics),
+    /** Focal length as EXIF tells it, pixels of the upright photo. */
+    focalPx: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+    gps: Type.Optional(Gps),
+    capturedNs: Type.Optional(TimeNs),
+    /** Through which door: `http`, `tus`, `live`, a face's name. */
+    source: Type.String({ maxLength: 64 }),
+    contributor: Type.Optional(Type.String({ maxLength: 200 })),
+    /** The sender's own name for this upload; the same key again is the same image. */
+    key: Type.Optional(Type.String({ maxLength: 200 })),
+  }),
+  "image.judged": Verdict,
+
+  "camera.posed": Type.Object({ generation: Type.Integer({ minimum: 1 }), ...PosedCamera.properties }),
+  "segment.added": Type.Object({
+    generation: Type.Integer({ minimum: 1 }),
+    /** 0, 1, 2, … within the generation. */
+    segment: Type.Integer({ minimum: 0 }),
+    points: Type.Integer({ minimum: 1 }),
+    blob: Digest,
+    sizeBytes: Type.Integer({ minimum: 1 }),
+    min: Vec3,
+    max: Vec3,
+  }),
+  "generation.started": Type.Object({ generation: Type.Integer({ minimum: 1 }) }),
+  "generation.published": Type.Object({
+    generation: Type.Integer({ minimum: 1 }),
+    cameras: Type.Integer({ minimum: 0 }),
+    points: Type.Integer({ minimum: 0 }),
+    /** How the new model was laid onto the old frame, and the RMS distance left, as a part of the scene's size. */
+    alignment: Type.Optional(Similarity),
+    residual: Type.Optional(Type.Number({ minimum: 0 })),
+    /** The sparse model as COLMAP text files. */
+    model: Type.Optional(Type.Object({ cameras: Digest, images: Digest, points3D: Digest })),
+  }),
+
+  "operation.queued": Type.Object({ operation: Id, kind: Type.String({ maxLength: 64 }) }),
+  "operation.started": Type.Object({ operation: Id, kind: Type.String({ maxLength: 64 }) }),
+  "operation.progressed": Type.Object({
+    operation: Id,
+    stage: Type.String({ maxLength: 64 }),
+    done: Type.Number({ minimum: 0 }),
+    total: Type.Number({ minimum: 0 }),
+    message: Type.Optional(Type.String({ maxLength: 500 })),
+    /** Likely time left, milliseconds, from…to. */
+    etaMs: Type.Optional(Type.Tuple([Type.Number({ minimum: 0 }), Type.Number({ minimum: 0 })])),
+  }),
+  "operation.completed": Type.Object({
+    operation: Id,
+    result: Type.Optional(Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean()]))),
+  }),
+  "operation.failed": Type.Object({ operation: Id, code: Type.String(), message: Type.String({ maxLength: 500 }) }),
+  "operation.cancelled": Type.Object({ operation: Id }),
+} as const satisfies Record<string, TSchema>;
+
+export type EventType = keyof typeof EVENTS;
+export type EventData<T extends EventType> = Static<(typeof EVENTS)[T]>;
+
+/** What is handed to the log; the log gives it `seq` and `timeNs`. */
+export type EventDraft = {
+  [T in EventType]: { type: T; data: EventData<T>; cause?: Seq };
+}[EventType];
+
+/** What the log holds and everyone reads. `cause` is the seq of the event that led to this one. */
+export type CairnEvent = {
+  [T in EventType]: { seq: Seq; timeNs: TimeNs; type: T; cause?: Seq; data: EventData<T> };
+}[EventType];
+
+export type EventOf<T extends EventType> = Extract<CairnEvent, { type: T }>;

@@ -1,0 +1,42 @@
+export { ADVICE } from "./advice.ts";
+export { check } from "./check.ts";
+export { CairnError, ERRORS, type ErrorBody, type ErrorCode, type ErrorFacts } from "./errors.ts";
+export {
+  type CairnEvent,
+  EVENTS,
+  type EventData,
+  type EventDraft,
+  type EventOf,
+  type EventType,
+  Gps,
+  Intrinsics,
+  Pose,
+  PosedCamera,
+  Reason,
+  Similarity,
+  SpaceSettings,
+  type Vec3,
+  Verdict,
+} from "./events.ts";
+export {
+  decodeBlobFrame,
+  decodeImageFrame,
+  encodeBlobFrame,
+  encodeImageFrame,
+  FRAME,
+  MAX_MESSAGE_BYTES,
+} from "./frames.ts";
+export { checkSpaceId, Digest, Id, Seq, type SpaceId, TimeNs } from "./ids.ts";
+export { ClientMessage, ImageHead, type ImageReceipt, LIVE_VERSION, type ServerMessage } from "./live.ts";
+export {
+  applyEvent,
+  type CameraState,
+  canonicalState,
+  emptyState,
+  type GenerationState,
+  type ImageState,
+  type OperationState,
+  type SegmentState,
+  type SpaceState,
+} from "./state.ts";
+export { msToNs, nowNs, nsToMs } from "./time.ts";

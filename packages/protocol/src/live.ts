@@ -1,0 +1,61 @@
+/**
+ * The native live socket, `/v1/spaces/{id}/live`: facts as compact text, bytes as binary frames.
+ * Rules: docs/spec/live.md.
+ */
+import Type, { type Static } from "typebox";
+import type { ErrorBody } from "./errors.ts";
+import { type CairnEvent, Intrinsics } from "./events.ts";
+import { type Digest, type Id, Seq, TimeNs } from "./ids.ts";
+import type { SpaceState } from "./state.ts";
+
+export const LIVE_VERSION = 1;
+
+const CommandId = Type.String({ minLength: 1, maxLength: 64 });
+
+/** Text messages a client sends. `id` is the client's own and is answered exactly once by `answer`. */
+export const ClientMessage = Type.Union([
+  Type.Object({
+    type: Type.Literal("hello"),
+    version: Type.Integer(),
+    /** Last seq the client has, with the epoch it came from; left out by a newcomer. */
+    after: Type.Optional(Seq),
+    epoch: Type.Optional(Type.String({ maxLength: 64 })),
+    /** Bytes of blobs the server may push before it must wait for `credit`; 0 or none: the client pulls by HTTP. */
+    credit: Type.Optional(Type.Integer({ minimum: 0, maximum: 64 * 2 ** 20 })),
+    /** Channels whose signals the client wants. */
+    channels: Type.Optional(Type.Array(Type.String({ maxLength: 128 }), { maxItems: 64 })),
+    /** Shown to others in `presence`. */
+    name: Type.Optional(Type.String({ maxLength: 80 })),
+  }),
+  Type.Object({ type: Type.Literal("credit"), bytes: Type.Integer({ minimum: 1, maximum: 64 * 2 ** 20 }) }),
+  Type.Object({ type: Type.Literal("signal"), channel: Type.String({ maxLength: 128 }), data: Type.Unknown() }),
+  Type.Object({ type: Type.Literal("ping") }),
+  Type.Object({ type: Type.Literal("operation.start"), id: CommandId, kind: Type.String({ maxLength: 64 }) }),
+  Type.Object({ type: Type.Literal("operation.cancel"), id: CommandId, operation: Type.String({ maxLength: 64 }) }),
+]);
+export type ClientMessage = Static<typeof ClientMessage>;
+
+/** Head of the binary frame that uploads one photo: the frame is kind 1, then this as JSON, then the photo. */
+export const ImageHead = Type.Object({
+  id: CommandId,
+  name: Type.String({ maxLength: 255 }),
+  key: Type.Optional(Type.String({ maxLength: 200 })),
+  camera: Type.Optional(Intrinsics),
+  capturedNs: Type.Optional(TimeNs),
+  contributor: Type.Optional(Type.String({ maxLength: 200 })),
+});
+export type ImageHead = Static<typeof ImageHead>;
+
+/** Text messages a server sends. */
+export type ServerMessage =
+  /** Answer to `hello`. `recovered: false` is always followed by `snapshot`, `true` by the events after `after`. */
+  | { type: "welcome"; version: number; space: string; epoch: string; seq: Seq; recovered: boolean; pushBytes: number }
+  | { type: "snapshot"; epoch: string; seq: Seq; state: SpaceState }
+  | { type: "events"; events: CairnEvent[] }
+  | { type: "signal"; channel: string; from: string; data: unknown }
+  | { type: "answer"; id: string; result: Record<string, string | number | boolean> }
+  | { type: "error"; id?: string; error: ErrorBody; ref?: string }
+  | { type: "pong" };
+
+/** What an uploaded photo is answered with, through every door. */
+export type ImageReceipt = { image: Id; seq: Seq; blob: Digest; duplicateOf?: Id; known: boolean };

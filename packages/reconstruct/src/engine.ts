@@ -1,0 +1,89 @@
+/**
+ * The engine port: photos in, one at a time; poses and coloured points out, at once.
+ * Frames and units: poses are world→camera (COLMAP), pixels are of the upright photo at full size with pixel
+ * centres at 0.5, points are in the model's frame (unit: as good as known; the embedded engine's first baseline).
+ */
+import type { SparseModel } from "@cairn/formats";
+import type { Intrinsics, PosedCamera, Similarity, Verdict } from "@cairn/protocol";
+
+export type Photo = {
+  readonly image: string;
+  /** For reports and exports. */
+  readonly name: string;
+  /** `[heightPx, widthPx, 3]` sRGB, upright, at most `DECODE_SIDE_PX` on the long side. Lent: not kept, not changed. */
+  readonly rgb: Uint8Array;
+  readonly widthPx: number;
+  readonly heightPx: number;
+  /** Upright size of the photo itself. */
+  readonly fullWidthPx: number;
+  readonly fullHeightPx: number;
+  /** Names the bytes (SHA-256): the key under which features are cached. */
+  readonly digest: string;
+  /** Known calibration at full size: used as it is. */
+  readonly camera?: Intrinsics;
+  /** A first guess (EXIF), pixels at full size: refined. */
+  readonly focalPx?: number;
+};
+
+/** Photos are handed to the engine with this many pixels on the long side, or fewer. */
+export const DECODE_SIDE_PX = 1600;
+
+/** Coloured points; the same index in both arrays is one point. */
+export type Points = {
+  /** `[n, 3]` model frame. */
+  readonly positions: Float32Array;
+  /** `[n, 3]` sRGB. */
+  readonly colors: Uint8Array;
+};
+
+export type Step = {
+  /** Of the photo just given, and of every earlier one whose verdict changed. The last word on each. */
+  readonly verdicts: readonly Verdict[];
+  /** Cameras that are new or have moved visibly since they were last handed out. */
+  readonly cameras: readonly PosedCamera[];
+  /** Points never handed out before in this generation. */
+  readonly points: Points;
+  /** True when what was handed out before has moved so far that a rebuild is worth doing now. */
+  readonly rebuildAdvised: boolean;
+};
+
+export type Rebuild = {
+  readonly verdicts: readonly Verdict[];
+  /** All of them, in the frame of the generation before. */
+  readonly cameras: readonly PosedCamera[];
+  readonly points: Points;
+  /** How the refined model was laid onto the old frame; left out for the first. */
+  readonly alignment?: Similarity;
+  /** RMS distance that the alignment left between common cameras and points, as a part of the scene's size. */
+  readonly residual?: number;
+};
+
+export type Progress = (stage: string, done: number, total: number) => void;
+
+export type WorkOptions = { readonly signal?: AbortSignal; readonly onProgress?: Progress };
+
+/** How sure the engine is of the focal length it found. */
+export type FocalReport = {
+  readonly source: "given" | "exif" | "estimated";
+  readonly focalPx: number;
+  /** One standard deviation, pixels at full size. */
+  readonly sigmaPx: number;
+  readonly certain: boolean;
+};
+
+export interface Engine {
+  /** Takes one photo. A photo that cannot be placed waits inside the engine and is tried again at each later one. */
+  add(photo: Photo, options?: WorkOptions): Promise<Step>;
+  /** Refines everything. The result replaces all that was handed out before; it is laid onto the old frame. */
+  rebuild(options?: WorkOptions): Promise<Rebuild>;
+  /** Copies. */
+  model(): SparseModel;
+  focal(): FocalReport | undefined;
+  close(): Promise<void>;
+}
+
+/** Keeps what is expensive and depends on the photo alone. Losing it costs time, never a result. */
+export interface FeatureCache {
+  get(key: string): Promise<Uint8Array | undefined>;
+  put(key: string, bytes: Uint8Array): Promise<void>;
+}
