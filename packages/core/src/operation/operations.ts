@@ -19,7 +19,7 @@ export interface Operations {
    */
   start(
     kind: string,
-    work: (running: Running) => Promise<OperationResult | void>,
+    work: (running: Running) => Promise<OperationResult | undefined>,
     options?: { cause?: Seq },
   ): Promise<{ operation: Id; ended: Promise<"completed" | "failed" | "cancelled"> }>;
   /** @throws {CairnError} `operation.missing`, `operation.finished` */
