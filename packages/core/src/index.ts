@@ -3,5 +3,5 @@ export type { Channels, Signal } from "./channel/channels.ts";
 export type { Core } from "./core.ts";
 export type { CursorItem, CursorOptions } from "./live/cursor.ts";
 export type { SpaceLog } from "./log/space-log.ts";
-export type { OperationResult, Operations, Running } from "./operation/operations.ts";
+export type { OperationResult, Operations, Outcome, Running } from "./operation/operations.ts";
 export type { NewSpace, Space, SpaceSummary, Spaces } from "./space/spaces.ts";

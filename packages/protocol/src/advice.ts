@@ -11,4 +11,5 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
   duplicate: "The same photo is already here.",
   unreadable: "The photo could not be decoded.",
   failed: "The reconstruction failed on this photo; it is tried again with each new photo.",
+  cancelled: "Its processing was cancelled. Upload it again to have it used.",
 };

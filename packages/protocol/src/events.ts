@@ -61,6 +61,7 @@ export const Reason = Type.Union([
   Type.Literal("duplicate"),
   Type.Literal("unreadable"),
   Type.Literal("failed"),
+  Type.Literal("cancelled"),
 ]);
 export type Reason = Static<typeof Reason>;
 

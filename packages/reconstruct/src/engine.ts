@@ -62,6 +62,11 @@ export type Progress = (stage: string, done: number, total: number) => void;
 
 export type WorkOptions = { readonly signal?: AbortSignal; readonly onProgress?: Progress };
 
+export type RebuildOptions = WorkOptions & {
+  /** Lay the result onto these cameras rather than onto what was handed out before. */
+  readonly frame?: readonly PosedCamera[];
+};
+
 /** How sure the engine is of the focal length it found. */
 export type FocalReport = {
   readonly source: "given" | "exif" | "estimated";
@@ -75,7 +80,7 @@ export interface Engine {
   /** Takes one photo. A photo that cannot be placed waits inside the engine and is tried again at each later one. */
   add(photo: Photo, options?: WorkOptions): Promise<Step>;
   /** Refines everything. The result replaces all that was handed out before; it is laid onto the old frame. */
-  rebuild(options?: WorkOptions): Promise<Rebuild>;
+  rebuild(options?: RebuildOptions): Promise<Rebuild>;
   /** Copies. */
   model(): SparseModel;
   focal(): FocalReport | undefined;

@@ -7,6 +7,7 @@ export {
   type Points,
   type Progress,
   type Rebuild,
+  type RebuildOptions,
   type Step,
   type WorkOptions,
 } from "./engine.ts";

@@ -1,7 +1,10 @@
 /** Long work as events: queued, started, progress, then exactly one end. Rules: docs/spec/log.md. */
-import type { Id, Seq } from "@cairn/protocol";
+import type { EventDraft, Id, Seq } from "@cairn/protocol";
 
 export type OperationResult = Record<string, string | number | boolean>;
+
+/** What the work came to. `events` become durable in one append with `operation.completed`: both or neither. */
+export type Outcome = { result?: OperationResult; events?: readonly EventDraft[] };
 
 /** What the work itself sees. */
 export interface Running {
@@ -19,7 +22,7 @@ export interface Operations {
    */
   start(
     kind: string,
-    work: (running: Running) => Promise<OperationResult | undefined>,
+    work: (running: Running) => Promise<Outcome | undefined>,
     options?: { cause?: Seq },
   ): Promise<{ operation: Id; ended: Promise<"completed" | "failed" | "cancelled"> }>;
   /** @throws {CairnError} `operation.missing`, `operation.finished` */

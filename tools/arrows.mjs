@@ -1,0 +1,65 @@
+/**
+ * Holds the packages' imports against their package.json: an import needs a declared dependency, and every dependency
+ * inside the workspace points downward. npm links all workspaces at the root, so nothing else would notice.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { builtinModules } from "node:module";
+import { dirname, join, relative, resolve } from "node:path";
+import { root } from "./root.mjs";
+
+/** Lower may not import higher; equals may not import each other. ARCHITECTURE.md draws the same table. */
+const LEVEL = {
+  protocol: 0,
+  geometry: 0,
+  sample: 0, //
+  formats: 1,
+  images: 1,
+  client: 1, //
+  reconstruct: 2,
+  viewer: 2, //
+  core: 3,
+  web: 3, //
+  server: 4, //
+  cli: 5,
+};
+
+const problems = [];
+const files = (folder) =>
+  readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    return entry.isDirectory() ? files(path) : /\.tsx?$/.test(entry.name) ? [path] : [];
+  });
+
+for (const name of readdirSync(join(root, "packages"))) {
+  const folder = join(root, "packages", name);
+  const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  if (!(name in LEVEL)) problems.push(`packages/${name}: has no level in tools/arrows.mjs`);
+  const own = new Set(Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }));
+  const forTests = new Set([...own, ...Object.keys(manifest.devDependencies ?? {}), "fast-check", "playwright-core"]);
+
+  for (const dependency of own) {
+    const target = dependency.match(/^@cairn\/(.+)$/)?.[1];
+    if (target && LEVEL[target] >= LEVEL[name]) problems.push(`packages/${name}: depends upward on ${dependency}`);
+  }
+  for (const file of files(join(folder, "src"))) {
+    const where = relative(root, file);
+    const allowed = /\.test\.tsx?$|\/test\/|\.contract\.ts$/.test(file) || name === "web" ? forTests : own;
+    for (const [, specifier] of readFileSync(file, "utf8").matchAll(/(?:from|import)\s*\(?\s*["']([^"'\n]+)["']/g)) {
+      if (specifier.startsWith("node:")) continue;
+      if (builtinModules.includes(specifier)) problems.push(`${where}: write node:${specifier}`);
+      else if (specifier.startsWith(".")) {
+        const target = resolve(dirname(file), specifier);
+        if (!target.startsWith(folder)) problems.push(`${where}: reaches out of its package by ${specifier}`);
+      } else {
+        const parts = specifier.split("/");
+        const dependency = specifier.startsWith("@") ? parts.slice(0, 2).join("/") : parts[0];
+        if (!allowed.has(dependency))
+          problems.push(`${where}: imports ${dependency}, which its package.json does not name`);
+      }
+    }
+  }
+}
+
+for (const problem of problems) console.error(problem);
+console.log(problems.length ? `${problems.length} arrows point the wrong way` : "every arrow points downward");
+process.exit(problems.length ? 1 : 0);

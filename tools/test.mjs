@@ -1,0 +1,55 @@
+/**
+ * `npm test [-- NAME …]`: installs, builds, checks style and arrows, then runs every test with node's own runner.
+ * NAME keeps only the tests whose path contains it: `npm test -- core/log`.
+ */
+import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join, relative } from "node:path";
+import { root } from "./root.mjs";
+
+await import("./install.mjs");
+await import("./build.mjs");
+
+function run(title, command, args) {
+  console.log(`\n── ${title}`);
+  const result = spawnSync(command, args, { cwd: root, stdio: "inherit" });
+  return result.status === 0;
+}
+
+function testFiles(folder) {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return testFiles(path);
+    return entry.name.endsWith(".test.js") ? [path] : [];
+  });
+}
+
+const wanted = process.argv.slice(2);
+const files = readdirSync(join(root, "packages"))
+  .flatMap((name) => ["dist", "dist-test"].map((dist) => join(root, "packages", name, dist)))
+  .flatMap((dist) => {
+    try {
+      return testFiles(dist);
+    } catch {
+      return []; // not every package has both
+    }
+  })
+  .map((path) => relative(root, path))
+  .filter((path) => wanted.length === 0 || wanted.some((part) => path.includes(part)))
+  .sort();
+
+const checks =
+  wanted.length > 0 ||
+  (run("format and lint", join(root, "node_modules/.bin/biome"), ["check", "."]) &&
+    run("arrows between packages", process.execPath, ["tools/arrows.mjs"]) &&
+    run("rules of docs/spec have tests", process.execPath, ["tools/rules.mjs"]));
+if (!checks) process.exit(1);
+
+const ok = run(`${files.length} test files`, process.execPath, [
+  "--enable-source-maps",
+  "--test",
+  "--test-concurrency=2",
+  `--test-reporter=${process.env.CI ? "tap" : "spec"}`,
+  ...files,
+]);
+process.exit(ok ? 0 : 1);
