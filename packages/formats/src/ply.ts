@@ -1,0 +1,117 @@
+/**
+ * PLY point clouds, binary little endian: `float x y z`, `uchar red green blue`, 15 bytes a point.
+ * Written in pieces so that a large cloud is never in memory twice.
+ * Format: G. Turk, "The PLY polygon file format" (1994).
+ */
+import { CairnError } from "@cairn/protocol";
+
+export type PlyPoints = {
+  /** `[n, 3]` */
+  positions: Float32Array;
+  /** `[n, 3]` sRGB; white where the file has no colours. */
+  colors: Uint8Array;
+};
+
+const POINT_BYTES = 15;
+const POINTS_PER_PIECE = 65_536;
+/** A header longer than this is not one. */
+const MAX_HEADER_BYTES = 64 * 1024;
+
+/**
+ * The file's bytes: first the header, then pieces of at most `POINTS_PER_PIECE` points. Each piece is the caller's.
+ * @param positions `[n, 3]` @param colors `[n, 3]` sRGB
+ */
+export function* writePly(positions: Float32Array | Float64Array, colors: Uint8Array): Generator<Uint8Array> {
+  const n = positions.length / 3;
+  if (!Number.isInteger(n) || colors.length !== n * 3) {
+    throw new RangeError(`positions holds ${positions.length} numbers, colors ${colors.length}`);
+  }
+  const properties = [
+    ...["x", "y", "z"].map((axis) => `property float ${axis}`),
+    ...["red", "green", "blue"].map((name) => `property uchar ${name}`),
+  ];
+  const head = ["ply", "format binary_little_endian 1.0", "comment Cairn", `element vertex ${n}`, ...properties];
+  yield new TextEncoder().encode(`${[...head, "end_header"].join("\n")}\n`);
+  for (let from = 0; from < n; from += POINTS_PER_PIECE) {
+    const to = Math.min(n, from + POINTS_PER_PIECE);
+    const piece = new Uint8Array((to - from) * POINT_BYTES);
+    const view = new DataView(piece.buffer);
+    for (let i = from, at = 0; i < to; i++, at += POINT_BYTES) {
+      for (let axis = 0; axis < 3; axis++) view.setFloat32(at + 4 * axis, positions[3 * i + axis]!, true);
+      piece.set(colors.subarray(3 * i, 3 * i + 3), at + 12);
+    }
+    yield piece;
+  }
+}
+
+/** Size and accessor of each scalar type, by its two names. */
+const SCALARS = new Map<string, { sizeBytes: number; read: (view: DataView, at: number) => number }>(
+  (
+    [
+      [["char", "int8"], 1, (view, at) => view.getInt8(at)],
+      [["uchar", "uint8"], 1, (view, at) => view.getUint8(at)],
+      [["short", "int16"], 2, (view, at) => view.getInt16(at, true)],
+      [["ushort", "uint16"], 2, (view, at) => view.getUint16(at, true)],
+      [["int", "int32"], 4, (view, at) => view.getInt32(at, true)],
+      [["uint", "uint32"], 4, (view, at) => view.getUint32(at, true)],
+      [["float", "float32"], 4, (view, at) => view.getFloat32(at, true)],
+      [["double", "float64"], 8, (view, at) => view.getFloat64(at, true)],
+    ] satisfies [string[], number, (view: DataView, at: number) => number][]
+  ).flatMap(([names, sizeBytes, read]) => names.map((name) => [name, { sizeBytes, read }] as const)),
+);
+
+/**
+ * Reads the vertices of a binary little-endian PLY file whose first element is `vertex`. Copies.
+ * @throws {CairnError} `request.invalid` when it is not one, or is cut off
+ */
+export function readPly(bytes: Uint8Array): PlyPoints {
+  const { count, fields, strideBytes, bodyAt } = readHeader(bytes);
+  if (bytes.length < bodyAt + count * strideBytes) throw invalid("cut off");
+  const view = new DataView(bytes.buffer, bytes.byteOffset + bodyAt, count * strideBytes);
+  const positions = new Float32Array(count * 3);
+  const colors = new Uint8Array(count * 3).fill(255);
+  const copy = (names: readonly string[], into: Float32Array | Uint8Array) => {
+    for (const [axis, name] of names.entries()) {
+      const field = fields.get(name);
+      if (!field) continue;
+      for (let i = 0; i < count; i++) into[3 * i + axis] = field.read(view, i * strideBytes + field.offset);
+    }
+  };
+  copy(["x", "y", "z"], positions);
+  copy(["red", "green", "blue"], colors);
+  return { positions, colors };
+}
+
+function readHeader(bytes: Uint8Array) {
+  const text = new TextDecoder("latin1").decode(bytes.subarray(0, MAX_HEADER_BYTES));
+  const end = /^end_header\r?\n/m.exec(text);
+  if (!/^ply\r?\n/.test(text) || !end) throw invalid("no header");
+  let count = -1;
+  let elements = 0;
+  let strideBytes = 0;
+  let format = "";
+  const fields = new Map<string, { offset: number; read: (view: DataView, at: number) => number }>();
+  for (const line of text.slice(0, end.index).split(/\r?\n/)) {
+    const [word, a = "", b = ""] = line.trim().split(/\s+/);
+    if (word === "format") format = a;
+    if (word === "element") {
+      if (elements === 0) {
+        if (a !== "vertex" || !/^\d+$/.test(b)) throw invalid("vertex element");
+        count = Number(b);
+      }
+      elements++;
+    }
+    if (word !== "property" || elements !== 1) continue;
+    const scalar = SCALARS.get(a);
+    if (!scalar) throw invalid("vertex property");
+    fields.set(b, { offset: strideBytes, read: scalar.read });
+    strideBytes += scalar.sizeBytes;
+  }
+  if (format !== "binary_little_endian") throw invalid("format");
+  if (count < 0 || !["x", "y", "z"].every((name) => fields.has(name))) throw invalid("vertex element");
+  return { count, fields, strideBytes, bodyAt: end.index + end[0].length };
+}
+
+function invalid(problem: string): CairnError {
+  return new CairnError("request.invalid", { field: "ply", problem });
+}
