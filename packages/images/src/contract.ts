@@ -1,0 +1,31 @@
+/** What the server and its decoding process say to each other (structured clone over the fork's pipe). */
+import type { ErrorCode, ErrorFacts } from "@cairn/protocol";
+import type { ImageFacts } from "./image-facts.ts";
+
+export type DecodedImage = {
+  /** `[heightPx, widthPx, 3]` sRGB, upright. */
+  rgb: Uint8Array;
+  widthPx: number;
+  heightPx: number;
+  /** Upright size of the photo itself. */
+  fullWidthPx: number;
+  fullHeightPx: number;
+};
+
+export type Jobs = {
+  inspect: { bytes: Uint8Array };
+  decode: { bytes: Uint8Array; maxSidePx: number };
+  thumbnail: { bytes: Uint8Array; maxSidePx: number };
+};
+
+export type Results = { inspect: ImageFacts; decode: DecodedImage; thumbnail: Uint8Array };
+
+export type JobKind = keyof Jobs;
+
+/** One job at a time: no ids. */
+export type ToChild = { [K in JobKind]: { kind: K } & Jobs[K] }[JobKind];
+
+export type FromChild =
+  | { type: "ready" }
+  | { type: "done"; result: Results[JobKind]; rssBytes: number }
+  | { type: "failed"; code: ErrorCode; facts: ErrorFacts; rssBytes: number };

@@ -1,0 +1,289 @@
+/**
+ * Photos good and bad, through the real decoding process. Fixtures: `four-colours-*.heic`, 96 × 64, four flat
+ * quarters, made with libheif's `heif-enc` from a JPEG with EXIF (35 mm equivalent 26) and one in Display P3.
+ */
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+import { CairnError, type ErrorCode } from "@cairn/protocol";
+import sharp from "sharp";
+import { type ImageDecoder, openImageDecoder } from "./image-decoder.ts";
+
+const fixture = (name: string) => readFile(new URL(`../fixtures/${name}`, import.meta.url));
+
+/** Four flat quarters: red, green / blue, yellow. `[64, 96, 3]` */
+const COLOURS = [
+  [220, 30, 30],
+  [30, 200, 40],
+  [40, 60, 220],
+  [230, 210, 40],
+] as const;
+const W = 96;
+const H = 64;
+
+function fourColours() {
+  const rgb = Buffer.alloc(W * H * 3);
+  for (let y = 0; y < H; y++) {
+    for (let x = 0; x < W; x++) rgb.set(COLOURS[(x < W / 2 ? 0 : 1) + (y < H / 2 ? 0 : 2)]!, (y * W + x) * 3);
+  }
+  return sharp(rgb, { raw: { width: W, height: H, channels: 3 } });
+}
+
+/** A photo with detail, so that its file has a body to cut. */
+function noise(width: number, height: number) {
+  let seed = 7;
+  const rgb = Buffer.alloc(width * height * 3, 0).map(() => {
+    seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
+    return seed >>> 24;
+  });
+  return sharp(rgb, { raw: { width, height, channels: 3 } });
+}
+
+async function refusal(work: Promise<unknown>): Promise<ErrorCode | "accepted"> {
+  try {
+    await work;
+    return "accepted";
+  } catch (error) {
+    assert.ok(error instanceof CairnError, String(error));
+    return error.code;
+  }
+}
+
+/** Colours at the middle of the four quarters, each within `tolerance` levels. */
+function assertQuarters(image: { rgb: Uint8Array; widthPx: number; heightPx: number }, tolerance: number): void {
+  for (let q = 0; q < 4; q++) {
+    const x = Math.floor(image.widthPx * (q % 2 ? 0.75 : 0.25));
+    const y = Math.floor(image.heightPx * (q < 2 ? 0.25 : 0.75));
+    for (let c = 0; c < 3; c++) {
+      const got = image.rgb[(y * image.widthPx + x) * 3 + c]!;
+      assert.ok(Math.abs(got - COLOURS[q]![c]!) <= tolerance, `quarter ${q} channel ${c}: ${got}`);
+    }
+  }
+}
+
+describe("photos", () => {
+  let decoder: ImageDecoder;
+  before(() => {
+    decoder = openImageDecoder();
+  });
+  after(() => decoder.close());
+
+  for (const [form, make] of Object.entries({
+    jpeg: () => fourColours().jpeg({ quality: 95, chromaSubsampling: "4:4:4" }),
+    png: () => fourColours().png(),
+    webp: () => fourColours().webp({ quality: 95 }),
+    "png16 (16 bits a channel)": () => fourColours().toColourspace("rgb16").png(),
+    "jpeg in Display P3": () => fourColours().withIccProfile("p3").jpeg({ quality: 95, chromaSubsampling: "4:4:4" }),
+    "png with alpha": () => fourColours().ensureAlpha().png(),
+    "progressive jpeg": () => fourColours().jpeg({ progressive: true, quality: 95, chromaSubsampling: "4:4:4" }),
+  })) {
+    test(`GEN-30 ${form} decodes to upright 8-bit sRGB`, async () => {
+      const bytes = await make().toBuffer();
+      const facts = await decoder.inspect(bytes);
+      assert.deepEqual([facts.width, facts.height, facts.sizeBytes], [W, H, bytes.length]);
+      const image = await decoder.decode(bytes, { maxSidePx: 1600 });
+      assert.equal(image.rgb.length, W * H * 3);
+      assertQuarters(image, 4);
+    });
+  }
+
+  test("GEN-30 HEIC decodes, in sRGB and from Display P3", async () => {
+    for (const name of ["four-colours-srgb.heic", "four-colours-p3.heic"]) {
+      const bytes = await fixture(name);
+      const facts = await decoder.inspect(bytes);
+      assert.deepEqual([facts.mediaType, facts.width, facts.height], ["image/heic", W, H]);
+      assertQuarters(await decoder.decode(bytes, { maxSidePx: 1600 }), 6);
+    }
+  });
+
+  test("GEN-30 CMYK JPEG becomes RGB", async () => {
+    const bytes = await fourColours().toColourspace("cmyk").jpeg({ quality: 95 }).toBuffer();
+    assert.equal((await sharp(bytes).metadata()).space, "cmyk");
+    const image = await decoder.decode(bytes, { maxSidePx: 1600 });
+    assert.equal(image.rgb.length, W * H * 3);
+    // Inks hold fewer colours than light: which channels are strong is all that can be asked.
+    const strong = COLOURS.map((_, q) => {
+      const at = ((q < 2 ? 16 : 48) * W + (q % 2 ? 72 : 24)) * 3;
+      return Array.from(image.rgb.subarray(at, at + 3), (level) => level > 120);
+    });
+    assert.deepEqual(
+      strong,
+      COLOURS.map((colour) => colour.map((level) => level > 120)),
+    );
+  });
+
+  test("GEN-30 grey becomes three equal channels", async () => {
+    const bytes = await fourColours().toColourspace("b-w").png().toBuffer();
+    const { rgb } = await decoder.decode(bytes, { maxSidePx: 1600 });
+    assert.equal(rgb.length, W * H * 3);
+    for (let i = 0; i < rgb.length; i += 3) assert.ok(rgb[i] === rgb[i + 1] && rgb[i] === rgb[i + 2]);
+  });
+
+  test("GEN-30 every EXIF orientation is applied exactly once", async () => {
+    for (let orientation = 1; orientation <= 8; orientation++) {
+      // Turn the upright picture the other way, then say how it must be turned back.
+      const quarterTurn = { 5: 90, 6: 270, 7: 270, 8: 90 }[orientation] ?? (orientation === 3 ? 180 : 0);
+      const upright = await fourColours().png().toBuffer();
+      const turned = await sharp(upright).rotate(quarterTurn).png().toBuffer();
+      const stored = await sharp(turned)
+        .flop([2, 5, 7].includes(orientation))
+        .flip(orientation === 4)
+        .withMetadata({ orientation })
+        .jpeg({ quality: 95, chromaSubsampling: "4:4:4" })
+        .toBuffer();
+      assert.equal((await sharp(stored).metadata()).width, orientation >= 5 ? H : W);
+      const facts = await decoder.inspect(stored);
+      assert.deepEqual([facts.orientation, facts.width, facts.height], [orientation, W, H]);
+      assertQuarters(await decoder.decode(stored, { maxSidePx: 1600 }), 4);
+      const small = await sharp(await decoder.thumbnail(stored, 48)).metadata();
+      assert.deepEqual([small.width, small.height, small.orientation], [48, 32, undefined]);
+    }
+  });
+
+  test("a photo is made smaller to the side asked for, never larger", async () => {
+    const bytes = await fourColours().png().toBuffer();
+    const image = await decoder.decode(bytes, { maxSidePx: 30 });
+    assert.deepEqual([image.widthPx, image.heightPx, image.fullWidthPx, image.fullHeightPx], [30, 20, W, H]);
+    assert.equal((await decoder.decode(bytes, { maxSidePx: 500 })).widthPx, W);
+  });
+
+  test("EXIF gives focal length, place and time", async () => {
+    const facts = await decoder.inspect(await fixture("four-colours-srgb.heic"));
+    assert.ok(Math.abs(facts.focalPx! - (26 / 43.27) * Math.hypot(W, H)) < 1e-9);
+    assert.deepEqual(facts.gps, { latitudeDeg: 41.5, longitudeDeg: 2.1 });
+    assert.equal(facts.capturedNs, `${Date.UTC(2025, 5, 7, 6, 9, 10) / 1000}125000000`);
+  });
+
+  test("EXIF that lies is left out, and the decoder's size wins", async () => {
+    const lies = await fourColours()
+      .withExif({
+        IFD0: { ImageWidth: "100", ImageLength: "100" },
+        IFD2: { FocalLengthIn35mmFilm: "65000", DateTimeOriginal: "0000:00:00 00:00:00", PixelXDimension: "9" },
+        IFD3: { GPSLatitudeRef: "N", GPSLatitude: "999/1 0/1 0/1", GPSLongitudeRef: "E", GPSLongitude: "5/1 0/1 0/1" },
+      })
+      .jpeg()
+      .toBuffer();
+    const facts = await decoder.inspect(lies);
+    assert.deepEqual([facts.width, facts.height], [W, H]);
+    assert.deepEqual([facts.focalPx, facts.gps, facts.capturedNs], [undefined, undefined, undefined]);
+  });
+
+  test("the focal plane's resolution gives the focal length where no 35 mm equivalent does", async () => {
+    const bytes = await fourColours()
+      .withExif({
+        IFD2: {
+          FocalLength: "50/1",
+          FocalPlaneXResolution: "1000/10",
+          FocalPlaneResolutionUnit: "4",
+        },
+      })
+      .jpeg()
+      .toBuffer();
+    // libvips writes the size it knows; make it say that the photo was 50 times as large when it left the camera.
+    const width = bytes.indexOf(Buffer.from([0x02, 0xa0, 0x04, 0x00, 1, 0, 0, 0]));
+    assert.ok(width > 0);
+    assert.equal(bytes.readUInt32LE(width + 8), W);
+    bytes.writeUInt32LE(W * 50, width + 8);
+    assert.equal((await decoder.inspect(bytes)).focalPx, (50 * 100) / 50);
+  });
+
+  test("GEN-30 a photo cut off at any 64th of its length is refused", async () => {
+    const files = {
+      jpeg: await noise(120, 80).jpeg().toBuffer(),
+      progressive: await noise(120, 80).jpeg({ progressive: true }).toBuffer(),
+      png: await noise(120, 80).png().toBuffer(),
+      webp: await noise(120, 80).webp().toBuffer(),
+      heic: await fixture("four-colours-srgb.heic"),
+    };
+    for (const [form, bytes] of Object.entries(files)) {
+      assert.equal(await refusal(decoder.inspect(bytes)), "accepted", form);
+      for (let part = 0; part < 64; part++) {
+        const cut = Math.floor((bytes.length * part) / 64);
+        const code = await refusal(decoder.inspect(bytes.subarray(0, cut)));
+        assert.match(code, /^image\.(empty|unsupported|corrupt)$/, `${form} cut at ${cut} of ${bytes.length}`);
+      }
+    }
+  });
+
+  test("GEN-30 what is not a photo is refused by its content", async () => {
+    const refused: [string, Uint8Array, ErrorCode][] = [
+      ["nothing", Buffer.alloc(0), "image.empty"],
+      ["one byte", Buffer.from([0xff]), "image.unsupported"],
+      ["a start of JPEG", Buffer.from([0xff, 0xd8]), "image.unsupported"],
+      ["zeros", Buffer.alloc(100_000), "image.unsupported"],
+      ["text", Buffer.from("hello"), "image.unsupported"],
+      ["SVG", Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'), "image.unsupported"],
+      ["GIF", await fourColours().gif().toBuffer(), "image.unsupported"],
+      ["TIFF", await fourColours().tiff().toBuffer(), "image.unsupported"],
+      ["PDF", Buffer.from("%PDF-1.7\n"), "image.unsupported"],
+      ["AVIF", Buffer.from("\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf", "latin1"), "image.unsupported"],
+      ["JPEG's start, SVG's body", Buffer.from("\xff\xd8\xff<svg width='9' height='9'/>", "latin1"), "image.corrupt"],
+      ["HEIC's start only", Buffer.from("\0\0\0\x18ftypheic\0\0\0\0mif1heic", "latin1"), "image.corrupt"],
+    ];
+    for (const [what, bytes, code] of refused) assert.equal(await refusal(decoder.inspect(bytes)), code, what);
+  });
+
+  test("GEN-30 too many pixels or bytes are refused before anything is decoded", async () => {
+    const bomb = await sharp({ create: { width: 20_000, height: 10_000, channels: 3, background: "#345" } })
+      .png({ compressionLevel: 9 })
+      .toBuffer();
+    assert.ok(bomb.length < 2 ** 20, "a bomb is small");
+    const started = process.hrtime.bigint();
+    assert.equal(await refusal(decoder.inspect(bomb)), "image.too_large");
+    assert.ok(Number(process.hrtime.bigint() - started) < 2e9, "decoding it would take longer");
+
+    const heic = Buffer.from(await fixture("four-colours-srgb.heic"));
+    heic.writeUInt32BE(30_000, heic.indexOf("ispe") + 8);
+    heic.writeUInt32BE(30_000, heic.indexOf("ispe") + 12);
+    assert.equal(await refusal(decoder.inspect(heic)), "image.too_large");
+
+    const large = Buffer.alloc(64 * 2 ** 20 + 1);
+    large.set([0xff, 0xd8, 0xff]);
+    assert.equal(await refusal(decoder.inspect(large)), "image.too_large");
+  });
+});
+
+describe("a hostile photo", () => {
+  const photo = (act: number) => Uint8Array.from([0xff, 0xd8, 0xff, act]);
+  const open = (options: { deadlineMs?: number; processes?: number; maxWaiting?: number }) =>
+    openImageDecoder({ processes: 1, entry: new URL("./hostile-child.js", import.meta.url), ...options });
+
+  test("GEN-30 that hangs or kills its process costs its own request and no other", async (t) => {
+    const decoder = open({ deadlineMs: 300 });
+    t.after(() => decoder.close());
+    const codes = await Promise.all([0, 1, 0, 2, 0, 3, 0].map((act) => refusal(decoder.inspect(photo(act)))));
+    assert.deepEqual(codes, [
+      "accepted",
+      "image.too_slow",
+      "accepted",
+      "image.corrupt",
+      "accepted",
+      "accepted",
+      "accepted",
+    ]);
+  });
+
+  test("waiting photos are bounded, and one that is given up frees its place", async (t) => {
+    const decoder = open({ deadlineMs: 400, maxWaiting: 1 });
+    t.after(() => decoder.close());
+    const hanging = refusal(decoder.inspect(photo(1)));
+    const stop = new AbortController();
+    const waiting = decoder.inspect(photo(0), stop.signal).catch((error: unknown) => error);
+    assert.equal(await refusal(decoder.inspect(photo(0))), "upload.too_many");
+    const why = new Error("gone");
+    stop.abort(why);
+    assert.equal(await waiting, why);
+    const next = refusal(decoder.inspect(photo(0)));
+    assert.deepEqual([await hanging, await next], ["image.too_slow", "accepted"]);
+  });
+
+  test("closing refuses what waits and what comes", async () => {
+    const decoder = open({ deadlineMs: 5000 });
+    const running = refusal(decoder.inspect(photo(1)));
+    const waiting = refusal(decoder.inspect(photo(0)));
+    await decoder.close();
+    assert.equal(await waiting, "server.stopping");
+    assert.equal(await running, "server.stopping");
+    assert.equal(await refusal(decoder.inspect(photo(0))), "server.stopping");
+  });
+});
