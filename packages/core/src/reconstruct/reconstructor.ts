@@ -1,0 +1,83 @@
+/** Every open space gets its reconstruction; they take turns at the processor. */
+import type { SpaceId } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol";
+import { DECODE_SIDE_PX, type Engine, type FeatureCache } from "@cairn/reconstruct";
+import type { Core } from "../core.ts";
+import type { Space } from "../space/spaces.ts";
+import type { PhotoSource } from "./replay.ts";
+import { SpaceReconstructor } from "./space-reconstructor.ts";
+import { openTurns } from "./turn.ts";
+
+/** Bytes → upright pixels; `@cairn/images` has the one that survives hostile files. */
+export type Decode = (
+  bytes: Uint8Array,
+  options: { maxSidePx: number; signal?: AbortSignal },
+) => Promise<{ rgb: Uint8Array; widthPx: number; heightPx: number; fullWidthPx: number; fullHeightPx: number }>;
+
+export type ReconstructorOptions = {
+  core: Core;
+  decode: Decode;
+  openEngine: (options: { cache: FeatureCache }) => Promise<Engine>;
+  cache: FeatureCache;
+  /** Quiet time after the last photo before everything is refined once more. */
+  settleMs?: number;
+  /** Quiet time after which a space's engine is let go; the log brings it back. */
+  idleMs?: number;
+  onError: (error: unknown, about: string) => void;
+};
+
+export type Reconstructor = {
+  /** Starts a rebuild; resolves with its operation. @throws {CairnError} `export.empty`, `space.missing` */
+  rebuild(space: SpaceId): Promise<string>;
+  /** Stops the work; what is not done goes on after the next start. */
+  close(): Promise<void>;
+};
+
+export function startReconstructor(options: ReconstructorOptions): Reconstructor {
+  const { core, decode, openEngine, cache, settleMs = 1500, idleMs = 60_000, onError } = options;
+  const stopping = new AbortController();
+  const turn = openTurns();
+  const running = new Map<SpaceId, { reconstructor: SpaceReconstructor; ended: Promise<void> }>();
+
+  const photoOf: PhotoSource = async (image, signal) => ({
+    image: image.image,
+    name: image.name,
+    digest: image.blob,
+    ...(await decode(await core.blobs.get(image.blob), { maxSidePx: DECODE_SIDE_PX, signal })),
+    ...(image.camera && { camera: image.camera }),
+    ...(image.focalPx !== undefined && { focalPx: image.focalPx }),
+  });
+
+  function attach(space: Space): void {
+    if (stopping.signal.aborted || running.has(space.id)) return;
+    const signal = AbortSignal.any([stopping.signal, space.signal]);
+    const open = () => openEngine({ cache });
+    const reconstructor = new SpaceReconstructor({
+      space,
+      blobs: core.blobs,
+      openEngine: open,
+      photoOf,
+      turn,
+      signal,
+      settleMs,
+      idleMs,
+      onError,
+    });
+    const ended = reconstructor.run().finally(() => running.delete(space.id));
+    running.set(space.id, { reconstructor, ended });
+  }
+
+  core.spaces.onOpen(attach);
+  return {
+    async rebuild(id) {
+      await core.spaces.open(id);
+      const at = running.get(id);
+      if (!at) throw new CairnError("server.stopping");
+      return at.reconstructor.rebuild();
+    },
+    async close() {
+      stopping.abort(new CairnError("server.stopping"));
+      await Promise.allSettled([...running.values()].map(({ ended }) => ended));
+    },
+  };
+}

@@ -1,0 +1,86 @@
+/**
+ * Brings a fresh engine to where the log is. An engine is deterministic, so the same photos and rebuilds in the same
+ * order lead to the same model; where they do not (another release, a trimmed log), the caller is told and lays a new
+ * generation onto the cameras that everybody sees.
+ */
+import type { CairnEvent, EventOf, PosedCamera, Reason, SpaceState } from "@cairn/protocol";
+import type { Engine, Photo, WorkOptions } from "@cairn/reconstruct";
+import type { SpaceLog } from "../log/space-log.ts";
+
+const READ_EVENTS = 1000;
+
+/** Cameras may differ by this part of the model's size before a replay counts as different. */
+const SAME = 1e-6;
+
+const NOT_GIVEN: ReadonlySet<Reason> = new Set(["duplicate", "unreadable", "failed", "cancelled"]);
+
+export type PhotoSource = (image: EventOf<"image.added">["data"], signal: AbortSignal) => Promise<Photo>;
+
+/** @returns whether the engine's model is the one that the log tells of */
+export async function replay(
+  engine: Engine,
+  log: SpaceLog,
+  photoOf: PhotoSource,
+  signal: AbortSignal,
+  onProgress: NonNullable<WorkOptions["onProgress"]>,
+): Promise<boolean> {
+  const { seq: head, state } = log.snapshot();
+  const images = Object.values(state.images);
+  const known = images.filter((image) => wasGiven(image.verdict)).length;
+  const shown = new Map<string, PosedCamera>();
+  const given = new Set<string>();
+  const show = (cameras: readonly PosedCamera[]) => {
+    for (const camera of cameras) shown.set(camera.image, camera);
+  };
+  const give = async (image: EventOf<"image.added">["data"]) => {
+    signal.throwIfAborted();
+    given.add(image.image);
+    show((await engine.add(await photoOf(image, signal), { signal })).cameras);
+    onProgress("resume", given.size, known);
+  };
+
+  if (log.first > 1) {
+    for (const image of images) if (wasGiven(image.verdict)) await give(image);
+    return false;
+  }
+  const added = new Map<number, EventOf<"image.added">["data"]>();
+  for await (const event of eventsUntil(log, head)) {
+    if (event.type === "image.added") added.set(event.seq, event.data);
+    else if (event.type === "image.judged" && event.cause !== undefined) {
+      const image = added.get(event.cause);
+      if (image?.image === event.data.image && !given.has(image.image) && wasGiven(event.data)) await give(image);
+    } else if (event.type === "generation.published" && event.data.refined > 0) {
+      shown.clear();
+      show((await engine.rebuild({ signal })).cameras);
+    }
+  }
+  return sameCameras(shown, state);
+}
+
+/** Whether the engine ever got this photo: not a copy, not one that could not be decoded or broke the engine. */
+export function wasGiven(verdict: EventOf<"image.judged">["data"] | undefined): boolean {
+  return verdict !== undefined && (verdict.reason === undefined || !NOT_GIVEN.has(verdict.reason));
+}
+
+async function* eventsUntil(log: SpaceLog, head: number): AsyncGenerator<CairnEvent> {
+  let after = 0;
+  while (after < head) {
+    const events = await log.read(after, Math.min(READ_EVENTS, head - after));
+    if (events.length === 0) return;
+    yield* events;
+    after = events.at(-1)!.seq;
+  }
+}
+
+function sameCameras(shown: ReadonlyMap<string, PosedCamera>, state: SpaceState): boolean {
+  const cameras = Object.values(state.generations[state.generation]?.cameras ?? {});
+  if (cameras.length !== shown.size) return false;
+  const size = Math.max(1e-12, ...cameras.flatMap((camera) => camera.pose.translation.map(Math.abs)));
+  return cameras.every((camera) => {
+    const other = shown.get(camera.image);
+    if (!other) return false;
+    const moved = camera.pose.translation.map((value, i) => Math.abs(value - other.pose.translation[i]!) / size);
+    const turned = camera.pose.rotation.map((value, i) => Math.abs(value - other.pose.rotation[i]!));
+    return Math.max(...moved, ...turned) < SAME;
+  });
+}
