@@ -27,7 +27,16 @@ export {
   MAX_MESSAGE_BYTES,
 } from "./frames.ts";
 export { checkSpaceId, Digest, Id, Seq, type SpaceId, TimeNs } from "./ids.ts";
-export { ClientMessage, ImageHead, type ImageReceipt, LIVE_VERSION, type ServerMessage } from "./live.ts";
+export {
+  CLOSE,
+  ClientMessage,
+  ImageHead,
+  type ImageReceipt,
+  LIVE_VERSION,
+  PRESENCE,
+  type Presence,
+  type ServerMessage,
+} from "./live.ts";
 export {
   applyEvent,
   type CameraState,

@@ -26,6 +26,8 @@ export const ClientMessage = Type.Union([
     channels: Type.Optional(Type.Array(Type.String({ maxLength: 128 }), { maxItems: 64 })),
     /** Shown to others in `presence`. */
     name: Type.Optional(Type.String({ maxLength: 80 })),
+    /** The client's own name for itself, the same over reconnects: a command repeated after one is not done twice. */
+    client: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
   }),
   Type.Object({ type: Type.Literal("credit"), bytes: Type.Integer({ minimum: 1, maximum: 64 * 2 ** 20 }) }),
   Type.Object({ type: Type.Literal("signal"), channel: Type.String({ maxLength: 128 }), data: Type.Unknown() }),
@@ -48,14 +50,49 @@ export type ImageHead = Static<typeof ImageHead>;
 
 /** Text messages a server sends. */
 export type ServerMessage =
-  /** Answer to `hello`. `recovered: false` is always followed by `snapshot`, `true` by the events after `after`. */
-  | { type: "welcome"; version: number; space: string; epoch: string; seq: Seq; recovered: boolean; pushBytes: number }
+  /**
+   * Answer to `hello`. `recovered: false` is always followed by `snapshot`, `true` by the events after `after`.
+   * `seq` is the log's end; blobs of up to `pushBytes` are pushed; `peer` is what others see as `from`.
+   */
+  | {
+      type: "welcome";
+      version: number;
+      space: string;
+      epoch: string;
+      seq: Seq;
+      recovered: boolean;
+      pushBytes: number;
+      peer: string;
+    }
+  /** Replaces all the client knows. First after `recovered: false`; later only when the log was trimmed under it. */
   | { type: "snapshot"; epoch: string; seq: Seq; state: SpaceState }
-  | { type: "events"; events: CairnEvent[] }
+  /** In order. Without gaps from the client's seq on, unless `after` says that superseded ones were left out. */
+  | { type: "events"; events: CairnEvent[]; after?: Seq }
   | { type: "signal"; channel: string; from: string; data: unknown }
   | { type: "answer"; id: string; result: Record<string, string | number | boolean> }
   | { type: "error"; id?: string; error: ErrorBody; ref?: string }
   | { type: "pong" };
+
+/** The channel on which a server tells who is here. */
+export const PRESENCE = "presence";
+
+/** Data of a `presence` signal: the whole of it each time, so that a lost one costs nothing. */
+export type Presence = { count: number; peers: { peer: string; name: string }[] };
+
+/** Close codes of the live socket; 4xxx ones come after the handshake, for a browser sees no others. */
+export const CLOSE = {
+  normal: 1000,
+  stopping: 1001,
+  notAllowedId: 1008,
+  tooBig: 1009,
+  keepalive: 1011,
+  tooSlow: 1013,
+  unauthenticated: 4001,
+  forbidden: 4003,
+  missing: 4004,
+  version: 4006,
+  helloExpected: 4008,
+} as const;
 
 /** What an uploaded photo is answered with, through every door. */
 export type ImageReceipt = { image: Id; seq: Seq; blob: Digest; duplicateOf?: Id; known: boolean };

@@ -1,0 +1,205 @@
+/** The REST doors as typed calls. Needs `fetch` and nothing else, so it runs in a page, a worker and Node. */
+import {
+  CairnError,
+  type CairnEvent,
+  type Digest,
+  ERRORS,
+  type ErrorBody,
+  type ErrorCode,
+  type Id,
+  type ImageReceipt,
+  type ImageState,
+  type Intrinsics,
+  type Seq,
+  type SpaceId,
+  type SpaceSettings,
+  type SpaceState,
+  type TimeNs,
+} from "@cairn/protocol";
+
+export type ApiOptions = {
+  /** Where the server is, `http://host:port`; a path in front of `/v1` is kept. */
+  url: string;
+  token?: string;
+  fetch?: typeof globalThis.fetch;
+};
+
+export type SpaceInfo = {
+  id: SpaceId;
+  title: string;
+  createdNs: TimeNs;
+  expiresNs?: TimeNs;
+  images: number;
+  generation: number;
+  points: number;
+  head: Seq;
+  epoch: string;
+};
+
+export type PhotoFacts = {
+  name: string;
+  /** The sender's own name for this upload: the same key again is the same image, however often it is sent. */
+  key?: string;
+  camera?: Intrinsics;
+  capturedNs?: TimeNs;
+  contributor?: string;
+};
+
+type CallOptions = { signal?: AbortSignal | undefined };
+
+export class CairnApi {
+  readonly #base: string;
+  readonly #token: string | undefined;
+  readonly #fetch: typeof globalThis.fetch;
+
+  constructor({ url, token, fetch }: ApiOptions) {
+    this.#base = url.replace(/\/+$/, "");
+    this.#token = token;
+    // Called as a method of something else, a browser's fetch refuses.
+    this.#fetch = fetch ?? ((...args) => globalThis.fetch(...args));
+  }
+
+  async spaces(options?: CallOptions): Promise<SpaceInfo[]> {
+    return (await this.#json<{ spaces: SpaceInfo[] }>("GET", "/v1/spaces", options)).spaces;
+  }
+
+  createSpace(
+    space: { id?: SpaceId; title?: string; settings?: Partial<SpaceSettings>; expiresNs?: TimeNs } = {},
+    options?: CallOptions,
+  ): Promise<SpaceInfo> {
+    return this.#json("POST", "/v1/spaces", { ...options, json: space });
+  }
+
+  space(id: SpaceId, options?: CallOptions): Promise<SpaceInfo> {
+    return this.#json("GET", spacePath(id), options);
+  }
+
+  renameSpace(id: SpaceId, title: string, options?: CallOptions): Promise<SpaceInfo> {
+    return this.#json("PATCH", spacePath(id), { ...options, json: { title } });
+  }
+
+  async deleteSpace(id: SpaceId, options?: CallOptions): Promise<void> {
+    await this.call("DELETE", spacePath(id), options);
+  }
+
+  async images(id: SpaceId, options?: CallOptions): Promise<ImageState[]> {
+    return (await this.#json<{ images: ImageState[] }>("GET", spacePath(id, "images"), options)).images;
+  }
+
+  /** One photo in one request; the body is the photo itself. */
+  addImage(id: SpaceId, photo: Blob | Uint8Array, facts: PhotoFacts, options?: CallOptions): Promise<ImageReceipt> {
+    const query = new URLSearchParams(photoFields(facts));
+    const headers = { "content-type": "application/octet-stream" };
+    return this.#json("POST", `${spacePath(id, "images")}?${query}`, { ...options, body: photo, headers });
+  }
+
+  /** Events after `after`, in order; empty at the log's end. @throws {CairnError} `log.trimmed`, `log.ahead` */
+  events(
+    id: SpaceId,
+    after: Seq,
+    { limit, ...options }: CallOptions & { limit?: number } = {},
+  ): Promise<{ events: CairnEvent[]; head: Seq; epoch: string }> {
+    const query = `after=${after}${limit === undefined ? "" : `&limit=${limit}`}`;
+    return this.#json("GET", `${spacePath(id, "events")}?${query}`, options);
+  }
+
+  snapshot(id: SpaceId, options?: CallOptions): Promise<{ seq: Seq; epoch: string; state: SpaceState }> {
+    return this.#json("GET", spacePath(id, "snapshot"), options);
+  }
+
+  startOperation(id: SpaceId, kind: string, options?: CallOptions): Promise<{ operation: Id }> {
+    return this.#json("POST", spacePath(id, "operations"), { ...options, json: { kind } });
+  }
+
+  async cancelOperation(id: SpaceId, operation: Id, options?: CallOptions): Promise<void> {
+    await this.call("DELETE", spacePath(id, "operations", operation), options);
+  }
+
+  /** A PLY cloud, or the COLMAP text model as one zip. The answer's body is not read yet. */
+  async exportModel(id: SpaceId, format: "ply" | "colmap", options?: CallOptions): Promise<Response> {
+    return this.call("GET", spacePath(id, "exports", format), options);
+  }
+
+  /** Where a blob can be fetched, for `<img src>` and the like. */
+  blobUrl(digest: Digest): string {
+    return `${this.#base}/v1/blobs/${digest}`;
+  }
+
+  async blob(digest: Digest, options?: CallOptions): Promise<Uint8Array> {
+    return new Uint8Array(await (await this.call("GET", `/v1/blobs/${digest}`, options)).arrayBuffer());
+  }
+
+  /** Where tus uploads of this space start, and the headers they need. */
+  uploads(id: SpaceId): { endpoint: string; headers: Record<string, string> } {
+    return { endpoint: this.#base + spacePath(id, "uploads"), headers: this.#auth() };
+  }
+
+  liveUrl(id: SpaceId): string {
+    return `${this.#base.replace(/^http/, "ws")}${spacePath(id, "live")}`;
+  }
+
+  /** Any call. @throws {CairnError} what the server answered; {@link TypeError} when it could not be reached */
+  async call(
+    method: string,
+    path: string,
+    { json, body, headers, signal }: CallOptions & CallBody = {},
+  ): Promise<Response> {
+    const init: RequestInit = { method, headers: { ...this.#auth(), ...headers } };
+    if (signal) init.signal = signal;
+    if (json !== undefined) {
+      init.body = JSON.stringify(json);
+      init.headers = { ...init.headers, "content-type": "application/json" };
+    } else if (body) init.body = body as BodyInit;
+    const response = await this.#fetch(this.#base + path, init);
+    if (!response.ok) throw await errorOf(response);
+    return response;
+  }
+
+  async #json<T>(method: string, path: string, options: (CallOptions & CallBody) | undefined): Promise<T> {
+    return (await (await this.call(method, path, options)).json()) as T;
+  }
+
+  #auth(): Record<string, string> {
+    return this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };
+  }
+}
+
+type CallBody = { json?: unknown; body?: Blob | Uint8Array; headers?: Record<string, string> };
+
+/** The facts of a photo as flat text fields: query of a POST, metadata of a tus upload. */
+export function photoFields({ name, key, camera, capturedNs, contributor }: PhotoFacts): Record<string, string> {
+  return {
+    name,
+    ...(key === undefined ? {} : { key }),
+    ...(camera === undefined ? {} : { camera: JSON.stringify(camera) }),
+    ...(capturedNs === undefined ? {} : { capturedNs }),
+    ...(contributor === undefined ? {} : { contributor }),
+  };
+}
+
+/** The error as the server named it, or the nearest that its status tells. */
+export function errorFromBody(status: number, body: unknown): CairnError {
+  const { code, facts } = (body ?? {}) as Partial<ErrorBody>;
+  if (typeof code === "string" && code in ERRORS) return new CairnError(code, facts ?? {});
+  return new CairnError(BY_STATUS[status] ?? (status >= 500 ? "server.internal" : "request.invalid"), { status });
+}
+
+const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
+  401: "auth.required",
+  403: "auth.forbidden",
+  404: "request.not_found",
+  405: "request.method",
+  413: "request.too_large",
+  429: "request.rate_limited",
+  503: "server.stopping",
+  507: "store.full",
+};
+
+async function errorOf(response: Response): Promise<CairnError> {
+  const body: unknown = await response.json().catch(() => undefined);
+  return errorFromBody(response.status, body);
+}
+
+function spacePath(id: SpaceId, ...rest: string[]): string {
+  return ["/v1/spaces", encodeURIComponent(id), ...rest].join("/");
+}
