@@ -1,5 +1,15 @@
 /** The nouns wired together: one data directory, one process that owns it. */
+import { randomUUID } from "node:crypto";
+import { open, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { CairnError, Digest } from "@cairn/protocol";
 import type { BlobStore } from "./blob/blob-store.ts";
+import { openFileBlobStore } from "./blob/file-blob-store.ts";
+import { makeFolder, storeError, TEMPORARY } from "./disk/disk.ts";
+import { lockFolder } from "./disk/lock.ts";
+import type { SpaceLogOptions } from "./log/file-space-log.ts";
+import { type FileSpaces, openFileSpaces } from "./space/file-spaces.ts";
+import { addNamedBlobs } from "./space/named-blobs.ts";
 import type { Spaces } from "./space/spaces.ts";
 
 export interface Core {
@@ -7,6 +17,178 @@ export interface Core {
   readonly blobs: BlobStore;
   /** Empty when it can serve and write; else what is wrong, for `/health`. */
   problems(): string[];
+  /** Removes the blobs that no event of any space names and that are older than `graceMs`. Done now and then anyway. */
+  collect(graceMs?: number): Promise<{ removed: number; freedBytes: number }>;
   /** Lets running writes finish, closes everything and frees the lock. */
   close(): Promise<void>;
+}
+
+export type CoreOptions = {
+  dataDir: string;
+  /** Told what went wrong where nobody asked. */
+  onError?: (context: string, error: unknown) => void;
+  log?: SpaceLogOptions;
+};
+
+/** A blob is put before the event that names it; longer than this nobody takes between the two. */
+const GRACE_MS = 3_600_000;
+const COLLECT_EVERY_MS = 3_600_000;
+/** While the disk refuses, it is tried this often whether it takes writes again. */
+const PROBE_MS = 1000;
+
+/** @throws {CairnError} `store.locked` with the `pid` of the process that owns `dataDir`; `store.full`, `store.failed` */
+export async function openCore(options: CoreOptions): Promise<Core> {
+  const { dataDir, onError = () => undefined } = options;
+  let free: (() => Promise<void>) | undefined;
+  try {
+    await makeFolder(dataDir);
+    free = await lockFolder(dataDir);
+    const disk = new DiskHealth(dataDir);
+    const onTrouble = (trouble: CairnError | undefined) => disk.heard(trouble);
+    const blobs = await openFileBlobStore(join(dataDir, "blobs"), { onTrouble });
+    const collecting = new Repeated(onError);
+    const spaces = await openFileSpaces(join(dataDir, "spaces"), {
+      onError,
+      log: { ...options.log, onTrouble },
+      onDeleted: () => collecting.soon(),
+    });
+    const collect = async (graceMs = GRACE_MS) => {
+      const named = new Set<Digest>();
+      for (const space of spaces.all) await addNamedBlobs(space.log, named);
+      return blobs.collect((digest) => named.has(digest), graceMs);
+    };
+    collecting.start(collect);
+    return new EmbeddedCore(spaces, blobs, disk, collecting, collect, free);
+  } catch (error) {
+    await free?.().catch(() => undefined);
+    throw storeError(error);
+  }
+}
+
+class EmbeddedCore implements Core {
+  readonly spaces: FileSpaces;
+  readonly blobs: BlobStore;
+  readonly collect: (graceMs?: number) => Promise<{ removed: number; freedBytes: number }>;
+  readonly #disk: DiskHealth;
+  readonly #collecting: Repeated;
+  readonly #free: () => Promise<void>;
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    spaces: FileSpaces,
+    blobs: BlobStore,
+    disk: DiskHealth,
+    collecting: Repeated,
+    collect: (graceMs?: number) => Promise<{ removed: number; freedBytes: number }>,
+    free: () => Promise<void>,
+  ) {
+    this.spaces = spaces;
+    this.blobs = blobs;
+    this.collect = collect;
+    this.#disk = disk;
+    this.#collecting = collecting;
+    this.#free = free;
+  }
+
+  problems(): string[] {
+    const damaged = this.spaces.all.filter((space) => space.log.corrupt);
+    return [...this.#disk.problems(), ...damaged.map((space) => `space ${space.id}: ${space.log.corrupt?.message}`)];
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#collecting.stop();
+    await this.spaces.close();
+    this.#disk.close();
+    await this.#free();
+  }
+}
+
+/** Whether the disk takes writes: from what the log and the blobs hear, and, once it refused, from trying. */
+class DiskHealth {
+  readonly #folder: string;
+  #trouble: CairnError | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  heard(trouble: CairnError | undefined): void {
+    if (!trouble) return; // One part that goes on says nothing of the others; the probe does.
+    this.#trouble = trouble;
+    this.#timer ??= setTimeout(() => this.#probe(), PROBE_MS).unref();
+  }
+
+  problems(): string[] {
+    return this.#trouble ? [this.#trouble.message] : [];
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
+  async #probe(): Promise<void> {
+    const path = join(this.#folder, `${randomUUID()}${TEMPORARY}`);
+    try {
+      const file = await open(path, "wx");
+      try {
+        await file.writeFile(Buffer.alloc(2 ** 16));
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      this.#trouble = undefined;
+      this.#timer = undefined;
+    } catch (error) {
+      this.#trouble = storeError(error);
+      this.#timer = setTimeout(() => this.#probe(), PROBE_MS).unref();
+    } finally {
+      await rm(path, { force: true }).catch(() => undefined);
+    }
+  }
+}
+
+/** One task, now and then, never twice at once. */
+class Repeated {
+  readonly #onError: (context: string, error: unknown) => void;
+  #task: (() => Promise<unknown>) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+
+  constructor(onError: (context: string, error: unknown) => void) {
+    this.#onError = onError;
+  }
+
+  start(task: () => Promise<unknown>): void {
+    this.#task = task;
+    this.#after(COLLECT_EVERY_MS);
+  }
+
+  soon(): void {
+    if (this.#task) this.#after(1000);
+  }
+
+  async stop(): Promise<void> {
+    this.#task = undefined;
+    clearTimeout(this.#timer);
+    await this.#running;
+  }
+
+  #after(delayMs: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#running ??= this.#run();
+    }, delayMs).unref();
+  }
+
+  async #run(): Promise<void> {
+    await this.#task?.().catch((error: unknown) => this.#onError("collecting blobs", error));
+    this.#running = undefined;
+    if (this.#task) this.#after(COLLECT_EVERY_MS);
+  }
 }

@@ -1,7 +1,10 @@
 export type { BlobStore, StoredBlob } from "./blob/blob-store.ts";
+export { type BlobStoreOptions, openFileBlobStore } from "./blob/file-blob-store.ts";
 export type { Channels, Signal } from "./channel/channels.ts";
-export type { Core } from "./core.ts";
-export type { CursorItem, CursorOptions } from "./live/cursor.ts";
+export { createChannels } from "./channel/channels.ts";
+export { type Core, type CoreOptions, openCore } from "./core.ts";
+export { type CursorItem, type CursorOptions, conflate, runCursor, supersededKey } from "./live/cursor.ts";
+export { openSpaceLog, type SpaceLogOptions } from "./log/file-space-log.ts";
 export type { SpaceLog } from "./log/space-log.ts";
 export type { OperationResult, Operations, Outcome, Running } from "./operation/operations.ts";
 export {
@@ -10,4 +13,5 @@ export {
   type ReconstructorOptions,
   startReconstructor,
 } from "./reconstruct/reconstructor.ts";
+export { checkQuota } from "./space/quota.ts";
 export type { NewSpace, Space, SpaceSummary, Spaces } from "./space/spaces.ts";

@@ -1,0 +1,227 @@
+/**
+ * The embedded blob store: a folder, `ab/cdef…` for each digest. A blob is whole and durable or not there at all.
+ * Rules: docs/spec/blobs.md.
+ */
+import { createHash, randomUUID } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir, open, readdir, readFile, rename, rm, stat, unlink, utimes } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { CairnError, check, Digest } from "@cairn/protocol";
+import { errnoOf, makeFolder, removeFile, storeError, syncFolder, TEMPORARY } from "../disk/disk.ts";
+import type { BlobStore, StoredBlob } from "./blob-store.ts";
+
+/** Ends the name of a blob whose bytes no longer match its digest: kept for whoever looks into it, never served. */
+const QUARANTINED = ".corrupt";
+
+export type BlobStoreOptions = {
+  /** Told when the disk refuses (the error) and when it takes writes again (`undefined`). */
+  onTrouble?: (trouble: CairnError | undefined) => void;
+};
+
+/** Opens the store in `folder` and removes what was being written when the process ended. */
+export async function openFileBlobStore(folder: string, options: BlobStoreOptions = {}): Promise<FileBlobStore> {
+  try {
+    await makeFolder(folder);
+    for (const name of await readdir(folder)) if (name.endsWith(TEMPORARY)) await removeFile(join(folder, name));
+  } catch (error) {
+    throw storeError(error);
+  }
+  return new FileBlobStore(folder, options);
+}
+
+export class FileBlobStore implements BlobStore {
+  readonly #folder: string;
+  readonly #onTrouble: (trouble: CairnError | undefined) => void;
+  /** Last task of each digest that is being stored, checked or removed: one at a time each. */
+  readonly #turns = new Map<Digest, Promise<void>>();
+
+  /** Use `openFileBlobStore`. */
+  constructor(folder: string, options: BlobStoreOptions) {
+    this.#folder = folder;
+    this.#onTrouble = options.onTrouble ?? (() => undefined);
+  }
+
+  async put(
+    bytes: Uint8Array | AsyncIterable<Uint8Array>,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<StoredBlob> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    const blob =
+      bytes instanceof Uint8Array ? await this.#putBytes(bytes, signal) : await this.#putStream(bytes, signal);
+    this.#onTrouble(undefined);
+    return blob;
+  }
+
+  async get(digest: Digest): Promise<Uint8Array> {
+    const path = this.#path(digest);
+    const bytes = await readFile(path).catch((error: unknown) => missing(error, digest));
+    if (sha256(bytes) === digest) return bytes;
+    await this.#turn(digest, async () => {
+      // Somebody may have put it again, whole, since it was read.
+      const again = await readFile(path).catch(() => undefined);
+      if (again && sha256(again) !== digest) await rename(path, path + QUARANTINED).catch(() => undefined);
+    });
+    throw new CairnError("blob.corrupt", { digest });
+  }
+
+  async stream(digest: Digest, range?: { start: number; end: number }): Promise<NodeJS.ReadableStream> {
+    const file = await open(this.#path(digest), "r").catch((error: unknown) => missing(error, digest));
+    if (range && range.end <= range.start) {
+      await file.close();
+      throw new RangeError(`range: ${range.start}…${range.end}`);
+    }
+    return createReadStream("", { fd: file, ...(range ? { start: range.start, end: range.end - 1 } : {}) });
+  }
+
+  async stat(digest: Digest): Promise<StoredBlob | undefined> {
+    const stats = await statOf(this.#path(digest));
+    return stats && { digest, sizeBytes: stats.size };
+  }
+
+  async collect(named: (digest: Digest) => boolean, graceMs: number): Promise<{ removed: number; freedBytes: number }> {
+    let removed = 0;
+    let freedBytes = 0;
+    for (const prefix of await readdir(this.#folder)) {
+      if (!/^[0-9a-f]{2}$/.test(prefix)) continue;
+      for (const rest of await readdir(join(this.#folder, prefix))) {
+        const digest = prefix + rest;
+        if (!/^[0-9a-f]{64}$/.test(digest) || named(digest)) continue;
+        await this.#turn(digest, async () => {
+          // In its turn no put of it is under way, and a put that has ended has made it young.
+          const stats = await statOf(this.#path(digest));
+          if (!stats || Date.now() - stats.mtimeMs < graceMs) return;
+          await unlink(this.#path(digest));
+          removed++;
+          freedBytes += stats.size;
+        });
+      }
+    }
+    return { removed, freedBytes };
+  }
+
+  async #putBytes(bytes: Uint8Array, signal: AbortSignal | undefined): Promise<StoredBlob> {
+    const digest = sha256(bytes);
+    const blob = { digest, sizeBytes: bytes.length };
+    await this.#turn(digest, async () => {
+      if (await this.#renew(blob)) return;
+      const temporary = await this.#writeTemporary([bytes], signal);
+      await this.#name(temporary.path, digest);
+    });
+    return blob;
+  }
+
+  async #putStream(chunks: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): Promise<StoredBlob> {
+    const temporary = await this.#writeTemporary(chunks, signal);
+    const blob = { digest: temporary.digest, sizeBytes: temporary.sizeBytes };
+    await this.#turn(blob.digest, async () => {
+      if (await this.#renew(blob)) await removeFile(temporary.path);
+      else await this.#name(temporary.path, blob.digest);
+    });
+    return blob;
+  }
+
+  /** Whether the blob is there already; then it counts as put now, so that no collection takes it soon. */
+  async #renew(blob: StoredBlob): Promise<boolean> {
+    const path = this.#path(blob.digest);
+    const stats = await statOf(path);
+    // A wrong size is damage: putting the right bytes in its place heals it.
+    if (stats?.size !== blob.sizeBytes) return false;
+    try {
+      const now = new Date();
+      await utimes(path, now, now);
+      // The process that named it may have been killed before the name was durable.
+      await syncFolder(dirname(path));
+    } catch (error) {
+      throw this.#trouble(error);
+    }
+    return true;
+  }
+
+  async #writeTemporary(
+    chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+    signal: AbortSignal | undefined,
+  ): Promise<{ path: string } & StoredBlob> {
+    const path = join(this.#folder, `${randomUUID()}${TEMPORARY}`);
+    const hash = createHash("sha256");
+    let sizeBytes = 0;
+    try {
+      const file = await open(path, "wx").catch((error: unknown) => {
+        throw this.#trouble(error);
+      });
+      try {
+        for await (const chunk of chunks) {
+          signal?.throwIfAborted();
+          hash.update(chunk);
+          sizeBytes += chunk.length;
+          // Not `file.write(chunk)` alone, which may stop half-way without an error.
+          await file.writeFile(chunk).catch((error: unknown) => {
+            throw this.#trouble(error);
+          });
+        }
+        signal?.throwIfAborted();
+        await file.sync().catch((error: unknown) => {
+          throw this.#trouble(error);
+        });
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      await rm(path, { force: true }).catch(() => undefined);
+      throw error; // The disk's errors are told apart above; what is left is the sender's own.
+    }
+    return { path, digest: hash.digest("hex"), sizeBytes };
+  }
+
+  async #name(temporary: string, digest: Digest): Promise<void> {
+    const path = this.#path(digest);
+    try {
+      if ((await mkdir(dirname(path), { recursive: true })) !== undefined) await syncFolder(this.#folder);
+      await rename(temporary, path);
+      await syncFolder(dirname(path));
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => undefined);
+      throw this.#trouble(error);
+    }
+  }
+
+  #trouble(error: unknown): CairnError {
+    const trouble = storeError(error);
+    this.#onTrouble(trouble);
+    return trouble;
+  }
+
+  #path(digest: Digest): string {
+    check(Digest, digest); // Digests come from clients too; only hex digits ever reach a path.
+    return join(this.#folder, digest.slice(0, 2), digest.slice(2));
+  }
+
+  async #turn(digest: Digest, task: () => Promise<void>): Promise<void> {
+    const mine = (this.#turns.get(digest) ?? Promise.resolve()).then(task);
+    const settled = mine.catch(() => undefined);
+    this.#turns.set(digest, settled);
+    try {
+      await mine;
+    } finally {
+      if (this.#turns.get(digest) === settled) this.#turns.delete(digest);
+    }
+  }
+}
+
+function sha256(bytes: Uint8Array): Digest {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+async function statOf(path: string): Promise<{ size: number; mtimeMs: number } | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw storeError(error);
+  }
+}
+
+function missing(error: unknown, digest: Digest): never {
+  if (errnoOf(error) === "ENOENT") throw new CairnError("blob.missing", { digest });
+  throw storeError(error);
+}

@@ -1,0 +1,229 @@
+/**
+ * Operations of one space, as events of its log. Each has exactly one end, and the end is durable before it is told.
+ * Rules: OPS-1 to OPS-8 of docs/spec/log.md.
+ */
+import { randomUUID } from "node:crypto";
+import { CairnError, type EventData, type EventDraft, type Id, type Seq } from "@cairn/protocol";
+import type { SpaceLog } from "../log/space-log.ts";
+import type { Operations, Outcome, Running } from "./operations.ts";
+
+type Ending = "completed" | "failed" | "cancelled";
+
+/** Work that does not stop when it is cancelled is let go after this long; what it says later is not heard. */
+const STOP_MS = 1800;
+/** At most one progress event in this time; the last value is always said. */
+const PROGRESS_MS = 250;
+const RETRY_MS = [100, 250, 500, 1000, 2000];
+
+type Entry = { controller: AbortController; ended: Promise<Ending> };
+
+export class SpaceOperations implements Operations {
+  readonly #log: SpaceLog;
+  readonly #onError: (error: unknown) => void;
+  readonly #running = new Map<Id, Entry>();
+  #closed: CairnError | undefined;
+
+  /** @param onError told what no CairnError says: a bug in the work */
+  constructor(log: SpaceLog, onError: (error: unknown) => void) {
+    this.#log = log;
+    this.#onError = onError;
+  }
+
+  /** Says of each operation that a crash cut off that it has failed. Before anything is started. */
+  async recover(): Promise<void> {
+    const cutOff = Object.values(this.#log.snapshot().state.operations).filter((each) => each.endedNs === undefined);
+    const error = new CairnError("server.stopping");
+    await this.#log.append(cutOff.map(({ operation }) => failed(operation, error)));
+  }
+
+  async start(
+    kind: string,
+    work: (running: Running) => Promise<Outcome | undefined>,
+    options: { cause?: Seq } = {},
+  ): Promise<{ operation: Id; ended: Promise<Ending> }> {
+    if (this.#closed) throw this.#closed;
+    const operation = randomUUID();
+    const cause = options.cause === undefined ? {} : { cause: options.cause };
+    await this.#log.append([{ type: "operation.queued", ...cause, data: { operation, kind } }]);
+    const controller = new AbortController();
+    // It may have closed while `queued` was being written.
+    if (this.#closed) controller.abort(this.#closed);
+    const ended = this.#run(operation, kind, cause, work, controller.signal).finally(() =>
+      this.#running.delete(operation),
+    );
+    this.#running.set(operation, { controller, ended });
+    return { operation, ended };
+  }
+
+  /** Resolves when the end is durable: within 2 s, and whatever end it came to. */
+  async cancel(operation: Id): Promise<void> {
+    const entry = this.#running.get(operation);
+    if (!entry) {
+      const known = Object.hasOwn(this.#log.snapshot().state.operations, operation);
+      throw new CairnError(known ? "operation.finished" : "operation.missing", { operation });
+    }
+    entry.controller.abort(new CairnError("operation.cancelled", { operation }));
+    await entry.ended;
+  }
+
+  /** Stops all of them; each is said to have failed with `reason`. Resolves when all have ended. */
+  async close(reason: CairnError): Promise<void> {
+    this.#closed ??= reason;
+    for (const { controller } of this.#running.values()) controller.abort(reason);
+    await Promise.all([...this.#running.values()].map(({ ended }) => ended));
+  }
+
+  async #run(
+    operation: Id,
+    kind: string,
+    cause: { cause?: Seq },
+    work: (running: Running) => Promise<Outcome | undefined>,
+    signal: AbortSignal,
+  ): Promise<Ending> {
+    const progress = new Progress(this.#log, operation, cause);
+    let drafts: EventDraft[];
+    let ending: Ending;
+    try {
+      await this.#log.append([{ type: "operation.started", ...cause, data: { operation, kind } }]);
+      signal.throwIfAborted();
+      const running: Running = {
+        operation,
+        signal,
+        progress: (stage, done, total, message) => progress.tell(stage, done, total, message),
+      };
+      const outcome = await letGo(work(running), signal);
+      const result = outcome?.result ? { result: outcome.result } : {};
+      drafts = [...(outcome?.events ?? []), { type: "operation.completed", ...cause, data: { operation, ...result } }];
+      ending = "completed";
+    } catch (error) {
+      [ending, drafts] = this.#endOf(operation, cause, error, signal);
+    }
+    const last = await progress.stop();
+    try {
+      return (await this.#appendAtLast([...last, ...drafts])) ? ending : "failed";
+    } catch (error) {
+      // The work's own events do not fit their schema: a bug in it, and its failure.
+      const [, instead] = this.#endOf(operation, cause, error, new AbortController().signal);
+      await this.#appendAtLast(instead).catch(this.#onError);
+      return "failed";
+    }
+  }
+
+  #endOf(operation: Id, cause: { cause?: Seq }, error: unknown, signal: AbortSignal): [Ending, EventDraft[]] {
+    const reason: unknown = signal.aborted ? signal.reason : undefined;
+    if (reason instanceof CairnError && reason.code === "operation.cancelled") {
+      return ["cancelled", [{ type: "operation.cancelled", ...cause, data: { operation } }]];
+    }
+    const known = reason instanceof CairnError ? reason : error;
+    if (!(known instanceof CairnError)) this.#onError(known);
+    const failure = known instanceof CairnError ? known : new CairnError("server.internal");
+    return ["failed", [{ ...failed(operation, failure), ...cause }]];
+  }
+
+  /**
+   * An end must be said. While the disk is full it waits; false when the log was closed before it was written, and
+   * then the next start says it.
+   */
+  async #appendAtLast(drafts: EventDraft[]): Promise<boolean> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await this.#log.append(drafts);
+        return true;
+      } catch (error) {
+        if (!(error instanceof CairnError) || error.code === "request.invalid" || error.code === "request.too_large") {
+          throw error;
+        }
+        if (error.code !== "store.full" || this.#closed) return false;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)]));
+      }
+    }
+  }
+}
+
+function failed(operation: Id, error: CairnError): Extract<EventDraft, { type: "operation.failed" }> {
+  const message = error.message.slice(0, 500);
+  return { type: "operation.failed", data: { operation, code: error.code, message } };
+}
+
+/** The work's outcome; rejects when it has not stopped `STOP_MS` after it was told to. */
+function letGo<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined;
+    const aborted = () => {
+      timer = setTimeout(() => reject(signal.reason), STOP_MS);
+    };
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", aborted);
+    };
+    if (signal.aborted) aborted();
+    else signal.addEventListener("abort", aborted);
+    work.then(resolve, reject).finally(done);
+  });
+}
+
+/** Says progress now and then: the first value at once, the last one always, those between when there is time. */
+class Progress {
+  readonly #log: SpaceLog;
+  readonly #operation: Id;
+  readonly #cause: { cause?: Seq };
+  #latest: EventData<"operation.progressed"> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #writing: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(log: SpaceLog, operation: Id, cause: { cause?: Seq }) {
+    this.#log = log;
+    this.#operation = operation;
+    this.#cause = cause;
+  }
+
+  tell(stage: string, done: number, total: number, message?: string): void {
+    if (this.#stopped) return;
+    this.#latest = {
+      operation: this.#operation,
+      stage: stage.slice(0, 64),
+      done: atLeastZero(done),
+      total: atLeastZero(total),
+      ...(message === undefined ? {} : { message: message.slice(0, 500) }),
+    };
+    if (!this.#timer) this.#say();
+  }
+
+  /** What has not been said yet, to be said together with the end. */
+  async stop(): Promise<EventDraft[]> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#writing;
+    return this.#take();
+  }
+
+  #say(): void {
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (this.#latest && !this.#writing) this.#say();
+    }, PROGRESS_MS);
+    const drafts = this.#take();
+    // Progress that the disk does not take is not worth failing for; the end will be said.
+    this.#writing = this.#log.append(drafts).then(
+      () => this.#said(),
+      () => this.#said(),
+    );
+  }
+
+  #said(): void {
+    this.#writing = undefined;
+    if (this.#latest && !this.#timer && !this.#stopped) this.#say();
+  }
+
+  #take(): EventDraft[] {
+    const latest = this.#latest;
+    this.#latest = undefined;
+    return latest ? [{ type: "operation.progressed", ...this.#cause, data: latest }] : [];
+  }
+}
+
+/** A value that is no number must not cost the operation its end. */
+function atLeastZero(value: number): number {
+  return value > 0 && Number.isFinite(value) ? value : 0;
+}

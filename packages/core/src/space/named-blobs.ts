@@ -1,0 +1,34 @@
+/** Which blobs the events of all spaces name: the only thing that keeps a blob. Rules BLOB-6, BLOB-7. */
+import { readFile } from "node:fs/promises";
+import { CairnError, type Digest } from "@cairn/protocol";
+import { errnoOf } from "../disk/disk.ts";
+import type { FileSpaceLog } from "../log/file-space-log.ts";
+import { parseLine } from "../log/record.ts";
+
+const NEWLINE = 10;
+const DIGEST = /"([0-9a-f]{64})"/g;
+
+/**
+ * Every text that looks like a digest in the log's events and its state, so that an event type added later counts too.
+ * @throws {CairnError} `log.corrupt`: with an event that cannot be read nobody knows what it names
+ */
+export async function addNamedBlobs(log: FileSpaceLog, named: Set<Digest>): Promise<void> {
+  if (log.corrupt) throw log.corrupt;
+  for (const path of log.segmentPaths) {
+    const bytes = await readFile(path).catch((error: unknown) => {
+      if (errnoOf(error) === "ENOENT") return Buffer.alloc(0); // Trimmed meanwhile: the state names what counts.
+      throw error;
+    });
+    for (let start = 0, end = bytes.indexOf(NEWLINE); end >= 0; start = end + 1, end = bytes.indexOf(NEWLINE, start)) {
+      const line = parseLine(bytes, start, end);
+      if (!line) throw new CairnError("log.corrupt", { offset: start });
+      addDigests(bytes.toString("latin1", start, end), named);
+    }
+  }
+  // After the events: what was trimmed while they were read is in the state by now.
+  addDigests(JSON.stringify(log.snapshot().state), named);
+}
+
+function addDigests(text: string, named: Set<Digest>): void {
+  for (const [, digest] of text.matchAll(DIGEST)) if (digest) named.add(digest);
+}
