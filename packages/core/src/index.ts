@@ -3,6 +3,7 @@ export { type BlobStoreOptions, openFileBlobStore } from "./blob/file-blob-store
 export type { Channels, Signal } from "./channel/channels.ts";
 export { createChannels } from "./channel/channels.ts";
 export { type Core, type CoreOptions, openCore } from "./core.ts";
+export { type IncomingPhoto, ingestImage } from "./ingest/ingest-image.ts";
 export { type CursorItem, type CursorOptions, conflate, runCursor, supersededKey } from "./live/cursor.ts";
 export { openSpaceLog, type SpaceLogOptions } from "./log/file-space-log.ts";
 export type { SpaceLog } from "./log/space-log.ts";

@@ -17,21 +17,25 @@ const POINTS_PER_PIECE = 65_536;
 /** A header longer than this is not one. */
 const MAX_HEADER_BYTES = 64 * 1024;
 
-/**
- * The file's bytes: first the header, then pieces of at most `POINTS_PER_PIECE` points. Each piece is the caller's.
- * @param positions `[n, 3]` @param colors `[n, 3]` sRGB
- */
-export function* writePly(positions: Float32Array | Float64Array, colors: Uint8Array): Generator<Uint8Array> {
-  const n = positions.length / 3;
-  if (!Number.isInteger(n) || colors.length !== n * 3) {
-    throw new RangeError(`positions holds ${positions.length} numbers, colors ${colors.length}`);
-  }
+/** Everything before the first point of a file with `count` points. */
+export function plyHeader(count: number): Uint8Array {
   const properties = [
     ...["x", "y", "z"].map((axis) => `property float ${axis}`),
     ...["red", "green", "blue"].map((name) => `property uchar ${name}`),
   ];
-  const head = ["ply", "format binary_little_endian 1.0", "comment Cairn", `element vertex ${n}`, ...properties];
-  yield new TextEncoder().encode(`${[...head, "end_header"].join("\n")}\n`);
+  const head = ["ply", "format binary_little_endian 1.0", "comment Cairn", `element vertex ${count}`, ...properties];
+  return new TextEncoder().encode(`${[...head, "end_header"].join("\n")}\n`);
+}
+
+/**
+ * The points alone, in pieces of at most `POINTS_PER_PIECE`, for a cloud that comes in parts. Each piece is the caller's.
+ * @param positions `[n, 3]` @param colors `[n, 3]` sRGB
+ */
+export function* plyPoints(positions: Float32Array | Float64Array, colors: Uint8Array): Generator<Uint8Array> {
+  const n = positions.length / 3;
+  if (!Number.isInteger(n) || colors.length !== n * 3) {
+    throw new RangeError(`positions holds ${positions.length} numbers, colors ${colors.length}`);
+  }
   for (let from = 0; from < n; from += POINTS_PER_PIECE) {
     const to = Math.min(n, from + POINTS_PER_PIECE);
     const piece = new Uint8Array((to - from) * POINT_BYTES);
@@ -42,6 +46,15 @@ export function* writePly(positions: Float32Array | Float64Array, colors: Uint8A
     }
     yield piece;
   }
+}
+
+/**
+ * The file's bytes: first the header, then the pieces of `plyPoints`.
+ * @param positions `[n, 3]` @param colors `[n, 3]` sRGB
+ */
+export function* writePly(positions: Float32Array | Float64Array, colors: Uint8Array): Generator<Uint8Array> {
+  yield plyHeader(Math.floor(positions.length / 3));
+  yield* plyPoints(positions, colors);
 }
 
 /** Size and accessor of each scalar type, by its two names. */

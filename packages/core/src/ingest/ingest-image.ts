@@ -1,0 +1,130 @@
+/**
+ * The one way in for photos, whatever the door: limits, then facts (by decoding in another process), then the bytes
+ * durable, then the event. A receipt means that both are on disk. Rules: docs/spec/http.md.
+ */
+
+import { randomUUID } from "node:crypto";
+import type { ImageDecoder, ImageFacts } from "@cairn/images";
+import { CairnError, type EventDraft, type ImageReceipt, type Intrinsics, type TimeNs } from "@cairn/protocol";
+import type { BlobStore } from "../blob/blob-store.ts";
+import { checkQuota } from "../space/quota.ts";
+import type { Space } from "../space/spaces.ts";
+import { type IngestIndex, ingestIndex } from "./ingest-index.ts";
+
+export type IncomingPhoto = {
+  bytes: Uint8Array;
+  /** The sender's file name: shown, never used as a path. */
+  name: string;
+  /** Through which door. */
+  source: string;
+  /** The sender's own name for this upload; the same key again is the same image. */
+  key?: string | undefined;
+  /** Known calibration, for the upright photo's size. */
+  camera?: Intrinsics | undefined;
+  /** The same without a size, PINHOLE: `fx, fy, cx, cy` in pixels. */
+  cameraParams?: readonly [number, number, number, number] | undefined;
+  contributor?: string | undefined;
+  /** Counts more than the file's own. */
+  capturedNs?: TimeNs | undefined;
+};
+
+/** Most photos without a verdict in one space. */
+const MAX_UNJUDGED = 1000;
+
+/**
+ * @throws {CairnError} `image.*` and `upload.too_many` as the decoder says; `request.invalid` for a camera that does
+ * not fit the photo; `space.closed`, `space.quota`, `store.full`, `store.failed`
+ */
+export async function ingestImage(
+  core: { readonly blobs: BlobStore },
+  space: Space,
+  photo: IncomingPhoto,
+  decoder: ImageDecoder,
+  signal?: AbortSignal,
+): Promise<ImageReceipt> {
+  const index = ingestIndex(space.log);
+  const known = knownReceipt(index, photo.key);
+  if (known) return known;
+  checkRoom(space, photo.bytes.length);
+
+  const facts = await decoder.inspect(photo.bytes, signal);
+  const camera = cameraFor(photo, facts);
+  signal?.throwIfAborted();
+  const { digest } = await core.blobs.put(photo.bytes, signal ? { signal } : {});
+
+  // One at a time from here: two uploads of the same key or the same bytes must see each other.
+  return index.exclusively(async () => {
+    const raced = knownReceipt(index, photo.key);
+    if (raced) return raced;
+    checkRoom(space, photo.bytes.length);
+    const image = randomUUID();
+    const duplicateOf = index.byDigest.get(digest);
+    const drafts: EventDraft[] = [
+      {
+        type: "image.added",
+        data: {
+          image,
+          blob: digest,
+          ...facts,
+          name: displayName(photo.name),
+          source: photo.source,
+          ...(camera ? { camera } : {}),
+          ...(photo.capturedNs === undefined ? {} : { capturedNs: photo.capturedNs }),
+          ...(photo.contributor === undefined ? {} : { contributor: photo.contributor }),
+          ...(photo.key === undefined ? {} : { key: photo.key }),
+        },
+      },
+    ];
+    if (duplicateOf !== undefined) {
+      drafts.push({ type: "image.judged", data: { image, verdict: "rejected", reason: "duplicate", duplicateOf } });
+    }
+    const [added] = await space.log.append(drafts);
+    const receipt = { image, seq: added!.seq, blob: digest, ...(duplicateOf === undefined ? {} : { duplicateOf }) };
+    index.add(receipt, photo.key);
+    return { ...receipt, known: false };
+  });
+}
+
+function knownReceipt(index: IngestIndex, key: string | undefined): ImageReceipt | undefined {
+  const receipt = key === undefined ? undefined : index.byKey.get(key);
+  return receipt && { ...receipt, known: true };
+}
+
+function checkRoom(space: Space, sizeBytes: number): void {
+  const { state } = space.log.snapshot();
+  if (state.closed || space.signal.aborted) throw new CairnError("space.closed");
+  checkQuota(state, { images: 1, sizeBytes });
+  let unjudged = 0;
+  for (const image of Object.values(state.images)) if (!image.verdict) unjudged++;
+  if (unjudged >= MAX_UNJUDGED) throw new CairnError("upload.too_many", { waiting: unjudged });
+}
+
+function cameraFor(photo: IncomingPhoto, { width, height }: ImageFacts): Intrinsics | undefined {
+  const params = photo.cameraParams && [...photo.cameraParams];
+  const camera = photo.camera ?? (params && { model: "PINHOLE" as const, width, height, params });
+  if (!camera) return undefined;
+  if (camera.width !== width || camera.height !== height) {
+    throw new CairnError("request.invalid", {
+      field: "camera",
+      problem: `is for ${camera.width} × ${camera.height}, the upright photo has ${width} × ${height}`,
+    });
+  }
+  const focal = camera.params.slice(0, camera.model === "PINHOLE" ? 2 : 1);
+  const wanted = camera.model === "RADIAL" ? 5 : 4;
+  if (camera.params.length !== wanted || !camera.params.every(Number.isFinite) || !focal.every((f) => f > 0)) {
+    throw new CairnError("request.invalid", {
+      field: "camera/params",
+      problem: `${camera.model} has ${wanted} numbers`,
+    });
+  }
+  return camera;
+}
+
+/** The last part of what may be a path, without what would disturb a line of text. */
+function displayName(name: string): string {
+  const base = name.split(/[/\\]/).at(-1) ?? "";
+  // Control characters, and those that turn the direction of writing (a way to hide an extension).
+  const plain = base.replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, "").trim();
+  // Half of a surrogate pair, as sent or as cut, is no text.
+  return plain.slice(0, 255).replace(/\p{Cs}/gu, "") || "photo";
+}
