@@ -11,3 +11,7 @@ export {
   type Step,
   type WorkOptions,
 } from "./engine.ts";
+export { type ExtractOptions, type Extractor, openExtractor } from "./features/extractor.ts";
+export { decodeFeatures, encodeFeatures, FEATURES_VERSION, type Features } from "./features/features.ts";
+export { type FrontEnd, openFrontEnd } from "./features/front-end.ts";
+export { type Matcher, type MatchOptions, openMatcher } from "./features/matcher.ts";

@@ -1,0 +1,17 @@
+/** The jobs of a feature worker. Big arrays are shared or copied, never moved: photos are only lent. */
+import type { Report } from "../worker/contract.ts";
+import type { ExtractOptions } from "./extractor.ts";
+import type { Features } from "./features.ts";
+import type { Descriptors, MatchOptions } from "./matcher.ts";
+
+export interface FeatureJobs {
+  extract(
+    job: { rgb: Uint8Array; widthPx: number; heightPx: number; options: ExtractOptions },
+    report: Report,
+  ): Promise<Features>;
+  /** `a` against each of the others. */
+  match(
+    job: { a: Descriptors; others: readonly Descriptors[]; options: MatchOptions },
+    report: Report,
+  ): Promise<Uint32Array[]>;
+}
