@@ -1,0 +1,100 @@
+/** The live socket as an AsyncAPI 3 document, made from the schemas that check the messages themselves. */
+import { ClientMessage, EVENTS, ImageHead, LIVE_VERSION } from "@cairn/protocol";
+import type { FastifyInstance } from "fastify";
+import type { TSchema } from "typebox";
+
+type Json = Record<string, unknown>;
+
+const text = { contentType: "application/json" };
+const seq = { type: "integer", minimum: 0 };
+const string = { type: "string" };
+
+const SERVER_MESSAGES: Record<string, Json> = {
+  welcome: object({
+    version: { type: "integer" },
+    space: string,
+    epoch: string,
+    seq,
+    recovered: { type: "boolean" },
+    pushBytes: { type: "integer" },
+    peer: string,
+  }),
+  snapshot: object({ epoch: string, seq, state: { type: "object" } }),
+  events: object({ events: { type: "array", items: { $ref: "#/components/schemas/event" } } }),
+  signal: object({ channel: string, from: string, data: {} }),
+  answer: object({ id: string, result: { type: "object" } }),
+  error: object(
+    { error: object({ code: string, detail: string, retry: { type: "boolean" }, facts: { type: "object" } }) },
+    { id: string, ref: string },
+  ),
+  pong: object({}),
+};
+
+export function asyncapi(version: string): Json {
+  const client = ClientMessage.anyOf as readonly (TSchema & { properties: { type: { const: string } } })[];
+  const fromClient = Object.fromEntries(client.map((schema) => [schema.properties.type.const, schema]));
+  const message = (name: string, payload: object): Json => ({ name, ...text, payload });
+  const toServer: Json = {
+    ...Object.fromEntries(
+      Object.entries(fromClient).map(([name, schema]) => [`client.${name}`, message(name, schema)]),
+    ),
+    "client.image": {
+      name: "image",
+      contentType: "application/octet-stream",
+      summary: "Binary: 1, u32 LE length of the head, head as JSON, the photo.",
+      payload: ImageHead,
+    },
+  };
+  const toClient: Json = {
+    ...Object.fromEntries(
+      Object.entries(SERVER_MESSAGES).map(([name, { properties, ...rest }]) => [
+        `server.${name}`,
+        message(name, { ...rest, properties: { type: { const: name }, ...(properties as Json) } }),
+      ]),
+    ),
+    "server.blob": {
+      name: "blob",
+      contentType: "application/octet-stream",
+      summary: "Binary: 2, 32 bytes of SHA-256, the blob.",
+      payload: { type: "string", format: "binary" },
+    },
+  };
+  const references = (messages: Json) =>
+    Object.keys(messages).map((name) => ({ $ref: `#/channels/live/messages/${name}` }));
+  return {
+    asyncapi: "3.0.0",
+    info: {
+      title: "Cairn live socket",
+      version,
+      description: `Protocol version ${LIVE_VERSION}. The first message is \`hello\`; unknown fields are ignored.`,
+    },
+    channels: {
+      live: {
+        address: "/v1/spaces/{space}/live",
+        parameters: { space: { description: "Id of the space, percent-encoded." } },
+        messages: { ...toServer, ...toClient },
+        bindings: { ws: { method: "GET" } },
+      },
+    },
+    operations: {
+      receive: { action: "receive", channel: { $ref: "#/channels/live" }, messages: references(toServer) },
+      send: { action: "send", channel: { $ref: "#/channels/live" }, messages: references(toClient) },
+    },
+    components: { schemas: { event: eventSchema() } },
+  };
+}
+
+export function asyncapiRoute(app: FastifyInstance, version: string): void {
+  const document = asyncapi(version);
+  app.get("/asyncapi.json", { schema: { hide: true } as object }, async () => document);
+}
+
+function eventSchema(): Json {
+  const one = ([type, data]: [string, object]) =>
+    object({ seq, timeNs: string, type: { const: type }, data }, { cause: seq });
+  return { oneOf: Object.entries(EVENTS).map(one) };
+}
+
+function object(required: Json, optional: Json = {}): Json {
+  return { type: "object", properties: { ...required, ...optional }, required: Object.keys(required) };
+}

@@ -1,0 +1,316 @@
+/** One live socket from its hello to its end. Rules: docs/spec/live.md. */
+import { randomUUID } from "node:crypto";
+import type { Socket } from "node:net";
+import type { CursorItem, Signal, Space } from "@cairn/core";
+import {
+  CairnError,
+  CLOSE,
+  ClientMessage,
+  check,
+  decodeImageFrame,
+  ImageHead,
+  LIVE_VERSION,
+  PRESENCE,
+  type ServerMessage,
+} from "@cairn/protocol";
+import type { WebSocket } from "ws";
+import type { Answers } from "./answers.ts";
+import { BlobPush } from "./blob-push.ts";
+import { parseObject } from "./json-guard.ts";
+import type { LiveContext, LiveLimits } from "./live-context.ts";
+import { Outbox } from "./outbox.ts";
+import type { PresenceRooms } from "./presence.ts";
+import { canResume } from "./resume.ts";
+import { runCursor } from "./run-cursor.ts";
+import { encode, type SharedMessages } from "./shared-messages.ts";
+import { TokenBucket } from "./token-bucket.ts";
+
+/** What all live sockets of one server have in common. */
+export type LiveHouse = {
+  context: LiveContext;
+  limits: LiveLimits;
+  shared: SharedMessages;
+  answers: Answers;
+  presence: PresenceRooms;
+  /** Bytes of photos in hand over all sockets. */
+  imageBytes: number;
+};
+
+type Hello = Extract<ClientMessage, { type: "hello" }>;
+
+const TYPES = new Set(["hello", "credit", "signal", "ping", "operation.start", "operation.cancel"]);
+/** Events in one message. */
+const BATCH = 512;
+/** A close frame behind unread data gets this long before the socket is cut. */
+const LINGER_MS = 5_000;
+
+export class LiveSocket {
+  readonly outbox: Outbox;
+  readonly #house: LiveHouse;
+  readonly #ws: WebSocket;
+  readonly #space: Space;
+  readonly #peer = randomUUID();
+  readonly #ended = new AbortController();
+  readonly #bucket: TokenBucket;
+  #hello: Hello | undefined;
+  #client: string;
+  #push: BlobPush | undefined;
+  #imagesInHand = 0;
+  #toldRateMs = 0;
+  #seenMs = performance.now();
+  #movedMs = performance.now();
+  readonly #leave: (() => void)[] = [];
+
+  constructor(house: LiveHouse, ws: WebSocket, socket: Socket, space: Space) {
+    this.#house = house;
+    this.#ws = ws;
+    this.#space = space;
+    this.#client = `${space.id}/${this.#peer}`;
+    this.#bucket = new TokenBucket(house.limits.messagesPerS, house.limits.messageBurst, performance.now());
+    this.outbox = new Outbox(socket, house.limits, () => this.close(CLOSE.tooSlow, "client too slow"));
+    const helloTimer = setTimeout(() => {
+      if (!this.#hello) this.close(CLOSE.helloExpected, "hello expected");
+    }, house.limits.helloMs);
+    this.#leave.push(() => clearTimeout(helloTimer));
+    ws.on("pong", () => {
+      this.#seenMs = performance.now();
+    });
+    ws.on("message", (data: Buffer, binary: boolean) => {
+      this.#seenMs = performance.now();
+      void this.#take(data, binary);
+    });
+    ws.on("close", () => this.#end());
+    // `ws` closes with the right code by itself (1002, 1007, 1009); there is nothing to add.
+    ws.on("error", () => {});
+    const onSpaceEnd = () => this.#spaceEnded();
+    space.signal.addEventListener("abort", onSpaceEnd, { once: true });
+    this.#leave.push(() => space.signal.removeEventListener("abort", onSpaceEnd));
+    if (space.signal.aborted) onSpaceEnd();
+  }
+
+  ping(): void {
+    if (this.#ws.readyState === this.#ws.OPEN) this.#ws.ping();
+  }
+
+  /** Called now and then: closes a socket that is dead or too slow. */
+  look(nowMs: number): void {
+    const { deadMs, slowMs } = this.#house.limits;
+    if (this.outbox.progressed() || !this.outbox.waiting) this.#movedMs = nowMs;
+    if (nowMs - this.#movedMs >= slowMs) this.close(CLOSE.tooSlow, "client too slow");
+    else if (nowMs - this.#seenMs >= deadMs) this.close(CLOSE.keepalive, "keepalive timeout");
+  }
+
+  close(code: number, reason: string): void {
+    this.#end();
+    if (this.#ws.readyState >= this.#ws.CLOSING) return;
+    this.#ws.close(code, reason);
+    const linger = setTimeout(() => this.#ws.terminate(), LINGER_MS);
+    this.#ws.once("close", () => clearTimeout(linger));
+  }
+
+  terminate(): void {
+    this.#ws.terminate();
+  }
+
+  #end(): void {
+    if (this.#ended.signal.aborted) return;
+    this.#ended.abort();
+    for (const leave of this.#leave) leave();
+    this.#push?.close();
+    this.outbox.close();
+    if (this.#hello?.client === undefined) this.#house.answers.forgetClient(this.#client);
+  }
+
+  #spaceEnded(): void {
+    if (this.#space.log.snapshot().state.closed) this.close(CLOSE.normal, "space closed");
+    else this.close(CLOSE.stopping, "server shutting down");
+  }
+
+  /** One message; whatever goes wrong with it is answered and ends nothing else. */
+  async #take(data: Buffer, binary: boolean): Promise<void> {
+    const nowMs = performance.now();
+    if (!this.#bucket.take(nowMs)) {
+      if (nowMs - this.#toldRateMs >= 1000) {
+        this.#toldRateMs = nowMs;
+        this.#refuse(new CairnError("request.rate_limited"), undefined, "Rate limit exceeded");
+      }
+      return;
+    }
+    let id: string | undefined;
+    try {
+      if (binary) {
+        if (!this.#hello) throw new CairnError("live.hello_expected");
+        const { head, bytes } = decodeImageFrame(data);
+        if (head !== null && typeof head === "object" && "id" in head) id = String(head.id).slice(0, 64);
+        await this.#image(check(ImageHead, head), bytes);
+        return;
+      }
+      const { textBytes, jsonDepth } = this.#house.limits;
+      const value = parseObject(data, textBytes, jsonDepth);
+      if (typeof value.id === "string") id = value.id.slice(0, 64);
+      const type = typeof value.type === "string" ? value.type.slice(0, 64) : "null";
+      if (!TYPES.has(type)) {
+        this.#refuse(new CairnError("live.unknown_type", { type }), id, `Unknown message type: ${type}`);
+        return;
+      }
+      if (!this.#hello && type !== "hello" && type !== "ping") throw new CairnError("live.hello_expected");
+      await this.#message(check(ClientMessage, value), data);
+    } catch (error) {
+      this.#refuse(error, id);
+    }
+  }
+
+  async #message(message: ClientMessage, data: Buffer): Promise<void> {
+    switch (message.type) {
+      case "hello":
+        this.#greet(message);
+        return;
+      case "ping":
+        this.outbox.reply(encode({ type: "pong" }));
+        return;
+      case "credit":
+        this.#push?.credit(message.bytes);
+        return;
+      case "signal":
+        if (message.channel === PRESENCE) throw new CairnError("request.invalid", { field: "/channel" });
+        this.#space.channels.publish({ channel: message.channel, from: this.#peer, data: message.data });
+        return;
+      case "operation.start":
+        return this.#answer(message.id, data.toString(), async () => ({
+          operation: await this.#house.context.startOperation(this.#space, message.kind),
+        }));
+      case "operation.cancel":
+        return this.#answer(message.id, data.toString(), async () => {
+          await this.#space.operations.cancel(message.operation);
+          return { operation: message.operation };
+        });
+    }
+  }
+
+  #greet(hello: Hello): void {
+    if (this.#hello) throw new CairnError("request.invalid", { field: "/type", problem: "hello was said" });
+    if (hello.version !== LIVE_VERSION) {
+      this.#refuse(new CairnError("live.version", { version: hello.version }), undefined);
+      setImmediate(() => this.close(CLOSE.version, "unsupported version"));
+      return;
+    }
+    const { context, limits, shared, presence } = this.#house;
+    const { log, channels } = this.#space;
+    this.#hello = hello;
+    if (hello.client !== undefined) this.#client = `${this.#space.id}/client/${hello.client}`;
+    const pushBytes = Math.min(hello.credit ?? 0, limits.pushBytes);
+    const recovered = canResume(log, hello.after, hello.epoch);
+    this.outbox.reply(
+      encode({
+        type: "welcome",
+        version: LIVE_VERSION,
+        space: this.#space.id,
+        epoch: log.epoch,
+        seq: log.head,
+        recovered,
+        pushBytes,
+        peer: this.#peer,
+      }),
+    );
+    if (pushBytes > 0) this.#push = new BlobPush(context.core.blobs, this.outbox, shared, pushBytes);
+    const wanted = (hello.channels ?? []).filter((channel) => channel !== PRESENCE);
+    const onSignal = (signal: Signal) => {
+      if (signal.from !== this.#peer) this.outbox.signal(shared.signal(signal));
+    };
+    if (wanted.length > 0) this.#leave.push(channels.subscribe(wanted, onSignal));
+    const onPresence = hello.channels?.includes(PRESENCE)
+      ? (message: readonly Buffer[]) => this.outbox.news(PRESENCE, message)
+      : undefined;
+    this.#leave.push(presence.join(this.#space.id, this.#peer, hello.name ?? "", onPresence));
+    void this.#follow(recovered ? hello.after : undefined);
+  }
+
+  async #follow(after: number | undefined): Promise<void> {
+    try {
+      await runCursor({
+        log: this.#space.log,
+        signal: this.#ended.signal,
+        batch: BATCH,
+        deliver: (item) => this.#deliver(item),
+        ...(after === undefined ? {} : { after, epoch: this.#space.log.epoch }),
+      });
+    } catch (error) {
+      if (this.#ended.signal.aborted) return;
+      this.#refuse(error, undefined);
+      setImmediate(() => this.close(CLOSE.keepalive, "internal error"));
+    }
+  }
+
+  async #deliver(item: CursorItem): Promise<void> {
+    const { shared } = this.#house;
+    const { id, log } = this.#space;
+    const place = `${id}/${log.epoch}`;
+    if (item.kind === "events") {
+      await this.outbox.facts(shared.events(place, item.events));
+      for (const event of item.events) {
+        if (event.type === "segment.added") this.#push?.add(event.data.blob, event.data.sizeBytes);
+        if (event.type === "space.closed") this.close(CLOSE.normal, "space closed");
+      }
+      return;
+    }
+    const { epoch, seq, state } = item;
+    // Encoded before anything is awaited: the state is lent and moves on with the log.
+    const message = shared.get(`${place}/snapshot/${seq}`, () => encode({ type: "snapshot", epoch, seq, state }));
+    const segments = this.#push ? (state.generations[state.generation]?.segments.slice() ?? []) : [];
+    await this.outbox.facts(message);
+    for (const segment of segments) this.#push?.add(segment.blob, segment.sizeBytes);
+  }
+
+  async #image({ id, ...photo }: ImageHead, bytes: Uint8Array): Promise<void> {
+    const house = this.#house;
+    const { limits, context } = house;
+    if (this.#imagesInHand >= limits.imagesInHand || house.imageBytes + bytes.length > limits.imageBytesInHand) {
+      throw new CairnError("upload.too_many", { inHand: this.#imagesInHand });
+    }
+    this.#imagesInHand++;
+    house.imageBytes += bytes.length;
+    try {
+      await this.#answer(id, JSON.stringify(photo), () =>
+        // A photo that has arrived is kept, also when its sender has gone: it will ask again under the same key.
+        context.ingest(this.#space, photo, bytes, this.#space.signal),
+      );
+    } finally {
+      this.#imagesInHand--;
+      house.imageBytes -= bytes.length;
+    }
+  }
+
+  async #answer(
+    id: string,
+    request: string,
+    work: () => Promise<Record<string, string | number | boolean>>,
+  ): Promise<void> {
+    const { answers } = this.#house;
+    const client = this.#client;
+    const message = await answers.once(client, id, request, async (): Promise<ServerMessage> => {
+      try {
+        return { type: "answer", id, result: await work() };
+      } catch (error) {
+        if (error instanceof CairnError && error.retry) answers.forget(client, id);
+        return this.#errorMessage(error, id);
+      }
+    });
+    this.outbox.reply(encode(message));
+  }
+
+  #refuse(error: unknown, id: string | undefined, detail?: string): void {
+    this.outbox.reply(encode(this.#errorMessage(error, id, detail)));
+  }
+
+  /** A bug becomes `Internal error` with a reference; its cause is in the server's log under the same (GEN-27). */
+  #errorMessage(error: unknown, id: string | undefined, detail?: string): ServerMessage {
+    const named = id === undefined ? {} : { id };
+    if (error instanceof CairnError && error.code !== "server.internal") {
+      return { type: "error", ...named, error: { ...error.toJSON(), ...(detail === undefined ? {} : { detail }) } };
+    }
+    const ref = randomUUID();
+    this.#house.context.log.error({ ref, space: this.#space.id, cause: error }, "a live message failed");
+    const body = { ...new CairnError("server.internal").toJSON(), detail: "Internal error" };
+    return { type: "error", ...named, error: body, ref };
+  }
+}

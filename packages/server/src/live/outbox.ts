@@ -1,0 +1,181 @@
+/**
+ * What goes out on one socket, in lanes: replies, facts, news (newest only), signals, bytes. `ws` bounds nothing on
+ * the way out, so this does: it writes only while the socket holds less than the high-water mark, and whoever feeds
+ * the facts waits until then. A client that stops reading costs one pending item and what the marks allow.
+ */
+import type { Socket } from "node:net";
+import { type Message, messageBytes } from "./frames.ts";
+
+export type OutboxLimits = { highWaterBytes: number; signalBytes: number };
+
+/** Replies are bounded by the rate of requests; a client that asks and never reads passes this and is let go. */
+const REPLY_BYTES = 2 * 2 ** 20;
+
+export class Outbox {
+  readonly #socket: Socket;
+  readonly #limits: OutboxLimits;
+  readonly #overflow: () => void;
+  readonly #replies: Message[] = [];
+  #replyBytes = 0;
+  #facts: { message: Message; done: () => void } | undefined;
+  readonly #news = new Map<string, Message>();
+  readonly #signals: Message[] = [];
+  #signalBytes = 0;
+  #blob: { message: Message; done: () => void } | undefined;
+  /** Fragments of the message that is being written: nothing else of ours may come between. */
+  #fragments: { rest: Message; next: number; done: () => void } | undefined;
+  #handedBytes = 0;
+  #takenBytes = 0;
+  #scheduled = false;
+  #closed = false;
+  droppedSignals = 0;
+
+  /** @param overflow called when replies pile up beyond all measure */
+  constructor(socket: Socket, limits: OutboxLimits, overflow: () => void) {
+    this.#socket = socket;
+    this.#limits = limits;
+    this.#overflow = overflow;
+    socket.on("drain", () => this.#pump());
+  }
+
+  reply(message: Message): void {
+    this.#replies.push(message);
+    this.#replyBytes += messageBytes(message);
+    if (this.#replyBytes > REPLY_BYTES) this.#overflow();
+    else this.#schedule();
+  }
+
+  /** Resolves when it is handed to the socket, which is when there was room, or the outbox closes. One at a time. */
+  facts(message: Message): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#closed) return resolve();
+      this.#facts = { message, done: resolve };
+      this.#schedule();
+    });
+  }
+
+  /** Replaces what still waits under the same key. */
+  news(key: string, message: Message): void {
+    this.#news.set(key, message);
+    this.#schedule();
+  }
+
+  /** Now or never: when the client is behind, the oldest go. */
+  signal(message: Message): void {
+    this.#signals.push(message);
+    this.#signalBytes += messageBytes(message);
+    while (this.#signalBytes > this.#limits.signalBytes) {
+      this.#signalBytes -= messageBytes(this.#signals.shift()!);
+      this.droppedSignals++;
+    }
+    this.#schedule();
+  }
+
+  /** Bytes go when nothing else waits. Resolves as `facts` does. One at a time. */
+  blob(message: Message): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#closed) return resolve();
+      this.#blob = { message, done: resolve };
+      this.#schedule();
+    });
+  }
+
+  /** Held in this process for this socket, without what is shared with others. */
+  get waitingBytes(): number {
+    return this.#socket.writableLength + this.#replyBytes + this.#signalBytes;
+  }
+
+  /** True while there is something the kernel has not taken. */
+  get waiting(): boolean {
+    return this.#socket.writableLength > 0 || this.#next(true) !== undefined;
+  }
+
+  /** True when the kernel took something since the last call. */
+  progressed(): boolean {
+    const takenBytes = this.#handedBytes - this.#socket.writableLength;
+    const progressed = takenBytes > this.#takenBytes;
+    if (progressed) this.#takenBytes = takenBytes;
+    return progressed;
+  }
+
+  /** Nothing more goes out: a close frame is the last frame. */
+  close(): void {
+    this.#closed = true;
+    this.#replies.length = 0;
+    this.#signals.length = 0;
+    this.#news.clear();
+    this.#replyBytes = 0;
+    this.#signalBytes = 0;
+    for (const pending of [this.#facts, this.#blob, this.#fragments]) pending?.done();
+    this.#facts = undefined;
+    this.#blob = undefined;
+    this.#fragments = undefined;
+  }
+
+  /** What comes within one turn of the event loop leaves in one write. */
+  #schedule(): void {
+    if (this.#scheduled || this.#closed) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    if (this.#closed || this.#socket.destroyed) return;
+    this.#socket.cork();
+    while (this.#socket.writableLength < this.#limits.highWaterBytes) {
+      this.#fragments ??= this.#next(false);
+      if (!this.#fragments) break;
+      const { rest, next, done } = this.#fragments;
+      const frame = rest[next]!;
+      this.#socket.write(frame);
+      this.#handedBytes += frame.length;
+      if (next + 1 < rest.length) this.#fragments.next++;
+      else {
+        this.#fragments = undefined;
+        done();
+      }
+    }
+    this.#socket.uncork();
+  }
+
+  #next(peek: boolean): { rest: Message; next: number; done: () => void } | undefined {
+    if (peek && this.#fragments) return this.#fragments;
+    const begin = (rest: Message, done = nothing) => ({ rest, next: 0, done });
+    const reply = this.#replies[0];
+    if (reply) {
+      if (!peek) {
+        this.#replies.shift();
+        this.#replyBytes -= messageBytes(reply);
+      }
+      return begin(reply);
+    }
+    if (this.#facts) {
+      const { message, done } = this.#facts;
+      if (!peek) this.#facts = undefined;
+      return begin(message, done);
+    }
+    for (const [key, message] of this.#news) {
+      if (!peek) this.#news.delete(key);
+      return begin(message);
+    }
+    const signal = this.#signals[0];
+    if (signal) {
+      if (!peek) {
+        this.#signals.shift();
+        this.#signalBytes -= messageBytes(signal);
+      }
+      return begin(signal);
+    }
+    if (this.#blob) {
+      const { message, done } = this.#blob;
+      if (!peek) this.#blob = undefined;
+      return begin(message, done);
+    }
+    return undefined;
+  }
+}
+
+function nothing(): void {}
