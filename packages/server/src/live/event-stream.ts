@@ -1,10 +1,9 @@
 /** The same events with the same seqs as Server-Sent Events, for those who have no WebSocket. */
 import type { ServerResponse } from "node:http";
-import type { CursorItem } from "@cairn/core";
+import { type CursorItem, runCursor } from "@cairn/core";
 import type { FastifyInstance } from "fastify";
 import { LIVE_LIMITS, type LiveContext } from "./live-context.ts";
 import { canResume } from "./resume.ts";
-import { runCursor } from "./run-cursor.ts";
 
 const BATCH = 256;
 

@@ -1,7 +1,7 @@
 /** One live socket from its hello to its end. Rules: docs/spec/live.md. */
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
-import type { CursorItem, Signal, Space } from "@cairn/core";
+import { type CursorItem, runCursor, type Signal, type Space, supersededKey } from "@cairn/core";
 import {
   CairnError,
   CLOSE,
@@ -21,7 +21,6 @@ import type { LiveContext, LiveLimits } from "./live-context.ts";
 import { Outbox } from "./outbox.ts";
 import type { PresenceRooms } from "./presence.ts";
 import { canResume } from "./resume.ts";
-import { runCursor } from "./run-cursor.ts";
 import { encode, type SharedMessages } from "./shared-messages.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
@@ -43,6 +42,8 @@ const TYPES = new Set(["hello", "credit", "signal", "ping", "operation.start", "
 const BATCH = 512;
 /** A close frame behind unread data gets this long before the socket is cut. */
 const LINGER_MS = 5_000;
+/** The last event of a closed space gets this long to be read. */
+const CLOSED_MS = 1_000;
 
 export class LiveSocket {
   readonly outbox: Outbox;
@@ -55,6 +56,8 @@ export class LiveSocket {
   #hello: Hello | undefined;
   #client: string;
   #push: BlobPush | undefined;
+  /** Seq of the last event that was handed out. */
+  #position = 0;
   #imagesInHand = 0;
   #toldRateMs = 0;
   #seenMs = performance.now();
@@ -122,8 +125,13 @@ export class LiveSocket {
   }
 
   #spaceEnded(): void {
-    if (this.#space.log.snapshot().state.closed) this.close(CLOSE.normal, "space closed");
-    else this.close(CLOSE.stopping, "server shutting down");
+    if (!this.#space.log.snapshot().state.closed) {
+      this.close(CLOSE.stopping, "server shutting down");
+      return;
+    }
+    // The event that says so is on its way and closes the socket behind it; a slow reader is not waited for.
+    const last = setTimeout(() => this.close(CLOSE.normal, "space closed"), CLOSED_MS);
+    this.#leave.push(() => clearTimeout(last));
   }
 
   /** One message; whatever goes wrong with it is answered and ends nothing else. */
@@ -222,6 +230,7 @@ export class LiveSocket {
       ? (message: readonly Buffer[]) => this.outbox.news(PRESENCE, message)
       : undefined;
     this.#leave.push(presence.join(this.#space.id, this.#peer, hello.name ?? "", onPresence));
+    this.#position = hello.after ?? 0;
     void this.#follow(recovered ? hello.after : undefined);
   }
 
@@ -231,6 +240,7 @@ export class LiveSocket {
         log: this.#space.log,
         signal: this.#ended.signal,
         batch: BATCH,
+        conflateKey: supersededKey,
         deliver: (item) => this.#deliver(item),
         ...(after === undefined ? {} : { after, epoch: this.#space.log.epoch }),
       });
@@ -246,7 +256,8 @@ export class LiveSocket {
     const { id, log } = this.#space;
     const place = `${id}/${log.epoch}`;
     if (item.kind === "events") {
-      await this.outbox.facts(shared.events(place, item.events));
+      await this.outbox.facts(shared.events(place, this.#position, item.events));
+      this.#position = item.events.at(-1)?.seq ?? this.#position;
       for (const event of item.events) {
         if (event.type === "segment.added") this.#push?.add(event.data.blob, event.data.sizeBytes);
         if (event.type === "space.closed") this.close(CLOSE.normal, "space closed");
@@ -254,10 +265,10 @@ export class LiveSocket {
       return;
     }
     const { epoch, seq, state } = item;
-    // Encoded before anything is awaited: the state is lent and moves on with the log.
     const message = shared.get(`${place}/snapshot/${seq}`, () => encode({ type: "snapshot", epoch, seq, state }));
     const segments = this.#push ? (state.generations[state.generation]?.segments.slice() ?? []) : [];
     await this.outbox.facts(message);
+    this.#position = seq;
     for (const segment of segments) this.#push?.add(segment.blob, segment.sizeBytes);
   }
 

@@ -1,6 +1,6 @@
 /** What many sockets are sent is encoded and framed once. Bounded in bytes; whoever comes too late encodes again. */
 import type { Signal } from "@cairn/core";
-import type { CairnEvent, ServerMessage } from "@cairn/protocol";
+import type { CairnEvent, Seq, ServerMessage } from "@cairn/protocol";
 import { type Message, messageBytes, textMessage } from "./frames.ts";
 
 export class SharedMessages {
@@ -20,14 +20,15 @@ export class SharedMessages {
     return this.#sizeBytes;
   }
 
-  /** `log` names the log and its epoch. Only whole ranges are shared: they are the same for everyone. */
-  events(log: string, events: readonly CairnEvent[]): Message {
-    const first = events[0]!.seq;
+  /**
+   * `log` names the log and its epoch, `after` the reader's place. Only whole ranges are shared: they are the same for
+   * everyone; where superseded events were left out, the message says from where on.
+   */
+  events(log: string, after: Seq, events: CairnEvent[]): Message {
     const last = events[events.length - 1]!.seq;
-    const whole = last - first + 1 === events.length;
-    return this.get(whole ? `${log}/${first}-${last}` : undefined, () =>
-      encode({ type: "events", events: [...events] }),
-    );
+    const whole = last - after === events.length;
+    if (!whole) return this.get(undefined, () => encode({ type: "events", after, events }));
+    return this.get(`${log}/${after}-${last}`, () => encode({ type: "events", events }));
   }
 
   signal(signal: Signal): Message {
