@@ -1,1 +1,2 @@
-export {};
+export type { SpaceSource } from "./source.ts";
+export { createViewer, type Viewer, type ViewerOptions, type ViewerStats } from "./viewer.ts";

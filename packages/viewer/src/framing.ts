@@ -1,0 +1,125 @@
+/** Where to look from: bounds that a few stray points cannot blow up, and a view onto them. Pure; y is up. */
+import type { Vec3 } from "@cairn/protocol";
+
+export type Bounds = { min: Vec3; max: Vec3 };
+
+/** A view around `target`: azimuth 0 looks from +z, growing towards +x; elevation 0 is level. Radians. */
+export type View = { target: Vec3; distance: number; azimuth: number; elevation: number };
+
+const SAMPLES = 4096;
+
+/** Box that holds the middle of the points along each axis, from part `low` to part `1 − low`, and all of `always`. */
+export function robustBounds(
+  positions: Float32Array, // [n, 3]
+  count: number,
+  always: readonly Vec3[],
+  low = 0.03,
+): Bounds | undefined {
+  if (count === 0 && always.length === 0) return undefined;
+  const stride = Math.max(1, Math.floor(count / SAMPLES));
+  const samples = Math.ceil(count / stride);
+  const min: Vec3 = [Infinity, Infinity, Infinity];
+  const max: Vec3 = [-Infinity, -Infinity, -Infinity];
+  const values = new Float32Array(samples);
+  for (let axis = 0; axis < 3; axis++) {
+    if (samples > 0) {
+      for (let i = 0; i < samples; i++) values[i] = positions[i * stride * 3 + axis]!;
+      values.sort();
+      const cut = Math.floor(low * (samples - 1));
+      min[axis] = values[cut]!;
+      max[axis] = values[samples - 1 - cut]!;
+    }
+    for (const point of always) {
+      min[axis] = Math.min(min[axis]!, point[axis]!);
+      max[axis] = Math.max(max[axis]!, point[axis]!);
+    }
+  }
+  return { min, max };
+}
+
+export function center({ min, max }: Bounds): Vec3 {
+  return [(min[0] + max[0]) / 2, (min[1] + max[1]) / 2, (min[2] + max[2]) / 2];
+}
+
+/** Half the diagonal; never 0, so that one can divide by it. */
+export function radius({ min, max }: Bounds): number {
+  return Math.max(Math.hypot(max[0] - min[0], max[1] - min[1], max[2] - min[2]) / 2, 1e-6);
+}
+
+const LOWEST = (14 * Math.PI) / 180;
+const HIGHEST = (40 * Math.PI) / 180;
+
+/** From the photographers' side, a little above: what the photos show is then what one sees first. */
+export function viewDirection(scene: Vec3, cameras: readonly Vec3[]): { azimuth: number; elevation: number } {
+  const first = cameras[0];
+  if (!first) return { azimuth: 0.5, elevation: 0.4 };
+  const mean: Vec3 = [0, 0, 0];
+  let reach = 0;
+  for (const camera of cameras) {
+    for (let axis = 0; axis < 3; axis++) mean[axis]! += (camera[axis]! - scene[axis]!) / cameras.length;
+    reach += Math.hypot(camera[0] - scene[0], camera[2] - scene[2]) / cameras.length;
+  }
+  // Photos from all around have no side of their own: then from where the first was taken.
+  const around = Math.hypot(mean[0], mean[2]) < 0.35 * reach;
+  const x = around ? first[0] - scene[0] : mean[0];
+  const z = around ? first[2] - scene[2] : mean[2];
+  const rise = Math.atan2(mean[1], Math.max(reach, 1e-9));
+  return { azimuth: Math.atan2(x, z), elevation: Math.min(HIGHEST, Math.max(LOWEST, rise)) };
+}
+
+/**
+ * The least distance from which the box is wholly in the picture, seen along the given direction.
+ * @param fovY vertical field of view, radians @param part of the picture that the box may fill
+ */
+export function fitView(
+  bounds: Bounds,
+  { azimuth, elevation }: { azimuth: number; elevation: number },
+  fovY: number,
+  aspect: number,
+  part = 0.86,
+): View {
+  const target = center(bounds);
+  const tanY = Math.tan(fovY / 2) * part;
+  const tanX = tanY * aspect;
+  const [sa, ca, se, ce] = [Math.sin(azimuth), Math.cos(azimuth), Math.sin(elevation), Math.cos(elevation)];
+  let distance = radius(bounds) * 0.2;
+  for (let corner = 0; corner < 8; corner++) {
+    const x = (corner & 1 ? bounds.max[0] : bounds.min[0]) - target[0];
+    const y = (corner & 2 ? bounds.max[1] : bounds.min[1]) - target[1];
+    const z = (corner & 4 ? bounds.max[2] : bounds.min[2]) - target[2];
+    const right = x * ca - z * sa;
+    const forward = x * sa * ce + y * se + z * ca * ce; // towards the eye
+    const up = -x * sa * se + y * ce - z * ca * se;
+    distance = Math.max(distance, forward + Math.abs(right) / tanX, forward + Math.abs(up) / tanY);
+  }
+  return { target, distance, azimuth, elevation };
+}
+
+/**
+ * Distance between neighbouring points: the median over a few of the distance to the nearest other one. Only part of a
+ * large cloud is looked at; on a surface, thinning by f widens gaps by √f, which is taken back.
+ */
+export function pointSpacing(positions: Float32Array, count: number): number {
+  if (count < 2) return 0;
+  const stride = Math.max(1, Math.floor(count / 8000));
+  const kept = Math.floor(count / stride);
+  const probes = Math.min(kept, 96);
+  const nearest: number[] = [];
+  for (let probe = 0; probe < probes; probe++) {
+    const at = Math.floor((probe * kept) / probes) * stride * 3;
+    const [x, y, z] = [positions[at]!, positions[at + 1]!, positions[at + 2]!];
+    let best = Infinity;
+    for (let i = 0; i < kept; i++) {
+      const p = i * stride * 3;
+      if (p === at) continue;
+      const dx = positions[p]! - x;
+      const dy = positions[p + 1]! - y;
+      const dz = positions[p + 2]! - z;
+      const squared = dx * dx + dy * dy + dz * dz;
+      if (squared < best && squared > 0) best = squared;
+    }
+    if (best < Infinity) nearest.push(Math.sqrt(best));
+  }
+  nearest.sort((a, b) => a - b);
+  return (nearest[nearest.length >> 1] ?? 0) / Math.sqrt(stride);
+}
