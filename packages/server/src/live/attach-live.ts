@@ -13,8 +13,8 @@ import { SharedMessages } from "./shared-messages.ts";
 export type LiveDoor = {
   /** Open live sockets. */
   readonly connections: number;
-  /** Largest number of bytes that one socket holds in this process, and messages encoded so far. */
-  stats(): { waitingBytes: number; encoded: number; sharedBytes: number };
+  /** Most bytes that one socket holds in this process, messages encoded so far, closes by code. */
+  stats(): { waitingBytes: number; encoded: number; sharedBytes: number; closes: ReadonlyMap<number, number> };
   /** Closes every socket with 1001 (GEN-26) and takes no more; cuts off those that do not answer in time. */
   close(graceMs?: number): Promise<void>;
 };
@@ -28,6 +28,7 @@ export function attachLive(server: Server, context: LiveContext): LiveDoor {
     answers: new Answers(),
     presence: new PresenceRooms(),
     imageBytes: 0,
+    closes: new Map(),
   };
   const wss = new WebSocketServer({
     noServer: true,
@@ -109,6 +110,7 @@ export function attachLive(server: Server, context: LiveContext): LiveDoor {
       waitingBytes: Math.max(0, ...Array.from(sockets.values(), (live) => live?.outbox.waitingBytes ?? 0)),
       encoded: house.shared.encoded,
       sharedBytes: house.shared.sizeBytes,
+      closes: house.closes,
     }),
     async close(graceMs = 1000) {
       stopping = true;
@@ -125,7 +127,6 @@ export function attachLive(server: Server, context: LiveContext): LiveDoor {
       }, graceMs);
       await Promise.all(closed);
       clearTimeout(cut);
-      server.off("upgrade", onUpgrade);
     },
   };
 }

@@ -33,6 +33,8 @@ export type LiveHouse = {
   presence: PresenceRooms;
   /** Bytes of photos in hand over all sockets. */
   imageBytes: number;
+  /** Sockets that this side closed, by code. */
+  closes: Map<number, number>;
 };
 
 type Hello = Extract<ClientMessage, { type: "hello" }>;
@@ -106,6 +108,7 @@ export class LiveSocket {
   close(code: number, reason: string): void {
     this.#end();
     if (this.#ws.readyState >= this.#ws.CLOSING) return;
+    this.#house.closes.set(code, (this.#house.closes.get(code) ?? 0) + 1);
     this.#ws.close(code, reason);
     const linger = setTimeout(() => this.#ws.terminate(), LINGER_MS);
     this.#ws.once("close", () => clearTimeout(linger));
