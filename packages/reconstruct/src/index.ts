@@ -15,3 +15,4 @@ export { type ExtractOptions, type Extractor, openExtractor } from "./features/e
 export { decodeFeatures, encodeFeatures, FEATURES_VERSION, type Features } from "./features/features.ts";
 export { type FrontEnd, openFrontEnd } from "./features/front-end.ts";
 export { type Matcher, type MatchOptions, openMatcher } from "./features/matcher.ts";
+export { BLURRED_SHARPNESS, DARK_BRIGHTNESS } from "./features/quality.ts";
