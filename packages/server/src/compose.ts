@@ -1,0 +1,135 @@
+/** The composition root: everything is opened here, handed to those who need it, and closed in the reverse order. */
+import { readFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { ingestImage, openCore, type Reconstructor, startReconstructor } from "@cairn/core";
+import { openImageDecoder } from "@cairn/images";
+import { CairnError } from "@cairn/protocol";
+import type { Engine, FeatureCache } from "@cairn/reconstruct";
+import type { FastifyBaseLogger } from "fastify";
+import pino from "pino";
+import type { OperationStarter, ServerContext } from "./context.ts";
+import { openFeatureCache } from "./feature-cache.ts";
+import { accessBy } from "./http/access.ts";
+import { createApp, setUpApp } from "./http/app.ts";
+import { asyncapiRoute } from "./live/asyncapi.ts";
+import { attachLive } from "./live/attach-live.ts";
+import { eventStreamRoutes } from "./live/event-stream.ts";
+import type { LiveContext } from "./live/live-context.ts";
+
+export type ServerOptions = {
+  /** Default 127.0.0.1. */
+  host?: string;
+  /** Default 8000; 0 picks a free one. */
+  port?: number;
+  dataDir: string;
+  logLevel?: "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
+  /** Pages that may talk to the server; left out: any. */
+  allowedOrigins?: readonly string[];
+  /** When set, every request but for the page and `/health` must carry it. */
+  token?: string;
+  /** Where the page and the sample's photos lie, when not in their packages. */
+  pageDir?: string;
+  sampleDir?: string;
+  rate?: { perSecond: number; burst: number };
+  /** Another engine than the embedded one; `null`: photos are taken and not reconstructed. */
+  openEngine?: ((options: { cache: FeatureCache }) => Promise<Engine>) | null;
+};
+
+export type RunningServer = {
+  url: string;
+  port: number;
+  /** GEN-26: within 5 s, whatever clients do. */
+  close(): Promise<void>;
+};
+
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+
+/** A request that is still being answered when the server stops has this long. */
+const DRAIN_MS = 2000;
+
+const LOOPBACK = /^(127\.|::1$|localhost$)/;
+
+/** @throws {CairnError} `store.locked` when another server owns `dataDir` */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { host = "127.0.0.1", port = 8000, dataDir, logLevel = "warn" } = options;
+  // Standard output belongs to the one line that says where the server is.
+  const log: FastifyBaseLogger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
+  if (options.token === undefined && !LOOPBACK.test(host)) {
+    log.warn({ host }, "anyone who can reach this address may read and change everything: authentication is off");
+  }
+
+  const opened: (() => Promise<void>)[] = [];
+  const closeAll = async () => {
+    for (const close of opened.splice(0).reverse()) {
+      await close().catch((error: unknown) => log.error({ err: error }, "closing"));
+    }
+  };
+  try {
+    const core = await openCore({ dataDir, onError: (context, error) => log.error({ err: error }, context) });
+    opened.push(() => core.close());
+    const decoder = openImageDecoder();
+    opened.push(() => decoder.close());
+
+    const operationKinds = new Map<string, OperationStarter>();
+    if (options.openEngine) {
+      const running: Reconstructor = startReconstructor({
+        core,
+        decode: (bytes, wanted) => decoder.decode(bytes, wanted),
+        openEngine: options.openEngine,
+        cache: openFeatureCache(join(dataDir, "features")),
+        onError: (error, about) => log.error({ err: error, about }, "reconstruction"),
+      });
+      operationKinds.set("rebuild", async (space) => ({ operation: await running.rebuild(space.id) }));
+      opened.push(() => running.close());
+    }
+
+    const stopping = new AbortController();
+    const access = accessBy(options);
+    const app = createApp({ log });
+    const liveContext: LiveContext = {
+      core,
+      log,
+      ingest: (space, { name, ...photo }, bytes, signal) =>
+        ingestImage(core, space, { ...photo, name, bytes, source: "live" }, decoder, signal),
+      async startOperation(space, kind) {
+        const start = operationKinds.get(kind);
+        if (!start) throw new CairnError("operation.unknown_kind", { kind });
+        return (await start(space)).operation;
+      },
+      authorize: (token) => (access.allowsToken(token) ? "granted" : "unauthenticated"),
+      ...(access.origins ? { allowedOrigins: access.origins } : {}),
+    };
+    const live = attachLive(app.server, liveContext);
+    const context: ServerContext = {
+      core,
+      decoder,
+      log,
+      version,
+      access,
+      operationKinds,
+      uploadsDir: join(dataDir, "uploads"),
+      connections: () => ({ heritage: 0, depth: 0, meshes: 0, hub: 0, imagetools: 0, live: live.connections }),
+      stopping: stopping.signal,
+    };
+    opened.push(async () => {
+      stopping.abort(new CairnError("server.stopping"));
+      const cut = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS);
+      await Promise.all([live.close(DRAIN_MS), app.close()]);
+      clearTimeout(cut);
+    });
+    await setUpApp(app, context, { log, ...options }, (routes) => {
+      eventStreamRoutes(routes, liveContext);
+      asyncapiRoute(routes, version);
+    });
+    await app.listen({ host, port });
+    const address = app.server.address() as AddressInfo;
+    const shownHost = address.family === "IPv6" ? `[${address.address}]` : address.address;
+    return { url: `http://${shownHost}:${address.port}`, port: address.port, close: closeAll };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}

@@ -1,0 +1,25 @@
+/** What every door of the server is handed: the core, the decoder, and who may come in. */
+import type { Core, Space } from "@cairn/core";
+import type { ImageDecoder } from "@cairn/images";
+import type { Id } from "@cairn/protocol";
+import type { FastifyBaseLogger } from "fastify";
+import type { Access } from "./http/access.ts";
+
+/** Long work that a client may ask for by name. Resolves when it is queued. */
+export type OperationStarter = (space: Space) => Promise<{ operation: Id }>;
+
+export type ServerContext = {
+  readonly core: Core;
+  /** Where uploads that are not whole yet wait. */
+  readonly uploadsDir: string;
+  readonly decoder: ImageDecoder;
+  readonly log: FastifyBaseLogger;
+  readonly version: string;
+  readonly access: Access;
+  /** By kind; `rebuild` is the reconstruction's. */
+  readonly operationKinds: ReadonlyMap<string, OperationStarter>;
+  /** Open sockets by face, for `/health`. */
+  connections(): Record<"heritage" | "depth" | "meshes" | "hub" | "imagetools" | "live", number>;
+  /** Aborts when the server begins to stop. */
+  readonly stopping: AbortSignal;
+};

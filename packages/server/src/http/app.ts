@@ -1,0 +1,166 @@
+/** The HTTP side: who may in, how much and how deep, what is refused and how; then the routes. Rules: docs/spec/http.md. */
+import { randomUUID } from "node:crypto";
+import { CairnError, check } from "@cairn/protocol";
+import cors from "@fastify/cors";
+import multipart from "@fastify/multipart";
+import swagger from "@fastify/swagger";
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
+import type { TSchema } from "typebox";
+import { Value } from "typebox/value";
+import type { ServerContext } from "../context.ts";
+import { blobRoutes } from "../routes/blobs.ts";
+import { eventRoutes } from "../routes/events.ts";
+import { exportRoutes } from "../routes/exports.ts";
+import { healthRoutes } from "../routes/health.ts";
+import { imageRoutes } from "../routes/images.ts";
+import { operationRoutes } from "../routes/operations.ts";
+import { pageRoutes } from "../routes/page.ts";
+import { spaceRoutes } from "../routes/spaces.ts";
+import { uploadRoutes } from "../upload/tus-uploads.ts";
+import { tokenOf } from "./access.ts";
+import { type AllowedMethods, allowedMethods } from "./allowed-methods.ts";
+import { sendError } from "./errors.ts";
+import { MAX_JSON_BYTES, parseJson } from "./json-body.ts";
+import { rateLimit } from "./rate-limit.ts";
+
+export type AppOptions = {
+  log: FastifyBaseLogger;
+  /** Requests a second from one address, and at once (GEN-25). */
+  rate?: { perSecond: number; burst: number };
+  pageDir?: string;
+  sampleDir?: string;
+};
+
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+
+/** What may be seen without a token: the page that asks for it, and whether the server lives. */
+const OPEN_PATHS = new Set(["/", "/health", "/ready"]);
+
+export function createApp({ log }: AppOptions): FastifyInstance {
+  return Fastify({
+    loggerInstance: log,
+    // Addresses can carry a token; what is worth a line is logged where it happens.
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => randomUUID(),
+    bodyLimit: MAX_JSON_BYTES,
+    // A request that trickles in: its headers, then all of it; larger uploads come in resumable pieces.
+    requestTimeout: 600_000,
+    connectionTimeout: 0,
+    keepAliveTimeout: 65_000,
+    http: { headersTimeout: 20_000, maxHeaderSize: 16 * 1024 },
+    forceCloseConnections: "idle",
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 2048, ignoreTrailingSlash: true },
+  });
+}
+
+/** Hands out the routes; `extra` adds those of other doors behind the same checks. */
+export async function setUpApp(
+  app: FastifyInstance,
+  context: ServerContext,
+  options: AppOptions,
+  extra: (app: FastifyInstance) => void | Promise<void> = () => {},
+): Promise<void> {
+  const methods = allowedMethods();
+  app.addHook("onRoute", ({ url, method }) => {
+    // The answer to a browser's question before a request is given at every path, also where nothing is.
+    if (url !== "*") for (const each of [method].flat()) methods.add(url, each);
+  });
+  setUpParsing(app);
+  setUpRefusals(app, methods);
+  guard(app, context, options, methods);
+
+  await app.register(cors, {
+    origin: context.access.origins ? [...context.access.origins] : "*",
+    methods: METHODS,
+    exposedHeaders: ["ETag", "Location", "Content-Range", "Retry-After", "Upload-Result"],
+    strictPreflight: false,
+    maxAge: 3600,
+  });
+  // A photo over the limit is refused by itself, with the others of its form taken.
+  await app.register(multipart, { throwFileSizeLimit: false });
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "Cairn",
+        version: context.version,
+        description: "Photos in, cameras and coloured points out, live.",
+        license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+      },
+      components: { securitySchemes: { bearer: { type: "http", scheme: "bearer" } } },
+    },
+  });
+
+  spaceRoutes(app, context);
+  imageRoutes(app, context);
+  eventRoutes(app, context);
+  operationRoutes(app, context);
+  exportRoutes(app, context);
+  blobRoutes(app, context);
+  healthRoutes(app, context);
+  await app.register(async (scope) => uploadRoutes(scope, context));
+  await extra(app);
+  const described = () => Object.keys(app.swagger().paths ?? {}).sort();
+  await pageRoutes(
+    app,
+    { version: context.version, endpoints: described },
+    {
+      ...(options.pageDir === undefined ? {} : { pageDir: options.pageDir }),
+      ...(options.sampleDir === undefined ? {} : { sampleDir: options.sampleDir }),
+    },
+  );
+  app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
+}
+
+/** Schemas check what comes in; what goes out is ours and is not rewritten on its way. */
+function setUpParsing(app: FastifyInstance): void {
+  app.removeContentTypeParser("application/json");
+  app.removeContentTypeParser("text/plain");
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => {
+    try {
+      done(null, parseJson(Buffer.from(body)));
+    } catch (error) {
+      done(error instanceof Error ? error : new Error(String(error)));
+    }
+  });
+  app.setValidatorCompiler<TSchema>(({ schema, httpPart }) => (value: unknown) => {
+    // A query and a path are text: numbers in them are converted, in a body they must be numbers.
+    const given = httpPart === "body" ? (value ?? {}) : Value.Default(schema, Value.Convert(schema, value));
+    try {
+      return { value: check(schema, given) };
+    } catch (error) {
+      return { error: error instanceof Error ? error : new Error(String(error)) };
+    }
+  });
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+}
+
+function setUpRefusals(app: FastifyInstance, methods: AllowedMethods): void {
+  app.setErrorHandler((error, _request, reply) => sendError(reply, error));
+  app.setNotFoundHandler((request, reply) => {
+    const allowed = methods.at(pathOf(request.url));
+    if (allowed.length === 0) return sendError(reply, new CairnError("request.not_found"));
+    reply.header("allow", allowed.join(", "));
+    return sendError(reply, new CairnError("request.method"));
+  });
+}
+
+/** Before any body is read: rate, origin, token. Afterwards: what a browser must not do with the answer. */
+function guard(app: FastifyInstance, { access }: ServerContext, { rate }: AppOptions, methods: AllowedMethods): void {
+  const limit = rateLimit(rate?.perSecond, rate?.burst);
+  app.addHook("onRequest", async (request, reply) => {
+    reply.header("x-content-type-options", "nosniff").header("referrer-policy", "no-referrer");
+    if (!limit.take(request.ip)) throw new CairnError("request.rate_limited");
+    if (!access.allowsOrigin(request.headers.origin)) throw new CairnError("auth.forbidden");
+    if (request.method === "OPTIONS") return;
+    const path = pathOf(request.url);
+    const isPage = !path.startsWith("/v1/") && path !== "/openapi.json" && methods.at(path).includes("GET");
+    if (OPEN_PATHS.has(path) || isPage) return;
+    if (!access.allowsToken(tokenOf(request))) throw new CairnError("auth.required");
+  });
+}
+
+function pathOf(url: string): string {
+  return url.split(/[?#]/, 1)[0] ?? url;
+}

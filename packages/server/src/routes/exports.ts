@@ -1,0 +1,113 @@
+import { Readable } from "node:stream";
+import type { BlobStore } from "@cairn/core";
+import { decodeSegment, plyHeader, plyPoints } from "@cairn/formats";
+import { CairnError, type Digest, type GenerationState } from "@cairn/protocol";
+import type { FastifyInstance, FastifyReply } from "fastify";
+import Type, { type Static } from "typebox";
+import type { ServerContext } from "../context.ts";
+import { refusals, SpaceParams } from "../http/schemas.ts";
+import { zip } from "../http/zip.ts";
+
+const FileParams = Type.Object({
+  space: Type.String(),
+  file: Type.Union([Type.Literal("cameras.txt"), Type.Literal("images.txt"), Type.Literal("points3D.txt")]),
+});
+
+/** The model in other programs' words: a PLY cloud, a COLMAP text model. */
+export function exportRoutes(app: FastifyInstance, { core }: Pick<ServerContext, "core">): void {
+  /** The generation that viewers see; before the first is published, the one being filled. */
+  async function shown(spaceId: string): Promise<GenerationState> {
+    const { state } = (await core.spaces.open(spaceId)).log.snapshot();
+    const generation = state.generations[state.generation] ?? Object.values(state.generations)[0];
+    if (!generation) throw new CairnError("export.empty");
+    return generation;
+  }
+
+  const attached = (reply: FastifyReply, name: string) =>
+    reply.header("content-disposition", `attachment; filename="${name}"`).header("cache-control", "no-store");
+
+  for (const path of ["ply", "points.ply"]) {
+    app.get<{ Params: SpaceParams }>(
+      `/v1/spaces/:space/exports/${path}`,
+      {
+        schema: {
+          operationId: path === "ply" ? "exportPly" : "exportPlyFile",
+          description: "Binary little-endian PLY: `float x y z`, `uchar red green blue`.",
+          params: SpaceParams,
+          produces: ["application/octet-stream"],
+          response: { ...refusals },
+        },
+      },
+      async (request, reply) => {
+        const { segments } = await shown(request.params.space);
+        if (segments.length === 0) throw new CairnError("export.empty");
+        attached(reply, "points.ply");
+        // The list is copied: the generation may grow while it is sent, and the header has said how long it is.
+        return reply.type("application/octet-stream").send(Readable.from(plyPieces(core.blobs, [...segments])));
+      },
+    );
+  }
+
+  async function model(spaceId: string): Promise<{ cameras: Digest; images: Digest; points3D: Digest }> {
+    const { published } = await shown(spaceId);
+    if (!published?.model) throw new CairnError("export.empty");
+    return published.model;
+  }
+
+  app.get<{ Params: Static<typeof FileParams> }>(
+    "/v1/spaces/:space/exports/colmap/:file",
+    {
+      schema: {
+        operationId: "exportColmapFile",
+        params: FileParams,
+        produces: ["text/plain"],
+        response: { ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const { space, file } = request.params;
+      const files = await model(space);
+      const digest = { "cameras.txt": files.cameras, "images.txt": files.images, "points3D.txt": files.points3D }[file];
+      attached(reply, file);
+      return reply.type("text/plain; charset=utf-8").send(Buffer.from(await core.blobs.get(digest)));
+    },
+  );
+
+  app.get<{ Params: SpaceParams }>(
+    "/v1/spaces/:space/exports/colmap",
+    {
+      schema: {
+        operationId: "exportColmap",
+        description: "`cameras.txt`, `images.txt` and `points3D.txt` as one zip.",
+        params: SpaceParams,
+        produces: ["application/zip"],
+        response: { ...refusals },
+      },
+    },
+    async (request, reply) => {
+      const files = await model(request.params.space);
+      attached(reply, "colmap.zip");
+      return reply.type("application/zip").send(
+        await zip([
+          { name: "cameras.txt", bytes: await core.blobs.get(files.cameras) },
+          { name: "images.txt", bytes: await core.blobs.get(files.images) },
+          { name: "points3D.txt", bytes: await core.blobs.get(files.points3D) },
+        ]),
+      );
+    },
+  );
+}
+
+async function* plyPieces(
+  blobs: BlobStore,
+  segments: readonly { points: number; blob: Digest }[],
+): AsyncGenerator<Uint8Array> {
+  yield plyHeader(segments.reduce((sum, { points }) => sum + points, 0));
+  for (const { blob } of segments) {
+    const { origin, positions, colors } = decodeSegment(await blobs.get(blob));
+    yield* plyPoints(
+      Float64Array.from(positions, (value, i) => value + origin[i % 3]!),
+      colors,
+    );
+  }
+}

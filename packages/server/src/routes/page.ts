@@ -1,0 +1,82 @@
+import { existsSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import fastifyStatic from "@fastify/static";
+import type { FastifyInstance } from "fastify";
+import Type from "typebox";
+
+const folder = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+/** Nothing from elsewhere runs in the page; kernels and workers are its own. */
+const PAGE_POLICY = [
+  "default-src 'self'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data: blob:",
+  "worker-src 'self' blob:",
+  "connect-src 'self' ws: wss: blob: data:",
+  "object-src 'none'",
+  "base-uri 'none'",
+  "frame-ancestors 'self'",
+].join("; ");
+
+const SAMPLE_TYPES = /\.(jpe?g|png|webp|json)$/i;
+
+/** The web application, its files, and the photos of the sample capture (GEN-7). */
+export async function pageRoutes(
+  app: FastifyInstance,
+  { version, endpoints }: { version: string; endpoints: () => string[] },
+  { pageDir = folder("../../../web/dist"), sampleDir = folder("../../../sample/photos") } = {},
+): Promise<void> {
+  const page = existsSync(`${pageDir}/index.html`) ? await readFile(`${pageDir}/index.html`) : undefined;
+
+  const Online = Type.Object({
+    status: Type.Literal("online"),
+    api: Type.Literal("Cairn"),
+    version: Type.String(),
+    endpoints: Type.Array(Type.String()),
+  });
+  app.get("/", { schema: { operationId: "root", response: { 200: Online } } }, async (request, reply) => {
+    reply.header("vary", "Accept").header("cache-control", "no-cache");
+    if (page && /\btext\/html\b/.test(request.headers.accept ?? "")) {
+      return reply.type("text/html; charset=utf-8").header("content-security-policy", PAGE_POLICY).send(page);
+    }
+    return reply.send({ status: "online", api: "Cairn", version, endpoints: endpoints() });
+  });
+
+  if (page) {
+    await app.register(fastifyStatic, {
+      root: pageDir,
+      // One route for each file: what is not there is 404 like everything else that is not.
+      wildcard: false,
+      index: false,
+      schemaHide: true,
+      cacheControl: false,
+      setHeaders(response, path) {
+        // Files whose name holds a hash of their content never change.
+        const named = /[/\\]assets[/\\]/.test(path);
+        response.setHeader("cache-control", named ? "public, max-age=31536000, immutable" : "no-cache");
+        if (path.endsWith(".html")) response.setHeader("content-security-policy", PAGE_POLICY);
+      },
+    });
+  }
+
+  const photos = existsSync(sampleDir)
+    ? (await readdir(sampleDir)).filter((name) => SAMPLE_TYPES.test(name)).sort()
+    : [];
+  const Sample = Type.Object({ photos: Type.Array(Type.String()) });
+  app.get("/sample", { schema: { operationId: "listSample", response: { 200: Sample } } }, async () => ({
+    photos: photos.filter((name) => !name.endsWith(".json")),
+  }));
+  if (photos.length) {
+    await app.register(fastifyStatic, {
+      root: sampleDir,
+      prefix: "/sample/",
+      wildcard: false,
+      index: false,
+      decorateReply: false,
+      schemaHide: true,
+      maxAge: "1h",
+    });
+  }
+}

@@ -1,0 +1,23 @@
+/** What a sender says about a photo in flat text: a query, the fields of a form, the metadata of a resumable upload. */
+import type { IncomingPhoto } from "@cairn/core";
+import { CairnError, check, Intrinsics } from "@cairn/protocol";
+import { parseJson } from "../http/json-body.ts";
+import { UploadQuery } from "../http/schemas.ts";
+
+export type PhotoFacts = Omit<IncomingPhoto, "bytes" | "source">;
+
+/** @throws {CairnError} `request.invalid` */
+export function photoFacts(fields: UploadQuery): PhotoFacts {
+  const { name, key, camera, contributor, capturedNs } = check(UploadQuery, fields);
+  return { name: name ?? "photo", key, contributor, capturedNs, ...(camera ? cameraOf(camera) : {}) };
+}
+
+/** `fx,fy,cx,cy` in pixels of the upright photo, or the JSON of an `Intrinsics`. */
+function cameraOf(text: string): Pick<IncomingPhoto, "camera" | "cameraParams"> {
+  if (text.startsWith("{")) return { camera: check(Intrinsics, parseJson(Buffer.from(text))) };
+  const [fx, fy, cx, cy, ...more] = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  if (fx === undefined || fy === undefined || cx === undefined || cy === undefined || more.length > 0) {
+    throw new CairnError("request.invalid", { field: "camera", problem: "expected fx,fy,cx,cy" });
+  }
+  return { cameraParams: [fx, fy, cx, cy] };
+}

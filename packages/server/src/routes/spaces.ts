@@ -1,0 +1,64 @@
+import type { FastifyInstance } from "fastify";
+import Type from "typebox";
+import type { ServerContext } from "../context.ts";
+import { NewSpaceBody, refusals, SpaceChange, SpaceParams, Summary } from "../http/schemas.ts";
+
+/** Create, list, look at, rename, let expire, delete. */
+export function spaceRoutes(app: FastifyInstance, { core }: Pick<ServerContext, "core">): void {
+  const Listing = Type.Object({ spaces: Type.Array(Summary) });
+  app.get(
+    "/v1/spaces",
+    { schema: { operationId: "listSpaces", response: { 200: Listing, ...refusals } } },
+    async () => ({ spaces: await core.spaces.list() }),
+  );
+
+  app.post<{ Body: NewSpaceBody | undefined }>(
+    "/v1/spaces",
+    { schema: { operationId: "createSpace", body: NewSpaceBody, response: { 201: Summary, ...refusals } } },
+    async (request, reply) => {
+      const { id, title, settings, expiresNs } = request.body ?? {};
+      const space = await core.spaces.create({
+        ...(id === undefined ? {} : { id }),
+        ...(title === undefined ? {} : { title }),
+        ...(expiresNs === undefined ? {} : { expiresNs }),
+        ...(settings === undefined ? {} : { settings }),
+      });
+      reply.code(201).header("location", `/v1/spaces/${encodeURIComponent(space.id)}`);
+      return space.summary();
+    },
+  );
+
+  app.get<{ Params: SpaceParams }>(
+    "/v1/spaces/:space",
+    { schema: { operationId: "getSpace", params: SpaceParams, response: { 200: Summary, ...refusals } } },
+    async (request) => (await core.spaces.open(request.params.space)).summary(),
+  );
+
+  app.patch<{ Params: SpaceParams; Body: SpaceChange }>(
+    "/v1/spaces/:space",
+    {
+      schema: {
+        operationId: "changeSpace",
+        params: SpaceParams,
+        body: SpaceChange,
+        response: { 200: Summary, ...refusals },
+      },
+    },
+    async (request) => {
+      const space = await core.spaces.open(request.params.space);
+      const { title, expiresNs } = request.body;
+      if (title !== undefined) await space.rename(title);
+      if (expiresNs !== undefined) await space.expireAt(expiresNs ?? undefined);
+      return space.summary();
+    },
+  );
+
+  app.delete<{ Params: SpaceParams }>(
+    "/v1/spaces/:space",
+    { schema: { operationId: "deleteSpace", params: SpaceParams, response: { 204: Type.Null(), ...refusals } } },
+    async (request, reply) => {
+      await core.spaces.delete(request.params.space);
+      return reply.code(204).send();
+    },
+  );
+}
