@@ -6,8 +6,8 @@ import { gaussianKernel, openExtractor } from "./extractor.ts";
 import { decodeFeatures, encodeFeatures, type Features } from "./features.ts";
 import { Kernel } from "./kernel.ts";
 import { openMatcher } from "./matcher.ts";
-import { dataset, decode, discs, epipolarDistance, type Point, photograph, randoms } from "./photos.test-support.ts";
 import { BLURRED_SHARPNESS, DARK_BRIGHTNESS } from "./quality.ts";
+import { dataset, decode, discs, epipolarDistance, type Point, photograph, randoms } from "./test/photos.ts";
 
 const extractor = openExtractor();
 const matcher = openMatcher();

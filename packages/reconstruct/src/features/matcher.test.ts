@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { type Descriptors, openMatcher } from "./matcher.ts";
-import { randoms } from "./photos.test-support.ts";
+import { randoms } from "./test/photos.ts";
 
 const matcher = openMatcher();
 
