@@ -1,4 +1,10 @@
 export {
+  type AbsolutePose,
+  type AbsolutePoseOptions,
+  estimateAbsolutePose,
+} from "./absolute-pose/estimate.ts";
+export { type RefineAbsoluteOptions, refineAbsolutePose } from "./absolute-pose/refine.ts";
+export {
   alignmentDistances,
   alignPoints,
   alignPointsRobust,
@@ -6,6 +12,10 @@ export {
   type RobustAlignmentOptions,
 } from "./alignment/align.ts";
 export { invertSimilarity, type Similarity3, transformPoints, transformPose } from "./alignment/similarity.ts";
+export { adjustBundle, type BundleOptions, type BundleReport, bundleIterations } from "./bundle/adjust.ts";
+export type { BundleCovariance } from "./bundle/covariance.ts";
+export type { Loss } from "./bundle/loss.ts";
+export type { BundleProblem, CalibrationParameter, CalibrationPrior } from "./bundle/problem.ts";
 export {
   CALIBRATION_SIZE,
   type CameraModel,

@@ -143,7 +143,7 @@ export function retractPose(
 ): void {
   const e = rotationFromVector(step[stepAt], step[stepAt + 1], step[stepAt + 2], scratch);
   for (let j = 0; j < 4; j++) {
-    const x = poses[at + j];
+    const x = poses[at + j]; // column by column, so `out` may be the input
     const y = poses[at + 4 + j];
     const z = poses[at + 8 + j];
     out[outAt + j] = e[0] * x + e[1] * y + e[2] * z;
