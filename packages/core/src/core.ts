@@ -54,6 +54,8 @@ export async function openCore(options: CoreOptions): Promise<Core> {
     });
     const collect = async (graceMs = GRACE_MS) => {
       const named = new Set<Digest>();
+      // Nobody knows what a space names that could not be opened.
+      for (const error of spaces.unopened.values()) throw error;
       for (const space of spaces.all) await addNamedBlobs(space.log, named);
       return blobs.collect((digest) => named.has(digest), graceMs);
     };
@@ -92,7 +94,11 @@ class EmbeddedCore implements Core {
 
   problems(): string[] {
     const damaged = this.spaces.all.filter((space) => space.log.corrupt);
-    return [...this.#disk.problems(), ...damaged.map((space) => `space ${space.id}: ${space.log.corrupt?.message}`)];
+    return [
+      ...this.#disk.problems(),
+      ...damaged.map((space) => `space ${space.id}: ${space.log.corrupt?.message}`),
+      ...[...this.spaces.unopened].map(([id, error]) => `space ${id}: ${error.message}`),
+    ];
   }
 
   close(): Promise<void> {

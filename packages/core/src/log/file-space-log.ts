@@ -147,6 +147,8 @@ export class FileSpaceLog implements SpaceLog {
   /** The disk failed in a way after which nobody knows what it holds: no writes until the log is opened again. */
   #failed: CairnError | undefined;
   #closedAs: ErrorCode | undefined;
+  /** The last write is done: what is in memory now is all that there will be. */
+  #ended = false;
 
   /** Use `openSpaceLog`. */
   constructor(folder: string, options: SpaceLogOptions, recovered: Recovered) {
@@ -228,7 +230,7 @@ export class FileSpaceLog implements SpaceLog {
       if (last) {
         position = last.seq;
         if (!signal?.aborted) yield events;
-      } else if (this.#closedAs) {
+      } else if (this.#ended) {
         return;
       } else {
         await this.#grown(signal);
@@ -261,8 +263,9 @@ export class FileSpaceLog implements SpaceLog {
   async close(as: "server.stopping" | "space.closed" = "server.stopping"): Promise<void> {
     this.#closedAs ??= as;
     await this.#writing;
-    await this.#chores;
+    this.#ended = true;
     this.#wakeAll();
+    await this.#chores;
     const file = this.#file;
     this.#file = undefined;
     await file?.close();
@@ -402,7 +405,7 @@ export class FileSpaceLog implements SpaceLog {
     this.#file = await this.#openSegment(segment.path);
     await this.#file.truncate(segment.sizeBytes);
     if (segment.sizeBytes > 0) {
-      const [last] = await segment.read(this.#head - 1, 1, this.#head);
+      const [last] = await segment.read(this.#head - 1, 1, this.#head).catch(() => []);
       if (last?.seq !== this.#head) throw new CairnError("store.failed", { seq: this.#head });
     }
     this.#full = false;

@@ -34,6 +34,8 @@ export class FileSpaces implements Spaces {
   readonly #spaces = new Map<SpaceId, Promise<FileSpace>>();
   /** Those of `#spaces` that are open, for what must not wait. */
   readonly #open = new Map<SpaceId, FileSpace>();
+  /** Those whose files the disk does not give: they are there, and cannot be served. */
+  readonly #unopened = new Map<SpaceId, CairnError>();
   readonly #listeners: ((space: Space) => void)[] = [];
   #closed = false;
 
@@ -47,7 +49,7 @@ export class FileSpaces implements Spaces {
     this.#refuseIfClosed();
     const id = checkId(wanted.id ?? randomUUID());
     const settings = check(SpaceSettings, { ...emptyState().settings, ...wanted.settings });
-    if (this.#spaces.has(id)) throw new CairnError("space.exists", { id });
+    if (this.#spaces.has(id) || this.#unopened.has(id)) throw new CairnError("space.exists", { id });
     const expires = wanted.expiresNs === undefined ? {} : { expiresNs: wanted.expiresNs };
     return this.#keep(id, async () => {
       try {
@@ -69,6 +71,8 @@ export class FileSpaces implements Spaces {
   async open(id: SpaceId): Promise<Space> {
     this.#refuseIfClosed();
     const space = this.#spaces.get(checkId(id));
+    const unopened = this.#unopened.get(id);
+    if (unopened) throw unopened;
     if (!space) throw new CairnError("space.missing", { id });
     return space;
   }
@@ -95,9 +99,21 @@ export class FileSpaces implements Spaces {
   async openAll(): Promise<void> {
     const ids = await findSpaces(this.#root);
     const next = async () => {
-      for (let id = ids.pop(); id !== undefined; id = ids.pop()) await this.#openExisting(id);
+      for (let id = ids.pop(); id !== undefined; id = ids.pop()) {
+        const error = await this.#openExisting(id).then(
+          () => undefined,
+          (reason: unknown) => storeError(reason),
+        );
+        // One space that cannot be read costs nobody else anything.
+        if (error) this.#unopened.set(id, error);
+        if (error) this.#options.onError(`space ${id}`, error);
+      }
     };
     await Promise.all(Array.from({ length: 4 }, next));
+  }
+
+  get unopened(): ReadonlyMap<SpaceId, CairnError> {
+    return this.#unopened;
   }
 
   /** Every open space. */

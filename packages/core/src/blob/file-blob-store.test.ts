@@ -1,0 +1,142 @@
+/** Blobs are whole and durable, or not there. Rules: docs/spec/blobs.md. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { buffer } from "node:stream/consumers";
+import { describe, type TestContext, test } from "node:test";
+import fc from "fast-check";
+import { rejects } from "../log/log.contract.ts";
+import { temporaryFolder } from "../testing/fixtures.ts";
+import { type FileBlobStore, openFileBlobStore } from "./file-blob-store.ts";
+
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+
+async function make(t: TestContext): Promise<{ folder: string; blobs: FileBlobStore }> {
+  const folder = await temporaryFolder(t);
+  return { folder, blobs: await openFileBlobStore(folder) };
+}
+
+async function* pieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+async function temporaries(folder: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => name.endsWith(".tmp"));
+}
+
+describe("FileBlobStore", () => {
+  test("BLOB-1 what is put is got, whole or in part, named by its SHA-256, as bytes or as a stream", async (t) => {
+    const { folder, blobs } = await make(t);
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 3000 }), fc.integer({ min: 1, max: 900 }), async (bytes, size) => {
+        const digest = sha256(bytes);
+        assert.deepEqual(await blobs.put(pieces(bytes, size)), { digest, sizeBytes: bytes.length });
+        assert.deepEqual(await blobs.put(bytes), { digest, sizeBytes: bytes.length });
+        assert.deepEqual(new Uint8Array(await blobs.get(digest)), bytes);
+        assert.deepEqual(await blobs.stat(digest), { digest, sizeBytes: bytes.length });
+        if (bytes.length < 2) return;
+        const range = { start: size % (bytes.length - 1), end: bytes.length };
+        const part = await buffer(await blobs.stream(digest, range));
+        assert.deepEqual(new Uint8Array(part), bytes.slice(range.start, range.end));
+      }),
+      { seed: 1, numRuns: 40 },
+    );
+    assert.deepEqual(await temporaries(folder), []);
+  });
+
+  test("BLOB-1 a missing blob is missing, and what is no digest never reaches the disk", async (t) => {
+    const { blobs } = await make(t);
+    await rejects(blobs.get("0".repeat(64)), "blob.missing");
+    await rejects(blobs.stream("0".repeat(64)), "blob.missing");
+    assert.equal(await blobs.stat("0".repeat(64)), undefined);
+    for (const id of ["../../etc/passwd", "", "A".repeat(64), `${"0".repeat(62)}/.`]) {
+      await rejects(blobs.get(id), "request.invalid");
+    }
+  });
+
+  test("BLOB-3 the same bytes put at the same time are one file", async (t) => {
+    const { folder, blobs } = await make(t);
+    const bytes = Buffer.alloc(100_000, 7);
+    const puts = Array.from({ length: 20 }, (_, i) => blobs.put(i % 2 ? bytes : pieces(bytes, 4096)));
+    const digests = new Set((await Promise.all(puts)).map((blob) => blob.digest));
+    assert.deepEqual([...digests], [sha256(bytes)]);
+    assert.deepEqual(await readdir(folder), [sha256(bytes).slice(0, 2)]);
+  });
+
+  test("BLOB-2 a put that is cut off leaves nothing, and leftovers of a killed process go at the next start", async (t) => {
+    const { folder, blobs } = await make(t);
+    const stop = new AbortController();
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      for (let i = 0; ; i++) {
+        if (i === 5) stop.abort();
+        yield Buffer.alloc(1000, i);
+      }
+    }
+    await assert.rejects(blobs.put(endless(), { signal: stop.signal }));
+    const failing = new Error("the sender is gone");
+    async function* broken(): AsyncGenerator<Uint8Array> {
+      yield Buffer.alloc(10);
+      throw failing;
+    }
+    await assert.rejects(blobs.put(broken()), failing);
+    assert.deepEqual(await readdir(folder), []);
+    await writeFile(join(folder, "left.tmp"), "half");
+    await openFileBlobStore(folder);
+    assert.deepEqual(await readdir(folder), []);
+  });
+
+  test("BLOB-4 any flipped bit is found, the bytes are never served, and putting them again heals it", async (t) => {
+    const { folder, blobs } = await make(t);
+    const bytes = Buffer.from(Array.from({ length: 200 }, (_, i) => (i * 37) % 256));
+    const { digest } = await blobs.put(bytes);
+    const path = join(folder, digest.slice(0, 2), digest.slice(2));
+    for (let at = 0; at < bytes.length; at++) {
+      const damaged = Buffer.from(bytes);
+      damaged[at] = (damaged[at] ?? 0) ^ (1 << (at % 8));
+      await writeFile(path, damaged);
+      await rejects(blobs.get(digest), "blob.corrupt");
+      assert.deepEqual(await readFile(`${path}.corrupt`), damaged);
+      await rejects(blobs.get(digest), "blob.missing");
+      await blobs.put(bytes);
+      assert.deepEqual(Buffer.from(await blobs.get(digest)), bytes);
+    }
+    await writeFile(path, bytes.subarray(1));
+    await blobs.put(bytes);
+    assert.deepEqual(Buffer.from(await blobs.get(digest)), bytes);
+  });
+
+  test("BLOB-6 collecting removes what is old and not named, and nothing else", async (t) => {
+    const { folder, blobs } = await make(t);
+    const put = async (text: string, ageMs: number) => {
+      const { digest } = await blobs.put(Buffer.from(text));
+      const then = new Date(Date.now() - ageMs);
+      await utimes(join(folder, digest.slice(0, 2), digest.slice(2)), then, then);
+      return digest;
+    };
+    const named = await put("named", 9e6);
+    const old = await put("old", 9e6);
+    const young = await put("young", 1000);
+    await mkdir(join(folder, "notes"));
+    assert.deepEqual(await blobs.collect((digest) => digest === named, 3.6e6), { removed: 1, freedBytes: 3 });
+    assert.equal(await blobs.stat(old), undefined);
+    assert.ok(await blobs.stat(named));
+    assert.ok(await blobs.stat(young));
+  });
+
+  test("BLOB-7 an old blob that is put again while a collection runs is there when the put resolves", async (t) => {
+    const { folder, blobs } = await make(t);
+    const all = Array.from({ length: 30 }, (_, i) => Buffer.from(`photo ${i}`));
+    for (let round = 0; round < 5; round++) {
+      const old = new Date(Date.now() - 9e6);
+      for (const bytes of all) {
+        const { digest } = await blobs.put(bytes);
+        await utimes(join(folder, digest.slice(0, 2), digest.slice(2)), old, old);
+      }
+      const collecting = blobs.collect(() => false, 3.6e6);
+      const again = await Promise.all(all.map((bytes) => blobs.put(bytes)));
+      await collecting;
+      for (const { digest } of again) assert.ok(await blobs.stat(digest));
+    }
+  });
+});
