@@ -134,6 +134,14 @@ export class CairnApi {
     return { endpoint: this.#base + spacePath(id, "uploads"), headers: this.#auth() };
   }
 
+  /** What a whole tus upload became. @param url as tus names it */
+  async uploadReceipt(url: string, options?: CallOptions): Promise<ImageReceipt> {
+    const path = url.startsWith(this.#base) ? url.slice(this.#base.length) : new URL(url).pathname;
+    const { receipt } = await this.#json<{ receipt?: ImageReceipt }>("GET", path, options);
+    if (!receipt) throw new CairnError("store.failed", { problem: "the upload has no receipt yet" });
+    return receipt;
+  }
+
   liveUrl(id: SpaceId): string {
     return `${this.#base.replace(/^http/, "ws")}${spacePath(id, "live")}`;
   }

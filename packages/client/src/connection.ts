@@ -200,15 +200,14 @@ export class SpaceConnection {
       const look = () => {
         if (this.#epoch !== undefined && predicate(this.#state)) settle(resolve);
       };
-      for (const aborting of [signal, this.#stopped.signal]) {
-        const abort = () => settle(() => reject(aborting?.reason));
-        if (aborting?.aborted) {
-          abort();
-          return;
-        }
-        aborting?.addEventListener("abort", abort);
-        stops.push(() => aborting?.removeEventListener("abort", abort));
+      const stopping = AbortSignal.any([this.#stopped.signal, ...(signal ? [signal] : [])]);
+      const abort = () => settle(() => reject(stopping.reason));
+      if (stopping.aborted) {
+        abort();
+        return;
       }
+      stopping.addEventListener("abort", abort);
+      stops.push(() => stopping.removeEventListener("abort", abort));
       stops.push(this.on("state", look));
       look();
     });

@@ -41,7 +41,8 @@ export class Uploads {
   }
 
   async add(photo: PhotoSource, options: UploadOptions): Promise<ImageReceipt> {
-    const signal = options.signal ? AbortSignal.any([options.signal, this.#options.signal]) : this.#options.signal;
+    // A signal of its own for each: listeners on one shared by all would pile up.
+    const signal = AbortSignal.any([this.#options.signal, ...(options.signal ? [options.signal] : [])]);
     await this.#turn(signal);
     try {
       return await this.#send(photo, options, signal);
@@ -128,11 +129,10 @@ export class Uploads {
         },
         onSuccess: ({ lastResponse }) => {
           signal.removeEventListener("abort", abort);
-          try {
-            resolve(JSON.parse(lastResponse.getBody()) as ImageReceipt);
-          } catch (cause) {
-            reject(new CairnError("server.internal", { problem: "no receipt" }, cause));
-          }
+          const receipt = parsed(lastResponse.getHeader("Upload-Result") ?? "");
+          if (receipt) resolve(receipt as ImageReceipt);
+          // The last answer was lost; the upload was found whole.
+          else this.#options.api.uploadReceipt(upload.url ?? "", { signal }).then(resolve, reject);
         },
         onError: (error) => {
           signal.removeEventListener("abort", abort);

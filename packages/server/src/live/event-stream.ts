@@ -10,15 +10,19 @@ const BATCH = 256;
 /** `GET /v1/spaces/{id}/events/stream?after=&epoch=`; a browser that reconnects sends `Last-Event-ID` by itself. */
 export function eventStreamRoutes(app: FastifyInstance, context: LiveContext): void {
   const limits = { ...LIVE_LIMITS, ...context.limits };
-  app.get<{ Params: { id: string }; Querystring: { after?: string; epoch?: string } }>(
-    "/v1/spaces/:id/events/stream",
+  const stopping = new AbortController();
+  // Streams never end by themselves: without this, closing would wait for them.
+  app.addHook("preClose", async () => stopping.abort());
+  app.get<{ Params: { space: string }; Querystring: { after?: string; epoch?: string } }>(
+    "/v1/spaces/:space/events/stream",
     { schema: { hide: true } as object },
     async (request, reply) => {
-      const space = await context.core.spaces.open(request.params.id);
+      const space = await context.core.spaces.open(request.params.space);
       const { log } = space;
       const place = placeOf(request.headers["last-event-id"], request.query);
       const ended = new AbortController();
-      const signal = AbortSignal.any([ended.signal, space.signal]);
+      // Not the space's own signal: it aborts before the last event, which says why.
+      const signal = AbortSignal.any([ended.signal, stopping.signal]);
       reply.hijack();
       const out = reply.raw;
       for (const [name, value] of Object.entries(reply.getHeaders()))

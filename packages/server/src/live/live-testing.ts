@@ -22,10 +22,14 @@ export type TestDoor = {
   close(): Promise<void>;
 };
 
-export async function openDoor(overrides: Partial<LiveContext> = {}, dataDir?: string): Promise<TestDoor> {
+export async function openDoor(
+  overrides: Partial<LiveContext> = {},
+  { dataDir, port: wantedPort = 0 }: { dataDir?: string; port?: number } = {},
+): Promise<TestDoor> {
   const folder = dataDir ?? (await mkdtemp(join(tmpdir(), "cairn-live-")));
   const core = await openCore({ dataDir: folder });
-  const space = await core.spaces.create({ id: "place" });
+  const existing = (await core.spaces.list()).some(({ id }) => id === "place");
+  const space = existing ? await core.spaces.open("place") : await core.spaces.create({ id: "place" });
   const errors: object[] = [];
   const context: LiveContext = {
     core,
@@ -36,7 +40,7 @@ export async function openDoor(overrides: Partial<LiveContext> = {}, dataDir?: s
   };
   const server = createServer();
   const door = attachLive(server, context);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(wantedPort, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
     core,
