@@ -50,3 +50,7 @@ export {
 } from "./rotation/pose.ts";
 export { quaternionFromRotation, rotationFromQuaternion } from "./rotation/quaternion.ts";
 export { Triangulator, type Views, viewError } from "./triangulation/triangulate.ts";
+export { essentialFromPose, sampsonSquare } from "./two-view/essential.ts";
+export { estimateHomography, type Homography } from "./two-view/homography.ts";
+export { type RefineRelativeOptions, refineRelativePose } from "./two-view/refine.ts";
+export { estimateRelativePose, type RelativePose, type TwoViewOptions } from "./two-view/relative-pose.ts";
