@@ -57,6 +57,7 @@ describe("the data directory", () => {
     const lines: string[] = [];
     for (let kill = 0; kill < 24; kill++) lines.push(...(await runAndKill(folder, 1 + ((kill * 17) % 160))));
     const found = await compare(folder, lines);
+    assert.deepEqual(found.problems, []);
     assert.deepEqual(found.lost, []);
     assert.deepEqual(found.doubled, []);
     assert.equal(found.halfBatches, 0);

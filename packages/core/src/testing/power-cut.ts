@@ -1,0 +1,74 @@
+/**
+ * Cuts the power of a lossy file system (`test/lossy-fs.py`) under the writer. `kill -9` alone cannot see a missing
+ * fsync: the kernel still has the bytes. A control that skips the fsync must lose some, else the test proves nothing.
+ */
+import assert from "node:assert/strict";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { compare, type Found, runAndKill } from "./kill.ts";
+
+const FILE_SYSTEM = fileURLToPath(new URL("../../test/lossy-fs.py", import.meta.url));
+
+/** Debian's own: its packages are not seen by another Python that may come first in PATH. */
+const PYTHON = "/usr/bin/python3";
+
+/** Why there can be no lossy file system here; `undefined` when there can. Installs Debian's packages as root. */
+export function missingForPowerCuts(): string | undefined {
+  const works = () =>
+    spawnSync(PYTHON, ["-c", "import fusepy"]).status === 0 && spawnSync("fusermount3", ["-V"]).status === 0;
+  if (!works() && process.getuid?.() === 0) {
+    spawnSync("apt-get", ["install", "-y", "-q", "fuse3", "libfuse2", "python3-fusepy"], { stdio: "ignore" });
+  }
+  if (!works()) return "python3-fusepy, fuse3 and libfuse2 are not installed";
+  if (spawnSync("test", ["-w", "/dev/fuse"]).status !== 0) return "/dev/fuse cannot be opened";
+  return undefined;
+}
+
+/**
+ * @param cuts how often the writer is started, and the power cut while it writes
+ * @param args for the writer: `no-sync` is the control
+ */
+export async function cutPower(cuts: number, ...args: string[]): Promise<Found> {
+  const folder = await mkdtemp(join(tmpdir(), "cairn-power-"));
+  const mounted = join(folder, "disk");
+  await mkdir(mounted);
+  const disk = spawn(PYTHON, [FILE_SYSTEM, folder, mounted], { stdio: ["ignore", "inherit", "inherit"] });
+  try {
+    const { dev } = await stat(folder);
+    while ((await stat(mounted)).dev === dev) {
+      assert.equal(disk.exitCode, null, "the lossy file system did not start");
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const dataDir = join(mounted, "data");
+    const lines: string[] = [];
+    let found: Found | undefined;
+    for (let cut = 1; cut <= cuts; cut++) {
+      lines.push(...(await runAndKill(dataDir, 2 + ((cut * 29) % 90), ...args)));
+      disk.kill("SIGUSR1");
+      // The signal is taken between two requests: asking for something lets it in.
+      while ((await stat(mounted)) && !(await hasCut(folder, cut)))
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      found = await compare(dataDir, lines);
+      if (found.lost.length > 0) break;
+    }
+    assert.ok(found);
+    return found;
+  } finally {
+    try {
+      execFileSync("fusermount3", ["-u", "-z", mounted]);
+    } catch {
+      disk.kill("SIGKILL");
+    }
+    if (disk.exitCode === null && disk.signalCode === null) await once(disk, "exit");
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function hasCut(folder: string, cut: number): Promise<boolean> {
+  const text = await readFile(join(folder, "cuts"), "utf8").catch(() => "");
+  return text.includes(`${cut}\n`);
+}
