@@ -52,7 +52,7 @@ describe("the data directory", () => {
     }
   });
 
-  test("CORE-4 kill -9 at 24 moments: 0 acknowledged lost, 0 doubled, 0 half batches", async (t) => {
+  test("CORE-3 kill -9 at 24 moments: 0 acknowledged lost, 0 doubled, 0 half batches", async (t) => {
     const folder = await temporaryFolder(t);
     const lines: string[] = [];
     for (let kill = 0; kill < 24; kill++) lines.push(...(await runAndKill(folder, 1 + ((kill * 17) % 160))));
@@ -65,7 +65,7 @@ describe("the data directory", () => {
     t.diagnostic(`24 kills, ${found.acknowledged} acknowledged, lost 0, doubled 0`);
   });
 
-  test("CORE-5 a full disk: refused by name, reads go on, nothing acknowledged is lost, recovers", async (t) => {
+  test("CORE-4 a full disk: refused by name, reads go on, nothing acknowledged is lost, recovers", async (t) => {
     const folder = await temporaryFolder(t);
     const disk = join(folder, "disk");
     await mkdir(disk);

@@ -1,5 +1,5 @@
 /**
- * One process owns a data directory. Rules CORE-1 to CORE-3 of docs/spec/log.md.
+ * One process owns a data directory. Rules CORE-1 and CORE-2 of docs/spec/log.md.
  *
  * Node has no file locks that the kernel lets go of, so ownership is a numbered claim: a file `lock.7`, made whole and
  * exclusively (link). The highest number owns. A claim whose process is gone, or that says `free`, may be followed by

@@ -1,6 +1,6 @@
 /**
  * Everyone live is a cursor: it reads the log from its seq, then follows. Viewers, the reconstructor, faces and
- * publishers are all this. Rules: docs/spec/live.md.
+ * publishers are all this. Rules: docs/spec/cursor.md.
  */
 import { CairnError, type CairnEvent, type Seq, type SpaceState } from "@cairn/protocol";
 import type { SpaceLog } from "../log/space-log.ts";

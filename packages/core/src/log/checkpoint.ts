@@ -1,6 +1,6 @@
 /**
  * What a log keeps beside its segments: its identity (`log.json`) and the state as of some seqs (`….state`), so that
- * opening does not fold everything again. Rules LOG-8, LOG-10, LOG-12.
+ * opening does not fold everything again. Rules LOG-8, LOG-11, LOG-12.
  */
 import { randomUUID } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";

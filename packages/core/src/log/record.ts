@@ -1,5 +1,5 @@
 /**
- * One event as one line of a segment file (rules LOG-1 to LOG-4 of docs/spec/log.md):
+ * One event as one line of a segment file (rules LOG-1, LOG-4, LOG-6 and LOG-7 of docs/spec/log.md):
  *
  *     1c291ca3 .41 {"seq":42,"timeNs":"…","type":"image.added","data":{…}}
  *     crc32    ││  the event

@@ -1,6 +1,6 @@
 /**
  * Operations of one space, as events of its log. Each has exactly one end, and the end is durable before it is told.
- * Rules: OPS-1 to OPS-8 of docs/spec/log.md.
+ * Rules: OPS-1 to OPS-7 of docs/spec/log.md.
  */
 import { randomUUID } from "node:crypto";
 import { CairnError, type EventData, type EventDraft, type Id, type Seq } from "@cairn/protocol";
