@@ -1,7 +1,6 @@
 /** The live socket as an AsyncAPI 3 document, made from the schemas that check the messages themselves. */
 import { ClientMessage, EVENTS, ImageHead, LIVE_VERSION } from "@cairn/protocol";
 import type { FastifyInstance } from "fastify";
-import type { TSchema } from "typebox";
 
 type Json = Record<string, unknown>;
 
@@ -31,7 +30,7 @@ const SERVER_MESSAGES: Record<string, Json> = {
 };
 
 export function asyncapi(version: string): Json {
-  const client = ClientMessage.anyOf as readonly (TSchema & { properties: { type: { const: string } } })[];
+  const client = ClientMessage.anyOf as readonly { properties: { type: { const: string } } }[];
   const fromClient = Object.fromEntries(client.map((schema) => [schema.properties.type.const, schema]));
   const message = (name: string, payload: object): Json => ({ name, ...text, payload });
   const toServer: Json = {
