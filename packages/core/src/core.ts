@@ -1,6 +1,6 @@
 /** The nouns wired together: one data directory, one process that owns it. */
 import { randomUUID } from "node:crypto";
-import { open, rm } from "node:fs/promises";
+import { open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { CairnError, Digest } from "@cairn/protocol";
 import type { BlobStore } from "./blob/blob-store.ts";
@@ -43,6 +43,7 @@ export async function openCore(options: CoreOptions): Promise<Core> {
   try {
     await makeFolder(dataDir);
     free = await lockFolder(dataDir);
+    await removeLeftovers(dataDir);
     const disk = new DiskHealth(dataDir);
     const onTrouble = (trouble: CairnError | undefined) => disk.heard(trouble);
     const blobs = await openFileBlobStore(join(dataDir, "blobs"), { onTrouble });
@@ -64,6 +65,15 @@ export async function openCore(options: CoreOptions): Promise<Core> {
   } catch (error) {
     await free?.().catch(() => undefined);
     throw storeError(error);
+  }
+}
+
+/** Temporary files that a killed process left; a young one may be that of a process that is looking at the lock now. */
+async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!name.endsWith(TEMPORARY)) continue;
+    const made = await stat(join(folder, name)).catch(() => undefined);
+    if (made && Date.now() - made.mtimeMs > 60_000) await rm(join(folder, name), { force: true });
   }
 }
 
@@ -93,10 +103,10 @@ class EmbeddedCore implements Core {
   }
 
   problems(): string[] {
-    const damaged = this.spaces.all.filter((space) => space.log.corrupt);
+    const refusing = this.spaces.all.filter((space) => space.log.refusing);
     return [
       ...this.#disk.problems(),
-      ...damaged.map((space) => `space ${space.id}: ${space.log.corrupt?.message}`),
+      ...refusing.map((space) => `space ${space.id}: ${space.log.refusing?.message}`),
       ...[...this.spaces.unopened].map(([id, error]) => `space ${id}: ${error.message}`),
     ];
   }

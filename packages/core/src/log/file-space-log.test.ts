@@ -265,6 +265,7 @@ describe("the file log on a disk that refuses", () => {
     for (const append of both) await rejects(append, "store.failed");
     disk.fail(undefined, "");
     await rejects(log.append([renamed("c")]), "store.failed");
+    assert.equal(log.refusing?.code, "store.failed");
     assert.deepEqual(titles(await log.read(0, 10)), ["kept"]);
     await log.close();
     const again = await opened(t, folder);

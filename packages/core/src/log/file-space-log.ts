@@ -183,6 +183,11 @@ export class FileSpaceLog implements SpaceLog {
     return this.#corrupt;
   }
 
+  /** Why appends are refused until the log is opened again; a full disk is not such a reason. */
+  get refusing(): CairnError | undefined {
+    return this.#corrupt ?? this.#failed;
+  }
+
   /** Makes durable what was found: a killed process may have left it in the kernel's memory only. */
   async begin(): Promise<void> {
     if (this.#corrupt) return;

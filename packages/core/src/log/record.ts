@@ -24,9 +24,12 @@ export type Line = {
   event: CairnEvent;
 };
 
+/** Every open space has one: small until it is busy. */
+const IDLE_BYTES = 2 ** 12;
+
 /** Lines of one write, built in memory that is used again for the next. */
 export class LineBuffer {
-  #bytes = Buffer.allocUnsafe(2 ** 16);
+  #bytes = Buffer.alloc(IDLE_BYTES);
   #length = 0;
 
   get bytes(): Buffer {
@@ -54,7 +57,7 @@ export class LineBuffer {
   /** Forgets lines from `sizeBytes` on. Memory that one huge write needed is let go. */
   cut(sizeBytes: number): void {
     this.#length = sizeBytes;
-    if (sizeBytes === 0 && this.#bytes.length > 2 ** 23) this.#bytes = Buffer.allocUnsafe(2 ** 16);
+    if (sizeBytes === 0 && this.#bytes.length > 2 ** 20) this.#bytes = Buffer.alloc(IDLE_BYTES);
   }
 
   #grow(moreBytes: number): void {
