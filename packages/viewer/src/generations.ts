@@ -64,7 +64,7 @@ export class Generations<Sink extends PointSink> {
     this.#queue = [];
     this.#source = source;
     if (!source) return;
-    const unsubscribe = source.subscribe(() => this.#read());
+    const unsubscribe = source.on("state", () => this.#read());
     this.#stop.signal.addEventListener("abort", unsubscribe, { once: true });
     this.#read();
   }

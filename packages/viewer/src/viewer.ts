@@ -397,7 +397,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
       hovered = undefined;
       cameras.clear();
       generations.follow(next);
-      unsubscribe = next?.subscribe(refresh) ?? (() => {});
+      unsubscribe = next?.on("state", refresh) ?? (() => {});
       refresh();
     },
     setPointSize(scale) {

@@ -1,0 +1,201 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Pose, Vec3 } from "@cairn/protocol";
+import fc from "fast-check";
+import { fitView, pointSpacing, radius, robustBounds, viewDirection } from "./framing.ts";
+import { Orbit } from "./orbit.ts";
+import { insidePolygon, pickPoint } from "./pick.ts";
+import { cameraCenter, estimateUp } from "./up.ts";
+
+/** Mulberry32: the same numbers on every machine. */
+function random(seed: number): () => number {
+  let a = seed;
+  return () => {
+    a = (a + 0x6d2b79f5) | 0;
+    let t = Math.imul(a ^ (a >>> 15), 1 | a);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+type Quaternion = Pose["rotation"];
+const multiply = ([a, b, c, d]: Quaternion, [e, f, g, h]: Quaternion): Quaternion => [
+  a * e - b * f - c * g - d * h,
+  a * f + b * e + c * h - d * g,
+  a * g - b * h + c * e + d * f,
+  a * h + b * g - c * f + d * e,
+];
+const about = (axis: Vec3, angle: number): Quaternion => {
+  const s = Math.sin(angle / 2);
+  return [Math.cos(angle / 2), axis[0] * s, axis[1] * s, axis[2] * s];
+};
+/** Camera that stands level in a world whose y axis points down, turned by `yaw`, then tilted down by `pitch`. */
+const level = (yaw: number, pitch: number, roll = 0): Quaternion =>
+  multiply(about([0, 0, 1], roll), multiply(about([1, 0, 0], pitch), about([0, 1, 0], yaw)));
+const angleTo = (a: Vec3, b: Vec3) => (Math.acos(Math.min(1, a[0] * b[0] + a[1] * b[1] + a[2] * b[2])) * 180) / Math.PI;
+
+test("up is found from a ring of cameras that all look down, in any frame", () => {
+  fc.assert(
+    fc.property(fc.double({ min: -3, max: 3, noNaN: true }), fc.double({ min: -3, max: 3, noNaN: true }), (a, b) => {
+      const frame = multiply(about([1, 0, 0], a), about([0, 0, 1], b)); // world' ← world
+      const inverse: Quaternion = [frame[0], -frame[1], -frame[2], -frame[3]];
+      const poses = Array.from({ length: 12 }, (_, i): Pose => {
+        const rotation = multiply(level((i * Math.PI) / 6, 0.5, 0.05 * Math.sin(i * 5)), inverse);
+        return { rotation, translation: [0, 0, 0] };
+      });
+      // Up of the unturned world is −y.
+      const [w, x, y, z] = multiply(multiply(frame, [0, 0, -1, 0]), inverse);
+      assert.ok(Math.abs(w) < 1e-9);
+      assert.ok(angleTo(estimateUp(poses), [x, y, z]) < 4);
+    }),
+    { seed: 3, numRuns: 50 },
+  );
+});
+
+test("cameras side by side that look down half a right angle leave up within that tilt, and one is enough", () => {
+  const poses = [-0.3, -0.1, 0.1, 0.3].map((yaw): Pose => ({ rotation: level(yaw, 0.3), translation: [0, 0, 0] }));
+  assert.ok(angleTo(estimateUp(poses), [0, -1, 0]) < 18);
+  assert.ok(angleTo(estimateUp([{ rotation: [1, 0, 0, 0], translation: [0, 0, 0] }]), [0, -1, 0]) < 1e-3);
+  assert.deepEqual(estimateUp([]), [0, -1, 0]);
+});
+
+test("a camera's centre is where its pose maps to 0", () => {
+  const center = cameraCenter({ rotation: about([0, 1, 0], Math.PI / 2), translation: [1, 2, 3] });
+  // Turning by 90° about y takes x to −z and z to x: x_cam = (z, y, −x) + t.
+  assert.deepEqual(
+    center.map((value) => Math.round(value * 1e9) / 1e9),
+    [3, -2, -1],
+  );
+});
+
+test("stray points do not move the frame, cameras always lie in it", () => {
+  const next = random(1);
+  const positions = Float32Array.from({ length: 3000 }, () => next() * 2 - 1);
+  for (let i = 0; i < 20 * 3; i++) positions[i * 50] = 1e5 * (next() - 0.5);
+  const bounds = robustBounds(positions, 1000, [[0, 5, 0]])!;
+  assert.ok(radius(bounds) < 5, `${radius(bounds)}`);
+  assert.equal(bounds.max[1], 5);
+  assert.equal(robustBounds(positions, 0, []), undefined);
+});
+
+test("every corner of the framed box is in the picture, and the box fills it", () => {
+  const coordinate = fc.double({ min: -50, max: 50, noNaN: true });
+  const triple = fc.tuple(coordinate, coordinate, coordinate);
+  fc.assert(
+    fc.property(
+      triple,
+      triple,
+      fc.double({ min: -3, max: 3, noNaN: true }),
+      fc.double({ min: 0.3, max: 3, noNaN: true }),
+      (a, b, azimuth, aspect) => {
+        const bounds = {
+          min: a.map((v, k) => Math.min(v, b[k]!)) as Vec3,
+          max: a.map((v, k) => Math.max(v, b[k]!) + 0.1) as Vec3,
+        };
+        const fov = 0.9;
+        const view = fitView(bounds, { azimuth, elevation: 0.4 }, fov, aspect, 1);
+        const orbit = new Orbit();
+        orbit.glideTo(view, true);
+        const eye = orbit.position;
+        const forward = view.target.map((v, k) => (v - eye[k]!) / view.distance) as Vec3;
+        const right: Vec3 = [Math.cos(azimuth), 0, -Math.sin(azimuth)];
+        const up: Vec3 = [
+          right[1] * forward[2] - right[2] * forward[1],
+          right[2] * forward[0] - right[0] * forward[2],
+          right[0] * forward[1] - right[1] * forward[0],
+        ];
+        const dot = (p: Vec3, q: Vec3) => p[0] * q[0] + p[1] * q[1] + p[2] * q[2];
+        let reach = 0;
+        for (let corner = 0; corner < 8; corner++) {
+          const at = [0, 1, 2].map((k) => (corner & (1 << k) ? bounds.max[k]! : bounds.min[k]!) - eye[k]!) as Vec3;
+          const depth = dot(at, forward);
+          assert.ok(depth > 0, "behind the eye");
+          reach = Math.max(reach, Math.abs(dot(at, up)) / depth / Math.tan(fov / 2));
+          reach = Math.max(reach, Math.abs(dot(at, right)) / depth / Math.tan(fov / 2) / aspect);
+        }
+        assert.ok(reach <= 1 + 1e-9 && reach > 0.99, `${reach}`);
+      },
+    ),
+    { seed: 5, numRuns: 100 },
+  );
+});
+
+test("the first view is from the photographers' side, never from below", () => {
+  const row: Vec3[] = [-1, 0, 1].map((x) => [x, -2, 6]);
+  const side = viewDirection([0, 0, 0], row);
+  assert.ok(Math.abs(side.azimuth) < 1e-9 && side.elevation > 0.2);
+  const ring: Vec3[] = Array.from({ length: 8 }, (_, i) => [
+    4 * Math.sin((i * Math.PI) / 4 + 1),
+    1,
+    4 * Math.cos((i * Math.PI) / 4 + 1),
+  ]);
+  assert.ok(Math.abs(viewDirection([0, 0, 0], ring).azimuth - 1) < 1e-9, "a ring has no side: from the first photo");
+});
+
+test("point spacing of a grid is its pitch, also when only part of it is looked at", () => {
+  for (const side of [20, 160]) {
+    const positions = Float32Array.from({ length: side * side * 3 }, (_, i) => {
+      const point = Math.floor(i / 3);
+      return [(point % side) * 0.1, Math.floor(point / side) * 0.1, 0][i % 3]!;
+    });
+    const found = pointSpacing(positions, side * side);
+    assert.ok(found > 0.04 && found < 0.2, `${side}: ${found}`);
+  }
+  assert.equal(pointSpacing(new Float32Array(3), 1), 0);
+});
+
+test("zooming keeps what it points at in place, to the last step of the glide", () => {
+  const orbit = new Orbit();
+  orbit.glideTo({ target: [0, 0, 0], distance: 10, azimuth: 0, elevation: 0 }, true);
+  orbit.zoom(0.5, [2, 0, 0]);
+  for (let i = 0; i < 200 && orbit.step(16); i++);
+  const { target, distance } = orbit.view;
+  assert.ok(Math.abs(distance - 5) < 1e-9);
+  assert.ok(Math.abs((2 - target[0]) / distance - 2 / 10) < 1e-9, "same angle off the axis");
+});
+
+test("a glide takes the short way round, ends, and gives way to a hand", () => {
+  const orbit = new Orbit();
+  orbit.glideTo({ target: [0, 0, 0], distance: 5, azimuth: 3.1, elevation: 0.2 }, true);
+  orbit.glideTo({ target: [0, 0, 0], distance: 5, azimuth: -3.1, elevation: 0.2 });
+  let steps = 0;
+  while (orbit.step(16) && steps < 2000) {
+    steps++;
+    assert.ok(orbit.view.azimuth > 3, "went the long way");
+  }
+  assert.ok(steps > 5 && steps < 2000, `${steps} steps`);
+  orbit.glideTo({ target: [9, 0, 0], distance: 5, azimuth: 3, elevation: 0.2 });
+  orbit.step(100);
+  const held = orbit.view.target[0];
+  orbit.rotate(0.01, 0);
+  for (let i = 0; i < 200 && orbit.step(16); i++);
+  assert.equal(orbit.view.target[0], held);
+});
+
+test("reduced motion arrives at once", () => {
+  const orbit = new Orbit();
+  orbit.reducedMotion = true;
+  orbit.glideTo({ target: [1, 2, 3], distance: 7, azimuth: 1, elevation: 0.3 });
+  assert.equal(orbit.step(1), true);
+  assert.deepEqual(orbit.view.target, [1, 2, 3]);
+});
+
+test("of the points under the pointer the nearest to the eye is picked, none behind it", () => {
+  // Perspective with x/z, y/z: clip = (x, y, ·, −z).
+  const m = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, -1, 0, 0, 0, 0];
+  const positions = Float32Array.of(0, 0, -5, 0, 0, -2, 0, 0, 2, 1, 1, -2);
+  assert.equal(pickPoint(positions, 4, m, 50, 50, 100, 100, 4), 1);
+  assert.equal(pickPoint(positions, 4, m, 75, 25, 100, 100, 4), 3);
+  assert.equal(pickPoint(positions, 4, m, 5, 5, 100, 100, 4), -1);
+});
+
+test("inside a polygon", () => {
+  const square = [
+    [0, 0],
+    [4, 0],
+    [4, 4],
+    [0, 4],
+  ] as const;
+  assert.equal(insidePolygon(1, 3, square), true);
+  assert.equal(insidePolygon(5, 3, square), false);
+});
