@@ -1,0 +1,54 @@
+/** The whole window takes photos: by drop and by paste. */
+import { type JSX, useEffect, useState } from "react";
+import { filesOf } from "./files.ts";
+
+export function useDrop(onFiles: (files: File[]) => void): boolean {
+  const [over, setOver] = useState(false);
+
+  useEffect(() => {
+    let depth = 0; // dragenter and dragleave come for every element on the way
+    const holdsFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
+    const stop = new AbortController();
+    const on = <K extends keyof WindowEventMap>(name: K, listener: (event: WindowEventMap[K]) => void) =>
+      addEventListener(name, listener, { signal: stop.signal });
+
+    on("dragenter", (event) => {
+      if (!holdsFiles(event)) return;
+      event.preventDefault();
+      depth++;
+      setOver(true);
+    });
+    on("dragover", (event) => {
+      if (holdsFiles(event)) event.preventDefault();
+    });
+    on("dragleave", (event) => {
+      if (!holdsFiles(event)) return;
+      depth = Math.max(0, depth - 1);
+      if (depth === 0) setOver(false);
+    });
+    on("drop", (event) => {
+      depth = 0;
+      setOver(false);
+      if (!event.dataTransfer || !holdsFiles(event)) return;
+      event.preventDefault();
+      void filesOf(event.dataTransfer).then((files) => {
+        if (files.length > 0) onFiles(files);
+      });
+    });
+    on("paste", (event) => {
+      const files = [...(event.clipboardData?.files ?? [])];
+      if (files.length > 0) onFiles(files);
+    });
+    return () => stop.abort();
+  }, [onFiles]);
+
+  return over;
+}
+
+export function DropVeil({ visible }: { visible: boolean }): JSX.Element {
+  return (
+    <div className={visible ? "veil shown" : "veil"} aria-hidden="true">
+      <p>Drop to add these photos</p>
+    </div>
+  );
+}

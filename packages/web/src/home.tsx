@@ -1,0 +1,103 @@
+/** The start screen: the sample, one's own photos, or a space that is already there. */
+import type { CairnApi, SpaceInfo } from "@cairn/client";
+import { nsToMs } from "@cairn/protocol";
+import { type JSX, useCallback, useEffect, useRef, useState } from "react";
+import { DropVeil, useDrop } from "./drop.tsx";
+import { ACCEPT } from "./files.ts";
+import { Icon, Mark } from "./icons.tsx";
+import { spaceHash } from "./route.ts";
+import { type Arrival, announceArrival } from "./uploads.ts";
+import { count, inWords } from "./words.ts";
+
+export function Home({ api }: { api: CairnApi }): JSX.Element {
+  const [spaces, setSpaces] = useState<SpaceInfo[]>();
+  const [problem, setProblem] = useState<string>();
+  const [busy, setBusy] = useState(false);
+  const picker = useRef<HTMLInputElement>(null);
+
+  useEffect(() => {
+    document.title = "Cairn";
+    const stop = new AbortController();
+    api.spaces({ signal: stop.signal }).then(setSpaces, (error: unknown) => {
+      if (!stop.signal.aborted) setProblem(inWords(error));
+    });
+    return () => stop.abort();
+  }, [api]);
+
+  const open = useCallback(
+    async (title: string, arrival: Arrival) => {
+      setBusy(true);
+      try {
+        const { id } = await api.createSpace({ title });
+        announceArrival(id, arrival);
+        location.hash = spaceHash(id);
+      } catch (error) {
+        setProblem(inWords(error));
+        setBusy(false);
+      }
+    },
+    [api],
+  );
+  const onFiles = useCallback((files: File[]) => void open(`Capture of ${now()}`, { files }), [open]);
+  const over = useDrop(onFiles);
+
+  return (
+    <main className="home">
+      <header>
+        <Mark />
+        <h1>Cairn</h1>
+        <p className="lead">Drop photos of a place, and everyone watches it become 3D, live.</p>
+      </header>
+      <div className="offers">
+        <button type="button" className="offer" disabled={busy} onClick={() => void open("Sample capture", "sample")}>
+          <Icon name="play" />
+          <strong>Try the sample capture</strong>
+          <span>A cairn by a ruined arch, rebuilt before your eyes in about a minute.</span>
+        </button>
+        <button type="button" className="offer dashed" disabled={busy} onClick={() => picker.current?.click()}>
+          <Icon name="images" />
+          <strong>Drop your photos here</strong>
+          <span>Or choose or paste them. Ten to fifty that overlap, from different places.</span>
+        </button>
+        <input
+          ref={picker}
+          type="file"
+          accept={ACCEPT}
+          multiple
+          hidden
+          aria-label="Choose photos"
+          onChange={({ target }) => target.files?.length && onFiles([...target.files])}
+        />
+      </div>
+      {problem && (
+        <p className="problem" role="alert">
+          {problem}
+        </p>
+      )}
+      {spaces && spaces.length > 0 && (
+        <section aria-labelledby="spaces">
+          <h2 id="spaces">Spaces</h2>
+          <ul className="spaces">
+            {[...spaces]
+              .sort((a, b) => nsToMs(b.createdNs) - nsToMs(a.createdNs))
+              .map((space) => (
+                <li key={space.id}>
+                  <a href={spaceHash(space.id)}>
+                    <strong>{space.title || space.id}</strong>
+                    <span>
+                      {count(space.images, "photo")} · {count(space.points, "point")}
+                    </span>
+                  </a>
+                </li>
+              ))}
+          </ul>
+        </section>
+      )}
+      <DropVeil visible={over} />
+    </main>
+  );
+}
+
+function now(): string {
+  return new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" }).format(new Date());
+}

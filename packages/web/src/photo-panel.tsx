@@ -1,0 +1,119 @@
+/** Every photo and what became of it. A panel at the side; on a phone a sheet at the bottom. */
+import type { SpaceState } from "@cairn/protocol";
+import { type JSX, useRef, useState } from "react";
+import { ACCEPT } from "./files.ts";
+import { Icon } from "./icons.tsx";
+import type { Uploads } from "./uploads.ts";
+import { count, photoStatus, photosOf } from "./words.ts";
+
+type PhotoPanelProps = {
+  state: SpaceState;
+  uploads: Uploads;
+  selected: string | undefined;
+  thumbnail(image: string, sidePx: number): string;
+  fallback(blob: string): string;
+  onSelect(image: string): void;
+  onFiles(files: File[]): void;
+};
+
+export function PhotoPanel(props: PhotoPanelProps): JSX.Element {
+  const { state, uploads, selected, thumbnail, fallback, onSelect, onFiles } = props;
+  const [open, setOpen] = useState(() => matchMedia("(min-width: 721px)").matches);
+  const picker = useRef<HTMLInputElement>(null);
+  const photos = photosOf(state);
+  const next = photos.find(({ verdict }) => !verdict)?.image;
+  const placed = photos.filter(({ verdict }) => verdict?.verdict === "registered").length;
+
+  return (
+    <aside className={open ? "card panel open" : "card panel"} aria-label="Photos">
+      <div className="panel-head">
+        <button type="button" className="panel-title" aria-expanded={open} onClick={() => setOpen(!open)}>
+          <strong>Photos</strong>
+          <span>{photos.length === 0 ? "none yet" : `${placed} of ${photos.length} placed`}</span>
+        </button>
+        <button type="button" className="button small" onClick={() => picker.current?.click()}>
+          <Icon name="plus" />
+          Add
+        </button>
+        <input
+          ref={picker}
+          type="file"
+          accept={ACCEPT}
+          multiple
+          hidden
+          aria-label="Choose photos"
+          onChange={({ target }) => {
+            if (target.files?.length) onFiles([...target.files]);
+            target.value = "";
+          }}
+        />
+      </div>
+      {open && (
+        <ul className="photos">
+          {photos.map((photo, index) => {
+            const { kind, text, advice } = photoStatus(photo, next);
+            return (
+              <li key={photo.image} className={kind}>
+                <button type="button" aria-pressed={photo.image === selected} onClick={() => onSelect(photo.image)}>
+                  <img
+                    src={thumbnail(photo.image, 160)}
+                    alt=""
+                    loading="lazy"
+                    width={60}
+                    height={45}
+                    onError={({ currentTarget }) => {
+                      const other = fallback(photo.blob);
+                      if (currentTarget.src !== other) currentTarget.src = other;
+                    }}
+                  />
+                  <span className="photo-text">
+                    <span className="photo-name">
+                      <b>{index + 1}</b> {photo.name}
+                    </span>
+                    <span className="photo-state">
+                      <i className="dot" aria-hidden="true" />
+                      {text}
+                    </span>
+                    {advice && <span className="advice">{advice}</span>}
+                  </span>
+                </button>
+              </li>
+            );
+          })}
+          {uploads.items.map(({ id, name, sent, preview, error }) => (
+            <li key={`upload-${id}`} className={error === undefined ? "uploading" : "unused"}>
+              <div className="row">
+                {preview ? <img src={preview} alt="" width={60} height={45} /> : <span className="no-picture" />}
+                <span className="photo-text">
+                  <span className="photo-name">{name}</span>
+                  <span className="photo-state">
+                    <i className="dot" aria-hidden="true" />
+                    {error === undefined ? `Uploading ${Math.round(sent * 100)} %` : "Not taken"}
+                  </span>
+                  {error === undefined ? (
+                    <progress value={sent} max={1} aria-label={`Upload of ${name}`} />
+                  ) : (
+                    <span className="advice">{error}</span>
+                  )}
+                </span>
+                {error !== undefined && (
+                  <button
+                    type="button"
+                    className="icon-button"
+                    aria-label={`Dismiss ${name}`}
+                    onClick={() => uploads.dismiss(id)}
+                  >
+                    <Icon name="close" />
+                  </button>
+                )}
+              </div>
+            </li>
+          ))}
+          {photos.length + uploads.items.length === 0 && (
+            <li className="nothing">Drop photos anywhere in this window. {count(2, "photo")} are enough to begin.</li>
+          )}
+        </ul>
+      )}
+    </aside>
+  );
+}

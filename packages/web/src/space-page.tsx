@@ -1,0 +1,216 @@
+/** One space: the model over the whole window, and around it what there is to know and do. */
+import type { CairnApi, SpaceConnection } from "@cairn/client";
+import type { OperationState } from "@cairn/protocol";
+import type { Viewer } from "@cairn/viewer";
+import { type JSX, useCallback, useEffect, useRef, useState } from "react";
+import { DropVeil, useDrop } from "./drop.tsx";
+import { Icon, Mark } from "./icons.tsx";
+import { PhotoPanel } from "./photo-panel.tsx";
+import { announce, type Toast } from "./toasts.ts";
+import { TopBar } from "./top-bar.tsx";
+import { useSpace } from "./use-space.ts";
+import { type Hover, ViewerCanvas } from "./viewer-canvas.tsx";
+import { duration, inWords, photoStatus, photosOf } from "./words.ts";
+
+const TOAST_MS = 5000;
+const MAX_TOASTS = 3;
+
+export function SpacePage({ space, api, url }: { space: string; api: CairnApi; url: string }): JSX.Element {
+  const open = useSpace(url, space);
+  const [viewer, setViewer] = useState<Viewer>();
+  const [hover, setHover] = useState<Hover>();
+  const [selected, setSelected] = useState<string>();
+  const { toasts, say, dismiss } = useToasts(open?.connection);
+
+  const uploads = open?.uploads;
+  const onFiles = useCallback((files: File[]) => uploads?.add(files), [uploads]);
+  const over = useDrop(onFiles);
+  const title = open?.connection.state.title;
+
+  useEffect(() => {
+    document.title = title ? `${title} · Cairn` : "Cairn";
+  }, [title]);
+
+  useEffect(() => {
+    // Beside the panel on a wide window, above the sheet on a phone.
+    const fit = () => {
+      const wide = innerWidth > 720;
+      viewer?.setInsets({ top: 52, left: 0, right: wide ? 332 : 0, bottom: wide ? 0 : 64 });
+    };
+    fit();
+    addEventListener("resize", fit);
+    return () => removeEventListener("resize", fit);
+  }, [viewer]);
+
+  useEffect(() => {
+    if (!uploads) return;
+    const warn = (event: BeforeUnloadEvent) => {
+      if (uploads.active) event.preventDefault();
+    };
+    addEventListener("beforeunload", warn);
+    return () => removeEventListener("beforeunload", warn);
+  }, [uploads]);
+
+  useEffect(() => {
+    viewer?.select(selected);
+    const onKey = (event: KeyboardEvent) => {
+      if (event.key === "Escape") setSelected(undefined);
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, [viewer, selected]);
+
+  if (!open) return <main className="space" />;
+  const { connection, status, loaded, presence, problem } = open;
+  const { state } = connection;
+
+  if (status === "closed" || state.closed) {
+    return (
+      <main className="home">
+        <header>
+          <Mark />
+          <h1>Nothing here</h1>
+          <p className="lead">{state.closed ? "This space has been deleted." : (problem ?? "The space is closed.")}</p>
+          <a className="button primary" href="#/">
+            All spaces
+          </a>
+        </header>
+      </main>
+    );
+  }
+
+  const base = `./v1/spaces/${encodeURIComponent(space)}/images/`;
+  const thumbnail = (image: string, sidePx: number) => `${base}${image}/thumbnail?side=${sidePx}`;
+  const photos = photosOf(state);
+  const shown = photos.find(({ image }) => image === selected);
+  const hovered = photos.find(({ image }) => image === hover?.image);
+  const next = photos.find(({ verdict }) => !verdict)?.image;
+  const shownStatus = shown && photoStatus(shown, next);
+  const running = Object.values(state.operations).filter(({ endedNs }) => endedNs === undefined);
+
+  return (
+    <main className="space">
+      <ViewerCanvas connection={connection} onViewer={setViewer} onHover={setHover} onSelect={setSelected} />
+      <TopBar {...{ space, api, state, status, presence, viewer, say }} />
+      {loaded && photos.length === 0 && open.uploads.items.length === 0 && (
+        <div className="empty">
+          <Icon name="images" />
+          <p>
+            <strong>Drop photos anywhere</strong>
+            <br />
+            Overlapping ones from different places. The model begins with the second.
+          </p>
+        </div>
+      )}
+      <PhotoPanel
+        {...{ state, uploads: open.uploads, selected, thumbnail, onFiles }}
+        fallback={(blob) => api.blobUrl(blob)}
+        onSelect={(image) => {
+          setSelected(image === selected ? undefined : image);
+          if (image !== selected) viewer?.viewFrom(image);
+        }}
+      />
+      <div className="corner">
+        {shown && shownStatus && (
+          <section className="card photo-card" aria-label={shown.name}>
+            <img src={thumbnail(shown.image, 640)} alt={shown.name} />
+            <button type="button" className="icon-button" aria-label="Close" onClick={() => setSelected(undefined)}>
+              <Icon name="close" />
+            </button>
+            <div>
+              <strong>{shown.name}</strong>
+              <span>
+                {shownStatus.text} · {shown.width} × {shown.height}
+                {shown.verdict?.matches !== undefined && ` · ${shown.verdict.matches} matches`}
+              </span>
+              {shownStatus.advice && <span className="advice">{shownStatus.advice}</span>}
+              {shownStatus.kind === "placed" && (
+                <button type="button" className="button small" onClick={() => viewer?.viewFrom(shown.image)}>
+                  <Icon name="camera" /> View from here
+                </button>
+              )}
+            </div>
+          </section>
+        )}
+        {running.map((operation) => (
+          <Running key={operation.operation} operation={operation} connection={connection} say={say} />
+        ))}
+      </div>
+      {hover && hovered && hovered.image !== selected && (
+        <div className="card hover-card" style={{ left: hover.xPx, top: hover.yPx }} aria-hidden="true">
+          <img src={thumbnail(hovered.image, 160)} alt="" />
+          <span>{hovered.name}</span>
+        </div>
+      )}
+      <div className="toasts" aria-live="polite">
+        {toasts.map((toast) => (
+          <div key={toast.id} className={`card toast ${toast.tone ?? ""}`}>
+            <div>
+              <strong>{toast.title}</strong>
+              {toast.text && <span>{toast.text}</span>}
+            </div>
+            <button type="button" className="icon-button" aria-label="Dismiss" onClick={() => dismiss(toast.id)}>
+              <Icon name="close" />
+            </button>
+          </div>
+        ))}
+      </div>
+      <DropVeil visible={over} />
+    </main>
+  );
+}
+
+type RunningProps = { operation: OperationState; connection: SpaceConnection; say: Say };
+
+function Running({ operation, connection, say }: RunningProps): JSX.Element {
+  const { kind, status, progress } = operation;
+  const [cancelling, setCancelling] = useState(false);
+  const cancel = () => {
+    setCancelling(true);
+    connection.cancelOperation(operation.operation).catch((error: unknown) => {
+      setCancelling(false);
+      say("Not cancelled", inWords(error), "bad");
+    });
+  };
+  const name = kind === "rebuild" ? "Refining the model" : kind;
+  const eta = progress?.etaMs && `${duration(progress.etaMs[0])} to ${duration(progress.etaMs[1])} left`;
+  const step =
+    status === "queued" ? "Waiting to start" : [progress?.message ?? progress?.stage, eta].filter(Boolean).join(" · ");
+  return (
+    <section className="card running" aria-label={name}>
+      <div>
+        <strong>{name}</strong>
+        <span>{cancelling ? "Cancelling…" : step}</span>
+      </div>
+      <button type="button" className="button small" disabled={cancelling} onClick={cancel}>
+        Cancel
+      </button>
+      <progress
+        aria-label={name}
+        {...(progress && progress.total > 0 ? { value: progress.done, max: progress.total } : {})}
+      />
+    </section>
+  );
+}
+
+type Say = (title: string, text?: string, tone?: Toast["tone"]) => void;
+
+function useToasts(connection: SpaceConnection | undefined): { toasts: Toast[]; say: Say; dismiss(id: number): void } {
+  const [toasts, setToasts] = useState<Toast[]>([]);
+  const nextId = useRef(1);
+  const dismiss = useCallback((id: number) => setToasts((old) => old.filter((each) => each.id !== id)), []);
+  const show = useCallback(
+    (toast: Omit<Toast, "id">) => {
+      const id = nextId.current++;
+      setToasts((old) => [...old, { ...toast, id }].slice(-MAX_TOASTS));
+      setTimeout(() => dismiss(id), TOAST_MS);
+    },
+    [dismiss],
+  );
+  const say = useCallback<Say>(
+    (title, text, tone) => show({ title, ...(text ? { text } : {}), ...(tone ? { tone } : {}) }),
+    [show],
+  );
+  useEffect(() => (connection ? announce(connection, show) : undefined), [connection, show]);
+  return { toasts, say, dismiss };
+}

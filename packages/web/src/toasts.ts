@@ -1,0 +1,72 @@
+/** Turns the events of a space into short notices; several within a moment become one. */
+import type { SpaceConnection } from "@cairn/client";
+import type { CairnEvent } from "@cairn/protocol";
+import { count, photosOf } from "./words.ts";
+
+export type Toast = { id: number; title: string; text?: string; tone?: "good" | "bad" };
+
+const GATHER_MS = 350;
+
+/** Calls `show` until the returned function is called. Only what happens from now on is told. */
+export function announce(connection: SpaceConnection, show: (toast: Omit<Toast, "id">) => void): () => void {
+  const placed = new Set<string>();
+  let known = new Set<string>();
+  let points = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  // Photos placed before are no news: they are re-judged at each rebuild.
+  const remember = () => {
+    known = new Set(
+      photosOf(connection.state).flatMap(({ image, verdict }) => (verdict?.verdict === "registered" ? [image] : [])),
+    );
+  };
+  remember();
+
+  const flush = () => {
+    timer = undefined;
+    if (placed.size > 0) {
+      const order = photosOf(connection.state).map(({ image }) => image);
+      const [only] = placed;
+      const title =
+        placed.size === 1 && only ? `Photo ${order.indexOf(only) + 1} placed` : `${placed.size} photos placed`;
+      show({ title, ...(points > 0 ? { text: `+${count(points, "point")}` } : {}), tone: "good" });
+    }
+    placed.clear();
+    points = 0;
+  };
+
+  const onEvent = (event: CairnEvent) => {
+    switch (event.type) {
+      case "image.judged":
+        if (event.data.verdict !== "registered" || known.has(event.data.image)) return;
+        known.add(event.data.image);
+        placed.add(event.data.image);
+        break;
+      case "segment.added":
+        if (event.data.generation !== connection.state.generation) return; // a rebuild in the making
+        points += event.data.points;
+        break;
+      case "generation.published":
+        if (event.data.refined === 0) return;
+        show({
+          title: "Model refined",
+          text: `${count(event.data.cameras, "photo")} · ${count(event.data.points, "point")}`,
+        });
+        return;
+      case "operation.failed":
+        show({ title: "That did not work", text: event.data.message, tone: "bad" });
+        return;
+      default:
+        return;
+    }
+    timer ??= setTimeout(flush, GATHER_MS);
+  };
+  const offEvent = connection.on("event", onEvent);
+  const offState = connection.on("state", (_state, { reset }) => {
+    if (reset) remember();
+  });
+  return () => {
+    clearTimeout(timer);
+    offEvent();
+    offState();
+  };
+}

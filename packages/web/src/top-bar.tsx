@@ -1,0 +1,159 @@
+/** Name, connection, counts, and what one does with a space. */
+import type { CairnApi, Status } from "@cairn/client";
+import type { Presence, SpaceState } from "@cairn/protocol";
+import type { Viewer } from "@cairn/viewer";
+import { type JSX, useRef, useState } from "react";
+import { Icon, Mark } from "./icons.tsx";
+import { Menu } from "./menu.tsx";
+import { count, inWords, modelOf } from "./words.ts";
+
+const CHIP = {
+  live: "Live",
+  reconnecting: "Reconnecting",
+  offline: "Offline",
+  closed: "Closed",
+} as const satisfies Record<Status, string>;
+
+type TopBarProps = {
+  space: string;
+  api: CairnApi;
+  state: SpaceState;
+  status: Status;
+  presence: Presence | undefined;
+  viewer: Viewer | undefined;
+  say(title: string, text?: string, tone?: "good" | "bad"): void;
+};
+
+export function TopBar({ space, api, state, status, presence, viewer, say }: TopBarProps): JSX.Element {
+  const [pointScale, setPointScale] = useState(1);
+  const [cameras, setCameras] = useState(true);
+  const remover = useRef<HTMLDialogElement>(null);
+  const model = modelOf(state);
+  const photos = Object.keys(state.images).length;
+  const exportUrl = (format: string) => `./v1/spaces/${encodeURIComponent(space)}/exports/${format}`;
+
+  const share = async () => {
+    if (await copied(location.href)) say("Link copied");
+    else say("Copy this link", location.href);
+  };
+  const rename = async (title: string) => {
+    if (title === "" || title === state.title) return;
+    await api.renameSpace(space, title).catch((error: unknown) => say("Not renamed", inWords(error), "bad"));
+  };
+  const remove = async () => {
+    try {
+      await api.deleteSpace(space);
+      location.hash = "";
+    } catch (error) {
+      say("Not deleted", inWords(error), "bad");
+    }
+  };
+
+  return (
+    <header className="bar">
+      <a href="#/" className="home-link" aria-label="All spaces">
+        <Mark />
+      </a>
+      <input
+        key={state.title}
+        className="title"
+        aria-label="Name of this space"
+        defaultValue={state.title || space}
+        maxLength={200}
+        onBlur={({ target }) => void rename(target.value.trim())}
+        onKeyDown={(event) => {
+          if (event.key === "Escape") event.currentTarget.value = state.title;
+          if (event.key === "Escape" || event.key === "Enter") event.currentTarget.blur();
+        }}
+      />
+      <span className={`chip ${status}`} role="status" data-status={status}>
+        <i aria-hidden="true" />
+        {CHIP[status]}
+      </span>
+      <span className="counts">
+        <span data-count="points">{count(model.points, "point")}</span>
+        <span aria-hidden="true"> · </span>
+        <span data-count="photos">
+          {model.cameras} of {count(photos, "photo")}
+        </span>
+      </span>
+      {presence && presence.count > 1 && (
+        <span className="presence" title={`${presence.count} people are looking at this space`}>
+          <Icon name="people" />
+          {presence.count}
+        </span>
+      )}
+      <span className="spring" />
+      <button type="button" className="button" aria-label="Show everything (F)" onClick={() => viewer?.frame()}>
+        <Icon name="frame" />
+      </button>
+      <Menu label="View" icon="sliders" stays>
+        <label className="field">
+          <span>Point size</span>
+          <output>{pointScale.toFixed(1)}×</output>
+          <input
+            type="range"
+            min={0.3}
+            max={3}
+            step={0.1}
+            value={pointScale}
+            onChange={({ target }) => {
+              setPointScale(target.valueAsNumber);
+              viewer?.setPointSize(target.valueAsNumber);
+            }}
+          />
+        </label>
+        <label className="field">
+          <span>Cameras</span>
+          <input
+            type="checkbox"
+            className="switch"
+            checked={cameras}
+            onChange={({ target }) => {
+              setCameras(target.checked);
+              viewer?.setCamerasVisible(target.checked);
+            }}
+          />
+        </label>
+        <hr />
+        <button type="button" className="menu-item danger" onClick={() => remover.current?.showModal()}>
+          <Icon name="trash" /> Delete this space…
+        </button>
+      </Menu>
+      <Menu label="Export" icon="download" disabled={model.points === 0}>
+        <a className="menu-item" href={exportUrl("ply")} download>
+          <strong>Point cloud</strong> <span>PLY</span>
+        </a>
+        <a className="menu-item" href={exportUrl("colmap")} download>
+          <strong>Cameras and points</strong> <span>COLMAP, zip</span>
+        </a>
+      </Menu>
+      <button type="button" className="button primary" onClick={() => void share()}>
+        <Icon name="share" />
+        <span className="label">Share</span>
+      </button>
+      <dialog ref={remover} className="card" aria-labelledby="remove-title">
+        <h2 id="remove-title">Delete “{state.title || space}”?</h2>
+        <p>{count(photos, "photo")} and the model go for everyone who has the link. This cannot be undone.</p>
+        <form method="dialog" className="actions">
+          <button type="submit" className="button">
+            Keep it
+          </button>
+          <button type="submit" className="button danger" onClick={() => void remove()}>
+            Delete
+          </button>
+        </form>
+      </dialog>
+    </header>
+  );
+}
+
+/** `false` where the page may not write to the clipboard: over plain http from another machine. */
+async function copied(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,69 @@
+/** A live connection for as long as a component is mounted; re-renders at most once a frame, however much happens. */
+import { connect, type SpaceConnection, type Status } from "@cairn/client";
+import { PRESENCE, type Presence } from "@cairn/protocol";
+import { useEffect, useState } from "react";
+import { takeArrival, Uploads } from "./uploads.ts";
+import { inWords } from "./words.ts";
+
+export type OpenSpace = {
+  connection: SpaceConnection;
+  uploads: Uploads;
+  status: Status;
+  /** The state is the server's, not an empty one from before the first answer. */
+  loaded: boolean;
+  presence: Presence | undefined;
+  /** Why there is nothing to see and never will be. */
+  problem: string | undefined;
+};
+
+/** `undefined` until the first effect ran. */
+export function useSpace(url: string, space: string): OpenSpace | undefined {
+  const [open, setOpen] = useState<OpenSpace>();
+
+  useEffect(() => {
+    const connection = connect({ url, space, channels: [PRESENCE] });
+    const uploads = new Uploads(connection);
+    let presence: Presence | undefined;
+    let problem: string | undefined;
+    let frame = 0;
+    const render = () => {
+      frame = 0;
+      const { status, epoch } = connection;
+      setOpen({ connection, uploads, status, loaded: epoch !== undefined, presence, problem });
+    };
+    const later = () => {
+      frame ||= requestAnimationFrame(render);
+    };
+    connection.on("state", later);
+    connection.on("status", later);
+    connection.on("presence", (next) => {
+      presence = next;
+      later();
+    });
+    connection.on("error", (error) => {
+      problem = inWords(error);
+      later();
+    });
+    uploads.subscribe(later);
+    render();
+
+    // Once there is a state: strict mode mounts twice, and only the connection that stays gets that far.
+    const stop = new AbortController();
+    connection.ready({ signal: stop.signal }).then(
+      () => {
+        const arrival = takeArrival(space);
+        if (arrival === "sample") void uploads.addSample();
+        else if (arrival) uploads.add(arrival.files);
+      },
+      () => {},
+    );
+    return () => {
+      stop.abort();
+      cancelAnimationFrame(frame);
+      uploads.stop();
+      connection.close();
+    };
+  }, [url, space]);
+
+  return open;
+}

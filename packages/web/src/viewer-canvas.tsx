@@ -1,0 +1,70 @@
+/** The canvas. React decides what is shown, never when to draw: the viewer follows the connection on its own. */
+import type { SpaceConnection } from "@cairn/client";
+import type { Viewer, ViewerStats } from "@cairn/viewer";
+import { type JSX, useEffect, useRef, useState } from "react";
+import { count } from "./words.ts";
+
+export type Hover = { image: string; xPx: number; yPx: number };
+
+type ViewerCanvasProps = {
+  connection: SpaceConnection;
+  onViewer(viewer: Viewer | undefined): void;
+  onHover(hover: Hover | undefined): void;
+  onSelect(image: string | undefined): void;
+};
+
+export function ViewerCanvas({ connection, onViewer, onHover, onSelect }: ViewerCanvasProps): JSX.Element {
+  const holder = useRef<HTMLDivElement>(null);
+  const [stats, setStats] = useState<ViewerStats>();
+  const [problem, setProblem] = useState<string>();
+
+  useEffect(() => {
+    let gone = false;
+    let viewer: Viewer | undefined;
+    // A canvas keeps its context for ever, so each viewer gets its own.
+    const canvas = document.createElement("canvas");
+    canvas.tabIndex = 0;
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", "3D view");
+    holder.current?.append(canvas);
+    void import("@cairn/viewer")
+      .then(({ createViewer }) => {
+        if (gone) return;
+        viewer = createViewer(canvas, {
+          onStats: setStats,
+          onHover,
+          onSelect,
+          onContext: (restored) =>
+            setProblem(restored ? undefined : "The graphics driver took a break; waiting for it."),
+        });
+        viewer.follow(connection);
+        onViewer(viewer);
+      })
+      .catch(() => setProblem("This browser offers no WebGL 2, so the model cannot be shown. Photos still work."));
+    return () => {
+      gone = true;
+      onViewer(undefined);
+      viewer?.dispose();
+      canvas.remove();
+    };
+  }, [connection, onViewer, onHover, onSelect]);
+
+  useEffect(() => {
+    const canvas = holder.current?.querySelector("canvas");
+    const { points, cameras } = stats ?? { points: 0, cameras: 0 };
+    const help = "Arrow keys turn, Shift and arrows move, plus and minus zoom, F frames.";
+    canvas?.setAttribute("aria-label", `3D view: ${count(points, "point")}, ${count(cameras, "camera")}. ${help}`);
+  }, [stats]);
+
+  return (
+    <>
+      <div ref={holder} className="canvas" />
+      {stats !== undefined && stats.pendingSegments > 0 && <div className="loading-bar" aria-hidden="true" />}
+      {problem && (
+        <p className="problem floating" role="alert">
+          {problem}
+        </p>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,55 @@
+/** What the page says about photos, numbers and errors. Pure. */
+import { ADVICE, CairnError, type ImageState, type SpaceState } from "@cairn/protocol";
+
+const numbers = new Intl.NumberFormat("en");
+
+export function count(n: number, one: string, many = `${one}s`): string {
+  return `${numbers.format(n)} ${n === 1 ? one : many}`;
+}
+
+/** An error in words for people: the server's own where it gave some. */
+export function inWords(error: unknown): string {
+  if (error instanceof CairnError) return error.message;
+  if (error instanceof TypeError) return "The server cannot be reached. Check that it is running, then try again.";
+  return error instanceof Error ? error.message : String(error);
+}
+
+export type PhotoStatus = {
+  kind: "working" | "queued" | "placed" | "waiting" | "unused";
+  text: string;
+  /** For the photographer. */
+  advice?: string;
+};
+
+/** `next` is the first photo without a verdict: the one being worked on. */
+export function photoStatus({ image, verdict }: ImageState, next: string | undefined): PhotoStatus {
+  if (!verdict) {
+    return image === next ? { kind: "working", text: "Working…" } : { kind: "queued", text: "Waiting its turn" };
+  }
+  if (verdict.verdict === "registered") {
+    const error = verdict.reprojectionPx === undefined ? "" : ` · ${verdict.reprojectionPx.toFixed(2)} px`;
+    return { kind: "placed", text: `Placed${error}` };
+  }
+  const advice = verdict.reason === undefined ? {} : { advice: ADVICE[verdict.reason] };
+  return verdict.verdict === "waiting"
+    ? { kind: "waiting", text: "Not placed yet", ...advice }
+    : { kind: "unused", text: "Not used", ...advice };
+}
+
+/** Photos in the order in which they came. */
+export function photosOf(state: SpaceState): ImageState[] {
+  return Object.values(state.images).sort((a, b) => a.seq - b.seq);
+}
+
+/** Points and cameras of the generation to show. */
+export function modelOf(state: SpaceState): { points: number; cameras: number } {
+  const shown = state.generations[state.generation];
+  if (!shown) return { points: 0, cameras: 0 };
+  const points = shown.segments.reduce((sum, segment) => sum + segment.points, 0);
+  return { points, cameras: Object.keys(shown.cameras).length };
+}
+
+export function duration(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+}

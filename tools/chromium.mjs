@@ -1,0 +1,77 @@
+/**
+ * Finds a Chromium for the browser test, or installs one: `CHROMIUM_PATH`, the usual paths, a browser of Playwright's;
+ * else `npx playwright install chromium`, else, as root with apt, Debian's package. Throws when all of that fails.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { homedir } from "node:os";
+import { delimiter, join } from "node:path";
+
+const NAMES = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome"];
+const PATHS = [
+  "/snap/bin/chromium",
+  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+  "/Applications/Chromium.app/Contents/MacOS/Chromium",
+];
+
+/** What headless Chromium is started with: WebGL on the CPU, and nothing that talks to the network on its own. */
+export const CHROMIUM_FLAGS = [
+  "--headless=new",
+  "--no-sandbox",
+  "--disable-quic",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--no-first-run",
+  "--use-angle=swiftshader",
+  "--enable-unsafe-swiftshader",
+];
+
+/** Path of an executable. */
+export function chromium() {
+  const given = process.env.CHROMIUM_PATH;
+  if (given) {
+    if (existsSync(given)) return given;
+    throw new Error(`CHROMIUM_PATH is ${given}, and there is no such file`);
+  }
+  return installed() ?? install();
+}
+
+function installed() {
+  const folders = (process.env.PATH ?? "").split(delimiter).concat("/usr/bin", "/usr/local/bin");
+  const onPath = folders.flatMap((folder) => NAMES.map((name) => join(folder, name)));
+  return [...onPath, ...PATHS, ...playwrightBrowsers()].find((path) => existsSync(path));
+}
+
+/** Those that `playwright install` has put into its cache, newest first. */
+function playwrightBrowsers() {
+  const caches = [
+    process.env.PLAYWRIGHT_BROWSERS_PATH,
+    join(homedir(), ".cache/ms-playwright"),
+    join(homedir(), "Library/Caches/ms-playwright"),
+  ].filter((folder) => folder && existsSync(folder));
+  return caches.flatMap((cache) =>
+    readdirSync(cache)
+      .filter((name) => /^chromium(_headless_shell)?-\d+$/.test(name))
+      .sort((a, b) => Number(b.split("-")[1]) - Number(a.split("-")[1]))
+      .flatMap((name) =>
+        ["chrome-linux/chrome", "chrome-linux64/chrome", "chrome-linux/headless_shell"].map((path) =>
+          join(cache, name, path),
+        ),
+      ),
+  );
+}
+
+function install() {
+  const tries = [["npx", "--yes", "playwright", "install", "chromium"]];
+  if (process.platform === "linux" && process.getuid?.() === 0) {
+    tries.push(["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]);
+  }
+  for (const [command, ...args] of tries) {
+    console.error(`No Chromium here for the browser test; trying ${[command, ...args].join(" ")}`);
+    spawnSync(command, args, { stdio: ["ignore", 2, 2], timeout: 10 * 60_000 });
+    const found = installed();
+    if (found) return found;
+  }
+  throw new Error("no Chromium found and none could be installed; install one or set CHROMIUM_PATH");
+}
