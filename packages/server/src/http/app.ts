@@ -49,6 +49,10 @@ export function createApp({ log }: AppOptions): FastifyInstance {
     keepAliveTimeout: 65_000,
     http: { headersTimeout: 20_000, maxHeaderSize: 16 * 1024 },
     forceCloseConnections: "idle",
+    // A path that is no text at all is refused before any hook runs.
+    frameworkErrors: (error, _request, reply) => {
+      sendError(reply, error);
+    },
     return503OnClosing: false,
     routerOptions: { maxParamLength: 2048, ignoreTrailingSlash: true },
   });
@@ -110,7 +114,20 @@ export async function setUpApp(
       ...(options.sampleDir === undefined ? {} : { sampleDir: options.sampleDir }),
     },
   );
-  app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
+  let document: unknown;
+  app.get("/openapi.json", { schema: { hide: true } }, async () => {
+    document ??= modernTuples(app.swagger());
+    return document;
+  });
+}
+
+/** Our schemas write a tuple as `items: [a, b]`; JSON Schema 2020-12, which OpenAPI 3.1 uses, as `prefixItems`. */
+function modernTuples(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(modernTuples);
+  if (value === null || typeof value !== "object") return value;
+  const { items, additionalItems, ...rest } = value as { items?: unknown; additionalItems?: unknown };
+  const renamed = Array.isArray(items) ? { ...rest, prefixItems: items, items: additionalItems ?? true } : value;
+  return Object.fromEntries(Object.entries(renamed).map(([key, each]) => [key, modernTuples(each)]));
 }
 
 /** Schemas check what comes in; what goes out is ours and is not rewritten on its way. */

@@ -32,7 +32,10 @@ function translate(error: unknown): CairnError | undefined {
 }
 
 /** The body to answer with and its status; what nobody foresaw is logged in full and told as a reference. */
-export function errorAnswer(error: unknown, log: FastifyBaseLogger): { status: number; body: HttpErrorBody } {
+export function errorAnswer(
+  error: unknown,
+  log: Pick<FastifyBaseLogger, "error">,
+): { status: number; body: HttpErrorBody } {
   const known = translate(error);
   if (known && known.code !== "server.internal") {
     if (known.status >= 500) log.error({ err: error }, known.code);

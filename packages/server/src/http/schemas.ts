@@ -16,6 +16,12 @@ export const ErrorShape = Type.Object(
 /** Any refusal, in every route's answers. */
 export const refusals = { "4xx": ErrorShape, "5xx": ErrorShape };
 
+/** An answer that is a file, and its refusals. */
+export function fileAnswer(...mediaTypes: string[]) {
+  const schema = { type: "string", format: "binary" };
+  return { 200: { content: Object.fromEntries(mediaTypes.map((type) => [type, { schema }])) }, ...refusals };
+}
+
 export const SpaceParams = Type.Object({ space: Type.String({ description: "Percent-encoded id of the space." }) });
 export type SpaceParams = Static<typeof SpaceParams>;
 export const ImageParams = Type.Object({ space: Type.String(), image: Type.String() });

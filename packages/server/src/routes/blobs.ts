@@ -4,7 +4,7 @@ import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
 import { parseRange } from "../http/byte-range.ts";
-import { refusals } from "../http/schemas.ts";
+import { fileAnswer } from "../http/schemas.ts";
 
 const BlobParams = Type.Object({ digest: Type.String() });
 
@@ -19,8 +19,7 @@ export function blobRoutes(app: FastifyInstance, { core, access }: Pick<ServerCo
       schema: {
         operationId: "getBlob",
         params: BlobParams,
-        produces: ["application/octet-stream", "image/*"],
-        response: { ...refusals },
+        response: fileAnswer("application/octet-stream", "image/*"),
       },
     },
     async (request, reply) => {

@@ -5,7 +5,7 @@ import { CairnError, type Digest, type GenerationState } from "@cairn/protocol";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
-import { refusals, SpaceParams } from "../http/schemas.ts";
+import { fileAnswer, SpaceParams } from "../http/schemas.ts";
 import { zip } from "../http/zip.ts";
 
 const FileParams = Type.Object({
@@ -34,8 +34,7 @@ export function exportRoutes(app: FastifyInstance, { core }: Pick<ServerContext,
           operationId: path === "ply" ? "exportPly" : "exportPlyFile",
           description: "Binary little-endian PLY: `float x y z`, `uchar red green blue`.",
           params: SpaceParams,
-          produces: ["application/octet-stream"],
-          response: { ...refusals },
+          response: fileAnswer("application/octet-stream"),
         },
       },
       async (request, reply) => {
@@ -60,8 +59,7 @@ export function exportRoutes(app: FastifyInstance, { core }: Pick<ServerContext,
       schema: {
         operationId: "exportColmapFile",
         params: FileParams,
-        produces: ["text/plain"],
-        response: { ...refusals },
+        response: fileAnswer("text/plain"),
       },
     },
     async (request, reply) => {
@@ -80,8 +78,7 @@ export function exportRoutes(app: FastifyInstance, { core }: Pick<ServerContext,
         operationId: "exportColmap",
         description: "`cameras.txt`, `images.txt` and `points3D.txt` as one zip.",
         params: SpaceParams,
-        produces: ["application/zip"],
-        response: { ...refusals },
+        response: fileAnswer("application/zip"),
       },
     },
     async (request, reply) => {

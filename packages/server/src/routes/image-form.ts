@@ -44,7 +44,10 @@ export async function takeForm(request: FastifyRequest, query: UploadQuery, take
       const { name: _name, key: _key, capturedNs: _capturedNs, ...lasting } = fields;
       fields = lasting;
     }
-  } catch (error) {
+  } catch (cause) {
+    // A form that ends in its middle is told without a status of its own.
+    const known = cause instanceof CairnError || (cause instanceof Error && "statusCode" in cause);
+    const error = known ? cause : new CairnError("request.invalid", { field: "body", problem: "a broken form" }, cause);
     if (results.length === 0) throw error;
     // What was taken is durable: the answer must still carry its receipts.
     results.push({ name: "", error: errorAnswer(error, request.log).body });

@@ -6,6 +6,7 @@ import Type from "typebox";
 import type { ServerContext } from "../context.ts";
 import {
   ErrorShape,
+  fileAnswer,
   ImageParams,
   ImageShape,
   Receipt,
@@ -107,8 +108,7 @@ export function imageRoutes(app: FastifyInstance, context: ServerContext): void 
           "A JPEG, upright, without metadata; at least `side` pixels on the long side where the photo has them.",
         params: ImageParams,
         querystring: Type.Object({ side: Type.Integer({ minimum: 16, maximum: 2048, default: 256 }) }),
-        produces: ["image/jpeg"],
-        response: { ...refusals },
+        response: fileAnswer("image/jpeg"),
       },
     },
     async (request, reply) => {

@@ -9,9 +9,9 @@ import { mkdir, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ingestImage } from "@cairn/core";
 import { MAX_IMAGE_BYTES } from "@cairn/images";
-import { CairnError, type ImageReceipt } from "@cairn/protocol";
+import { CairnError, type ErrorCode, type ImageReceipt } from "@cairn/protocol";
 import { FileConfigstore, FileStore } from "@tus/file-store";
-import { Server, type Upload } from "@tus/server";
+import { EVENTS, Server, type Upload } from "@tus/server";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
@@ -53,9 +53,10 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
       try {
         const space = await core.spaces.open(spaceOf(request.url));
         if (space.log.snapshot().state.closed) throw new CairnError("space.closed");
-        const open = (await configs.list?.()) ?? [];
-        if (open.length >= MAX_OPEN) throw new CairnError("upload.too_many", { open: open.length });
         photoFacts(factsOf(upload));
+        if (unfinished.size >= MAX_OPEN) await tidy();
+        if (unfinished.size >= MAX_OPEN) throw new CairnError("upload.too_many", { open: unfinished.size });
+        unfinished.add(upload.id);
         // Only ours from here: a client's own `space` or `receipt` must not be taken for them.
         return { metadata: { ...factsOf(upload), space: space.id } };
       } catch (error) {
@@ -68,11 +69,21 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
       } catch (error) {
         const answer = refusal(error);
         // What the photo itself is guilty of, sending it again does not change.
-        if (answer.status_code < 500 && answer.status_code !== 429) await store.remove(upload.id).catch(() => {});
+        if (answer.status_code < 500 && answer.status_code !== 429) await drop(upload.id);
         throw answer;
       }
     },
+    onResponseError: (_request, error) => inOurWords(error),
   });
+  server.on(EVENTS.POST_TERMINATE, (_request, _response, id) => unfinished.delete(id));
+
+  /** Ids of uploads that are not photos yet. */
+  const unfinished = new Set<string>();
+
+  async function drop(id: string): Promise<void> {
+    unfinished.delete(id);
+    await store.remove(id).catch(() => {});
+  }
 
   function refusal(error: unknown): { status_code: number; body: string } {
     const { status, body } = errorAnswer(error, log);
@@ -102,7 +113,17 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
     await file.truncate(0);
     await file.truncate(bytes.length);
     await file.close();
+    unfinished.delete(upload.id);
     return receipt;
+  }
+
+  /** Lets go of what has expired, finished or not. */
+  async function tidy(): Promise<void> {
+    for (const id of (await configs.list?.()) ?? []) {
+      const upload = await configs.get(id);
+      const createdMs = Date.parse(upload?.creation_date ?? "");
+      if (!(Date.now() - createdMs <= EXPIRY_MS)) await drop(id);
+    }
   }
 
   /** Uploads that were whole when the server stopped, but not yet photos. */
@@ -110,7 +131,9 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
     for (const id of (await configs.list?.()) ?? []) {
       try {
         const upload = await store.getUpload(id);
-        if (upload.size !== undefined && upload.offset === upload.size && !receiptOf(upload)) await finish(upload);
+        if (receiptOf(upload)) continue;
+        unfinished.add(id);
+        if (upload.size !== undefined && upload.offset === upload.size) await finish(upload);
       } catch (error) {
         log.warn({ err: error, upload: id }, "an upload left over could not be finished");
       }
@@ -158,11 +181,11 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
     },
   );
 
-  const tidy = setInterval(() => {
-    server.cleanUpExpiredUploads().catch((error: unknown) => log.warn({ err: error }, "expired uploads stay"));
+  const tidying = setInterval(() => {
+    tidy().catch((error: unknown) => log.warn({ err: error }, "expired uploads stay"));
   }, TIDY_EVERY_MS);
-  tidy.unref();
-  app.addHook("onClose", async () => clearInterval(tidy));
+  tidying.unref();
+  app.addHook("onClose", async () => clearInterval(tidying));
   app.addHook("onReady", finishLeftOver);
 }
 
@@ -175,6 +198,25 @@ function described(operationId: string, params: typeof SpaceParams | typeof Uplo
       response: refusals,
     },
   };
+}
+
+/** The library's own refusals are plain text; ours are JSON already. */
+function inOurWords(error: Error | { status_code: number; body: string }) {
+  if (!("status_code" in error)) return undefined;
+  if (error.body.startsWith("{")) return undefined;
+  const facts = { problem: error.body.trim().slice(0, 64) };
+  const codes: Record<number, ErrorCode> = {
+    404: "request.not_found",
+    410: "request.not_found",
+    413: "image.too_large",
+  };
+  const known =
+    error.status_code >= 500
+      ? new CairnError("store.failed")
+      : new CairnError(codes[error.status_code] ?? "request.invalid", facts);
+  // The status stays the one that the tus protocol gives: clients act on it.
+  const status_code = error.status_code >= 500 ? known.status : error.status_code;
+  return { status_code, body: JSON.stringify(known.toJSON()) };
 }
 
 /** The decoded id in `/v1/spaces/{space}/uploads…`. */

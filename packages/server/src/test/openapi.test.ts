@@ -1,0 +1,111 @@
+/** The OpenAPI document: whole, true to the routes, and the answers true to it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { png } from "./png.ts";
+import { receiptOf, testServer } from "./test-server.ts";
+
+type Operation = {
+  operationId: string;
+  parameters?: { name: string; in: string; required?: boolean }[];
+  responses: Record<string, { content?: Record<string, { schema: object }> }>;
+};
+type Document = { openapi: string; paths: Record<string, Record<string, Operation>> };
+
+test("HTTP-4 the document is whole, and answers fit the shapes that it gives", async (t) => {
+  const server = await testServer(t);
+  const document = (await (await server.send("GET", "/openapi.json")).json()) as Document;
+  assert.match(document.openapi, /^3\.1/);
+  const ajv = new Ajv2020({ strict: false });
+  const ids = new Set<string>();
+  for (const [path, operations] of Object.entries(document.paths)) {
+    const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
+    for (const [method, { operationId, parameters = [], responses }] of Object.entries(operations)) {
+      assert.ok(operationId && !ids.has(operationId), `${method} ${path}: ${operationId}`);
+      ids.add(operationId);
+      const declared = parameters.filter((each) => each.in === "path").map(({ name }) => name);
+      assert.deepEqual(declared.sort(), inPath, `${method} ${path}`);
+      for (const { content = {} } of Object.values(responses)) {
+        for (const { schema } of Object.values(content)) ajv.compile(schema);
+      }
+    }
+  }
+
+  const answered = new Set<string>();
+  async function holds(
+    method: string,
+    template: string,
+    path: string,
+    status: number,
+    body?: string | Buffer | FormData,
+  ) {
+    const response = await server.send(
+      method,
+      path,
+      body,
+      Buffer.isBuffer(body) ? { "content-type": "image/png" } : {},
+    );
+    assert.equal(response.status, status, `${method} ${path}`);
+    const operation = document.paths[template]?.[method.toLowerCase()];
+    assert.ok(operation, `${method} ${template} is not described`);
+    answered.add(operation.operationId);
+    const shape = operation.responses[status] ?? operation.responses[`${Math.floor(status / 100)}XX`];
+    const isJson = /json/.test(response.headers.get("content-type") ?? "");
+    if (!isJson) return;
+    const schema = shape?.content?.["application/json"]?.schema;
+    assert.ok(schema, `${method} ${template} ${status} has no shape`);
+    const value: unknown = await response.json();
+    const validate = ajv.compile(schema);
+    assert.ok(
+      validate(value),
+      `${method} ${path} ${status}: ${ajv.errorsText(validate.errors)} ${JSON.stringify(value).slice(0, 300)}`,
+    );
+  }
+
+  const space = "/v1/spaces/{space}";
+  await holds(
+    "POST",
+    "/v1/spaces",
+    "/v1/spaces",
+    201,
+    JSON.stringify({ title: "x", expiresNs: "4000000000000000000" }),
+  );
+  await holds("POST", "/v1/spaces", "/v1/spaces", 409, JSON.stringify({ id: "place" }));
+  await holds("GET", "/v1/spaces", "/v1/spaces", 200);
+  await holds("GET", space, "/v1/spaces/place", 200);
+  await holds("GET", space, "/v1/spaces/none", 404);
+  await holds("PATCH", space, "/v1/spaces/place", 200, JSON.stringify({ title: "y", expiresNs: null }));
+  await holds("POST", `${space}/images`, "/v1/spaces/place/images?key=k", 201, png(1));
+  await holds("POST", `${space}/images`, "/v1/spaces/place/images?key=k", 200, png(1));
+  await holds("POST", `${space}/images`, "/v1/spaces/place/images", 422, png(1).subarray(0, 99));
+  const form = new FormData();
+  form.append("a", new Blob([png(2)]), "a.png");
+  form.append("b", new Blob(["b"]), "b.png");
+  await holds("POST", `${space}/images`, "/v1/spaces/place/images", 207, form);
+  const { image, blob } = await receiptOf(await server.upload(png(1)));
+  await holds("GET", `${space}/images`, "/v1/spaces/place/images", 200);
+  await holds("GET", `${space}/images/{image}`, `/v1/spaces/place/images/${image}`, 200);
+  await holds("GET", `${space}/images/{image}/thumbnail`, `/v1/spaces/place/images/${image}/thumbnail`, 200);
+  await holds("GET", `${space}/images/{image}/thumbnail`, `/v1/spaces/place/images/${image}/thumbnail?side=9`, 422);
+  await holds("GET", `${space}/events`, "/v1/spaces/place/events", 200);
+  await holds("GET", `${space}/snapshot`, "/v1/spaces/place/snapshot", 200);
+  await holds("GET", `${space}/operations`, "/v1/spaces/place/operations", 200);
+  await holds("POST", `${space}/operations`, "/v1/spaces/place/operations", 422, JSON.stringify({ kind: "dance" }));
+  await holds("DELETE", `${space}/operations/{operation}`, "/v1/spaces/place/operations/x", 404);
+  await holds("GET", `${space}/exports/ply`, "/v1/spaces/place/exports/ply", 409);
+  await holds("GET", `${space}/exports/points.ply`, "/v1/spaces/place/exports/points.ply", 409);
+  await holds("GET", `${space}/exports/colmap`, "/v1/spaces/place/exports/colmap", 409);
+  await holds("GET", `${space}/exports/colmap/{file}`, "/v1/spaces/place/exports/colmap/images.txt", 409);
+  await holds("GET", `${space}/uploads/{upload}`, "/v1/spaces/place/uploads/x", 404);
+  await holds("GET", "/v1/blobs/{digest}", `/v1/blobs/${blob}`, 200);
+  await holds("GET", "/health", "/health", 200);
+  await holds("GET", "/ready", "/ready", 200);
+  await holds("GET", "/", "/", 200);
+  await holds("GET", "/sample", "/sample", 200);
+  await holds("DELETE", space, "/v1/spaces/place", 204);
+  // HEAD answers as GET does; tus has a document and tests of its own.
+  const left = [...ids].filter(
+    (id) => !answered.has(id) && !/Upload$|^uploadOffset$/.test(id) && !id.startsWith("head"),
+  );
+  assert.deepEqual(left, []);
+});
