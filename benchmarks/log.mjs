@@ -2,7 +2,7 @@
  * The embedded log on this machine's disk: durable appends by 64 writers, and opening a log of a million events.
  * node benchmarks/log.mjs [--events 1000000] [--seconds 5] [--dir FOLDER]
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -37,11 +37,28 @@ const rows = [];
 const row = (what, measured, target) => rows.push({ what, measured, target });
 
 try {
+  bareDisk();
   await writers(64);
   await restart();
   console.table(rows);
 } finally {
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** What the disk itself gives at this moment: 64 writers can never have more than 64 events for each of these. */
+function bareDisk() {
+  const file = openSync(join(folder, "bare"), "w");
+  const bytes = Buffer.alloc(64 * 480, 97);
+  const tookMs = Array.from({ length: 300 }, () => {
+    const began = performance.now();
+    writeSync(file, bytes);
+    fdatasyncSync(file);
+    return performance.now() - began;
+  });
+  closeSync(file);
+  const mean = tookMs.reduce((sum, each) => sum + each, 0) / tookMs.length;
+  row("the disk alone: write + fdatasync, ms, mean", mean.toFixed(2), "");
+  row("  so 64 writers get at most, events/s", Math.round(64_000 / mean), "");
 }
 
 async function writers(count) {
