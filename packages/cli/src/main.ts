@@ -1,0 +1,111 @@
+/** The command line: what can be said, and which function does it. */
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { EXIT, report } from "./exit.ts";
+import { exportModel } from "./export.ts";
+import { parseCameraParams } from "./photos.ts";
+import { push } from "./push.ts";
+import { LOG_LEVELS, serve } from "./serve.ts";
+import { DEFAULT_SERVER, parseServerUrl } from "./server-url.ts";
+import { status } from "./status.ts";
+
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+
+function wholeNumber(low: number, high: number): (text: string) => number {
+  return (text) => {
+    if (!/^\d+$/.test(text) || Number(text) < low || Number(text) > high) {
+      throw new InvalidArgumentError(`A whole number from ${low} to ${high}.`);
+    }
+    return Number(text);
+  };
+}
+
+const serverOption = () =>
+  new Option("--server <url>", "where the server is")
+    .env("CAIRN_SERVER")
+    .default(DEFAULT_SERVER)
+    .argParser(parseServerUrl);
+const cameraOption = () =>
+  new Option("--camera-params <fx,fy,cx,cy>", "known calibration, pixels, as in COLMAP's PINHOLE").argParser(
+    parseCameraParams,
+  );
+const rebuildOption = () =>
+  new Option("--rebuild-every <n>", "refine everything after every n photos").argParser(wholeNumber(2, 1000));
+
+/** Parses, runs, and sets the exit code; never throws. */
+export async function run(argv: readonly string[]): Promise<void> {
+  // A reader that has seen enough (`| head`) is no error.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) =>
+    process.exit(error.code === "EPIPE" ? EXIT.ok : EXIT.failed),
+  );
+  try {
+    await program().parseAsync([...argv]);
+  } catch (error) {
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    else process.exitCode = report(error);
+  }
+}
+
+function program(): Command {
+  const cairn = new Command("cairn")
+    .description("Photos in; camera positions and a coloured 3D model out, live, for everyone who watches.")
+    .version(version)
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "cairn: ")) })
+    .showHelpAfterError("(cairn --help shows what can be said)")
+    .exitOverride()
+    .addHelpText("after", EXAMPLES);
+
+  const command = (usage: string, summary: string) =>
+    cairn.command(usage).summary(summary).description(summary).copyInheritedSettings(cairn);
+
+  command("serve", "start a server; prints its address once it is ready")
+    .option("--port <n>", "port; 0 picks a free one", wholeNumber(0, 65_535), 8000)
+    .addOption(new Option("--host <address>", "address to listen on").env("BIND_HOST").default("127.0.0.1"))
+    .option("--data <dir>", "where everything is kept", ".cairn")
+    .addOption(new Option("--log-level <level>", "how much to say on stderr").choices(LOG_LEVELS).default("warn"))
+    .action(async (options) => finish(await serve(options)));
+
+  command("push <space> <photos...>", "send photos into a space, made if it is not there; - reads standard input")
+    .addOption(serverOption())
+    .addOption(cameraOption())
+    .addOption(rebuildOption())
+    .option("--wait", "until every photo has its verdict")
+    .option("--json", "print one JSON object instead of lines")
+    .action(async (space, photos, options) => finish(await push(space, photos, options)));
+
+  command("status <space>", "photos, cameras and points so far, and what is being done")
+    .addOption(serverOption())
+    .option("--json", "print one JSON object instead of lines")
+    .action(async (space, options) => finish(await status(space, options)));
+
+  command("export <space>", "save the model: a PLY cloud, or COLMAP's text model as a zip")
+    .addOption(serverOption())
+    .addOption(new Option("--format <format>", "ply or colmap").choices(["ply", "colmap"]).default("ply"))
+    .requiredOption("--out <path>", "file to write; - is standard output")
+    .action(async (space, options) => finish(await exportModel(space, options)));
+
+  return cairn;
+}
+
+function finish(exitCode: number): void {
+  process.exitCode = exitCode;
+}
+
+const EXAMPLES = `
+Examples:
+  $ cairn serve                                    then open http://127.0.0.1:8000
+  $ cairn push castle photos/*.jpg --wait          see them placed one by one
+  $ find . -name '*.jpg' | cairn push castle -     file names from another program
+  $ cairn status castle
+  $ cairn export castle --format ply --out castle.ply
+  $ cairn export castle --format ply --out - | gzip > castle.ply.gz
+
+Exit codes:
+  0 done, every photo used   1 failed   2 wrong usage   3 some photos not used   130 stopped by Ctrl-C
+
+Environment:
+  CAIRN_SERVER   instead of --server     CAIRN_TOKEN   the server's bearer token
+  BIND_HOST      instead of --host       DEBUG=1       shows the whole error
+`;

@@ -1,0 +1,48 @@
+/** A line on stderr that says how far things are, at what rate and for how long. Silent where nobody watches. */
+
+const WIDTH = 24;
+const INTERVAL_MS = 100;
+
+export class ProgressLine {
+  readonly #shown: boolean;
+  readonly #startedMs = Date.now();
+  #drawnMs = 0;
+
+  /** Not shown when stderr is no terminal, or with `quiet`. */
+  constructor({ quiet = false } = {}) {
+    this.#shown = Boolean(process.stderr.isTTY) && !quiet;
+  }
+
+  /** `unit` is what `done` counts: bytes are shown as megabytes. */
+  update(label: string, done: number, total: number, unit: "bytes" | "photos"): void {
+    if (!this.#shown || (done < total && Date.now() - this.#drawnMs < INTERVAL_MS)) return;
+    this.#drawnMs = Date.now();
+    process.stderr.write(`\r\x1b[2K${progressText(label, done, total, unit, this.#drawnMs - this.#startedMs)}`);
+  }
+
+  /** Takes the line away, so that what follows starts at the margin. */
+  clear(): void {
+    if (this.#shown) process.stderr.write("\r\x1b[2K");
+  }
+}
+
+/** `sending  ███████░░░░░  12.3/40.1 MB  4.1 MB/s  7 s left` */
+export function progressText(label: string, done: number, total: number, unit: "bytes" | "photos", ms: number): string {
+  const part = total > 0 ? Math.min(1, done / total) : 1;
+  const full = Math.round(part * WIDTH);
+  const perSecond = ms > 0 ? (done * 1000) / ms : 0;
+  const leftMs = perSecond > 0 ? ((total - done) / perSecond) * 1000 : undefined;
+  const amount =
+    unit === "bytes"
+      ? `${(done / 1e6).toFixed(1)}/${(total / 1e6).toFixed(1)} MB  ${(perSecond / 1e6).toFixed(1)} MB/s`
+      : `${done}/${total} photos  ${(perSecond * 60).toFixed(1)}/min`;
+  const left = leftMs === undefined || done >= total ? "" : `  ${duration(leftMs)} left`;
+  return `${label}  ${"█".repeat(full)}${"░".repeat(WIDTH - full)}  ${amount}${left}`;
+}
+
+export function duration(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  if (seconds < 90) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 90 ? `${minutes} min` : `${(minutes / 60).toFixed(1)} h`;
+}

@@ -1,0 +1,66 @@
+/** `cairn serve`: the server, until it is told to stop. */
+import { resolve } from "node:path";
+import { CairnError } from "@cairn/protocol";
+import { type RunningServer, startServer } from "@cairn/server";
+import { EXIT, Problem } from "./exit.ts";
+
+export type ServeOptions = {
+  readonly port: number;
+  readonly host: string;
+  readonly data: string;
+  readonly logLevel: LogLevel;
+};
+
+export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** GEN-26: whatever is still open after this long is cut; what was acknowledged is on disk. */
+const STOP_MS = 4500;
+
+export async function serve({ port, host, data, logLevel }: ServeOptions): Promise<number> {
+  // Asked to stop while it starts, it stops as soon as it can.
+  const stop = new Promise<void>((stopped) => {
+    process.once("SIGTERM", stopped);
+    process.once("SIGINT", stopped);
+  });
+  const token = process.env.CAIRN_TOKEN;
+  const dataDir = resolve(data);
+  let server: RunningServer;
+  try {
+    server = await startServer({ host, port, dataDir, logLevel, ...(token ? { token } : {}) });
+  } catch (error) {
+    throw startProblem(error, { port, host, data });
+  }
+  process.stdout.write(`Cairn is ready at ${server.url}\n`);
+  await stop;
+  process.once("SIGINT", () => process.exit(EXIT.interrupted)); // a second Ctrl-C does not wait
+  const cut = setTimeout(() => process.exit(EXIT.ok), STOP_MS);
+  await server.close();
+  clearTimeout(cut);
+  return EXIT.ok;
+}
+
+function startProblem(error: unknown, { port, host, data }: { port: number; host: string; data: string }): unknown {
+  if (error instanceof CairnError && error.code === "store.locked") {
+    return new Problem(
+      `${data} is in use by another server; stop that one or choose another folder with --data`,
+      1,
+      error,
+    );
+  }
+  switch ((error as NodeJS.ErrnoException).code) {
+    case "EADDRINUSE":
+      return new Problem(`port ${port} is in use; choose another with --port, or --port 0 for any free one`, 1, error);
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return new Problem(`${host} is not an address of this machine; choose another with --host`, 1, error);
+    case "EACCES":
+      return new Problem(
+        `not allowed to use port ${port} or folder ${data}; choose others with --port and --data`,
+        1,
+        error,
+      );
+    default:
+      return error;
+  }
+}
