@@ -37,9 +37,10 @@ export class PushedBlobs {
     if (sizeBytes <= this.#windowBytes) this.#announced.add(digest);
   }
 
+  /** A snapshot is followed by the segments of the generation that is shown. */
   announceState(state: SpaceState): void {
-    for (const { segments } of Object.values(state.generations)) {
-      for (const segment of segments) this.announce(segment.blob, segment.sizeBytes);
+    for (const segment of state.generations[state.generation]?.segments ?? []) {
+      this.announce(segment.blob, segment.sizeBytes);
     }
   }
 

@@ -2,12 +2,14 @@
  * Commands done once: the same id from the same client is answered from memory, also on another socket after a
  * reconnect. Bounded: the clients and ids used longest ago are forgotten.
  */
+import { createHash } from "node:crypto";
 import { CairnError, type ServerMessage } from "@cairn/protocol";
 
 const CLIENTS = 2000;
 const IDS_PER_CLIENT = 128;
 
-type Known = { request: string; answer: Promise<ServerMessage> };
+/** Of the request only a digest is kept: a command may be 64 KiB long. */
+type Known = { digest: string; answer: Promise<ServerMessage> };
 
 export class Answers {
   readonly #clients = new Map<string, Map<string, Known>>();
@@ -21,13 +23,14 @@ export class Answers {
     this.#clients.delete(client);
     this.#clients.set(client, known);
     trim(this.#clients, CLIENTS);
+    const digest = createHash("sha256").update(request).digest("base64");
     const earlier = known.get(id);
     if (earlier) {
-      if (earlier.request === request) return earlier.answer;
+      if (earlier.digest === digest) return earlier.answer;
       throw new CairnError("request.invalid", { field: "id", problem: "used for another command" });
     }
     const answer = work();
-    known.set(id, { request, answer });
+    known.set(id, { digest, answer });
     trim(known, IDS_PER_CLIENT);
     return answer;
   }

@@ -264,8 +264,12 @@ export class LiveSocket {
     if (item.kind === "events") {
       await this.outbox.facts(shared.events(place, this.#position, item.events));
       this.#position = item.events.at(-1)?.seq ?? this.#position;
+      const shown = log.snapshot().state.generation;
       for (const event of item.events) {
-        if (event.type === "segment.added") this.#push?.add(event.data.blob, event.data.sizeBytes);
+        // An older generation's points are not shown any more: whoever reads its events has no use for them.
+        if (event.type === "segment.added" && event.data.generation >= shown) {
+          this.#push?.add(event.data.blob, event.data.sizeBytes);
+        }
         if (event.type === "space.closed") this.close(CLOSE.normal, "space closed");
       }
       return;
