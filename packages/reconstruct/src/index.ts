@@ -1,3 +1,4 @@
+export { type EmbeddedEngineOptions, openEmbeddedEngine } from "./embedded/embedded-engine.ts";
 export {
   DECODE_SIDE_PX,
   type Engine,

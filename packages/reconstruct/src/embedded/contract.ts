@@ -1,0 +1,51 @@
+/** What passes between the engine on the caller's thread and its worker. Types only. */
+import type { SparseModel } from "@cairn/formats";
+import type { ErrorCode, ErrorFacts, PosedCamera } from "@cairn/protocol";
+import type { FocalReport, Photo, Rebuild, Step } from "../engine.ts";
+
+export type WorkerData = {
+  readonly seed: number;
+  readonly threads: number;
+  /** `[1]` the number of the job that is to end, shared between the threads. */
+  readonly cancelled: Int32Array;
+};
+
+/** One at a time; `job` counts up from 1. */
+export type Request =
+  | { readonly job: number; readonly kind: "add"; readonly photo: Photo; readonly features: Uint8Array | undefined }
+  | { readonly job: number; readonly kind: "rebuild"; readonly frame?: readonly PosedCamera[] }
+  | { readonly job: number; readonly kind: "close" };
+
+/** The model after a job. An image's features come once: they never change. */
+export type ModelUpdate = Omit<SparseModel, "images"> & {
+  readonly images: readonly (Omit<SparseModel["images"][number], "features"> & { readonly features?: Float64Array })[];
+};
+
+export type State = { readonly model: ModelUpdate; readonly focal: FocalReport | undefined };
+
+export type Reply =
+  | { readonly kind: "ready" }
+  | {
+      readonly kind: "progress";
+      readonly job: number;
+      readonly stage: string;
+      readonly done: number;
+      readonly total: number;
+    }
+  /** `features` are to be kept under the photo's key, when they were not given. */
+  | {
+      readonly kind: "added";
+      readonly job: number;
+      readonly step: Step;
+      readonly state: State;
+      readonly features?: Uint8Array;
+    }
+  | { readonly kind: "rebuilt"; readonly job: number; readonly rebuild: Rebuild; readonly state: State }
+  | { readonly kind: "closed"; readonly job: number }
+  | {
+      readonly kind: "failed";
+      readonly job: number;
+      readonly code: ErrorCode;
+      readonly facts: ErrorFacts;
+      readonly cause: string;
+    };

@@ -1,0 +1,171 @@
+/**
+ * The embedded engine: structure from motion that needs nothing but this package. All work is done in a worker thread,
+ * which has a pool of its own for the kernels; here is only what the caller holds.
+ */
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import type { SparseModel } from "@cairn/formats";
+import { CairnError } from "@cairn/protocol";
+import type {
+  Engine,
+  FeatureCache,
+  FocalReport,
+  Photo,
+  Progress,
+  Rebuild,
+  RebuildOptions,
+  Step,
+  WorkOptions,
+} from "../engine.ts";
+import { FEATURES_VERSION } from "../features/features.ts";
+import type { ModelUpdate, Reply, Request, State, WorkerData } from "./contract.ts";
+
+export type EmbeddedEngineOptions = {
+  /** The same photos in the same order and the same seed give the same model, on any number of threads. */
+  readonly seed?: number;
+  /** Threads for features and matching; by default one for each core, at most 8. */
+  readonly threads?: number;
+  readonly cache?: FeatureCache;
+};
+
+const MAX_THREADS = 8;
+
+/** @throws {CairnError} `engine.unavailable` */
+export async function openEmbeddedEngine(options: EmbeddedEngineOptions = {}): Promise<Engine> {
+  const { seed = 1, threads = Math.min(MAX_THREADS, availableParallelism()), cache } = options;
+  const cancelled = new Int32Array(new SharedArrayBuffer(4));
+  const workerData: WorkerData = { seed, threads, cancelled };
+  const worker = new Worker(new URL("./engine.worker.js", import.meta.url), { workerData, name: "cairn-engine" });
+  const engine = new EmbeddedEngine(worker, cancelled, cache);
+  await engine.ready;
+  return engine;
+}
+
+type Answer = Extract<Reply, { kind: "added" | "rebuilt" | "closed" }>;
+type Waiting = { resolve(answer: Answer): void; reject(error: Error): void; onProgress: Progress | undefined };
+
+class EmbeddedEngine implements Engine {
+  readonly ready: Promise<void>;
+  readonly #worker: Worker;
+  readonly #cancelled: Int32Array;
+  readonly #cache: FeatureCache | undefined;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #features = new Map<string, Float64Array>();
+  #jobs = 0;
+  #queue: Promise<unknown> = Promise.resolve();
+  #state: State | undefined;
+  #dead: CairnError | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(worker: Worker, cancelled: Int32Array, cache: FeatureCache | undefined) {
+    this.#worker = worker;
+    this.#cancelled = cancelled;
+    this.#cache = cache;
+    this.ready = new Promise((resolve, reject) => {
+      worker.on("message", (reply: Reply) => (reply.kind === "ready" ? resolve() : this.#take(reply)));
+      worker.on("error", (error) => this.#die(error));
+      worker.on("exit", () => {
+        this.#die(new Error("the engine's thread has ended"));
+        reject(new CairnError("engine.unavailable", {}, this.#dead?.cause));
+      });
+    });
+  }
+
+  async add(photo: Photo, options: WorkOptions = {}): Promise<Step> {
+    return this.#inTurn(options, async () => {
+      const key = `features-${FEATURES_VERSION}-${photo.widthPx}x${photo.heightPx}-${photo.digest}`;
+      const features = await this.#cache?.get(key);
+      const answer = await this.#ask((job) => ({ job, kind: "add", photo, features }), options);
+      if (answer.kind !== "added") throw new CairnError("engine.failed");
+      this.#state = answer.state;
+      this.#keepFeatures(answer.state.model);
+      if (answer.features) await this.#cache?.put(key, answer.features);
+      return answer.step;
+    });
+  }
+
+  async rebuild({ frame, ...options }: RebuildOptions = {}): Promise<Rebuild> {
+    return this.#inTurn(options, async () => {
+      const answer = await this.#ask((job) => ({ job, kind: "rebuild", ...(frame && { frame }) }), options);
+      if (answer.kind !== "rebuilt") throw new CairnError("engine.failed");
+      this.#state = answer.state;
+      this.#keepFeatures(answer.state.model);
+      return answer.rebuild;
+    });
+  }
+
+  model(): SparseModel {
+    if (!this.#state) {
+      return { images: [], positions: new Float64Array(0), colors: new Uint8Array(0), errorsPx: new Float32Array(0) };
+    }
+    const { images, ...points } = structuredClone(this.#state.model);
+    return {
+      ...points,
+      images: images.map((image) => ({ ...image, features: this.#features.get(image.image)!.slice() })),
+    };
+  }
+
+  focal(): FocalReport | undefined {
+    return this.#state?.focal && { ...this.#state.focal };
+  }
+
+  /** What is under way ends as cancelled. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    if (!this.#dead) {
+      Atomics.store(this.#cancelled, 0, this.#jobs);
+      await this.#ask((job) => ({ job, kind: "close" }), {}).catch(() => undefined);
+    }
+    await this.#worker.terminate();
+  }
+
+  /** One job at a time: a photo's place in the order of arrival is part of the result. */
+  #inTurn<T>({ signal }: WorkOptions, work: () => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(() => {
+      if (this.#closing) throw new CairnError("engine.unavailable");
+      if (signal?.aborted) throw new CairnError("operation.cancelled");
+      return work();
+    });
+    this.#queue = turn.catch(() => undefined);
+    return turn;
+  }
+
+  #ask(request: (job: number) => Request, { signal, onProgress }: WorkOptions): Promise<Answer> {
+    if (this.#dead) return Promise.reject(this.#dead);
+    const job = ++this.#jobs;
+    // The worker may be deep in a loop and deaf to messages; it looks at this number at every step.
+    const cancel = () => Atomics.store(this.#cancelled, 0, job);
+    signal?.addEventListener("abort", cancel, { once: true });
+    const answer = new Promise<Answer>((resolve, reject) => {
+      this.#waiting.set(job, { resolve, reject, onProgress });
+      this.#worker.postMessage(request(job));
+    });
+    return answer.finally(() => signal?.removeEventListener("abort", cancel));
+  }
+
+  #take(reply: Exclude<Reply, { kind: "ready" }>): void {
+    const waiting = this.#waiting.get(reply.job);
+    if (!waiting) return;
+    if (reply.kind === "progress") {
+      waiting.onProgress?.(reply.stage, reply.done, reply.total);
+      return;
+    }
+    this.#waiting.delete(reply.job);
+    if (reply.kind === "failed") waiting.reject(new CairnError(reply.code, reply.facts, reply.cause));
+    else waiting.resolve(reply);
+  }
+
+  #keepFeatures(model: ModelUpdate): void {
+    for (const { image, features } of model.images) if (features) this.#features.set(image, features);
+  }
+
+  #die(cause: Error): void {
+    this.#dead ??= new CairnError("engine.failed", {}, cause);
+    for (const { reject } of this.#waiting.values()) reject(this.#dead);
+    this.#waiting.clear();
+  }
+}

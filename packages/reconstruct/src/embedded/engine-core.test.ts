@@ -1,0 +1,238 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { alignmentDistances, alignPoints, cameraCentre, poseFromQuaternion } from "@cairn/geometry";
+import { CairnError, type PosedCamera, type Verdict } from "@cairn/protocol";
+import { arc, type Shot, type Synthetic, shuffled, syntheticPhotos } from "../testing/synthetic.ts";
+import { EngineCore, type JobOptions } from "./engine-core.ts";
+
+const FREE: JobOptions = { stop: () => {}, progress: () => {} };
+
+/** Throws at the n-th question. */
+function stopAt(n: number): JobOptions {
+  let asked = 0;
+  return {
+    stop() {
+      if (++asked >= n) throw new CairnError("operation.cancelled");
+    },
+    progress: () => {},
+  };
+}
+
+async function addAll(core: EngineCore, { photos }: Synthetic) {
+  const verdicts = new Map<string, Verdict>();
+  const cameras = new Map<string, PosedCamera>();
+  let points = 0;
+  for (const photo of photos) {
+    const { step } = await core.add(photo, undefined, FREE);
+    for (const verdict of step.verdicts) verdicts.set(verdict.image, verdict);
+    for (const camera of step.cameras) cameras.set(camera.image, camera);
+    points += step.points.positions.length / 3;
+  }
+  return { verdicts, cameras, points };
+}
+
+/** Largest distance of a camera from its true place after the best similarity, as a part of the arc's radius of 8. */
+function worstCentre(cameras: Iterable<PosedCamera>, { photos, truth }: Synthetic): number {
+  const source: number[] = [];
+  const target: number[] = [];
+  for (const { image, pose } of cameras) {
+    source.push(...cameraCentre(poseFromQuaternion(pose.rotation, pose.translation)));
+    target.push(...truth[photos.findIndex((photo) => photo.image === image)].eye);
+  }
+  const [from, to] = [Float64Array.from(source), Float64Array.from(target)];
+  const distances = new Float64Array(from.length / 3);
+  alignmentDistances(alignPoints(from, to)!, from, to, distances);
+  return Math.max(...distances) / 8;
+}
+
+const said = (verdicts: Map<string, Verdict>) =>
+  [...verdicts.values()].map(({ verdict, reason }) => (reason ? `${verdict}: ${reason}` : verdict));
+
+describe("the engine on synthetic photos", () => {
+  test("known calibration: every photo is placed as it comes, and right", async () => {
+    const synthetic = syntheticPhotos(arc(8), { told: true });
+    const core = new EngineCore(synthetic.kernels, 1);
+    const first = await core.add(synthetic.photos[0], undefined, FREE);
+    assert.deepEqual(first.step.verdicts, [{ image: "photo-0", verdict: "waiting", reason: "first" }]);
+    const second = await core.add(synthetic.photos[1], undefined, FREE);
+    assert.deepEqual(
+      second.step.verdicts.map(({ verdict }) => verdict),
+      ["registered", "registered"],
+    );
+    assert.ok(second.step.points.positions.length > 300 * 3, "points after the second photo");
+    assert.deepEqual([...second.step.points.colors.subarray(0, 3)], [90, 90, 90]);
+    for (const photo of synthetic.photos.slice(2)) {
+      const { step } = await core.add(photo, undefined, FREE);
+      assert.equal(step.verdicts.find(({ image }) => image === photo.image)?.verdict, "registered");
+      assert.equal(step.rebuildAdvised, false);
+    }
+    const { cameras, points, alignment, residual } = await core.rebuild(FREE);
+    assert.equal(cameras.length, 8);
+    assert.ok(worstCentre(cameras, synthetic) < 5e-4);
+    assert.ok(points.positions.length / 3 > 700);
+    assert.ok(Math.abs(alignment!.scale - 1) < 0.01 && residual! < 0.01, "the frame has not jumped");
+    assert.deepEqual(core.focal(), { source: "given", focalPx: 2160, sigmaPx: 0, certain: true });
+    for (const { intrinsics } of cameras) assert.deepEqual(intrinsics, synthetic.photos[0].camera);
+  });
+
+  for (const focalPx of [760, 1080, 1700]) {
+    test(`unknown focal length: ${focalPx} px is found, in any order of the photos`, async () => {
+      const span = Math.min(1.2, 1300 / focalPx);
+      const synthetic = syntheticPhotos(shuffled(arc(8, span), focalPx), { focalPx });
+      const core = new EngineCore(synthetic.kernels, 1);
+      const { verdicts } = await addAll(core, synthetic);
+      assert.deepEqual(said(verdicts), Array(8).fill("registered"));
+      const { cameras } = await core.rebuild(FREE);
+      assert.ok(worstCentre(cameras, synthetic) < 5e-3);
+      const focal = core.focal()!;
+      assert.equal(focal.source, "estimated");
+      assert.ok(Math.abs(focal.focalPx / (2 * focalPx) - 1) < 0.02, `found ${focal.focalPx}`);
+      assert.ok(focal.certain);
+      assert.ok(focal.sigmaPx > 0 && focal.sigmaPx < 0.05 * focal.focalPx);
+    });
+  }
+
+  test("a photo of another place waits for want of overlap and changes nothing for the rest", async () => {
+    const shots = arc(6);
+    const stranger: Shot = { ...arc(6)[2], place: 1 };
+    const synthetic = syntheticPhotos([...shots.slice(0, 3), stranger, ...shots.slice(3)], { told: true });
+    const core = new EngineCore(synthetic.kernels, 1);
+    const { verdicts, cameras } = await addAll(core, synthetic);
+    assert.equal(verdicts.get("photo-3")?.reason, "overlap");
+    assert.equal(said(verdicts).filter((words) => words === "registered").length, 6);
+    assert.ok(worstCentre(cameras.values(), synthetic) < 2e-3);
+  });
+
+  test("what two photos cannot bridge, a third between them does", async () => {
+    const [left, middle, right] = [-0.9, 0, 0.9].map((x): Shot => ({ eye: [x * 1.2, 0, -4], target: [x * 2, 0, 1.5] }));
+    const synthetic = syntheticPhotos([left, right, middle], { told: true, focalPx: 1700 });
+    const core = new EngineCore(synthetic.kernels, 1);
+    await core.add(synthetic.photos[0], undefined, FREE);
+    const alone = await core.add(synthetic.photos[1], undefined, FREE);
+    assert.deepEqual(said(new Map(alone.step.verdicts.map((v) => [v.image, v]))), [
+      "waiting: overlap",
+      "waiting: overlap",
+    ]);
+    const joined = await core.add(synthetic.photos[2], undefined, FREE);
+    assert.deepEqual(
+      joined.step.verdicts.map(({ verdict }) => verdict),
+      ["registered", "registered", "registered"],
+    );
+  });
+
+  test("two photos from one spot make no model, and say why", async () => {
+    const eye = [0, 0, -8] as const;
+    const synthetic = syntheticPhotos(
+      [
+        { eye, target: [0, 0, 0] },
+        { eye, target: [0.8, 0.1, 0] },
+      ],
+      { told: true },
+    );
+    const { verdicts, points } = await addAll(new EngineCore(synthetic.kernels, 1), synthetic);
+    assert.deepEqual(verdicts.get("photo-1")?.reason, "rotation_only");
+    assert.equal(points, 0);
+  });
+
+  test("a poor picture is told from a stranger", async () => {
+    const shots = arc(5);
+    const dark = { ...shots[1], features: 12, brightness: 0.02 };
+    const blurred = { ...shots[2], features: 12, sharpness: 0.01 };
+    const blank = { ...shots[3], features: 12 };
+    const synthetic = syntheticPhotos([shots[0], dark, blurred, blank, shots[4]], { told: true });
+    const { verdicts } = await addAll(new EngineCore(synthetic.kernels, 1), synthetic);
+    assert.deepEqual(
+      ["photo-1", "photo-2", "photo-3"].map((image) => verdicts.get(image)?.reason ?? verdicts.get(image)?.verdict),
+      ["dark", "blurred", "featureless"],
+    );
+  });
+
+  test("of two places that do not connect, the one with more photos is shown", async () => {
+    const synthetic = syntheticPhotos([...arc(3, 0.5, 0), ...arc(5, 0.9, 1)], { told: true });
+    const { verdicts } = await addAll(new EngineCore(synthetic.kernels, 1), synthetic);
+    assert.deepEqual(said(verdicts), [...Array(3).fill("waiting: overlap"), ...Array(5).fill("registered")]);
+  });
+
+  test("a point is handed out once in a generation, and the next one hands out all of them", async () => {
+    const synthetic = syntheticPhotos(arc(6), { told: true });
+    const core = new EngineCore(synthetic.kernels, 1);
+    const seen: string[] = [];
+    for (const photo of synthetic.photos) {
+      const { positions } = (await core.add(photo, undefined, FREE)).step.points;
+      for (let p = 0; p < positions.length; p += 3)
+        seen.push(
+          positions
+            .subarray(p, p + 3)
+            .map((x) => Math.round(x * 1e4))
+            .join(),
+        );
+    }
+    assert.equal(new Set(seen).size, seen.length);
+    assert.ok(seen.length <= core.model().positions.length / 3 + 20);
+    const { points } = await core.rebuild(FREE);
+    assert.ok(points.positions.length / 3 > 0.9 * (core.model().positions.length / 3));
+  });
+
+  test("a cancelled step leaves the photo waiting, and the next one makes up for it", async () => {
+    for (const questions of [1, 2, 4, 7, 12]) {
+      const synthetic = syntheticPhotos(arc(6), { told: true });
+      const core = new EngineCore(synthetic.kernels, 1);
+      for (const photo of synthetic.photos.slice(0, 3)) await core.add(photo, undefined, FREE);
+      await core.add(synthetic.photos[3], undefined, stopAt(questions)).catch((error: CairnError) => {
+        assert.equal(error.code, "operation.cancelled");
+      });
+      const { step } = await core.add(synthetic.photos[4], undefined, FREE);
+      assert.ok(step.verdicts.some(({ image, verdict }) => image === "photo-4" && verdict === "registered"));
+      assert.equal(core.model().images.length, 5, `cancelled at question ${questions}`);
+      assert.equal((await core.add(synthetic.photos[3], undefined, FREE)).step.verdicts[0]?.verdict, "registered");
+    }
+  });
+
+  test("a cancelled rebuild changes nothing", async () => {
+    const synthetic = syntheticPhotos(arc(6), { told: true });
+    const core = new EngineCore(synthetic.kernels, 1);
+    await addAll(core, synthetic);
+    const before = core.model();
+    for (const questions of [2, 4, 6, 8]) {
+      await assert.rejects(core.rebuild(stopAt(questions)), { code: "operation.cancelled" });
+    }
+    assert.deepEqual(core.model(), before);
+    assert.equal((await core.rebuild(FREE)).cameras.length, 6);
+  });
+
+  test("the same photos and seed give the same model, number for number", async () => {
+    const run = async () => {
+      const synthetic = syntheticPhotos(arc(6));
+      const core = new EngineCore(synthetic.kernels, 7);
+      await addAll(core, synthetic);
+      await core.rebuild(FREE);
+      return core.model();
+    };
+    assert.deepEqual(await run(), await run());
+  });
+
+  test("a rebuild can be laid onto cameras that someone else has", async () => {
+    const synthetic = syntheticPhotos(arc(6), { told: true });
+    const core = new EngineCore(synthetic.kernels, 1);
+    const { cameras } = await addAll(core, synthetic);
+    // The same cameras in a frame that is three times as large and shifted.
+    const frame = [...cameras.values()].map(({ pose: { rotation, translation }, ...camera }) => {
+      const pose = poseFromQuaternion(rotation, translation);
+      const shift = [5, -1, 2];
+      const moved = [0, 1, 2].map((i) => {
+        const turned = [0, 1, 2].reduce((sum, j) => sum + pose[4 * i + j] * shift[j], 0);
+        return 3 * translation[i] - turned;
+      });
+      return { ...camera, pose: { rotation, translation: moved as [number, number, number] } };
+    });
+    const rebuilt = await core.rebuild(FREE, frame);
+    assert.ok(Math.abs(rebuilt.alignment!.scale / 3 - 1) < 0.01);
+    for (const camera of rebuilt.cameras) {
+      const wanted = frame.find(({ image }) => image === camera.image)!;
+      const [a, b] = [camera, wanted].map(({ pose }) =>
+        cameraCentre(poseFromQuaternion(pose.rotation, pose.translation)),
+      );
+      assert.ok(Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]) < 0.05);
+    }
+  });
+});

@@ -1,0 +1,137 @@
+/**
+ * The engine without its thread: brings features and matches to the mapper, one job at a time. A job that is cancelled
+ * leaves what it had finished; the next one goes on from there.
+ */
+import type { PosedCamera } from "@cairn/protocol";
+import type { Photo, Progress, Rebuild, Step } from "../engine.ts";
+import { decodeFeatures, encodeFeatures, type Features } from "../features/features.ts";
+import type { FrontEnd } from "../features/front-end.ts";
+import { Mapper } from "../mapper/mapper.ts";
+
+/** Enough of the largest features to recognise a neighbour: 99 % of true ones are among the best eight. */
+const RETRIEVAL_FEATURES = 400;
+const CANDIDATES = 8;
+/** Fewer make poses worse where overlap is small; the cost of matching grows with the square. */
+const EXTRACT = { maxFeatures: 4000 };
+/** Photos just before often show the same thing. */
+const RECENT = 2;
+
+export type JobOptions = {
+  /** Throws when the job is to end. */
+  readonly stop: () => void;
+  readonly progress: Progress;
+};
+
+/** What the engine needs of the feature kernels; tests put a synthetic one in their place. */
+export type Kernels = Pick<FrontEnd, "extract" | "matchMany" | "close">;
+
+export class EngineCore {
+  readonly #kernels: Kernels;
+  readonly #mapper: Mapper;
+  readonly #indexOf = new Map<string, number>();
+  /** Views whose matches are still to be found: that of the photo in hand, and of any that was cancelled. */
+  readonly #unlinked = new Set<number>();
+
+  constructor(kernels: Kernels, seed: number) {
+    this.#kernels = kernels;
+    this.#mapper = new Mapper({ seed });
+  }
+
+  /** @param known the photo's features, where they were kept; @returns them, too, where they were not */
+  async add(
+    photo: Photo,
+    known: Uint8Array | undefined,
+    job: JobOptions,
+  ): Promise<{ step: Step; features?: Uint8Array }> {
+    job.progress("features", 0, 3);
+    let index = this.#indexOf.get(photo.image);
+    let fresh: Features | undefined;
+    if (index === undefined) {
+      const kept = known && decodeFeatures(known);
+      if (!kept) fresh = await this.#kernels.extract(photo.rgb, photo.widthPx, photo.heightPx, EXTRACT);
+      index = this.#mapper.addView(photo, kept ?? fresh!).index;
+      this.#indexOf.set(photo.image, index);
+      this.#unlinked.add(index);
+    }
+    job.progress("matches", 1, 3);
+    await this.#linkAll(job);
+    job.progress("placing", 2, 3);
+    this.#mapper.settle(job.stop);
+    job.progress("placing", 3, 3);
+    const step = this.#mapper.step(index);
+    return fresh ? { step, features: encodeFeatures(fresh) } : { step };
+  }
+
+  async rebuild(job: JobOptions, frame?: readonly PosedCamera[]): Promise<Rebuild> {
+    await this.#linkAll(job);
+    await this.#closeGaps(job);
+    return this.#mapper.rebuild(job.stop, job.progress, frame);
+  }
+
+  model() {
+    return this.#mapper.model();
+  }
+
+  focal() {
+    return this.#mapper.focal();
+  }
+
+  close(): Promise<void> {
+    return this.#kernels.close();
+  }
+
+  async #linkAll({ stop }: JobOptions): Promise<void> {
+    for (const view of this.#unlinked) {
+      stop();
+      const others = await this.#candidates(view);
+      stop();
+      await this.#match(view, others, stop);
+      this.#unlinked.delete(view);
+    }
+  }
+
+  /** Views that see each other's part of the scene but were never compared: loops close here. */
+  async #closeGaps({ stop, progress }: JobOptions): Promise<void> {
+    const gaps = this.#mapper.untried();
+    for (const [done, { view, others }] of gaps.entries()) {
+      stop();
+      progress("matches", done, gaps.length);
+      await this.#match(view, others, stop);
+    }
+  }
+
+  async #match(view: number, others: readonly number[], stop: () => void): Promise<void> {
+    const { views } = this.#mapper;
+    const features = others.map((other) => views[other].features);
+    const matches = await this.#kernels.matchMany(views[view].features, features);
+    stop();
+    const candidates = others.map((other, k) => ({ other, matches: earlierFirst(matches[k]) }));
+    this.#mapper.link(view, candidates, stop);
+  }
+
+  /** Earlier views that look alike, most alike first, and the last few. */
+  async #candidates(view: number): Promise<number[]> {
+    const { views } = this.#mapper;
+    const earlier = views.slice(0, view).map((each) => each.index);
+    if (earlier.length <= CANDIDATES) return earlier;
+    const features = earlier.map((other) => views[other].features);
+    const alike = await this.#kernels.matchMany(views[view].features, features, { first: RETRIEVAL_FEATURES });
+    const ranked = earlier
+      .map((other) => ({ other, count: alike[other].length }))
+      .sort((p, q) => q.count - p.count || q.other - p.other)
+      .slice(0, CANDIDATES)
+      .map(({ other }) => other);
+    for (const recent of earlier.slice(-RECENT)) if (!ranked.includes(recent)) ranked.push(recent);
+    return ranked;
+  }
+}
+
+/** `[m, 2]` with the two sides of each match exchanged. */
+function earlierFirst(matches: Uint32Array): Int32Array {
+  const turned = new Int32Array(matches.length);
+  for (let k = 0; k < matches.length; k += 2) {
+    turned[k] = matches[k + 1];
+    turned[k + 1] = matches[k];
+  }
+  return turned;
+}

@@ -1,0 +1,88 @@
+/**
+ * Checks pairs against poses. Repetitive façades give pairs that pass the two-view test and are wrong; once poses are
+ * known such a pair contradicts them: its matches leave the epipolar lines.
+ */
+import { relativePose } from "@cairn/geometry";
+import type { Pair } from "./pair.ts";
+import type { Scene } from "./scene.ts";
+
+/** Share of a pair's matches that must lie on the epipolar lines of the poses. */
+const MIN_CONSISTENT = 0.3;
+const EPIPOLAR_ERROR_PX = 6;
+
+/** Share, 0…1, of a pair's verified matches that the two poses bear out. Both views must have one. */
+export function consistentShare(scene: Scene, pair: Pair, errorPx = EPIPOLAR_ERROR_PX): number {
+  const { a, b, kept } = pair;
+  const p = relativePose(scene.pose(a), scene.pose(b));
+  const limit = ((2 * errorPx) / (scene.focal(a) + scene.focal(b))) ** 2;
+  const [tx, ty, tz] = [p[3], p[7], p[11]];
+  const e = new Float64Array(9); // [t]× R
+  for (let j = 0; j < 3; j++) {
+    e[j] = ty * p[8 + j] - tz * p[4 + j];
+    e[3 + j] = tz * p[j] - tx * p[8 + j];
+    e[6 + j] = tx * p[4 + j] - ty * p[j];
+  }
+  const raysA = scene.rays(a);
+  const raysB = scene.rays(b);
+  let agreeing = 0;
+  for (let k = 0; k < kept.length; k += 2) {
+    const x = raysA[2 * kept[k]];
+    const y = raysA[2 * kept[k] + 1];
+    const u = raysB[2 * kept[k + 1]];
+    const v = raysB[2 * kept[k + 1] + 1];
+    const l0 = e[0] * x + e[1] * y + e[2];
+    const l1 = e[3] * x + e[4] * y + e[5];
+    const l2 = e[6] * x + e[7] * y + e[8];
+    const m0 = e[0] * u + e[3] * v + e[6];
+    const m1 = e[1] * u + e[4] * v + e[7];
+    const product = u * l0 + v * l1 + l2;
+    // Sampson distance
+    if (product * product <= limit * (l0 * l0 + l1 * l1 + m0 * m0 + m1 * m1)) agreeing++;
+  }
+  return agreeing / (kept.length / 2);
+}
+
+export function contradicts(scene: Scene, pair: Pair): boolean {
+  return scene.isPosed(pair.a) && scene.isPosed(pair.b) && consistentShare(scene, pair) < MIN_CONSISTENT;
+}
+
+/**
+ * Share, 0…1, of the matches tying a posed view to other posed views that the poses bear out; 1 when nothing ties it.
+ * One weak pair in agreement does not outweigh several strong ones against.
+ */
+export function standingOf(scene: Scene, pairs: readonly Pair[], view: number): number {
+  let agreeing = 0;
+  let total = 0;
+  for (const pair of pairs) {
+    if (pair.a !== view && pair.b !== view) continue;
+    if (!scene.isPosed(pair.a) || !scene.isPosed(pair.b)) continue;
+    const count = pair.kept.length / 2;
+    agreeing += consistentShare(scene, pair) * count;
+    total += count;
+  }
+  return total === 0 ? 1 : agreeing / total;
+}
+
+/** How many matches of its pairs a scene explains closely: what two scenes of the same photos are compared by. */
+export function explainedMatches(scene: Scene, pairs: readonly Pair[]): number {
+  let explained = 0;
+  for (const pair of pairs) {
+    if (!scene.isPosed(pair.a) || !scene.isPosed(pair.b)) continue;
+    explained += (consistentShare(scene, pair, CLOSE_ERROR_PX) * pair.kept.length) / 2;
+  }
+  return explained;
+}
+
+const CLOSE_ERROR_PX = 1.5;
+
+/** Share, 0…1, of the matches between posed views that their poses tear. */
+export function tornShare(scene: Scene, pairs: readonly Pair[]): number {
+  let torn = 0;
+  let total = 0;
+  for (const pair of pairs) {
+    if (!scene.isPosed(pair.a) || !scene.isPosed(pair.b)) continue;
+    torn += ((1 - consistentShare(scene, pair)) * pair.kept.length) / 2;
+    total += pair.kept.length / 2;
+  }
+  return total === 0 ? 0 : torn / total;
+}

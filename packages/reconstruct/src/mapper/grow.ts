@@ -1,0 +1,161 @@
+/**
+ * Builds a scene from pairs: a start from two photos, then one photo after the other, the best seen first, each
+ * followed by new points and an adjustment of what is near.
+ */
+import { type BundleCovariance, identityPose } from "@cairn/geometry";
+import { adjust } from "./adjust.ts";
+import { standingOf } from "./consistency.ts";
+import type { Lens } from "./lens.ts";
+import { type Pair, startScore } from "./pair.ts";
+import { correspondences, registerView } from "./register.ts";
+import type { Scene } from "./scene.ts";
+import { filterPoints, triangulateTracks } from "./structure.ts";
+
+export type GrowOptions = {
+  readonly lenses: readonly Lens[];
+  readonly seed: number;
+  /** Whether the focal length of a lens can be relied on. */
+  readonly certain: (lens: number) => boolean;
+  /** Lenses whose principal point may change. */
+  readonly principal?: ReadonlySet<number>;
+  /** Throws when the work is to end. */
+  readonly stop: () => void;
+};
+
+const START_MIN_INLIERS = 60;
+const START_MIN_ANGLE_RAD = (2 * Math.PI) / 180;
+const START_MIN_POINTS = 40;
+/** Up to here every adjustment moves everything: it is cheap, and a young scene bends as a whole. */
+const GLOBAL_VIEWS = 12;
+/** Beyond, everything is adjusted when the scene has grown by this factor. */
+const GLOBAL_GROWTH = 1.2;
+const NEIGHBOURS = 6;
+/** A registered photo whose ties to the others are mostly torn by its pose is wrong. */
+const MIN_STANDING = 0.5;
+
+/** Pairs that could start a scene, best first. */
+export function startPairs(pairs: readonly Pair[]): Pair[] {
+  return pairs
+    .filter((pair) => pair.kept.length / 2 >= START_MIN_INLIERS && pair.angleRad >= START_MIN_ANGLE_RAD)
+    .filter((pair) => startScore(pair) > 0)
+    .sort((p, q) => startScore(q) - startScore(p) || p.a - q.a || p.b - q.b);
+}
+
+/** Poses two photos and makes their points; false, with the scene as it was, when too few points come of it. */
+export function startScene(scene: Scene, pair: Pair, { lenses, certain, stop }: GrowOptions): boolean {
+  scene.setPose(pair.a, identityPose());
+  scene.setPose(pair.b, pair.pose);
+  const sure = certain(scene.views[pair.a].lens) && certain(scene.views[pair.b].lens);
+  triangulateTracks(scene, sure ? 6 : 12);
+  adjust(scene, { iterations: 10, lenses, stop });
+  filterPoints(scene, sure ? 4 : 6);
+  if (pointCount(scene) >= START_MIN_POINTS) return true;
+  for (const track of scene.tracks.all()) track.point = undefined;
+  scene.dropPose(pair.a);
+  scene.dropPose(pair.b);
+  return false;
+}
+
+export function pointCount(scene: Scene): number {
+  let count = 0;
+  for (const track of scene.tracks.all()) if (track.point) count++;
+  return count;
+}
+
+/** Registers whatever can be registered. @returns the views that got a pose */
+export function growScene(scene: Scene, pairs: readonly Pair[], options: GrowOptions): number[] {
+  const { lenses, seed, certain, stop } = options;
+  const gained: number[] = [];
+  let refused = new Set<number>();
+  let adjustedAt = scene.posed.length;
+  for (;;) {
+    stop();
+    const next = bestSeen(scene, refused);
+    if (next === undefined) return gained;
+    const rule = certain(scene.views[next].lens) ? "lax" : "strict";
+    if (!registerView(scene, next, rule, seed) || standingOf(scene, pairs, next) < MIN_STANDING) {
+      scene.dropPose(next);
+      refused.add(next);
+      continue;
+    }
+    gained.push(next);
+    refused = new Set();
+    triangulateTracks(scene, 6, next);
+    if (scene.posed.length <= GLOBAL_VIEWS || scene.posed.length >= adjustedAt * GLOBAL_GROWTH) {
+      adjust(scene, { iterations: scene.posed.length <= GLOBAL_VIEWS ? 4 : 6, lenses, stop });
+      adjustedAt = scene.posed.length;
+    } else {
+      adjust(scene, { iterations: 5, free: neighbourhood(scene, next), stop });
+    }
+    filterPoints(scene, 4);
+    triangulateTracks(scene, 4, next);
+  }
+}
+
+/** Takes the pose of every view whose ties are mostly torn by it, the most torn first: the others may then be sound. */
+export function dropTornViews(scene: Scene, pairs: readonly Pair[]): void {
+  for (;;) {
+    let worst: number | undefined;
+    let least = MIN_STANDING;
+    for (const view of scene.posed) {
+      const standing = standingOf(scene, pairs, view);
+      if (standing >= least) continue;
+      least = standing;
+      worst = view;
+    }
+    if (worst === undefined || scene.posed.length <= 2) return;
+    scene.dropPose(worst);
+  }
+}
+
+/** The view without a pose that sees most points of the scene. */
+function bestSeen(scene: Scene, refused: ReadonlySet<number>): number | undefined {
+  let best: number | undefined;
+  let most = 14; // fewer can never be accepted
+  for (const { index } of scene.views) {
+    if (scene.isPosed(index) || refused.has(index)) continue;
+    const count = correspondences(scene, index).length;
+    if (count <= most) continue;
+    most = count;
+    best = index;
+  }
+  return best;
+}
+
+/** The view and those that share most points with it. */
+function neighbourhood(scene: Scene, view: number): Set<number> {
+  const shared = new Map<number, number>();
+  for (const [, track] of scene.tracks.ofView(view)) {
+    if (!track.point) continue;
+    for (const other of track.views) if (scene.isPosed(other)) shared.set(other, (shared.get(other) ?? 0) + 1);
+  }
+  shared.delete(view);
+  // The first camera holds the frame.
+  shared.delete(scene.posed[0]);
+  const nearest = [...shared].sort((p, q) => q[1] - p[1] || p[0] - q[0]).slice(0, NEIGHBOURS);
+  return new Set([view, ...nearest.map(([other]) => other)]);
+}
+
+/** Refines everything: poses, points, lenses; and takes out what does not fit. @returns how sure the last round was */
+export function refineScene(
+  scene: Scene,
+  { lenses, principal, stop }: GrowOptions,
+  rounds: number,
+  onRound: (done: number) => void = () => {},
+): BundleCovariance | undefined {
+  let sureness: BundleCovariance | undefined;
+  for (let round = 0; round < rounds; round++) {
+    stop();
+    triangulateTracks(scene, round === 0 ? 4 : 3);
+    sureness = adjust(scene, {
+      iterations: 20,
+      lenses,
+      ...(principal && { principal }),
+      stop,
+      covariance: round === rounds - 1,
+    });
+    filterPoints(scene, round === 0 ? 3 : 2);
+    onRound(round + 1);
+  }
+  return sureness;
+}

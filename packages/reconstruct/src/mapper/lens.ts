@@ -1,0 +1,89 @@
+/**
+ * Lenses: what photos of one camera have in common. Focal length and distortion are shared by all photos of a lens;
+ * the principal point stays where the calibration says, or at the photo's centre.
+ *
+ * Inside the mapper a pixel is of the photo as decoded and counted from the principal point, so that an upright and a
+ * sideways photo of one camera share one calibration `f, f · aspect, 0, 0, k1, k2`.
+ */
+import { CALIBRATION_SIZE, calibrationFromParams, paramsFromCalibration } from "@cairn/geometry";
+import type { Intrinsics } from "@cairn/protocol";
+import type { FocalReport, Photo } from "../engine.ts";
+
+export type Lens = {
+  readonly key: string;
+  readonly source: FocalReport["source"];
+  /** Long side of its photos as decoded, pixels. */
+  readonly longSidePx: number;
+  /** Pixels of the full photo to one decoded pixel. */
+  readonly fullScale: number;
+  /** Where the focal length began, decoded pixels; NaN when nothing was known. */
+  readonly priorPx: number;
+};
+
+/** Focal lengths outside this range, as parts of the long side, are taken for a failure of the estimate. */
+export const FOCAL_RANGE = [0.35, 3.5] as const;
+export const MAX_DISTORTION = 0.3;
+/** Where a lens about which nothing is known begins: a photographer's "normal" to wide. */
+export const TYPICAL_FOCAL = 0.9;
+
+export type Principal = { readonly x: number; readonly y: number };
+
+/** The lens a photo was taken with, its calibration to begin with, and the principal point in decoded pixels. */
+export function lensOf(photo: Photo): { lens: Lens; calibration: Float64Array; principal: Principal } {
+  const toDecoded = photo.widthPx / photo.fullWidthPx;
+  const longSidePx = Math.max(photo.widthPx, photo.heightPx);
+  const centre = { x: photo.widthPx / 2, y: photo.heightPx / 2 };
+  const common = { longSidePx, fullScale: 1 / toDecoded };
+  const size = [photo.fullWidthPx, photo.fullHeightPx].sort((a, b) => b - a).join("x");
+
+  if (photo.camera) {
+    const { model, params } = photo.camera;
+    // A calibration made at another size of the same photo holds after scaling.
+    const scale = photo.widthPx / photo.camera.width;
+    const [fx, fy, cx, cy, k1, k2] = calibrationFromParams(model, params);
+    return {
+      lens: {
+        ...common,
+        key: `given ${model} ${photo.camera.width} ${params.join(" ")} ${size}`,
+        source: "given",
+        priorPx: fx * scale,
+      },
+      calibration: Float64Array.of(fx * scale, fy * scale, 0, 0, k1, k2),
+      principal: { x: cx * scale, y: cy * scale },
+    };
+  }
+  const [low, high] = FOCAL_RANGE;
+  const told = photo.focalPx === undefined ? NaN : photo.focalPx * toDecoded;
+  const believable = told >= low * longSidePx && told <= high * longSidePx;
+  const f = believable ? told : TYPICAL_FOCAL * longSidePx;
+  return {
+    lens: {
+      ...common,
+      key: believable ? `exif ${Math.round(told)} ${size}` : `unknown ${size}`,
+      source: believable ? "exif" : "estimated",
+      priorPx: believable ? told : NaN,
+    },
+    calibration: Float64Array.of(f, f, 0, 0, 0, 0),
+    principal: centre,
+  };
+}
+
+/** A calibration of the mapper as COLMAP intrinsics of the full photo. */
+export function intrinsicsOf(
+  photo: Pick<Photo, "widthPx" | "fullWidthPx" | "fullHeightPx" | "camera">,
+  principal: Principal,
+  calibrations: Float64Array,
+  lens: number,
+): Intrinsics {
+  if (photo.camera && photo.camera.width === photo.fullWidthPx) return photo.camera;
+  const scale = photo.fullWidthPx / photo.widthPx;
+  const [fx, fy, cx, cy, k1, k2] = calibrations.subarray(lens * CALIBRATION_SIZE, (lens + 1) * CALIBRATION_SIZE);
+  const full = Float64Array.of(fx * scale, fy * scale, (principal.x + cx) * scale, (principal.y + cy) * scale, k1, k2);
+  const model = photo.camera?.model ?? "SIMPLE_RADIAL";
+  return {
+    model,
+    width: photo.fullWidthPx,
+    height: photo.fullHeightPx,
+    params: paramsFromCalibration(model, full),
+  };
+}

@@ -1,0 +1,281 @@
+/**
+ * The mapper: photos and their matches in, a growing scene out. Nothing here waits or reads: the engine around it
+ * brings features and matches, and may end any call by letting `stop` throw; the scene is then whole and merely
+ * unfinished, and the next call goes on from there.
+ */
+
+import type { SparseModel } from "@cairn/formats";
+import { type BundleCovariance, CALIBRATION_SIZE } from "@cairn/geometry";
+import type { PosedCamera } from "@cairn/protocol";
+import type { FocalReport, Photo, Progress, Rebuild, Step } from "../engine.ts";
+import type { Features } from "../features/features.ts";
+import { lensSound, principalLenses } from "./adjust.ts";
+import { explainedMatches } from "./consistency.ts";
+import { type FocalVote, voteFocal } from "./focal.ts";
+import { layOnto } from "./frame.ts";
+import { findGaps } from "./gaps.ts";
+import { largestWaitingGroup } from "./groups.ts";
+import { dropTornViews, type GrowOptions, growScene, refineScene } from "./grow.ts";
+import { Ledger } from "./ledger.ts";
+import { type Pair, verifyPair } from "./pair.ts";
+import { Scene } from "./scene.ts";
+import { buildScene, byStrength, carryHanded, compatibleIn, joinPair, retrack } from "./scene-building.ts";
+import { sparseModelOf } from "./sparse-model.ts";
+import type { Standing } from "./verdict.ts";
+import { Lenses, makeView, type View } from "./view.ts";
+
+export type MapperOptions = { readonly seed: number };
+
+/** Matches of a new photo with an earlier one: `[m, 2]`, the earlier photo's feature first. */
+export type Candidate = { readonly other: number; readonly matches: Int32Array };
+
+/** With the focal length known a match lies this near its epipolar line, decoded pixels. */
+const PAIR_ERROR_PX = 2;
+const UNSURE_PAIR_ERROR_PX = 4;
+/** A focal length this far, in the logarithm, from what two-view geometry says is doubted. */
+const FOCAL_DOUBT = 0.15;
+/** Two-view geometry that leaves less than this factor open counts as a witness. */
+const NARROW_VOTE = 1.6;
+/** How far off, as a part, a focal length may be before a rebuild has measured it. */
+const UNMEASURED_SIGMA = { given: 0, exif: 0.07, estimated: 0.15 } as const;
+const SURE_VIEWS = 4;
+/** Nor does bundle adjustment, where it is less sure than this part: over flat ground it may be far off. */
+const SURE_SIGMA = 0.005;
+/** Up to this many photos a scene is cheap to build again. */
+const YOUNG_VIEWS = 8;
+/** Pairs are verified again when a focal length has changed by this part. */
+const RECHECK_CHANGE = 0.05;
+
+export class Mapper {
+  readonly views: View[] = [];
+  readonly #seed: number;
+  readonly #lenses = new Lenses();
+  #pairs: Pair[] = [];
+  #scene = new Scene(this.views);
+  #ledger = new Ledger();
+  /** Lenses whose estimated focal length has been borne out. */
+  readonly #sure = new Set<number>();
+  /** What two-view geometry said last about each lens. */
+  readonly #votes = new Map<number, FocalVote>();
+  /** `[lenses, 6]` one standard deviation, decoded pixels, as the last rebuild found it. */
+  #sigmas: Float64Array = new Float64Array(0);
+  /** Size of the last group of waiting photos from which a scene was tried. */
+  #groupTried = 0;
+  /** Per view, the earlier views it was compared with. */
+  readonly #tried: Set<number>[] = [];
+
+  constructor({ seed }: MapperOptions) {
+    this.#seed = seed;
+  }
+
+  /** Takes a photo in; it has no ties to others yet. */
+  addView(photo: Photo, features: Features): View {
+    const { lens, principal, calibration } = this.#lenses.add(photo);
+    if (calibration) this.#scene.addLens(calibration);
+    const view = makeView(this.views.length, photo, lens, principal, features);
+    this.views.push(view);
+    this.#tried.push(new Set());
+    this.#scene.addView(view);
+    return view;
+  }
+
+  /** Checks the matches of a photo with earlier ones and ties it to those that geometry bears out. */
+  link(view: number, candidates: readonly Candidate[], stop: () => void): void {
+    const fresh: Pair[] = [];
+    for (const { other, matches } of candidates) {
+      stop();
+      const pair = verifyPair(this.#scene, other, view, matches, this.#pairErrorPx(view, other), this.#seed);
+      if (pair) fresh.push(pair);
+    }
+    for (const { other } of candidates) this.#tried[view].add(other);
+    this.#pairs.push(...fresh);
+    for (const pair of byStrength(fresh)) joinPair(this.#scene.tracks, pair, compatibleIn(this.#scene));
+  }
+
+  /** Places what can be placed. */
+  settle(stop: () => void): void {
+    const votes = this.#voteFocals(stop);
+    const options = this.#growOptions(stop);
+    if (this.#scene.posed.length === 0) {
+      const built = buildScene(this.views, this.#pairs, this.#scene.calibrations, options);
+      if (built) this.#scene = built;
+      return;
+    }
+    growScene(this.#scene, this.#pairs, options);
+    this.#reconsider(votes, options);
+    this.#preferLargerGroup(options);
+  }
+
+  step(view?: number): Step {
+    const rebuildAdvised = this.#ledger.stale(this.#scene);
+    return {
+      verdicts: this.#ledger.verdicts(this.#scene, this.#standings(), view),
+      cameras: this.#ledger.cameras(this.#scene),
+      points: this.#ledger.points(this.#scene),
+      rebuildAdvised,
+    };
+  }
+
+  /**
+   * Refines a copy of everything and puts it in the place of the scene; when `stop` throws, nothing has changed.
+   * @param frame cameras to lay the result onto instead of those last handed out
+   */
+  rebuild(stop: () => void, progress: Progress, frame?: readonly PosedCamera[]): Rebuild {
+    const scene = this.#scene.clone();
+    const options = this.#growOptions(stop);
+    const rounds = 4;
+    progress("refine", 0, rounds);
+    // The first adjustment makes the lenses good; pairs and tracks are then judged anew with them.
+    const first = refineScene(scene, options, 1);
+    const pairs = this.#recheckPairs(scene, this.#pairs, stop);
+    retrack(scene, pairs, 4);
+    dropTornViews(scene, pairs);
+    growScene(scene, pairs, options);
+    progress("refine", 1, rounds);
+    const principal = first ? principalLenses(scene, this.#lenses.list, first) : new Set<number>();
+    const sureness = refineScene(scene, { ...options, principal }, 3, (done) => progress("refine", 1 + done, rounds));
+    stop();
+    const aligned = layOnto(scene, this.#ledger, frame, this.#seed);
+    this.#pairs = pairs;
+    this.#scene = scene;
+    this.#ledger.restart(scene);
+    if (sureness) this.#learnLenses(scene, sureness);
+    const { verdicts, cameras, points } = this.step();
+    return { verdicts, cameras, points, ...aligned };
+  }
+
+  /** Views that were never compared though they should see the same part of the scene, by the later of the two. */
+  untried(): { view: number; others: number[] }[] {
+    return findGaps(this.#scene, (view, other) => this.#tried[view].has(other));
+  }
+
+  model(): SparseModel {
+    return sparseModelOf(this.#scene);
+  }
+
+  focal(): FocalReport | undefined {
+    const [first] = this.#scene.posed;
+    if (first === undefined) return undefined;
+    const { lens: index, fullScale } = this.views[first];
+    const { source } = this.#lenses.list[index];
+    const focalPx = this.#scene.focal(first) * fullScale;
+    const measured = this.#sigmas[index * CALIBRATION_SIZE];
+    const sigmaPx = measured ? measured * fullScale : UNMEASURED_SIGMA[source] * focalPx;
+    return { source, focalPx, sigmaPx, certain: this.#certain(index) };
+  }
+
+  /** Whether a lens can be relied on: told by someone, or found by two-view geometry and bundle adjustment alike. */
+  #certain(lens: number): boolean {
+    if (this.#lenses.list[lens].source !== "estimated") return true;
+    return this.#sure.has(lens);
+  }
+
+  #pairErrorPx(a: number, b: number): number {
+    const sure = this.#certain(this.views[a].lens) && this.#certain(this.views[b].lens);
+    return sure ? PAIR_ERROR_PX : UNSURE_PAIR_ERROR_PX;
+  }
+
+  /** Asks two-view geometry for the focal lengths that nobody told, and begins with what it says. */
+  #voteFocals(stop: () => void): Map<number, FocalVote> {
+    const votes = new Map<number, FocalVote>();
+    for (const [index, lens] of this.#lenses.list.entries()) {
+      if (this.#certain(index)) continue;
+      stop();
+      const vote = voteFocal(this.#scene, this.#pairs, index, lens, this.#seed);
+      if (!vote) continue;
+      votes.set(index, vote);
+      if (this.#scene.posed.some((view) => this.views[view].lens === index)) continue;
+      this.#scene.setFocal(index, vote.part * lens.longSidePx);
+      this.#pairs = this.#recheckPairs(this.#scene, this.#pairs, stop);
+    }
+    return votes;
+  }
+
+  /** While a scene is young, sees whether one built from all that is known by now is better. */
+  #reconsider(votes: ReadonlyMap<number, FocalVote>, options: GrowOptions): void {
+    const scene = this.#scene;
+    let doubtful = false;
+    for (const [index, vote] of votes) {
+      this.#votes.set(index, vote);
+      if (!this.#posedWith(scene, index)) continue;
+      const part = scene.calibration(index)[0] / this.#lenses.list[index].longSidePx;
+      if (vote.high / vote.low > NARROW_VOTE) continue;
+      if (Math.abs(Math.log(part / vote.part)) > FOCAL_DOUBT) doubtful = true;
+      else if (this.#isSound(scene, index, SURE_VIEWS)) this.#sure.add(index);
+    }
+    if (doubtful && scene.posed.length <= YOUNG_VIEWS) this.#startOver(votes, options);
+  }
+
+  /** What a rebuild measures precisely, and two-view geometry does not deny, is relied on from then on. */
+  #learnLenses(scene: Scene, { calibrationSigma }: BundleCovariance): void {
+    this.#sigmas = calibrationSigma;
+    for (const [index, lens] of this.#lenses.list.entries()) {
+      const focalPx = scene.calibration(index)[0];
+      const vote = this.#votes.get(index);
+      const denied =
+        vote && (focalPx < 0.9 * vote.low * lens.longSidePx || focalPx > 1.1 * vote.high * lens.longSidePx);
+      const sigma = calibrationSigma[index * CALIBRATION_SIZE] / focalPx;
+      if (!denied && sigma > 0 && sigma < SURE_SIGMA && this.#isSound(scene, index, SURE_VIEWS)) this.#sure.add(index);
+    }
+  }
+
+  #posedWith(scene: Scene, lens: number): number {
+    return scene.posed.filter((view) => this.views[view].lens === lens).length;
+  }
+
+  #isSound(scene: Scene, lens: number, views: number): boolean {
+    return this.#posedWith(scene, lens) >= views && lensSound(this.#lenses.list[lens], scene.calibration(lens));
+  }
+
+  #startOver(votes: ReadonlyMap<number, FocalVote>, options: GrowOptions): void {
+    const begun = this.#scene.clone();
+    for (const [index, vote] of votes) begun.setFocal(index, vote.part * this.#lenses.list[index].longSidePx);
+    const pairs = this.#recheckPairs(begun, this.#pairs, options.stop);
+    const fresh = buildScene(this.views, pairs, begun.calibrations, options);
+    if (!fresh || explainedMatches(fresh, pairs) <= explainedMatches(this.#scene, this.#pairs)) return;
+    this.#pairs = pairs;
+    this.#replaceScene(fresh);
+  }
+
+  /** Photos of two places do not connect: the place with more photos is the one to show. */
+  #preferLargerGroup(options: GrowOptions): void {
+    const group = largestWaitingGroup(this.#scene, this.#pairs);
+    if (group.views <= this.#scene.posed.length || group.views === this.#groupTried) return;
+    const rival = buildScene(this.views, this.#pairs, this.#scene.calibrations, options, group.pairs);
+    this.#groupTried = group.views;
+    if (rival && rival.posed.length > this.#scene.posed.length) this.#replaceScene(rival);
+  }
+
+  #replaceScene(scene: Scene): void {
+    carryHanded(this.#scene.tracks, scene.tracks);
+    layOnto(scene, this.#ledger, undefined, this.#seed);
+    this.#scene = scene;
+  }
+
+  /** Verifies pairs again whose lenses have changed much since; those that no longer hold are left out. */
+  #recheckPairs(scene: Scene, pairs: readonly Pair[], stop: () => void): Pair[] {
+    return pairs.flatMap((pair) => {
+      const { a, b, matches, focals } = pair;
+      const changed = [a, b].some((view, side) => Math.abs(scene.focal(view) / focals[side] - 1) > RECHECK_CHANGE);
+      if (!changed) return [pair];
+      stop();
+      return verifyPair(scene, a, b, matches, this.#pairErrorPx(a, b), this.#seed) ?? [];
+    });
+  }
+
+  #growOptions(stop: () => void): GrowOptions {
+    return { lenses: this.#lenses.list, seed: this.#seed, certain: (lens) => this.#certain(lens), stop };
+  }
+
+  #standings(): Map<number, Standing> {
+    const standings = new Map<number, Standing>();
+    for (const { a, b, kind } of this.#pairs) {
+      for (const view of [a, b]) {
+        const before = standings.get(view)?.tie;
+        if (before === "general" || (before === "planar" && kind === "rotation")) continue;
+        standings.set(view, { tie: kind });
+      }
+    }
+    return standings;
+  }
+}

@@ -1,0 +1,135 @@
+/** The model under construction: calibrations, poses and points. Photos and matches live beside it and never change. */
+import {
+  CALIBRATION_SIZE,
+  cameraCentre,
+  normalisedFromPixels,
+  type Similarity3,
+  transformPoints,
+  transformPose,
+} from "@cairn/geometry";
+import { Tracks } from "./tracks.ts";
+import type { View } from "./view.ts";
+
+export class Scene {
+  /** `[lenses, 6]` decoded pixels from the principal point. */
+  calibrations = new Float64Array(0);
+  /** `[views, 12]` cameraFromWorld; meaningful where `posed`. */
+  poses = new Float64Array(0);
+  /** Views that have a pose, in the order in which they got it. */
+  posed: number[] = [];
+  tracks = new Tracks();
+  readonly #views: readonly View[];
+  #rays: (Float64Array | undefined)[] = [];
+  readonly #isPosed = new Set<number>();
+
+  /** @param views lent: grows as photos come */
+  constructor(views: readonly View[]) {
+    this.#views = views;
+  }
+
+  get views(): readonly View[] {
+    return this.#views;
+  }
+
+  addLens(calibration: Float64Array): void {
+    this.calibrations = grown(this.calibrations, calibration);
+  }
+
+  addView(view: View): void {
+    this.poses = grown(this.poses, new Float64Array(12));
+    this.tracks.addView(view.features.count);
+  }
+
+  isPosed(view: number): boolean {
+    return this.#isPosed.has(view);
+  }
+
+  setPose(view: number, cameraFromWorld: Float64Array): void {
+    this.poses.set(cameraFromWorld.subarray(0, 12), view * 12);
+    if (this.#isPosed.has(view)) return;
+    this.#isPosed.add(view);
+    this.posed.push(view);
+  }
+
+  dropPose(view: number): void {
+    if (!this.#isPosed.delete(view)) return;
+    this.posed = this.posed.filter((each) => each !== view);
+  }
+
+  pose(view: number): Float64Array {
+    return this.poses.subarray(view * 12, view * 12 + 12);
+  }
+
+  calibration(lens: number): Float64Array {
+    return this.calibrations.subarray(lens * CALIBRATION_SIZE, (lens + 1) * CALIBRATION_SIZE);
+  }
+
+  setCalibration(lens: number, calibration: Float64Array): void {
+    this.calibrations.set(calibration, lens * CALIBRATION_SIZE);
+    for (const view of this.#views) if (view.lens === lens) this.#rays[view.index] = undefined;
+  }
+
+  /** `[n, 2]` normalised, undistorted coordinates of a photo's features under its present calibration. */
+  rays(view: number): Float64Array {
+    let rays = this.#rays[view];
+    if (!rays) {
+      const { lens, pixels } = this.#views[view];
+      rays = normalisedFromPixels(this.calibration(lens), pixels);
+      this.#rays[view] = rays;
+    }
+    return rays;
+  }
+
+  /** Mean focal length of a photo, decoded pixels. */
+  focal(view: number): number {
+    const at = this.#views[view].lens * CALIBRATION_SIZE;
+    return (this.calibrations[at] + this.calibrations[at + 1]) / 2;
+  }
+
+  /** Moves everything: x' = similarity(x). */
+  transform(similarity: Similarity3): void {
+    for (const view of this.posed) transformPose(similarity, this.poses, view * 12, this.poses, view * 12);
+    for (const track of this.tracks.all()) if (track.point) transformPoints(similarity, track.point, track.point);
+  }
+
+  /** A size of the scene that a few far points do not change: twice the median distance from the middle. */
+  size(): number {
+    const points: Float64Array[] = [];
+    for (const track of this.tracks.all()) if (track.point) points.push(track.point);
+    for (const view of this.posed) points.push(cameraCentre(this.poses, view * 12));
+    if (points.length === 0) return 1;
+    const middle = [0, 1, 2].map((axis) => median(points.map((point) => point[axis])));
+    return 2 * median(points.map((p) => Math.hypot(p[0] - middle[0], p[1] - middle[1], p[2] - middle[2]))) || 1;
+  }
+
+  lensIndices(): number[] {
+    return Array.from({ length: this.calibrations.length / CALIBRATION_SIZE }, (_, lens) => lens);
+  }
+
+  setFocal(lens: number, focalPx: number): void {
+    this.setCalibration(lens, Float64Array.of(focalPx, focalPx, 0, 0, 0, 0));
+  }
+
+  clone(): Scene {
+    const copy = new Scene(this.#views);
+    copy.calibrations = this.calibrations.slice();
+    copy.poses = this.poses.slice();
+    copy.posed = this.posed.slice();
+    for (const view of this.posed) copy.#isPosed.add(view);
+    copy.tracks = this.tracks.clone();
+    copy.#rays = this.#rays.slice();
+    return copy;
+  }
+}
+
+export function median(values: number[]): number {
+  if (values.length === 0) return 0;
+  return values.sort((a, b) => a - b)[values.length >> 1];
+}
+
+function grown(array: Float64Array, more: Float64Array): Float64Array<ArrayBuffer> {
+  const larger = new Float64Array(array.length + more.length);
+  larger.set(array);
+  larger.set(more, array.length);
+  return larger;
+}

@@ -1,0 +1,72 @@
+/** One photo as the mapper keeps it: its features, where they are and what colour they have. The picture itself is let go. */
+import type { Photo } from "../engine.ts";
+import type { Features } from "../features/features.ts";
+import { type Lens, lensOf, type Principal } from "./lens.ts";
+
+export type View = {
+  /** Place in the order of arrival, and the index of everything that is kept per photo. */
+  readonly index: number;
+  readonly photo: Omit<Photo, "rgb">;
+  /** Index of the lens it was taken with. */
+  readonly lens: number;
+  readonly principal: Principal;
+  readonly features: Features;
+  /** `[n, 2]` decoded pixels, counted from the principal point. */
+  readonly pixels: Float64Array;
+  /** `[n, 3]` sRGB at the features. */
+  readonly colors: Uint8Array;
+  /** Pixels of the full photo to one decoded pixel. */
+  readonly fullScale: number;
+};
+
+/** The lenses seen so far; photos of one camera share one. */
+export class Lenses {
+  readonly list: Lens[] = [];
+  readonly #indexOfKey = new Map<string, number>();
+
+  /** @returns the index of the photo's lens, and the calibration to begin with when the lens is new */
+  add(photo: Photo): { lens: number; principal: Principal; calibration: Float64Array | undefined } {
+    const { lens, calibration, principal } = lensOf(photo);
+    const known = this.#indexOfKey.get(lens.key);
+    if (known !== undefined) return { lens: known, principal, calibration: undefined };
+    this.list.push(lens);
+    this.#indexOfKey.set(lens.key, this.list.length - 1);
+    return { lens: this.list.length - 1, principal, calibration };
+  }
+}
+
+export function makeView(index: number, photo: Photo, lens: number, principal: Principal, features: Features): View {
+  const { rgb, ...rest } = photo;
+  const pixels = new Float64Array(features.count * 2);
+  for (let i = 0; i < features.count; i++) {
+    pixels[2 * i] = features.x[i] - principal.x;
+    pixels[2 * i + 1] = features.y[i] - principal.y;
+  }
+  return {
+    index,
+    photo: rest,
+    lens,
+    principal,
+    features,
+    pixels,
+    colors: sampleColors(rgb, photo.widthPx, photo.heightPx, features),
+    fullScale: photo.fullWidthPx / photo.widthPx,
+  };
+}
+
+/** Mean of the 3×3 pixels around each feature. */
+function sampleColors(rgb: Uint8Array, widthPx: number, heightPx: number, features: Features): Uint8Array {
+  const colors = new Uint8Array(features.count * 3);
+  for (let i = 0; i < features.count; i++) {
+    const x = Math.min(widthPx - 2, Math.max(1, Math.floor(features.x[i])));
+    const y = Math.min(heightPx - 2, Math.max(1, Math.floor(features.y[i])));
+    for (let channel = 0; channel < 3; channel++) {
+      let sum = 0;
+      for (let dy = -1; dy <= 1; dy++) {
+        for (let dx = -1; dx <= 1; dx++) sum += rgb[((y + dy) * widthPx + x + dx) * 3 + channel];
+      }
+      colors[3 * i + channel] = Math.round(sum / 9);
+    }
+  }
+  return colors;
+}

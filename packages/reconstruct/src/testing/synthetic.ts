@@ -1,0 +1,168 @@
+/** A synthetic place and its photos for tests: exact truth, and kernels that know which features are the same point. */
+import { type Random, randomNormal, seededRandom } from "@cairn/geometry";
+import type { Kernels } from "../embedded/engine-core.ts";
+import type { Photo } from "../engine.ts";
+import { allocateFeatures, type Features } from "../features/features.ts";
+
+export type Vec = readonly [number, number, number];
+
+export type Shot = {
+  readonly eye: Vec;
+  readonly target: Vec;
+  /** Which place; photos of different places share nothing. */
+  readonly place?: number;
+  readonly sharpness?: number;
+  readonly brightness?: number;
+  /** Shows only so many features. */
+  readonly features?: number;
+};
+
+export const WIDTH_PX = 1200;
+export const HEIGHT_PX = 800;
+const POINTS = 900;
+const NOISE_PX = 0.3;
+/** Share of the matches of a pair that are wrong. */
+const WRONG = 0.08;
+
+export type Synthetic = {
+  readonly kernels: Kernels;
+  readonly photos: Photo[];
+  readonly shots: readonly Shot[];
+  /** True cameraFromWorld rotation rows and eye of each photo. */
+  readonly truth: readonly { readonly rows: readonly [Vec, Vec, Vec]; readonly eye: Vec }[];
+};
+
+export function syntheticPhotos(
+  shots: readonly Shot[],
+  { focalPx = 1080, seed = 1, told = false }: { focalPx?: number; seed?: number; told?: boolean } = {},
+): Synthetic {
+  const random = seededRandom(seed);
+  const places = new Map<number, Float64Array>();
+  for (const { place = 0 } of shots) if (!places.has(place)) places.set(place, wallsAndClutter(random));
+  const idsOf = new WeakMap<Features, Int32Array>();
+  const truth = shots.map(({ eye, target }) => ({ rows: lookAt(eye, target), eye }));
+  const features = shots.map((shot, index) => {
+    const seen = observe(places.get(shot.place ?? 0)!, truth[index].rows, shot, focalPx, random);
+    const found = allocateFeatures(seen.length, shot.sharpness ?? 1, shot.brightness ?? 0.5);
+    for (const [k, { x, y }] of seen.entries()) {
+      found.x[k] = x;
+      found.y[k] = y;
+      found.scale[k] = 2;
+    }
+    idsOf.set(
+      found,
+      Int32Array.from(seen, ({ point }) => (shot.place ?? 0) * POINTS + point),
+    );
+    return found;
+  });
+  const rgb = new Uint8Array(WIDTH_PX * HEIGHT_PX * 3).fill(90);
+  const photos = shots.map((_, index): Photo => {
+    return {
+      image: `photo-${index}`,
+      name: `${index}.jpg`,
+      rgb,
+      widthPx: WIDTH_PX,
+      heightPx: HEIGHT_PX,
+      fullWidthPx: 2 * WIDTH_PX,
+      fullHeightPx: 2 * HEIGHT_PX,
+      digest: String(index),
+      ...(told && {
+        camera: {
+          model: "PINHOLE",
+          width: 2 * WIDTH_PX,
+          height: 2 * HEIGHT_PX,
+          params: [2 * focalPx, 2 * focalPx, WIDTH_PX, HEIGHT_PX],
+        },
+      }),
+    };
+  });
+  let next = 0;
+  const kernels: Kernels = {
+    // Photos are extracted in the order in which the test gives them; `order` says which that is.
+    extract: async () => features[order[next++]],
+    async matchMany(a, others) {
+      return others.map((other) => matchById(idsOf.get(a)!, idsOf.get(other)!, seed));
+    },
+    async close() {},
+  };
+  const order = shots.map((_, index) => index);
+  return { kernels, photos, shots, truth };
+}
+
+/** `shots` in another order, the same for the same seed. */
+export function shuffled<T>(items: readonly T[], seed: number): T[] {
+  const random = seededRandom(seed);
+  const mixed = [...items];
+  for (let i = mixed.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [mixed[i], mixed[j]] = [mixed[j], mixed[i]];
+  }
+  return mixed;
+}
+
+/** `n` photos on an arc around the place. */
+export function arc(n: number, spanRad = 1.2, place = 0): Shot[] {
+  return Array.from({ length: n }, (_, i) => {
+    const angle = (i / (n - 1) - 0.5) * spanRad;
+    const eye = [8 * Math.sin(angle), 0.3 * Math.sin(3 * i), -8 * Math.cos(angle)] as const;
+    return { eye, target: [0.2 * Math.sin(i), 0, 0.5], place };
+  });
+}
+
+/** Two walls that meet, and things in front of them. */
+function wallsAndClutter(random: Random): Float64Array {
+  const points = new Float64Array(POINTS * 3);
+  for (let i = 0; i < POINTS; i++) {
+    const across = 6 * (random() - 0.5);
+    const depth = i % 3 === 0 ? 3 * random() : 3 - Math.abs(across);
+    points.set([across, 4 * (random() - 0.5), depth], i * 3);
+  }
+  return points;
+}
+
+function observe(
+  points: Float64Array,
+  rows: readonly [Vec, Vec, Vec],
+  { eye, features = POINTS }: Shot,
+  focalPx: number,
+  random: Random,
+): { x: number; y: number; point: number }[] {
+  const seen: { x: number; y: number; point: number }[] = [];
+  for (let point = 0; point < POINTS && seen.length < features; point++) {
+    const d = [0, 1, 2].map((axis) => points[point * 3 + axis] - eye[axis]);
+    const [u, v, depth] = rows.map((row) => row[0] * d[0] + row[1] * d[1] + row[2] * d[2]);
+    if (depth < 0.5) continue;
+    const x = (focalPx * u) / depth + WIDTH_PX / 2 + NOISE_PX * randomNormal(random);
+    const y = (focalPx * v) / depth + HEIGHT_PX / 2 + NOISE_PX * randomNormal(random);
+    if (x > 1 && y > 1 && x < WIDTH_PX - 1 && y < HEIGHT_PX - 1) seen.push({ x, y, point });
+  }
+  return seen;
+}
+
+/** Pairs with equal ids, some of them exchanged with one another. */
+function matchById(a: Int32Array, b: Int32Array, seed: number): Uint32Array {
+  const random = seededRandom(seed);
+  const placeOf = new Map(Array.from(b, (id, index) => [id, index]));
+  const pairs: [number, number][] = [];
+  for (const [index, id] of a.entries()) {
+    const other = placeOf.get(id);
+    if (other !== undefined) pairs.push([index, other]);
+  }
+  for (let k = 1; k < pairs.length; k++) {
+    if (random() < WRONG) [pairs[k][1], pairs[k - 1][1]] = [pairs[k - 1][1], pairs[k][1]];
+  }
+  return Uint32Array.from(pairs.flat());
+}
+
+/** Rows x (right), y (down), z (forward) of a level camera. */
+function lookAt(eye: Vec, target: Vec): [Vec, Vec, Vec] {
+  const z = unit([target[0] - eye[0], target[1] - eye[1], target[2] - eye[2]]);
+  const x = unit([z[2], 0, -z[0]]);
+  const y: Vec = [z[1] * x[2] - z[2] * x[1], z[2] * x[0] - z[0] * x[2], z[0] * x[1] - z[1] * x[0]];
+  return [x, y, z];
+}
+
+function unit([x, y, z]: Vec): Vec {
+  const length = Math.hypot(x, y, z);
+  return [x / length, y / length, z / length];
+}
