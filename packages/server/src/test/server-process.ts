@@ -1,0 +1,7 @@
+/** A server in a process of its own, for tests that kill it: says its address on standard output. */
+import { startServer } from "../compose.ts";
+
+const [dataDir] = process.argv.slice(2);
+if (!dataDir) throw new RangeError("expected a data directory");
+const { url } = await startServer({ port: 0, dataDir, logLevel: "silent" });
+process.stdout.write(`${url}\n`);
