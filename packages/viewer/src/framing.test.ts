@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Pose, Vec3 } from "@cairn/protocol";
 import fc from "fast-check";
-import { fitView, pointSpacing, radius, robustBounds, viewDirection } from "./framing.ts";
+import { center, fitView, pointSpacing, radius, robustBounds, viewDirection } from "./framing.ts";
 import { Orbit } from "./orbit.ts";
 import { insidePolygon, pickPoint } from "./pick.ts";
 import { cameraCenter, estimateUp } from "./up.ts";
@@ -93,7 +93,11 @@ test("every corner of the framed box is in the picture, and the box fills it", (
           max: a.map((v, k) => Math.max(v, b[k]!) + 0.1) as Vec3,
         };
         const fov = 0.9;
-        const view = fitView(bounds, { azimuth, elevation: 0.4 }, fov, aspect, 1);
+        const corners = Array.from({ length: 8 }, (_, corner) => {
+          return [0, 1, 2].map((k) => (corner & (1 << k) ? bounds.max[k]! : bounds.min[k]!)) as Vec3;
+        });
+        const direction = { azimuth, elevation: 0.4 };
+        const view = fitView(center(bounds), new Float32Array(0), 0, corners, direction, fov, aspect, 1);
         const orbit = new Orbit();
         orbit.glideTo(view, true);
         const eye = orbit.position;
@@ -118,6 +122,16 @@ test("every corner of the framed box is in the picture, and the box fills it", (
     ),
     { seed: 5, numRuns: 100 },
   );
+});
+
+test("a few points far off do not push the eye away", () => {
+  const next = random(2);
+  const positions = Float32Array.from({ length: 3000 }, () => next() * 2 - 1);
+  const direction = { azimuth: 0.3, elevation: 0.3 };
+  const near = fitView([0, 0, 0], positions, 1000, [], direction, 0.9, 1.5).distance;
+  for (let i = 0; i < 30; i++) positions.set([1e4 * (next() - 0.5), 1e4 * next(), 0], i * 90);
+  const far = fitView([0, 0, 0], positions, 1000, [], direction, 0.9, 1.5).distance;
+  assert.ok(far < near * 1.2, `${near} became ${far}`);
 });
 
 test("the first view is from the photographers' side, never from below", () => {

@@ -13,7 +13,7 @@ export function robustBounds(
   positions: Float32Array, // [n, 3]
   count: number,
   always: readonly Vec3[],
-  low = 0.03,
+  low = 0.06,
 ): Bounds | undefined {
   if (count === 0 && always.length === 0) return undefined;
   const stride = Math.max(1, Math.floor(count / SAMPLES));
@@ -67,32 +67,40 @@ export function viewDirection(scene: Vec3, cameras: readonly Vec3[]): { azimuth:
   return { azimuth: Math.atan2(x, z), elevation: Math.min(HIGHEST, Math.max(LOWEST, rise)) };
 }
 
+/** Of the points, the part that must be in the picture; the rest may stick out. */
+const INSIDE = 0.94;
+
 /**
- * The least distance from which the box is wholly in the picture, seen along the given direction.
- * @param fovY vertical field of view, radians @param part of the picture that the box may fill
+ * The least distance from which nearly all points and all of `always` are in the picture, seen along the direction.
+ * @param positions `[n, 3]` @param fovY vertical field of view, radians @param part of the picture that may be filled
  */
 export function fitView(
-  bounds: Bounds,
+  target: Vec3,
+  positions: Float32Array,
+  count: number,
+  always: readonly Vec3[],
   { azimuth, elevation }: { azimuth: number; elevation: number },
   fovY: number,
   aspect: number,
-  part = 0.86,
+  part = 0.9,
 ): View {
-  const target = center(bounds);
   const tanY = Math.tan(fovY / 2) * part;
   const tanX = tanY * aspect;
   const [sa, ca, se, ce] = [Math.sin(azimuth), Math.cos(azimuth), Math.sin(elevation), Math.cos(elevation)];
-  let distance = radius(bounds) * 0.2;
-  for (let corner = 0; corner < 8; corner++) {
-    const x = (corner & 1 ? bounds.max[0] : bounds.min[0]) - target[0];
-    const y = (corner & 2 ? bounds.max[1] : bounds.min[1]) - target[1];
-    const z = (corner & 4 ? bounds.max[2] : bounds.min[2]) - target[2];
+  const needed = (px: number, py: number, pz: number) => {
+    const [x, y, z] = [px - target[0], py - target[1], pz - target[2]];
     const right = x * ca - z * sa;
-    const forward = x * sa * ce + y * se + z * ca * ce; // towards the eye
+    const towardsEye = x * sa * ce + y * se + z * ca * ce;
     const up = -x * sa * se + y * ce - z * ca * se;
-    distance = Math.max(distance, forward + Math.abs(right) / tanX, forward + Math.abs(up) / tanY);
+    return towardsEye + Math.max(Math.abs(right) / tanX, Math.abs(up) / tanY);
+  };
+  const distances = new Float64Array(count);
+  for (let i = 0; i < count; i++) {
+    distances[i] = needed(positions[i * 3]!, positions[i * 3 + 1]!, positions[i * 3 + 2]!);
   }
-  return { target, distance, azimuth, elevation };
+  distances.sort();
+  const most = distances[Math.floor((count - 1) * INSIDE)] ?? 0;
+  return { target, distance: Math.max(most, ...always.map((point) => needed(...point)), 1e-4), azimuth, elevation };
 }
 
 /**

@@ -203,15 +203,12 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
     if (!bounds) return;
     const scene = robustBounds(positions, count, count > 0 ? [] : centers, 0.1) ?? bounds;
     const direction = viewDirection(center(scene), centers);
-    orbit.glideTo(fitInsets(direction), !framed);
-    framed = true;
-  }
-
-  function fitInsets(direction: { azimuth: number; elevation: number }) {
     const freeWidth = Math.max(80, width - insets.left - insets.right);
     const freeHeight = Math.max(80, height - insets.top - insets.bottom);
     const fovY = 2 * Math.atan(Math.tan(FOV_Y / 2) * (freeHeight / height));
-    return fitView(bounds!, direction, fovY, freeWidth / freeHeight);
+    const view = fitView(center(bounds), positions, count, centers, direction, fovY, freeWidth / freeHeight);
+    orbit.glideTo(view, !framed);
+    framed = true;
   }
 
   function resize(): void {
@@ -232,7 +229,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
     cancelAnimationFrame(frameRequest);
     frameRequest = 0;
     if (lost) return;
-    const moving = orbit.step(Math.min(100, Math.max(1, nowMs - drawnAtMs)));
+    const moving = orbit.step(Math.min(200, Math.max(1, nowMs - drawnAtMs)));
     drawnAtMs = nowMs;
     const glowing = cameras.paint(performance.now());
     const fresh = motion.matches ? 1 : Math.min(1, (performance.now() - freshSinceMs) / FADE_MS);
@@ -268,9 +265,9 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
   function updateUniforms(fresh: number): void {
     const uniforms = material.uniforms as Record<string, { value: number }>;
     uniforms.uPxPerUnit!.value = (height * pixelRatio) / (2 * Math.tan(FOV_Y / 2));
-    uniforms.uSize!.value = spacing.value * 1.6 * pointScale;
-    uniforms.uMinPx!.value = 2.1 * pixelRatio * Math.sqrt(pointScale);
-    uniforms.uMaxPx!.value = 13 * pixelRatio * pointScale;
+    uniforms.uSize!.value = spacing.value * 2.1 * pointScale;
+    uniforms.uMinPx!.value = 2.5 * pixelRatio * Math.sqrt(pointScale);
+    uniforms.uMaxPx!.value = 10 * pixelRatio * pointScale;
     uniforms.uFreshFrom!.value = generations.shown?.sink.freshFrom ?? 0;
     uniforms.uFresh!.value = 0.25 + 0.75 * fresh;
     const lines = cameras.object.material.uniforms;

@@ -160,6 +160,11 @@ export function SpacePage({ space, api, url }: { space: string; api: CairnApi; u
   );
 }
 
+const OPERATIONS: Readonly<Record<string, string>> = {
+  reconstruct: "Building the model",
+  rebuild: "Refining the model",
+};
+
 type RunningProps = { operation: OperationState; connection: SpaceConnection; say: Say };
 
 function Running({ operation, connection, say }: RunningProps): JSX.Element {
@@ -172,7 +177,7 @@ function Running({ operation, connection, say }: RunningProps): JSX.Element {
       say("Not cancelled", inWords(error), "bad");
     });
   };
-  const name = kind === "rebuild" ? "Refining the model" : kind;
+  const name = OPERATIONS[kind] ?? kind;
   const eta = progress?.etaMs && `${duration(progress.etaMs[0])} to ${duration(progress.etaMs[1])} left`;
   const step =
     status === "queued" ? "Waiting to start" : [progress?.message ?? progress?.stage, eta].filter(Boolean).join(" · ");

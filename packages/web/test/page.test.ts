@@ -1,0 +1,197 @@
+/**
+ * The whole way in real browsers: photos dropped on the page of a real server with the real engine become coloured
+ * points in every window, the page lives through the server's end, and who comes late sees the same.
+ */
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { openEmbeddedEngine } from "@cairn/reconstruct";
+import { readManifest, samplePhotosDir } from "@cairn/sample";
+import { type RunningServer, startServer } from "@cairn/server";
+import { type Browser, chromium, type Page } from "playwright-core";
+import sharp from "sharp";
+
+const PHOTOS = 4;
+/** Generous: another test may have the other core, and WebGL runs on the CPU. */
+const PATIENCE_MS = 150_000;
+
+let browser: Browser;
+let server: RunningServer;
+let dataDir: string;
+
+const serve = (port: number) =>
+  startServer({ port, dataDir, logLevel: "error", openEngine: (options) => openEmbeddedEngine(options) });
+
+before(async () => {
+  // Not compiled: it is used by the tools as well.
+  const tool: { chromium(): string; CHROMIUM_FLAGS: string[] } = await import(
+    new URL("../../../tools/chromium.mjs", import.meta.url).href
+  );
+  dataDir = await mkdtemp(join(tmpdir(), "cairn-page-"));
+  server = await serve(0);
+  browser = await chromium.launch({ executablePath: tool.chromium(), args: tool.CHROMIUM_FLAGS });
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.close();
+  if (dataDir) await rm(dataDir, { recursive: true, force: true });
+});
+
+/** A window of its own, as another person's; what its console complains of is collected while the server is up. */
+async function visit(url: string): Promise<{ page: Page; complaints: string[] }> {
+  const context = await browser.newContext({ viewport: { width: 1000, height: 700 }, reducedMotion: "reduce" });
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
+  const complaints: string[] = [];
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("console", (message) => {
+    // That the server is away is said by the browser itself, and is what one test is about.
+    if (message.type() === "error" && !/ERR_CONNECTION|WebSocket connection/.test(message.text())) {
+      complaints.push(message.text());
+    }
+  });
+  await page.goto(url);
+  return { page, complaints };
+}
+
+/** Drops files as a person would: the page gets a DataTransfer and reads it. */
+async function drop(page: Page, names: readonly string[]): Promise<void> {
+  const files = await Promise.all(
+    names.map(async (name) => ({ name, base64: (await readFile(join(samplePhotosDir, name))).toString("base64") })),
+  );
+  await page.evaluate((dropped) => {
+    const transfer = new DataTransfer();
+    for (const { name, base64 } of dropped) {
+      const bytes = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
+      transfer.items.add(new File([bytes], name, { type: "image/jpeg" }));
+    }
+    const event = { dataTransfer: transfer, bubbles: true, cancelable: true };
+    document.body.dispatchEvent(new DragEvent("drop", event));
+  }, files);
+}
+
+const text = (page: Page, what: "points" | "photos") => page.locator(`[data-count=${what}]`).innerText();
+const chip = (page: Page, status: string) => page.locator(`.chip[data-status=${status}]`).waitFor();
+const placed = (page: Page, count: number) =>
+  page.waitForFunction((n) => document.querySelectorAll(".photos li.placed").length === n, count);
+
+/** What the canvas shows says the same as the bar: the viewer has fetched and drawn it. */
+async function drawn(page: Page): Promise<void> {
+  await page.waitForFunction(() => {
+    const points = document.querySelector("[data-count=points]")?.textContent ?? "?";
+    return (
+      points !== "0 points" && document.querySelector("canvas")?.getAttribute("aria-label")?.includes(`: ${points},`)
+    );
+  });
+}
+
+/** Pixels of the model's part of the window: bright and not bluish ones are stone, for cameras and background are blue. */
+async function pixels(page: Page): Promise<{ stone: number; bluish: number }> {
+  const clip = { x: 0, y: 150, width: 640, height: 430 }; // beside the panel, below the notices
+  const { data, info } = await sharp(await page.screenshot({ clip }))
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  let stone = 0;
+  let bluish = 0;
+  for (let i = 0; i < data.length; i += info.channels) {
+    const [r, g, b] = [data[i]!, data[i + 1]!, data[i + 2]!];
+    if (Math.max(r, g, b) < 90) continue;
+    if (r >= b) stone++;
+    else bluish++;
+  }
+  return { stone, bluish };
+}
+
+test("photos dropped in one window become points in two, through a restart, and for a latecomer", async () => {
+  const names = readManifest()
+    .photos.slice(0, PHOTOS)
+    .map(({ name }) => name);
+
+  const first = await visit(server.url);
+  await first.page.getByRole("button", { name: "Try the sample capture" }).waitFor();
+  await drop(first.page, names);
+  await first.page.waitForURL(/#\/s\/.+/);
+  await chip(first.page, "live");
+  const second = await visit(first.page.url());
+  await chip(second.page, "live");
+  await first.page.locator(".presence", { hasText: "2" }).waitFor();
+
+  const windows = [first, second];
+  for (const { page } of windows) {
+    await placed(page, PHOTOS);
+    await drawn(page);
+    assert.equal(await text(page, "photos"), `${PHOTOS} of ${PHOTOS} photos`);
+  }
+  assert.equal(await text(second.page, "points"), await text(first.page, "points"));
+  for (const { page } of windows) {
+    const { stone, bluish } = await pixels(page);
+    assert.ok(stone > 500, `${stone} pixels of stone`);
+    assert.ok(stone > 0.4 * bluish, `${stone} of stone, ${bluish} bluish: are red and blue exchanged?`);
+    // Without cameras hardly anything bluish is left: what there was came from them, not from the points.
+    await page.getByRole("button", { name: "View", exact: true }).click();
+    await page.getByRole("checkbox", { name: "Cameras" }).uncheck();
+    await page.keyboard.press("Escape");
+    await page.evaluate(() => new Promise((shown) => requestAnimationFrame(() => requestAnimationFrame(shown))));
+    const bare = await pixels(page);
+    assert.ok(bare.bluish < bluish, `${bare.bluish} of ${bluish} bluish pixels without cameras`);
+  }
+
+  const counts = await text(first.page, "points");
+  await server.close();
+  for (const { page } of windows)
+    await page.locator(".chip[data-status=reconnecting], .chip[data-status=offline]").waitFor();
+  assert.equal(await text(first.page, "points"), counts, "what was there stays visible");
+  server = await serve(server.port);
+  for (const { page } of windows) {
+    await chip(page, "live");
+    await drawn(page);
+    assert.equal(await text(page, "points"), counts);
+  }
+
+  const title = first.page.getByRole("textbox", { name: "Name of this space" });
+  await title.fill("Stones");
+  await title.press("Enter");
+  await second.page.waitForFunction(() => document.title === "Stones · Cairn");
+
+  const late = await visit(first.page.url());
+  await placed(late.page, PHOTOS);
+  await drawn(late.page);
+  assert.equal(await text(late.page, "points"), counts);
+  assert.ok((await pixels(late.page)).stone > 500);
+
+  for (const { complaints } of [...windows, late]) assert.deepEqual(complaints, []);
+});
+
+test("a file that is no photo is refused in words, and the next one is taken", async () => {
+  const { page, complaints } = await visit(server.url);
+  await page.getByLabel("Choose photos").setInputFiles([
+    { name: "notes.jpg", mimeType: "image/jpeg", buffer: Buffer.from("these are no pixels") },
+    { name: "01.jpg", mimeType: "image/jpeg", buffer: await readFile(join(samplePhotosDir, "01.jpg")) },
+  ]);
+  await page.waitForURL(/#\/s\/.+/);
+  await page.locator(".photos li.unused", { hasText: "notes.jpg" }).getByText("Not a photo that Cairn reads").waitFor();
+  await page.getByText("Waiting for a second photo from another place.").waitFor();
+  await page.getByRole("button", { name: "Dismiss notes.jpg" }).click();
+  assert.equal(await page.locator(".photos li").count(), 1);
+  // The browser itself notes the refusal; nothing else complains.
+  assert.deepEqual(
+    complaints.filter((line) => !/status of 4\d\d/.test(line)),
+    [],
+  );
+});
+
+test("a space that does not exist says so, and nothing is wider than a small phone", async () => {
+  const { page } = await visit(`${server.url}/#/s/nowhere`);
+  await page.getByRole("heading", { name: "Nothing here" }).waitFor();
+  await page.getByRole("link", { name: "All spaces" }).click();
+  await page.setViewportSize({ width: 320, height: 568 });
+  await page.getByRole("link", { name: /Stones/ }).click();
+  await chip(page, "live");
+  await drawn(page);
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
+  const bar = await page.locator(".bar").evaluate((element) => element.scrollWidth);
+  assert.ok(bar <= 320, `the bar is ${bar} px wide`);
+});
