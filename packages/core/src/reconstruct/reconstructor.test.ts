@@ -1,0 +1,308 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, test } from "node:test";
+import { CairnError, type CairnEvent, type PosedCamera, type SpaceState, type Verdict } from "@cairn/protocol";
+import type { Engine, Photo, Points, Rebuild, Step } from "@cairn/reconstruct";
+import { type Core, openCore } from "../core.ts";
+import type { Space } from "../space/spaces.ts";
+import { type Reconstructor, startReconstructor } from "./reconstructor.ts";
+
+/** An engine whose model can be read off: camera k stands at x = k, one point a camera; rebuilds move nothing. */
+class CountingEngine implements Engine {
+  readonly given: string[] = [];
+  readonly shift: number;
+  readonly frames: (readonly PosedCamera[] | undefined)[] = [];
+  fail: (name: string) => boolean = () => false;
+  hold: Promise<void> | undefined;
+
+  constructor(shift = 0) {
+    this.shift = shift;
+  }
+
+  async add(photo: Photo): Promise<Step> {
+    if (this.fail(photo.name)) throw new Error("the engine fell over");
+    this.given.push(photo.image);
+    if (this.given.length === 1) {
+      return {
+        verdicts: [{ image: photo.image, verdict: "waiting", reason: "first" }],
+        cameras: [],
+        points: points(0, 0),
+        rebuildAdvised: false,
+      };
+    }
+    const from = this.given.length === 2 ? 0 : this.given.length - 1;
+    const fresh = this.given.slice(from);
+    return {
+      verdicts: fresh.map(registered),
+      cameras: fresh.map((image, i) => this.#camera(image, from + i)),
+      points: points(from, this.given.length),
+      rebuildAdvised: false,
+    };
+  }
+
+  async rebuild(options: { signal?: AbortSignal; frame?: readonly PosedCamera[] } = {}): Promise<Rebuild> {
+    this.frames.push(options.frame);
+    if (this.hold) {
+      await Promise.race([
+        this.hold,
+        new Promise((_, reject) => options.signal?.addEventListener("abort", () => reject(options.signal?.reason))),
+      ]);
+    }
+    return {
+      verdicts: this.given.map(registered),
+      cameras: this.given.map((image, i) => this.#camera(image, i)),
+      points: points(0, this.given.length),
+      alignment: { scale: 1, rotation: [1, 0, 0, 0], translation: [0, 0, 0] },
+      residual: 0,
+    };
+  }
+
+  model() {
+    return { images: [], positions: new Float64Array(0), colors: new Uint8Array(0), errorsPx: new Float32Array(0) };
+  }
+
+  focal(): undefined {}
+  async close(): Promise<void> {}
+
+  #camera(image: string, k: number): PosedCamera {
+    return {
+      image,
+      pose: { rotation: [1, 0, 0, 0], translation: [-k - this.shift, 0, 0] },
+      intrinsics: { model: "PINHOLE", width: 8, height: 8, params: [8, 8, 4, 4] },
+      reprojectionPx: 0.5,
+    };
+  }
+}
+
+function registered(image: string): Verdict {
+  return { image, verdict: "registered", reprojectionPx: 0.5, matches: 100 };
+}
+
+function points(from: number, to: number): Points {
+  const n = to - from;
+  return {
+    positions: Float32Array.from({ length: n * 3 }, (_, i) => from + i),
+    colors: new Uint8Array(n * 3).fill(200),
+  };
+}
+
+type World = { core: Core; reconstructor: Reconstructor; engines: CountingEngine[]; errors: unknown[] };
+
+describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
+  const cleanups: (() => Promise<unknown>)[] = [];
+  afterEach(async () => {
+    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  });
+
+  async function folder(): Promise<string> {
+    const dir = await mkdtemp(join(tmpdir(), "cairn-reconstruct-"));
+    cleanups.push(() => rm(dir, { recursive: true, force: true }));
+    return dir;
+  }
+
+  async function start(
+    dataDir: string,
+    make: () => CountingEngine = () => new CountingEngine(),
+    settleMs = 60_000,
+  ): Promise<World> {
+    const core = await openCore({ dataDir });
+    const engines: CountingEngine[] = [];
+    const errors: unknown[] = [];
+    const reconstructor = startReconstructor({
+      core,
+      settleMs,
+      cache: { get: async () => undefined, put: async () => {} },
+      decode: async (bytes) => {
+        if (bytes[0] === 0) throw new CairnError("image.corrupt");
+        return { rgb: new Uint8Array(3), widthPx: 1, heightPx: 1, fullWidthPx: 8, fullHeightPx: 8 };
+      },
+      openEngine: async () => {
+        const engine = make();
+        engines.push(engine);
+        return engine;
+      },
+      onError: (error) => errors.push(error),
+    });
+    cleanups.push(async () => {
+      await reconstructor.close();
+      await core.close();
+    });
+    return { core, reconstructor, engines, errors };
+  }
+
+  async function add(core: Core, space: Space, count: number, first = 1): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      const { digest, sizeBytes } = await core.blobs.put(Buffer.from([first, i, ...Buffer.from(randomUUID())]));
+      const data = {
+        image: randomUUID(),
+        blob: digest,
+        mediaType: "image/jpeg",
+        name: `${first}-${i}.jpg`,
+        sizeBytes,
+        width: 8,
+        height: 8,
+        orientation: 1,
+        source: "test",
+      };
+      await space.log.append([{ type: "image.added", data }]);
+    }
+  }
+
+  /** Reads the log until the state fits. */
+  async function until(space: Space, fits: (state: SpaceState) => boolean): Promise<SpaceState> {
+    const deadline = AbortSignal.timeout(10_000);
+    if (fits(space.log.snapshot().state)) return structuredClone(space.log.snapshot().state);
+    for await (const _ of space.log.follow(space.log.head, { signal: deadline })) {
+      const { state } = space.log.snapshot();
+      if (fits(state)) return structuredClone(state);
+    }
+    throw new Error("the state never came");
+  }
+
+  const allJudged = (n: number) => (state: SpaceState) =>
+    Object.values(state.images).filter((image) => image.verdict).length === n &&
+    Object.values(state.operations).every((operation) => operation.endedNs !== undefined);
+
+  const everything = (space: Space): Promise<CairnEvent[]> => space.log.read(0, 100_000);
+
+  test("REC-1 REC-2 REC-3 each photo is given once, in order, and what it led to is next to each other", async () => {
+    const { core, engines } = await start(await folder());
+    const space = await core.spaces.create({ id: "a" });
+    await add(core, space, 5);
+    const state = await until(space, allJudged(5));
+    assert.deepEqual(engines[0]?.given, Object.keys(state.images));
+    assert.equal(state.generation, 1);
+    assert.equal(Object.keys(state.generations[1]?.cameras ?? {}).length, 5);
+    assert.deepEqual(
+      state.generations[1]?.segments.map((segment) => [segment.segment, segment.points]),
+      [
+        [0, 2],
+        [1, 1],
+        [2, 1],
+        [3, 1],
+      ],
+    );
+    const events = await everything(space);
+    for (const image of Object.values(state.images)) {
+      const led = events.filter((event) => event.cause === image.seq && !event.type.startsWith("operation."));
+      assert.equal(led.at(-1)!.seq - led[0]!.seq, led.length - 1, "one append");
+      assert.equal(events[led.at(-1)!.seq]?.type, "operation.completed");
+    }
+  });
+
+  test("REC-4 every tenth photo is followed by one rebuild, no more", async () => {
+    const { core } = await start(await folder());
+    const space = await core.spaces.create({ id: "a", settings: { rebuildEvery: 10 } });
+    await add(core, space, 25);
+    const state = await until(space, (at) => allJudged(25)(at) && at.generation === 3);
+    assert.equal(state.generations[3]?.published?.refined, 20);
+    const published = (await everything(space)).filter((event) => event.type === "generation.published");
+    assert.deepEqual(
+      published.map((event) => event.data.refined),
+      [0, 10, 20],
+    );
+    assert.equal(Object.keys(state.generations[3]?.cameras ?? {}).length, 25);
+  });
+
+  test("REC-5 what came since the last rebuild is refined when photos stop coming", async () => {
+    const { core } = await start(await folder(), undefined, 20);
+    const space = await core.spaces.create({ id: "a" });
+    await add(core, space, 3);
+    const state = await until(space, (at) => (at.generations[at.generation]?.published?.refined ?? 0) === 3);
+    assert.equal(state.generations[state.generation]?.published?.cameras, 3);
+    assert.ok(state.generations[state.generation]?.published?.model);
+  });
+
+  test("REC-6 after a restart the photos that have a verdict are replayed, not judged again", async () => {
+    const dir = await folder();
+    const before = await start(dir);
+    const space = await before.core.spaces.create({ id: "a" });
+    await add(before.core, space, 12);
+    const old = await until(space, (at) => allJudged(12)(at) && at.generation === 2);
+    await before.reconstructor.close();
+    await add(before.core, space, 1);
+    await before.core.close();
+
+    const { core, engines } = await start(dir);
+    const again = await core.spaces.open("a");
+    const state = await until(again, allJudged(13));
+    assert.equal(engines[0]?.given.length, 13);
+    assert.equal(engines[0]?.frames.length, 1, "the rebuild after the tenth");
+    assert.equal(state.generation, 2, "the replay came to the same cameras");
+    const judged = (await everything(again)).filter((event) => event.type === "image.judged");
+    assert.equal(judged.length, 14, "the first was waiting, then registered; each other one once");
+    for (const [image, camera] of Object.entries(old.generations[2]?.cameras ?? {})) {
+      assert.deepEqual(state.generations[2]?.cameras[image], camera);
+    }
+  });
+
+  test("REC-6 an engine that comes to other cameras is laid onto those that everybody sees", async () => {
+    const dir = await folder();
+    const before = await start(dir);
+    const space = await before.core.spaces.create({ id: "a" });
+    await add(before.core, space, 3);
+    await until(space, allJudged(3));
+    await before.reconstructor.close();
+    await add(before.core, space, 1);
+    await before.core.close();
+
+    const { core, engines } = await start(dir, () => new CountingEngine(0.25));
+    const again = await core.spaces.open("a");
+    await until(again, (at) => allJudged(4)(at) && at.generation === 2);
+    const frame = engines[0]?.frames[0]?.map((camera) => camera.pose.translation[0]);
+    assert.deepEqual(
+      frame?.slice(0, 3),
+      [-0, -1, -2].map((x) => x + 0),
+      "the cameras of the log",
+    );
+  });
+
+  test("REC-7 a photo that cannot be decoded or breaks the engine costs itself only", async () => {
+    const { core, engines, errors } = await start(await folder(), () => {
+      const engine = new CountingEngine();
+      engine.fail = (name) => name === "7-0.jpg";
+      return engine;
+    });
+    const space = await core.spaces.create({ id: "a" });
+    await add(core, space, 2);
+    await add(core, space, 1, 0);
+    await add(core, space, 1, 7);
+    await add(core, space, 2, 9);
+    const state = await until(space, allJudged(6));
+    const verdicts = Object.values(state.images).map((image) => image.verdict?.reason ?? image.verdict?.verdict);
+    assert.deepEqual(verdicts, ["registered", "registered", "unreadable", "failed", "registered", "registered"]);
+    assert.equal(engines.length, 2, "the one that fell over was replaced");
+    assert.equal(errors.length, 1);
+  });
+
+  test("REC-8 a cancelled rebuild changes nothing and is tried again after the next photo", async () => {
+    const { core, reconstructor } = await start(await folder(), () => {
+      const engine = new CountingEngine();
+      engine.hold = new Promise(() => {});
+      return engine;
+    });
+    const space = await core.spaces.create({ id: "a" });
+    await add(core, space, 3);
+    const before = await until(space, allJudged(3));
+    const operation = await reconstructor.rebuild("a");
+    await until(space, (at) => at.operations[operation]?.status === "running");
+    await space.operations.cancel(operation);
+    const after = await until(space, (at) => at.operations[operation]?.status === "cancelled");
+    assert.deepEqual(after.generations, before.generations);
+    assert.equal(after.generation, 1);
+  });
+
+  test("REC-10 deleting a space ends its work, others go on", async () => {
+    const { core } = await start(await folder());
+    const gone = await core.spaces.create({ id: "gone" });
+    const stays = await core.spaces.create({ id: "stays" });
+    await add(core, gone, 1);
+    await add(core, stays, 1);
+    await core.spaces.delete("gone");
+    await add(core, stays, 2);
+    await until(stays, allJudged(3));
+  });
+});
