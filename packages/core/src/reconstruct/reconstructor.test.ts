@@ -7,6 +7,8 @@ import { afterEach, describe, test } from "node:test";
 import { CairnError, type CairnEvent, type PosedCamera, type SpaceState, type Verdict } from "@cairn/protocol";
 import type { Engine, Photo, Points, Rebuild, Step } from "@cairn/reconstruct";
 import { type Core, openCore } from "../core.ts";
+import type { SpaceLogOptions } from "../log/file-space-log.ts";
+import { openSegmentFile } from "../log/segment.ts";
 import type { Space } from "../space/spaces.ts";
 import { type Reconstructor, startReconstructor } from "./reconstructor.ts";
 
@@ -107,8 +109,9 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
     dataDir: string,
     make: () => CountingEngine = () => new CountingEngine(),
     settleMs = 60_000,
+    log: SpaceLogOptions = {},
   ): Promise<World> {
-    const core = await openCore({ dataDir });
+    const core = await openCore({ dataDir, log });
     const engines: CountingEngine[] = [];
     const errors: unknown[] = [];
     const reconstructor = startReconstructor({
@@ -293,6 +296,38 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
     const after = await until(space, (at) => at.operations[operation]?.status === "cancelled");
     assert.deepEqual(after.generations, before.generations);
     assert.equal(after.generation, 1);
+  });
+
+  test("REC-9 a full disk stops the work, and it goes on when there is room again", async () => {
+    let full = false;
+    let refused = 0;
+    const { core, engines } = await start(await folder(), undefined, undefined, {
+      openSegment: async (path) => {
+        const file = await openSegmentFile(path);
+        return {
+          ...file,
+          write: async (bytes, offset) => {
+            if (full) {
+              refused++;
+              full = refused < 4; // room again after a few refusals
+              throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+            }
+            await file.write(bytes, offset);
+          },
+        };
+      },
+    });
+    const space = await core.spaces.create({ id: "a" });
+    await add(core, space, 3);
+    await until(space, allJudged(3));
+    await add(core, space, 2);
+    full = true;
+    const state = await until(space, allJudged(5));
+    assert.equal(refused, 4);
+    assert.ok(Object.values(state.images).every((image) => image.verdict?.verdict === "registered"));
+    assert.equal(Object.keys(state.generations[state.generation]?.cameras ?? {}).length, 5);
+    const given = engines.map((engine) => new Set(engine.given).size === engine.given.length);
+    assert.ok(given.every(Boolean), "no engine got a photo twice");
   });
 
   test("REC-10 deleting a space ends its work, others go on", async () => {
