@@ -23,6 +23,10 @@ const LEVEL = {
   cli: 5,
 };
 
+/** `import … from`, `export … from`, `import "…"` at the start of a statement, and `import("…")`. */
+const IMPORT =
+  /(^|\n)\s*(?:import|export)\b[^;"'`]*?\bfrom\s*["']([^"'\n]+)["']|^\s*import\s*["']([^"'\n]+)["']|\bimport\(\s*["']([^"'\n]+)["']/gm;
+
 const problems = [];
 const files = (folder) =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
@@ -44,7 +48,8 @@ for (const name of readdirSync(join(root, "packages"))) {
   for (const file of files(join(folder, "src"))) {
     const where = relative(root, file);
     const allowed = /\.test\.tsx?$|\/test\/|\.contract\.ts$/.test(file) || name === "web" ? forTests : own;
-    for (const [, specifier] of readFileSync(file, "utf8").matchAll(/(?:from|import)\s*\(?\s*["']([^"'\n]+)["']/g)) {
+    for (const [, , ...found] of readFileSync(file, "utf8").matchAll(IMPORT)) {
+      const specifier = found.find(Boolean);
       if (specifier.startsWith("node:")) continue;
       if (builtinModules.includes(specifier)) problems.push(`${where}: write node:${specifier}`);
       else if (specifier.startsWith(".")) {
