@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { ingestImage, openCore, type Reconstructor, startReconstructor } from "@cairn/core";
 import { openImageDecoder } from "@cairn/images";
 import { CairnError } from "@cairn/protocol";
-import type { Engine, FeatureCache } from "@cairn/reconstruct";
+import { type Engine, type FeatureCache, openEmbeddedEngine } from "@cairn/reconstruct";
 import type { FastifyBaseLogger } from "fastify";
 import pino from "pino";
 import type { OperationStarter, ServerContext } from "./context.ts";
@@ -74,11 +74,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     opened.push(() => decoder.close());
 
     const operationKinds = new Map<string, OperationStarter>();
-    if (options.openEngine) {
+    const openEngine = options.openEngine === undefined ? openEmbeddedEngine : options.openEngine;
+    if (openEngine) {
       const running: Reconstructor = startReconstructor({
         core,
         decode: (bytes, wanted) => decoder.decode(bytes, wanted),
-        openEngine: options.openEngine,
+        openEngine,
         cache: openFeatureCache(join(dataDir, "features")),
         onError: (error, about) => log.error({ err: error, about }, "reconstruction"),
       });
