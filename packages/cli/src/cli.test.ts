@@ -8,7 +8,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { samplePhotosDir } from "@cairn/sample";
+import { readColmapText, readPly } from "@cairn/formats";
+import { readTruth, samplePhotosDir, truthDir } from "@cairn/sample";
+import { shuffled } from "./reconstruct.ts";
 
 const binary = fileURLToPath(new URL("../bin/cairn.mjs", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "cairn-cli-"));
@@ -61,7 +63,7 @@ describe("words", () => {
     const help = await cairn(["--help"]);
     assert.equal(help.code, 0);
     assert.equal(help.err, "");
-    for (const word of ["serve", "push", "status", "export", "Examples:", "Exit codes:"]) {
+    for (const word of ["serve", "push", "status", "export", "reconstruct", "Examples:", "Exit codes:"]) {
       assert.ok(help.out.includes(word), word);
     }
     const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
@@ -161,6 +163,32 @@ describe("against a server", () => {
     assert.equal(images.images.find(({ name }) => name === "03.jpg")!.camera, undefined);
   });
 
+  test("push --wait ends with each photo's verdict; status and export show the model", async () => {
+    const photos = ["07.jpg", "08.jpg", "09.jpg"].map(photo);
+    const pushed = await cairn(["push", "seen", ...photos, "--server", url, "--wait", "--json"]);
+    assert.deepEqual([pushed.code, pushed.err], [0, ""]);
+    const { photos: judged } = JSON.parse(pushed.out.toString()) as { photos: { verdict: { verdict: string } }[] };
+    assert.deepEqual(
+      judged.map(({ verdict }) => verdict.verdict),
+      ["registered", "registered", "registered"],
+    );
+    const { out } = await cairn(["status", "seen", "--server", url, "--json"]);
+    const summary = JSON.parse(out.toString()) as { photos: { used: number }; cameras: number; points: number };
+    assert.deepEqual([summary.photos.used, summary.cameras], [3, 3]);
+    const cloud = await cairn(["export", "seen", "--out", "-", "--server", url]);
+    assert.equal(cloud.code, 0);
+    assert.equal(readPly(new Uint8Array(cloud.out)).positions.length / 3, summary.points);
+    const zip = join(folder, "seen.zip");
+    assert.equal((await cairn(["export", "seen", "--format", "colmap", "--out", zip, "--server", url])).code, 0);
+    const bytes = readFileSync(zip);
+    assert.equal(bytes.subarray(0, 4).toString("latin1"), "PK\u0003\u0004");
+    assert.ok(bytes.includes("points3D.txt"));
+    // A strange picture changes nothing for the others, and the exit code tells.
+    const strange = await cairn(["push", "seen", join(truthDir, "depth", "01.png"), "--server", url, "--wait"]);
+    assert.equal(strange.code, 3);
+    assert.match(strange.out.toString(), /^01\.png {2}(waiting|not used) /);
+  });
+
   test("a push that is repeated makes no second image", async () => {
     const push = () => cairn(["push", "again", photo("05.jpg"), "--server", url, "--json"]);
     const [first, second] = [await push(), await push()];
@@ -221,3 +249,92 @@ describe("against a server", () => {
     silent.close();
   });
 });
+
+describe("without a server", () => {
+  const out = join(folder, "model");
+  const photos = ["07.jpg", "08.jpg", "09.jpg", "10.jpg"].map(photo);
+
+  test("reconstruct writes a COLMAP model, a cloud and a report, and the cameras are where they really were", async () => {
+    const stranger = join(truthDir, "depth", "01.png"); // a picture, but of nothing that the photos show
+    const ended = await cairn(["reconstruct", ...photos, stranger, "--out", out, "--rebuild-every", "3", "--json"]);
+    assert.deepEqual([ended.code, ended.err], [3, ""]);
+    const report = JSON.parse(ended.out.toString()) as Report;
+    assert.deepEqual(report, JSON.parse(readFileSync(join(out, "report.json"), "utf8")));
+    assert.deepEqual(
+      report.photos.map(({ name, verdict }) => [name, verdict.verdict === "registered"]),
+      [...["07.jpg", "08.jpg", "09.jpg", "10.jpg"].map((name) => [name, true]), ["01.png", false]],
+    );
+    assert.equal(report.focal.source, "exif");
+    assert.ok(Math.abs(report.focal.focalPx - 1128) < 0.01 * 1128, `focal ${report.focal.focalPx}`);
+    assert.deepEqual(
+      report.rebuilds.map(({ afterPhotos }) => afterPhotos),
+      [3, 5],
+    );
+
+    const read = (name: string) => readFileSync(join(out, name), "utf8");
+    const model = readColmapText({
+      cameras: read("cameras.txt"),
+      images: read("images.txt"),
+      points3D: read("points3D.txt"),
+    });
+    assert.equal(
+      readPly(new Uint8Array(readFileSync(join(out, "points.ply")))).positions.length,
+      model.positions.length,
+    );
+    assert.ok(report.points > 1000 && report.points === model.positions.length / 3);
+    const angles = relativeAngles(model.images.map(({ name, camera }) => ({ name, rotation: camera.pose.rotation })));
+    for (const { pair, offDeg } of angles) assert.ok(offDeg < 0.2, `${pair}: ${offDeg.toFixed(3)}° off`);
+    assert.equal(angles.length, 3);
+  });
+
+  test("one photo is no model, and a file that cannot be read is named", async () => {
+    const one = await cairn(["reconstruct", photos[0]!, binary, "--out", join(folder, "one")]);
+    assert.equal(one.code, 1);
+    assert.match(one.err, /^cairn: no model/);
+    assert.match(one.out.toString(), /cairn\.mjs {2}refused {3}Not a photo/);
+    assert.deepEqual(readdirSync(join(folder, "one")), ["report.json"]);
+  });
+
+  test("the same seed takes the same order, another seed another", () => {
+    const items = Array.from({ length: 12 }, (_, i) => i);
+    assert.deepEqual(shuffled(items, 4), shuffled(items, 4));
+    assert.notDeepEqual(shuffled(items, 4), shuffled(items, 5));
+    assert.deepEqual(
+      shuffled(items, 4).sort((a, b) => a - b),
+      items,
+    );
+  });
+});
+
+type Report = {
+  photos: { name: string; verdict: { verdict: string } }[];
+  focal: { source: string; focalPx: number };
+  rebuilds: { afterPhotos: number }[];
+  points: number;
+};
+
+/** How far the turn from each camera to the next is from the true one, degrees. */
+function relativeAngles(cameras: { name: string; rotation: readonly [number, number, number, number] }[]) {
+  const truth = new Map(readTruth().poses.map(({ image, R }) => [image, R]));
+  const turn = (a: readonly number[], b: readonly number[]) =>
+    [0, 1, 2].flatMap((i) =>
+      [0, 1, 2].map((j) => [0, 1, 2].reduce((sum, k) => sum + b[3 * i + k]! * a[3 * j + k]!, 0)),
+    );
+  return cameras.slice(1).map((camera, i) => {
+    const before = cameras[i]!;
+    const found = turn(matrix(before.rotation), matrix(camera.rotation));
+    const real = turn(truth.get(before.name)!, truth.get(camera.name)!);
+    const trace = found.reduce((sum, value, k) => sum + value * real[k]!, 0);
+    const offDeg = (Math.acos(Math.min(1, (trace - 1) / 2)) * 180) / Math.PI;
+    return { pair: `${before.name} to ${camera.name}`, offDeg };
+  });
+}
+
+/** Row-major rotation of a unit quaternion, w first. */
+function matrix([w, x, y, z]: readonly [number, number, number, number]): number[] {
+  return [
+    ...[1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+    ...[2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+    ...[2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+  ];
+}

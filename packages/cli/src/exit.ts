@@ -31,6 +31,8 @@ export function report(error: unknown): number {
 function explain(error: unknown): { text: string; code: number } {
   if (error instanceof Problem) return { text: error.message, code: error.exitCode };
   if (error instanceof Error && error.name === "AbortError") return { text: "stopped", code: EXIT.interrupted };
+  if (error instanceof CairnError && error.code === "operation.cancelled")
+    return { text: "stopped", code: EXIT.interrupted };
   if (error instanceof CairnError) return { text: error.message, code: EXIT.failed };
   const { code, path, message } = error as NodeJS.ErrnoException;
   if (code === "ENOENT") return { text: `${path}: no such file or folder`, code: EXIT.failed };

@@ -5,6 +5,7 @@ import { EXIT, report } from "./exit.ts";
 import { exportModel } from "./export.ts";
 import { parseCameraParams } from "./photos.ts";
 import { push } from "./push.ts";
+import { reconstruct } from "./reconstruct.ts";
 import { LOG_LEVELS, serve } from "./serve.ts";
 import { DEFAULT_SERVER, parseServerUrl } from "./server-url.ts";
 import { status } from "./status.ts";
@@ -86,6 +87,15 @@ function program(): Command {
     .requiredOption("--out <path>", "file to write; - is standard output")
     .action(async (space, options) => finish(await exportModel(space, options)));
 
+  command("reconstruct <photos...>", "a model from photos without a server; - reads standard input")
+    .requiredOption("--out <dir>", "folder for cameras.txt, images.txt, points3D.txt, points.ply and report.json")
+    .addOption(cameraOption())
+    .option("--shuffle", "take the photos in another order")
+    .option("--seed <n>", "same photos, order and seed: same model", wholeNumber(0, 2 ** 31 - 1), 1)
+    .addOption(rebuildOption().default(10))
+    .option("--json", "print the report as one JSON object instead of lines")
+    .action(async (photos, options) => finish(await reconstruct(photos, options)));
+
   return cairn;
 }
 
@@ -101,6 +111,7 @@ Examples:
   $ cairn status castle
   $ cairn export castle --format ply --out castle.ply
   $ cairn export castle --format ply --out - | gzip > castle.ply.gz
+  $ cairn reconstruct photos/*.jpg --out model     no server; opens in COLMAP
 
 Exit codes:
   0 done, every photo used   1 failed   2 wrong usage   3 some photos not used   130 stopped by Ctrl-C

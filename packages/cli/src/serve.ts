@@ -1,6 +1,7 @@
 /** `cairn serve`: the server, until it is told to stop. */
 import { resolve } from "node:path";
 import { CairnError } from "@cairn/protocol";
+import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { type RunningServer, startServer } from "@cairn/server";
 import { EXIT, Problem } from "./exit.ts";
 
@@ -27,7 +28,14 @@ export async function serve({ port, host, data, logLevel }: ServeOptions): Promi
   const dataDir = resolve(data);
   let server: RunningServer;
   try {
-    server = await startServer({ host, port, dataDir, logLevel, ...(token ? { token } : {}) });
+    server = await startServer({
+      host,
+      port,
+      dataDir,
+      logLevel,
+      openEngine: (options) => openEmbeddedEngine(options),
+      ...(token ? { token } : {}),
+    });
   } catch (error) {
     throw startProblem(error, { port, host, data });
   }

@@ -1,0 +1,143 @@
+/** `cairn reconstruct`: the engine without a server, photos given one at a time as if they arrived live. */
+import { join } from "node:path";
+import { writeColmapText, writePly } from "@cairn/formats";
+import { type ImageDecoder, openImageDecoder } from "@cairn/images";
+import { CairnError, type Verdict } from "@cairn/protocol";
+import { DECODE_SIDE_PX, type Engine, openEmbeddedEngine, type Photo } from "@cairn/reconstruct";
+import { interruption, Problem } from "./exit.ts";
+import { writeText, writeWhole } from "./out-file.ts";
+import { cameraOf, findPhotos, type PhotoFile, sha256 } from "./photos.ts";
+import { ProgressLine } from "./progress.ts";
+import { exitCodeOf, printVerdicts } from "./verdicts.ts";
+
+export type ReconstructOptions = {
+  readonly out: string;
+  readonly cameraParams?: number[];
+  readonly shuffle?: boolean;
+  readonly seed: number;
+  readonly rebuildEvery: number;
+  readonly json?: boolean;
+};
+
+type Timing = { readonly wallMs: number; readonly cpuMs: number };
+type Entry = { readonly name: string; readonly image: string; verdict?: Verdict; refused?: string; add?: Timing };
+
+export async function reconstruct(names: readonly string[], options: ReconstructOptions): Promise<number> {
+  const found = await findPhotos(names);
+  const photos = options.shuffle ? shuffled(found, options.seed) : found;
+  const { signal, release } = interruption();
+  const progress = new ProgressLine({ quiet: options.json ?? false });
+  const whole = stopwatch();
+  const decoder = openImageDecoder({ processes: 1 });
+  let engine: Engine | undefined;
+  try {
+    engine = await openEmbeddedEngine({ seed: options.seed });
+    const entries: Entry[] = photos.map(({ name }, index) => ({ name, image: `${index + 1}` }));
+    const rebuilds: (Timing & { afterPhotos: number; residual?: number })[] = [];
+    let sinceRebuild = 0;
+    const judge = (verdicts: readonly Verdict[]) => {
+      for (const verdict of verdicts) entries[Number(verdict.image) - 1]!.verdict = verdict;
+    };
+    const rebuild = async (afterPhotos: number) => {
+      progress.update("refining", afterPhotos, photos.length, "photos");
+      const taken = stopwatch();
+      const { verdicts, residual } = await engine!.rebuild({ signal });
+      judge(verdicts);
+      rebuilds.push({ afterPhotos, ...taken(), ...(residual === undefined ? {} : { residual }) });
+      sinceRebuild = 0;
+    };
+    for (const [index, file] of photos.entries()) {
+      progress.update("placing ", index, photos.length, "photos");
+      const entry = entries[index]!;
+      const taken = stopwatch();
+      try {
+        const photo = await readPhoto(file, entry.image, options.cameraParams, decoder, signal);
+        judge((await engine.add(photo, { signal })).verdicts);
+      } catch (error) {
+        if (!(error instanceof CairnError && error.code.startsWith("image."))) throw error;
+        entry.refused = error.message;
+      }
+      entry.add = taken();
+      sinceRebuild++;
+      if ((index + 1) % options.rebuildEvery === 0) await rebuild(index + 1);
+    }
+    if (sinceRebuild > 0) await rebuild(photos.length);
+    progress.clear();
+    signal.throwIfAborted();
+
+    const model = engine.model();
+    if (model.images.length > 0) {
+      const text = writeColmapText(model);
+      await writeText(join(options.out, "cameras.txt"), text.cameras);
+      await writeText(join(options.out, "images.txt"), text.images);
+      await writeText(join(options.out, "points3D.txt"), text.points3D);
+      await writeWhole(join(options.out, "points.ply"), writePly(model.positions, model.colors));
+    }
+    const report = {
+      photos: entries,
+      used: model.images.length,
+      points: model.positions.length / 3,
+      focal: engine.focal() ?? null,
+      rebuilds,
+      ...whole(),
+      seed: options.seed,
+      rebuildEvery: options.rebuildEvery,
+    };
+    await writeText(join(options.out, "report.json"), `${JSON.stringify(report, undefined, 2)}\n`);
+    if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+    else printVerdicts(entries);
+    if (model.images.length === 0) throw new Problem("no model: no two of the photos could be placed; see report.json");
+    if (!options.json) process.stdout.write(`${report.points} points; written to ${options.out}\n`);
+    return exitCodeOf(entries);
+  } finally {
+    progress.clear();
+    await engine?.close();
+    await decoder.close();
+    release();
+  }
+}
+
+async function readPhoto(
+  file: PhotoFile,
+  image: string,
+  cameraParams: readonly number[] | undefined,
+  decoder: ImageDecoder,
+  signal: AbortSignal,
+): Promise<Photo> {
+  const bytes = await file.read();
+  const { focalPx } = await decoder.inspect(bytes, signal);
+  const camera = await cameraOf(cameraParams, decoder, bytes, signal);
+  const decoded = await decoder.decode(bytes, { maxSidePx: DECODE_SIDE_PX, signal });
+  return {
+    ...decoded,
+    image,
+    name: file.name,
+    digest: sha256(bytes),
+    ...(camera ? { camera } : {}),
+    ...(focalPx === undefined ? {} : { focalPx }),
+  };
+}
+
+/** Wall time, and processor time of all threads of this process (the decoder's own process is not in it). */
+function stopwatch(): () => Timing {
+  const startMs = performance.now();
+  const startCpu = process.cpuUsage();
+  return () => {
+    const { user, system } = process.cpuUsage(startCpu);
+    return { wallMs: Math.round(performance.now() - startMs), cpuMs: Math.round((user + system) / 1000) };
+  };
+}
+
+/** Another order, the same for the same seed (Fisher and Yates, over mulberry32). */
+export function shuffled<T>(items: readonly T[], seed: number): T[] {
+  const result = [...items];
+  let state = seed | 0;
+  for (let i = result.length - 1; i > 0; i--) {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    const j = Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * (i + 1));
+    [result[i], result[j]] = [result[j]!, result[i]!];
+  }
+  return result;
+}
