@@ -27,7 +27,8 @@ const scan = (folder) => {
 scan(join(root, "packages"));
 
 const untested = [...rules].filter((id) => !tested.has(id));
-const unknown = [...tested].filter((id) => prefixes.has(id.split("-")[0]) && !rules.has(id));
+// GEN rules belong to the contract that all doors share; a spec may repeat one, none repeats all.
+const unknown = [...tested].filter((id) => !id.startsWith("GEN-") && prefixes.has(id.split("-")[0]) && !rules.has(id));
 for (const id of untested) console.error(`${id}: no test is named after it`);
 for (const id of unknown) console.error(`${id}: a test names it, docs/spec does not`);
 console.log(`${rules.size} rules, ${untested.length} without a test, ${unknown.length} unknown`);

@@ -3,5 +3,5 @@ import { startServer } from "../compose.ts";
 
 const [dataDir] = process.argv.slice(2);
 if (!dataDir) throw new RangeError("expected a data directory");
-const { url } = await startServer({ port: 0, dataDir, logLevel: "silent" });
+const { url } = await startServer({ port: 0, dataDir, logLevel: "silent", openEngine: null });
 process.stdout.write(`${url}\n`);

@@ -27,10 +27,10 @@ export type TestServer = {
   restart(): Promise<void>;
 };
 
-/** With one space, `place`. */
+/** With one space, `place`, and no reconstruction unless `openEngine` asks for it. */
 export async function testServer(t: TestContext, options: Partial<ServerOptions> = {}): Promise<TestServer> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), "cairn-http-")));
-  const start = () => startServer({ port: 0, logLevel: "silent", ...options, dataDir });
+  const start = () => startServer({ port: 0, logLevel: "silent", openEngine: null, ...options, dataDir });
   let running = await start();
   t.after(async () => {
     await running.close();
