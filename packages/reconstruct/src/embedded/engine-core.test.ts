@@ -92,6 +92,30 @@ describe("the engine on synthetic photos", () => {
     });
   }
 
+  test("EXIF a little off is refined; EXIF far off is not believed", async () => {
+    for (const [exifPx, source] of [
+      [1140, "exif"],
+      [1700, "estimated"],
+    ] as const) {
+      // Seen from uneven heights and distances: on a plain arc two views leave the focal length open.
+      const shots = arc(7).map(({ eye, target }, i): Shot => {
+        const nearer = 0.75 + 0.08 * i;
+        return {
+          eye: [eye[0] * nearer, eye[1] + (i % 2), eye[2] * nearer],
+          target: [target[0], 0.3 * i - 1, target[2]],
+        };
+      });
+      const synthetic = syntheticPhotos(shots, { exifPx });
+      const core = new EngineCore(synthetic.kernels, 1);
+      const { verdicts } = await addAll(core, synthetic);
+      assert.deepEqual(said(verdicts), Array(7).fill("registered"));
+      const { cameras } = await core.rebuild(FREE);
+      assert.ok(worstCentre(cameras, synthetic) < 5e-3);
+      assert.equal(core.focal()?.source, source);
+      assert.ok(Math.abs(core.focal()!.focalPx / 2160 - 1) < 0.01);
+    }
+  });
+
   test("a photo of another place waits for want of overlap and changes nothing for the rest", async () => {
     const shots = arc(6);
     const stranger: Shot = { ...arc(6)[2], place: 1 };

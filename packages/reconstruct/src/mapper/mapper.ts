@@ -179,12 +179,17 @@ export class Mapper {
   #voteFocals(stop: () => void): Map<number, FocalVote> {
     const votes = new Map<number, FocalVote>();
     for (const [index, lens] of this.#lenses.list.entries()) {
-      if (this.#certain(index)) continue;
+      const begun = this.#posedWith(this.#scene, index) > 0;
+      if (lens.source === "exif" ? begun : this.#certain(index)) continue;
       stop();
       const vote = voteFocal(this.#scene, this.#pairs, index, lens, this.#seed);
       if (!vote) continue;
+      if (lens.source === "exif") {
+        if (!denies(vote, lens.priorPx / lens.longSidePx)) continue;
+        this.#lenses.distrust(index);
+      }
       votes.set(index, vote);
-      if (this.#scene.posed.some((view) => this.views[view].lens === index)) continue;
+      if (begun) continue;
       this.#scene.setFocal(index, vote.part * lens.longSidePx);
       this.#pairs = this.#recheckPairs(this.#scene, this.#pairs, stop);
     }
@@ -278,4 +283,9 @@ export class Mapper {
     }
     return standings;
   }
+}
+
+/** Whether two-view geometry rules a focal length, as a part of the long side, out. */
+function denies({ low, high }: FocalVote, part: number): boolean {
+  return part < 0.9 * low || part > 1.1 * high;
 }

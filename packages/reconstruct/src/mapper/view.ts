@@ -33,6 +33,11 @@ export class Lenses {
     this.#indexOfKey.set(lens.key, this.list.length - 1);
     return { lens: this.list.length - 1, principal, calibration };
   }
+
+  /** What EXIF tells of a lens is wrong (a crop, a converter): it is estimated like one of which nothing is known. */
+  distrust(lens: number): void {
+    this.list[lens] = { ...this.list[lens], source: "estimated", priorPx: NaN };
+  }
 }
 
 export function makeView(index: number, photo: Photo, lens: number, principal: Principal, features: Features): View {

@@ -32,9 +32,19 @@ export type Synthetic = {
   readonly truth: readonly { readonly rows: readonly [Vec, Vec, Vec]; readonly eye: Vec }[];
 };
 
+export type SyntheticOptions = {
+  /** Of the photo as decoded. */
+  readonly focalPx?: number;
+  readonly seed?: number;
+  /** Whether the photos come with their calibration. */
+  readonly told?: boolean;
+  /** What EXIF says the focal length is. */
+  readonly exifPx?: number;
+};
+
 export function syntheticPhotos(
   shots: readonly Shot[],
-  { focalPx = 1080, seed = 1, told = false }: { focalPx?: number; seed?: number; told?: boolean } = {},
+  { focalPx = 1080, seed = 1, told = false, exifPx }: SyntheticOptions = {},
 ): Synthetic {
   const random = seededRandom(seed);
   const places = new Map<number, Float64Array>();
@@ -66,6 +76,7 @@ export function syntheticPhotos(
       fullWidthPx: 2 * WIDTH_PX,
       fullHeightPx: 2 * HEIGHT_PX,
       digest: String(index),
+      ...(exifPx && { focalPx: 2 * exifPx }),
       ...(told && {
         camera: {
           model: "PINHOLE",
