@@ -15,9 +15,9 @@ import { type FocalVote, voteFocal } from "./focal.ts";
 import { layOnto } from "./frame.ts";
 import { findGaps } from "./gaps.ts";
 import { largestWaitingGroup } from "./groups.ts";
-import { dropTornViews, type GrowOptions, growScene, refineScene } from "./grow.ts";
+import { dropTornViews, type GrowOptions, growScene, refineScene, startPairs } from "./grow.ts";
 import { Ledger } from "./ledger.ts";
-import { type Pair, verifyPair } from "./pair.ts";
+import { type Pair, startScore, verifyPair } from "./pair.ts";
 import { Scene } from "./scene.ts";
 import { buildScene, byStrength, carryHanded, compatibleIn, joinPair, retrack } from "./scene-building.ts";
 import { sparseModelOf } from "./sparse-model.ts";
@@ -39,6 +39,9 @@ const NARROW_VOTE = 1.6;
 /** How far off, as a part, a focal length may be before a rebuild has measured it. */
 const UNMEASURED_SIGMA = { given: 0, exif: 0.07, estimated: 0.15 } as const;
 const SURE_VIEWS = 4;
+/** A scene of so few photos begins again when another pair is this many times as good a start. */
+const START_OVER_VIEWS = 4;
+const BETTER_START = 2;
 /** Nor does bundle adjustment, where it is less sure than this part: over flat ground it may be far off. */
 const SURE_SIGMA = 0.005;
 /** Up to this many photos a scene is cheap to build again. */
@@ -208,7 +211,16 @@ export class Mapper {
       if (Math.abs(Math.log(part / vote.part)) > FOCAL_DOUBT) doubtful = true;
       else if (this.#isSound(scene, index, SURE_VIEWS)) this.#sure.add(index);
     }
-    if (doubtful && scene.posed.length <= YOUNG_VIEWS) this.#startOver(votes, options);
+    const restart = doubtful ? scene.posed.length <= YOUNG_VIEWS : this.#betterStart(scene);
+    if (restart) this.#startOver(votes, options);
+  }
+
+  /** Whether a scene of a few photos would have begun much better with a pair that has come since. */
+  #betterStart(scene: Scene): boolean {
+    if (scene.posed.length > START_OVER_VIEWS || this.views.length <= scene.posed.length) return false;
+    const within = this.#pairs.filter(({ a, b }) => scene.isPosed(a) && scene.isPosed(b));
+    const score = (pairs: readonly Pair[]) => Math.max(0, ...startPairs(pairs).slice(0, 1).map(startScore));
+    return score(this.#pairs) > BETTER_START * score(within);
   }
 
   /** What a rebuild measures precisely, and two-view geometry does not deny, is relied on from then on. */
