@@ -7,7 +7,7 @@ import { adjust } from "./adjust.ts";
 import { standingOf } from "./consistency.ts";
 import type { Lens } from "./lens.ts";
 import { type Pair, startScore } from "./pair.ts";
-import { correspondences, registerView } from "./register.ts";
+import { correspondences, type RegistrationRule, registerView } from "./register.ts";
 import type { Scene } from "./scene.ts";
 import { filterPoints, triangulateTracks } from "./structure.ts";
 
@@ -16,6 +16,8 @@ export type GrowOptions = {
   readonly seed: number;
   /** Whether the focal length of a lens can be relied on. */
   readonly certain: (lens: number) => boolean;
+  /** What a photo taken with a lens must show to be registered. */
+  readonly rule: (lens: number) => RegistrationRule;
   /** Lenses whose principal point may change. */
   readonly principal?: ReadonlySet<number>;
   /** Throws when the work is to end. */
@@ -64,7 +66,7 @@ export function pointCount(scene: Scene): number {
 
 /** Registers whatever can be registered. @returns the views that got a pose */
 export function growScene(scene: Scene, pairs: readonly Pair[], options: GrowOptions): number[] {
-  const { lenses, seed, certain, stop } = options;
+  const { lenses, seed, rule, stop } = options;
   const gained: number[] = [];
   let refused = new Set<number>();
   let adjustedAt = scene.posed.length;
@@ -72,8 +74,10 @@ export function growScene(scene: Scene, pairs: readonly Pair[], options: GrowOpt
     stop();
     const next = bestSeen(scene, refused);
     if (next === undefined) return gained;
-    const rule = certain(scene.views[next].lens) ? "lax" : "strict";
-    if (!registerView(scene, next, rule, seed) || standingOf(scene, pairs, next) < MIN_STANDING) {
+    if (
+      !registerView(scene, next, rule(scene.views[next].lens), seed) ||
+      standingOf(scene, pairs, next) < MIN_STANDING
+    ) {
       scene.dropPose(next);
       refused.add(next);
       continue;

@@ -18,6 +18,7 @@ import { largestWaitingGroup } from "./groups.ts";
 import { dropTornViews, type GrowOptions, growScene, refineScene, startPairs } from "./grow.ts";
 import { Ledger } from "./ledger.ts";
 import { type Pair, startScore, verifyPair } from "./pair.ts";
+import type { RegistrationRule } from "./register.ts";
 import { Scene } from "./scene.ts";
 import { buildScene, byStrength, carryHanded, compatibleIn, joinPair, retrack } from "./scene-building.ts";
 import { sparseModelOf } from "./sparse-model.ts";
@@ -192,6 +193,7 @@ export class Mapper {
         this.#lenses.distrust(index);
       }
       votes.set(index, vote);
+      this.#votes.set(index, vote);
       if (begun) continue;
       this.#scene.setFocal(index, vote.part * lens.longSidePx);
       this.#pairs = this.#recheckPairs(this.#scene, this.#pairs, stop);
@@ -204,7 +206,6 @@ export class Mapper {
     const scene = this.#scene;
     let doubtful = false;
     for (const [index, vote] of votes) {
-      this.#votes.set(index, vote);
       if (!this.#posedWith(scene, index)) continue;
       const part = scene.calibration(index)[0] / this.#lenses.list[index].longSidePx;
       if (vote.high / vote.low > NARROW_VOTE) continue;
@@ -281,7 +282,13 @@ export class Mapper {
   }
 
   #growOptions(stop: () => void): GrowOptions {
-    return { lenses: this.#lenses.list, seed: this.#seed, certain: (lens) => this.#certain(lens), stop };
+    const certain = (lens: number) => this.#certain(lens);
+    const rule = (lens: number): RegistrationRule => {
+      const vote = this.#votes.get(lens);
+      if (certain(lens)) return "lax";
+      return vote && vote.high / vote.low <= NARROW_VOTE ? "careful" : "strict";
+    };
+    return { lenses: this.#lenses.list, seed: this.#seed, certain, rule, stop };
   }
 
   #standings(): Map<number, Standing> {
