@@ -150,6 +150,7 @@ describe("against a server", () => {
     const names = await cairn(["push", "tour", "-", "--server", url], `${photo("03.jpg")}\n`);
     assert.match(names.out.toString(), /^03\.jpg/);
     const bytes = await cairn(["push", "tour", "-", "--server", url, "--json"], readFileSync(photo("04.jpg")));
+    assert.deepEqual([bytes.code, bytes.err], [0, ""]);
     const sent = JSON.parse(bytes.out.toString()) as { photos: { name: string; image: string; received: boolean }[] };
     assert.deepEqual([sent.photos[0]!.name, sent.photos[0]!.received], ["stdin", true]);
 

@@ -72,7 +72,7 @@ function program(): Command {
     .addOption(serverOption())
     .addOption(cameraOption())
     .addOption(rebuildOption())
-    .option("--wait", "until every photo has its verdict")
+    .option("--wait", "until every photo has its verdict and the model is refined")
     .option("--json", "print one JSON object instead of lines")
     .action(async (space, photos, options) => finish(await push(space, photos, options)));
 

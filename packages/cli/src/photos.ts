@@ -1,6 +1,5 @@
 /** What the photo arguments mean: files, `-` for standard input (one photo, or file names one a line). */
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { type ImageDecoder, MAX_IMAGE_BYTES, recognise } from "@cairn/images";
@@ -37,8 +36,8 @@ async function readStandardInput(): Promise<PhotoFile[]> {
     throw new Problem("`-` reads a photo or file names from standard input; pipe some in", EXIT.usage);
   const pieces: Buffer[] = [];
   let sizeBytes = 0;
-  // Opened as a file: a pipe whose writer is slow is waited for, and nothing is kept open afterwards.
-  for await (const piece of createReadStream("", { fd: 0, autoClose: false })) {
+  // Not by file descriptor: where standard input is a socket, reading one that is still empty fails with EAGAIN.
+  for await (const piece of process.stdin) {
     pieces.push(piece as Buffer);
     sizeBytes += (piece as Buffer).length;
     if (sizeBytes > MAX_IMAGE_BYTES) throw new Problem("standard input is larger than a photo may be (64 MiB)");

@@ -5,7 +5,8 @@ const INTERVAL_MS = 100;
 
 export class ProgressLine {
   readonly #shown: boolean;
-  readonly #startedMs = Date.now();
+  #label = "";
+  #startedMs = 0;
   #drawnMs = 0;
 
   /** Not shown when stderr is no terminal, or with `quiet`. */
@@ -13,8 +14,12 @@ export class ProgressLine {
     this.#shown = Boolean(process.stderr.isTTY) && !quiet;
   }
 
-  /** `unit` is what `done` counts: bytes are shown as megabytes. */
+  /** `unit` is what `done` counts: bytes are shown as megabytes. A new label starts a new clock. */
   update(label: string, done: number, total: number, unit: "bytes" | "photos"): void {
+    if (label !== this.#label) {
+      this.#label = label;
+      this.#startedMs = Date.now();
+    }
     if (!this.#shown || (done < total && Date.now() - this.#drawnMs < INTERVAL_MS)) return;
     this.#drawnMs = Date.now();
     process.stderr.write(`\r\x1b[2K${progressText(label, done, total, unit, this.#drawnMs - this.#startedMs)}`);

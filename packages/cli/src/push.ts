@@ -2,7 +2,7 @@
 import { CairnApi, type SpaceConnection } from "@cairn/client";
 import { connect } from "@cairn/client/node";
 import { openImageDecoder } from "@cairn/images";
-import { CairnError, type Id } from "@cairn/protocol";
+import { CairnError, type Id, type SpaceState } from "@cairn/protocol";
 import { EXIT, interruption, Problem } from "./exit.ts";
 import { cameraOf, findPhotos, type PhotoFile, sha256 } from "./photos.ts";
 import { ProgressLine } from "./progress.ts";
@@ -83,8 +83,7 @@ export async function push(space: string, names: readonly string[], options: Pus
       (state) => {
         const judged = images.filter((image) => state.images[image]?.verdict);
         progress.update("placing", judged.length, images.length, "photos");
-        const busy = Object.values(state.operations).some(({ status }) => status === "running" || status === "queued");
-        return judged.length === images.length && !busy;
+        return judged.length === images.length && settled(state);
       },
       { signal },
     );
@@ -146,4 +145,14 @@ async function inOrder<T, R>(
   await Promise.all(Array.from({ length: Math.min(parallel, items.length) }, lane));
   if (results.includes(undefined as R)) throw new Problem("stopped before all photos were sent", EXIT.failed);
   return results;
+}
+
+/** Nothing is at work, and what was placed has been refined together: verdicts and model stay until the next photo. */
+function settled(state: SpaceState): boolean {
+  const operations = Object.values(state.operations);
+  if (operations.some(({ status }) => status === "running" || status === "queued")) return false;
+  const placed = Object.values(state.images).filter(({ verdict }) => verdict?.verdict === "registered").length;
+  const refined = state.generations[state.generation]?.published?.refined ?? 0;
+  const lastRebuild = operations.findLast(({ kind }) => kind === "rebuild")?.status;
+  return refined >= placed || lastRebuild === "failed" || lastRebuild === "cancelled";
 }
