@@ -27,16 +27,8 @@ export {
   MAX_MESSAGE_BYTES,
 } from "./frames.ts";
 export { checkSpaceId, Digest, Id, Seq, type SpaceId, TimeNs } from "./ids.ts";
-export {
-  CLOSE,
-  ClientMessage,
-  ImageHead,
-  type ImageReceipt,
-  LIVE_VERSION,
-  PRESENCE,
-  type Presence,
-  type ServerMessage,
-} from "./live.ts";
+export { ClientMessage, ImageHead, type ImageReceipt, type Presence, type ServerMessage } from "./live.ts";
+export { CLOSE, LIVE_VERSION, PRESENCE } from "./live-names.ts";
 export {
   applyEvent,
   type CameraState,

@@ -8,8 +8,6 @@ import { type CairnEvent, Intrinsics } from "./events.ts";
 import { type Digest, type Id, Seq, TimeNs } from "./ids.ts";
 import type { SpaceState } from "./state.ts";
 
-export const LIVE_VERSION = 1;
-
 const CommandId = Type.String({ minLength: 1, maxLength: 64 });
 
 /** Text messages a client sends. `id` is the client's own and is answered exactly once by `answer`. */
@@ -73,26 +71,8 @@ export type ServerMessage =
   | { type: "error"; id?: string; error: ErrorBody; ref?: string }
   | { type: "pong" };
 
-/** The channel on which a server tells who is here. */
-export const PRESENCE = "presence";
-
 /** Data of a `presence` signal: the whole of it each time, so that a lost one costs nothing. */
 export type Presence = { count: number; peers: { peer: string; name: string }[] };
-
-/** Close codes of the live socket; 4xxx ones come after the handshake, for a browser sees no others. */
-export const CLOSE = {
-  normal: 1000,
-  stopping: 1001,
-  notAllowedId: 1008,
-  tooBig: 1009,
-  keepalive: 1011,
-  tooSlow: 1013,
-  unauthenticated: 4001,
-  forbidden: 4003,
-  missing: 4004,
-  version: 4006,
-  helloExpected: 4008,
-} as const;
 
 /** What an uploaded photo is answered with, through every door. */
 export type ImageReceipt = { image: Id; seq: Seq; blob: Digest; duplicateOf?: Id; known: boolean };

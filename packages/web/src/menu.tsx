@@ -34,6 +34,7 @@ export function Menu({ label, icon, disabled = false, stays = false, children }:
         ref={button}
         type="button"
         className="button"
+        aria-label={label}
         aria-expanded={open}
         aria-controls={id}
         disabled={disabled}

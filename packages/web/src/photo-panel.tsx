@@ -1,12 +1,14 @@
 /** Every photo and what became of it. A panel at the side; on a phone a sheet at the bottom. */
 import type { SpaceState } from "@cairn/protocol";
-import { type JSX, useRef, useState } from "react";
+import { type JSX, useRef } from "react";
 import { ACCEPT } from "./files.ts";
 import { Icon } from "./icons.tsx";
 import type { Uploads } from "./uploads.ts";
 import { count, photoStatus, photosOf } from "./words.ts";
 
 type PhotoPanelProps = {
+  open: boolean;
+  setOpen(open: boolean): void;
   state: SpaceState;
   uploads: Uploads;
   selected: string | undefined;
@@ -17,8 +19,7 @@ type PhotoPanelProps = {
 };
 
 export function PhotoPanel(props: PhotoPanelProps): JSX.Element {
-  const { state, uploads, selected, thumbnail, fallback, onSelect, onFiles } = props;
-  const [open, setOpen] = useState(() => matchMedia("(min-width: 721px)").matches);
+  const { open, setOpen, state, uploads, selected, thumbnail, fallback, onSelect, onFiles } = props;
   const picker = useRef<HTMLInputElement>(null);
   const photos = photosOf(state);
   const next = photos.find(({ verdict }) => !verdict)?.image;

@@ -14,12 +14,15 @@ import { duration, inWords, photoStatus, photosOf } from "./words.ts";
 
 const TOAST_MS = 5000;
 const MAX_TOASTS = 3;
+/** Up to this width the panel is a sheet at the bottom; style.css says the same. */
+const PHONE_PX = 720;
 
 export function SpacePage({ space, api, url }: { space: string; api: CairnApi; url: string }): JSX.Element {
   const open = useSpace(url, space);
   const [viewer, setViewer] = useState<Viewer>();
   const [hover, setHover] = useState<Hover>();
   const [selected, setSelected] = useState<string>();
+  const [panelOpen, setPanelOpen] = useState(() => innerWidth > PHONE_PX);
   const { toasts, say, dismiss } = useToasts(open?.connection);
 
   const uploads = open?.uploads;
@@ -34,13 +37,15 @@ export function SpacePage({ space, api, url }: { space: string; api: CairnApi; u
   useEffect(() => {
     // Beside the panel on a wide window, above the sheet on a phone.
     const fit = () => {
-      const wide = innerWidth > 720;
-      viewer?.setInsets({ top: 52, left: 0, right: wide ? 332 : 0, bottom: wide ? 0 : 64 });
+      const phone = innerWidth <= PHONE_PX;
+      const right = !phone && panelOpen ? 332 : 0;
+      const bottom = phone ? (panelOpen ? innerHeight * 0.58 : 64) : 0;
+      viewer?.setInsets({ top: 52, left: 0, right, bottom });
     };
     fit();
     addEventListener("resize", fit);
     return () => removeEventListener("resize", fit);
-  }, [viewer]);
+  }, [viewer, panelOpen]);
 
   useEffect(() => {
     if (!uploads) return;
@@ -103,6 +108,8 @@ export function SpacePage({ space, api, url }: { space: string; api: CairnApi; u
         </div>
       )}
       <PhotoPanel
+        open={panelOpen}
+        setOpen={setPanelOpen}
         {...{ state, uploads: open.uploads, selected, thumbnail, onFiles }}
         fallback={(blob) => api.blobUrl(blob)}
         onSelect={(image) => {

@@ -128,7 +128,7 @@ export function TopBar({ space, api, state, status, presence, viewer, say }: Top
           <strong>Cameras and points</strong> <span>COLMAP, zip</span>
         </a>
       </Menu>
-      <button type="button" className="button primary" onClick={() => void share()}>
+      <button type="button" className="button primary" aria-label="Share" onClick={() => void share()}>
         <Icon name="share" />
         <span className="label">Share</span>
       </button>

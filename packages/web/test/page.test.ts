@@ -88,22 +88,27 @@ async function drawn(page: Page): Promise<void> {
   });
 }
 
+type Pixels = { stone: number; blue: { x: number; y: number }[] };
+
 /** Pixels of the model's part of the window: bright and not bluish ones are stone, for cameras and background are blue. */
-async function pixels(page: Page): Promise<{ stone: number; bluish: number }> {
+async function pixels(page: Page): Promise<Pixels> {
   const clip = { x: 0, y: 150, width: 640, height: 430 }; // beside the panel, below the notices
   const { data, info } = await sharp(await page.screenshot({ clip }))
     .raw()
     .toBuffer({ resolveWithObject: true });
-  let stone = 0;
-  let bluish = 0;
-  for (let i = 0; i < data.length; i += info.channels) {
-    const [r, g, b] = [data[i]!, data[i + 1]!, data[i + 2]!];
+  const found: Pixels = { stone: 0, blue: [] };
+  for (let i = 0; i < info.width * info.height; i++) {
+    const [r, g, b] = [0, 1, 2].map((channel) => data[i * info.channels + channel]!) as [number, number, number];
     if (Math.max(r, g, b) < 90) continue;
-    if (r >= b) stone++;
-    else bluish++;
+    if (r >= b) found.stone++;
+    else found.blue.push({ x: clip.x + (i % info.width), y: clip.y + Math.floor(i / info.width) });
   }
-  return { stone, bluish };
+  return found;
 }
+
+/** Resolves when what was asked for before is on the screen. */
+const painted = (page: Page) =>
+  page.evaluate(() => new Promise((shown) => requestAnimationFrame(() => requestAnimationFrame(shown))));
 
 test("photos dropped in one window become points in two, through a restart, and for a latecomer", async () => {
   const names = readManifest()
@@ -127,16 +132,16 @@ test("photos dropped in one window become points in two, through a restart, and 
   }
   assert.equal(await text(second.page, "points"), await text(first.page, "points"));
   for (const { page } of windows) {
-    const { stone, bluish } = await pixels(page);
+    const { stone, blue } = await pixels(page);
     assert.ok(stone > 500, `${stone} pixels of stone`);
-    assert.ok(stone > 0.4 * bluish, `${stone} of stone, ${bluish} bluish: are red and blue exchanged?`);
-    // Without cameras hardly anything bluish is left: what there was came from them, not from the points.
+    // Without cameras less that is bluish is left: what there was came from them, not from exchanged channels.
     await page.getByRole("button", { name: "View", exact: true }).click();
     await page.getByRole("checkbox", { name: "Cameras" }).uncheck();
     await page.keyboard.press("Escape");
-    await page.evaluate(() => new Promise((shown) => requestAnimationFrame(() => requestAnimationFrame(shown))));
+    await painted(page);
     const bare = await pixels(page);
-    assert.ok(bare.bluish < bluish, `${bare.bluish} of ${bluish} bluish pixels without cameras`);
+    assert.ok(bare.blue.length < blue.length, `${bare.blue.length} of ${blue.length} bluish without cameras`);
+    assert.ok(bare.stone > bare.blue.length, `${bare.stone} of stone, ${bare.blue.length} bluish: exchanged channels?`);
   }
 
   const counts = await text(first.page, "points");
@@ -163,6 +168,75 @@ test("photos dropped in one window become points in two, through a restart, and 
   assert.ok((await pixels(late.page)).stone > 500);
 
   for (const { complaints } of [...windows, late]) assert.deepEqual(complaints, []);
+});
+
+test("the mouse turns and zooms, F frames again, a camera shows its photo, a lost GPU comes back", async () => {
+  const { page, complaints } = await visit(server.url);
+  await page.getByRole("link", { name: /Stones/ }).click();
+  await drawn(page);
+  await painted(page);
+  const framed = await pixels(page);
+  const canvas = page.locator("canvas");
+
+  const [x, y] = [320, 360];
+  await page.mouse.move(x, y);
+  await page.mouse.down();
+  await page.mouse.move(x + 140, y + 20, { steps: 4 });
+  await page.mouse.up();
+  await page.mouse.wheel(0, 900); // away
+  await painted(page);
+  const away = await pixels(page);
+  assert.ok(away.stone < framed.stone * 0.9, `${away.stone} of ${framed.stone} from farther away`);
+  await page.keyboard.press("f");
+  await painted(page);
+  const again = await pixels(page);
+  assert.ok(Math.abs(again.stone - framed.stone) < framed.stone * 0.05, `${again.stone}, not ${framed.stone}`);
+
+  // A line of a frustum is its edge: of several pixels of lines one lies inside.
+  const card = page.locator(".hover-card");
+  for (let i = 0; i < again.blue.length; i += Math.ceil(again.blue.length / 40)) {
+    await page.mouse.move(again.blue[i]!.x, again.blue[i]!.y);
+    await painted(page);
+    if (await card.isVisible()) break;
+  }
+  const name = await card.innerText();
+  assert.match(name, /^0\d\.jpg$/);
+  await page.mouse.down();
+  await page.mouse.up();
+  await page.locator(".photo-card", { hasText: name }).waitFor();
+  assert.equal(await page.locator(".photos [aria-pressed=true]", { hasText: name }).count(), 1);
+  await page.keyboard.press("Escape");
+  await page.mouse.move(1, 1);
+
+  const context = await canvas.evaluateHandle((element) => {
+    const gl = (element as HTMLCanvasElement).getContext("webgl2");
+    return gl?.getExtension("WEBGL_lose_context");
+  });
+  await context.evaluate((extension) => extension?.loseContext());
+  await page.getByText("The graphics driver took a break").waitFor();
+  await context.evaluate((extension) => extension?.restoreContext());
+  await page.getByText("The graphics driver took a break").waitFor({ state: "detached" });
+  await painted(page);
+  const restored = await pixels(page);
+  assert.ok(Math.abs(restored.stone - framed.stone) < framed.stone * 0.05, `${restored.stone}, not ${framed.stone}`);
+
+  // Idle means idle: nothing asks for another frame.
+  const frames = await page.evaluate(async () => {
+    let asked = 0;
+    const real = window.requestAnimationFrame.bind(window);
+    window.requestAnimationFrame = (callback) => {
+      asked++;
+      return real(callback);
+    };
+    await new Promise<void>((done) => real(() => real(() => real(() => done()))));
+    window.requestAnimationFrame = real;
+    return asked;
+  });
+  assert.equal(frames, 0);
+  assert.deepEqual(
+    complaints.filter((line) => !/CONTEXT_LOST|Context Lost/i.test(line)),
+    [],
+  );
 });
 
 test("a file that is no photo is refused in words, and the next one is taken", async () => {
@@ -194,4 +268,10 @@ test("a space that does not exist says so, and nothing is wider than a small pho
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
   const bar = await page.locator(".bar").evaluate((element) => element.scrollWidth);
   assert.ok(bar <= 320, `the bar is ${bar} px wide`);
+
+  await page.getByRole("button", { name: "View", exact: true }).click();
+  await page.getByRole("button", { name: "Delete this space…" }).click();
+  await page.getByRole("button", { name: "Delete", exact: true }).click();
+  await page.getByRole("button", { name: "Try the sample capture" }).waitFor();
+  assert.equal(await page.getByRole("link", { name: /Stones/ }).count(), 0);
 });
