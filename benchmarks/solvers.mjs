@@ -1,6 +1,7 @@
 /** CPU milliseconds per call of the geometry solvers: `node benchmarks/solvers.mjs` after a build. */
 import {
   adjustBundle,
+  classifyTwoView,
   estimateAbsolutePose,
   estimateHomography,
   estimateRelativePose,
@@ -45,6 +46,20 @@ for (const wrong of [0.3, 0.5, 0.7]) {
       if (found && rotationAngle(found.pose, 0, relativePose(a, b), 0) < 0.01) right++;
       return `right ${right} of ${total}`;
     };
+  });
+}
+for (const [name, depth] of [
+  ["solid", 1.5],
+  ["flat", 0],
+]) {
+  measure(`what a pair is, 1500 matches of a ${name} scene, 60 % right`, 20, (seed) => {
+    const random = seededRandom(seed);
+    const points = randomPoints(random, 1500, [1.5, 1.5, depth]);
+    const [first, second] = [lookAt([-0.6, 0.1, -5]), lookAt([0.8, 0, -4.5])].map((p) =>
+      observe(p, 0, points, 4e-4, random),
+    );
+    addOutliers(second, 0.4, 0.4, random);
+    return () => classifyTwoView(first, second, { random, maxError: 1.4e-3 }).kind;
   });
 }
 measure("homography, 1500 matches of a solid scene", 20, (seed) => {

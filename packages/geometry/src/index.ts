@@ -50,7 +50,16 @@ export {
 } from "./rotation/pose.ts";
 export { quaternionFromRotation, rotationFromQuaternion } from "./rotation/quaternion.ts";
 export { Triangulator, type Views, viewError } from "./triangulation/triangulate.ts";
+export {
+  type ClassifyOptions,
+  classifyTwoView,
+  type PoseCandidate,
+  type TwoView,
+  type TwoViewKind,
+} from "./two-view/classify.ts";
 export { essentialFromPose, sampsonSquare } from "./two-view/essential.ts";
 export { estimateHomography, type Homography } from "./two-view/homography.ts";
+export { decomposeHomography, homographyFromPlane, type PlanePose } from "./two-view/plane-pose.ts";
 export { type RefineRelativeOptions, refineRelativePose } from "./two-view/refine.ts";
 export { estimateRelativePose, type RelativePose, type TwoViewOptions } from "./two-view/relative-pose.ts";
+export { chooseByThirdView, type ThirdViewChoice } from "./two-view/third-view.ts";

@@ -55,3 +55,33 @@ export function sampsonSquare(e: Float64Array, x: number, y: number, u: number, 
   const r = u * a + v * b + c;
   return (r * r) / (a * a + b * b + d * d + f * f + 1e-300);
 }
+
+/** The signed Sampson error of one match. @param byEntry `[9]` out: its derivatives by the entries of E */
+export function sampsonResidual(
+  e: Float64Array,
+  x: number,
+  y: number,
+  u: number,
+  v: number,
+  byEntry: Float64Array,
+): number {
+  const a = e[0] * x + e[1] * y + e[2];
+  const b = e[3] * x + e[4] * y + e[5];
+  const c = e[6] * x + e[7] * y + e[8];
+  const d = e[0] * u + e[3] * v + e[6];
+  const f = e[1] * u + e[4] * v + e[7];
+  const inverse = 1 / Math.sqrt(a * a + b * b + d * d + f * f + 1e-300);
+  const r = (u * a + v * b + c) * inverse;
+  // r = n / s: ∂r/∂E = (∂n/∂E − r / s · ½ ∂s²/∂E) / s
+  const q = r * inverse;
+  byEntry[0] = (u * x - q * (a * x + d * u)) * inverse;
+  byEntry[1] = (u * y - q * (a * y + f * u)) * inverse;
+  byEntry[2] = (u - q * a) * inverse;
+  byEntry[3] = (v * x - q * (b * x + d * v)) * inverse;
+  byEntry[4] = (v * y - q * (b * y + f * v)) * inverse;
+  byEntry[5] = (v - q * b) * inverse;
+  byEntry[6] = (x - q * d) * inverse;
+  byEntry[7] = (y - q * f) * inverse;
+  byEntry[8] = inverse;
+  return r;
+}

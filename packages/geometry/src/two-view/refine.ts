@@ -2,7 +2,7 @@
 import { factorCholesky, solveCholesky } from "../linear/cholesky.ts";
 import { rotationFromVector } from "../rotation/exponential.ts";
 import { orthonormalisePose } from "../rotation/pose.ts";
-import { essentialFromPose, sampsonSquare } from "./essential.ts";
+import { essentialFromPose, sampsonResidual, sampsonSquare } from "./essential.ts";
 
 export type RefineRelativeOptions = {
   /** Residuals (normalised) well above this lose their weight. */
@@ -154,27 +154,8 @@ function accumulate(
     const y = first[i + 1];
     const u = second[i];
     const v = second[i + 1];
-    const a = e[0] * x + e[1] * y + e[2];
-    const b = e[3] * x + e[4] * y + e[5];
-    const c = e[6] * x + e[7] * y + e[8];
-    const d = e[0] * u + e[3] * v + e[6];
-    const f = e[1] * u + e[4] * v + e[7];
-    const square = a * a + b * b + d * d + f * f;
-    if (!(square > 0)) continue;
-    const inverse = 1 / Math.sqrt(square);
-    const r = (u * a + v * b + c) * inverse;
+    const r = sampsonResidual(e, x, y, u, v, byEntry);
     const w = 1 / (1 + r * r * inverseSquare);
-    // r = n / s: ∂r/∂E = (∂n/∂E − r / s · ½ ∂s²/∂E) / s
-    const q = r * inverse;
-    byEntry[0] = (u * x - q * (a * x + d * u)) * inverse;
-    byEntry[1] = (u * y - q * (a * y + f * u)) * inverse;
-    byEntry[2] = (u - q * a) * inverse;
-    byEntry[3] = (v * x - q * (b * x + d * v)) * inverse;
-    byEntry[4] = (v * y - q * (b * y + f * v)) * inverse;
-    byEntry[5] = (v - q * b) * inverse;
-    byEntry[6] = (x - q * d) * inverse;
-    byEntry[7] = (y - q * f) * inverse;
-    byEntry[8] = inverse;
     for (let p = 0; p < 5; p++) {
       let sum = 0;
       for (let m = 0; m < 9; m++) sum += byEntry[m] * derivatives[m * 5 + p];

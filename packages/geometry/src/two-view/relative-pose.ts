@@ -3,6 +3,7 @@ import { type Random, sampleIndices } from "../random.ts";
 import { neededIterations, shuffledIndices } from "../ransac.ts";
 import { essentialFromPose, posesFromEssential, sampsonSquare } from "./essential.ts";
 import { FivePointSolver } from "./five-point.ts";
+import { type Front, judgeFront } from "./front.ts";
 import { refineRelativePose } from "./refine.ts";
 
 export type RelativePose = {
@@ -106,8 +107,6 @@ export function estimateRelativePose(
   return { ...front, inliers, inlierCount };
 }
 
-type Front = Pick<RelativePose, "pose" | "inFront" | "medianAngle">;
-
 function essentialScore(
   first: Float64Array,
   second: Float64Array,
@@ -152,37 +151,4 @@ function selectInliers(
     if (sampsonSquare(e, first[i], first[i + 1], second[i], second[i + 1]) < limit) chosen[count++] = order[k];
   }
   return count;
-}
-
-/** How many of the matches lie in front of both cameras, and under which angle they are seen. */
-function judgeFront(
-  first: Float64Array,
-  second: Float64Array,
-  pose: Float64Array,
-  matches: Int32Array,
-  count: number,
-): Front {
-  const angles = new Float64Array(count);
-  let inFront = 0;
-  for (let k = 0; k < count; k++) {
-    const i = matches[k] * 2;
-    const x = first[i];
-    const y = first[i + 1];
-    const u = second[i];
-    const v = second[i + 1];
-    // a = R · (x, y, 1), b = (u, v, 1): depth₁ a + t = depth₂ b, least squares.
-    const a0 = pose[0] * x + pose[1] * y + pose[2];
-    const a1 = pose[4] * x + pose[5] * y + pose[6];
-    const a2 = pose[8] * x + pose[9] * y + pose[10];
-    const aa = a0 * a0 + a1 * a1 + a2 * a2;
-    const bb = u * u + v * v + 1;
-    const ab = a0 * u + a1 * v + a2;
-    const at = a0 * pose[3] + a1 * pose[7] + a2 * pose[11];
-    const bt = u * pose[3] + v * pose[7] + pose[11];
-    const parallel = aa * bb - ab * ab; // |a|² |b|² sin²: its sign is sure, its zero is a ray to infinity
-    if (!(parallel > 0) || ab * bt - at * bb <= 0 || aa * bt - ab * at <= 0) continue;
-    angles[inFront++] = Math.atan2(Math.sqrt(parallel), ab);
-  }
-  const seen = angles.subarray(0, inFront).sort();
-  return { pose, inFront: inFront / count, medianAngle: inFront > 0 ? seen[inFront >> 1] : 0 };
 }
