@@ -92,7 +92,8 @@ type Pixels = { stone: number; blue: { x: number; y: number }[] };
 
 /** Bright pixels of the model's part of the window: stone is never bluer than red, the cameras' lines are clearly blue. */
 async function pixels(page: Page): Promise<Pixels> {
-  const clip = { x: 0, y: 150, width: 640, height: 430 }; // beside the panel, below the notices
+  await page.waitForFunction(() => !document.querySelector(".toast")); // notices have coloured edges
+  const clip = { x: 0, y: 150, width: 640, height: 430 }; // beside the panel
   const { data, info } = await sharp(await page.screenshot({ clip }))
     .raw()
     .toBuffer({ resolveWithObject: true });
@@ -101,7 +102,8 @@ async function pixels(page: Page): Promise<Pixels> {
     const [r, g, b] = [0, 1, 2].map((channel) => data[i * info.channels + channel]!) as [number, number, number];
     if (Math.max(r, g, b) < 90) continue;
     if (r >= b) found.stone++;
-    else if (b - r > 50) found.blue.push({ x: clip.x + (i % info.width), y: clip.y + Math.floor(i / info.width) });
+    else if (b - r > 60 && g - r > 35)
+      found.blue.push({ x: clip.x + (i % info.width), y: clip.y + Math.floor(i / info.width) });
   }
   return found;
 }
