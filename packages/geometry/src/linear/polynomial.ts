@@ -59,7 +59,7 @@ export class PolynomialRoots {
       for (let i = 0; i < intervals; i++) {
         const right = evaluate(p, ends[i + 1]);
         if (left < 0 !== right < 0 && ends[i] < ends[i + 1])
-          found[count++] = bisectNewton(p, ends[i], ends[i + 1], left);
+          found[count++] = bisectNewton(p, ends[i], ends[i + 1], left, k === 0 ? 1e-15 : SEPARATOR);
         left = right;
       }
     }
@@ -73,8 +73,11 @@ function evaluate(p: Float64Array, x: number): number {
   return value;
 }
 
+/** A derivative's roots only separate those of the next; Newton's last step makes them far better than this. */
+const SEPARATOR = 1e-6;
+
 /** The one root between `low` and `high`, where p changes its sign; `atLow` = p(low). */
-function bisectNewton(p: Float64Array, low: number, high: number, atLow: number): number {
+function bisectNewton(p: Float64Array, low: number, high: number, atLow: number, tolerance: number): number {
   let x = (low + high) / 2;
   for (let step = 0; step < 60; step++) {
     let value = p[p.length - 1];
@@ -88,7 +91,7 @@ function bisectNewton(p: Float64Array, low: number, high: number, atLow: number)
     else high = x;
     const next = x - value / slope;
     const taken = next > low && next < high ? next : (low + high) / 2;
-    if (Math.abs(taken - x) <= 1e-15 + 1e-15 * Math.abs(x)) return taken;
+    if (Math.abs(taken - x) <= tolerance + tolerance * Math.abs(x)) return taken;
     x = taken;
   }
   return x;

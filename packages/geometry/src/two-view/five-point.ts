@@ -5,54 +5,19 @@
  */
 import { PolynomialRoots } from "../linear/polynomial.ts";
 
-/**
- * Exponents of the 20 cubic monomials x^i y^j z^k in Nistér's order of elimination:
- * x³ y³ x²y xy² x²z x² y²z y² xyz xy | xz² xz x yz² yz y z³ z² z 1
+/*
+ * Polynomials are coefficients in these orders:
+ * linear     x y z 1
+ * quadratic  x² y² z² xy xz yz x y z 1
+ * cubic      x³ y³ x²y xy² x²z x² y²z y² xyz xy | xz² xz x yz² yz y z³ z² z 1, Nistér's order of elimination
  */
-const CUBIC = [
-  [3, 0, 0], [0, 3, 0], [2, 1, 0], [1, 2, 0], [2, 0, 1], [2, 0, 0], [0, 2, 1], [0, 2, 0], [1, 1, 1], [1, 1, 0],
-  [1, 0, 2], [1, 0, 1], [1, 0, 0], [0, 1, 2], [0, 1, 1], [0, 1, 0], [0, 0, 3], [0, 0, 2], [0, 0, 1], [0, 0, 0],
-] as const; // biome-ignore format: a table
-const LINEAR = [
-  [1, 0, 0],
-  [0, 1, 0],
-  [0, 0, 1],
-  [0, 0, 0],
-] as const;
-const QUADRATIC = [
-  [2, 0, 0],
-  [0, 2, 0],
-  [0, 0, 2],
-  [1, 1, 0],
-  [1, 0, 1],
-  [0, 1, 1],
-  [1, 0, 0],
-  [0, 1, 0],
-  [0, 0, 1],
-  [0, 0, 0],
-] as const;
-
-type Exponents = readonly (readonly [number, number, number])[];
-
-/** Where the product of monomials a[i] · b[j] stands in `product`, `[a.length, b.length]`. */
-function productTable(a: Exponents, b: Exponents, product: Exponents): Int32Array {
-  const table = new Int32Array(a.length * b.length);
-  a.forEach((p, i) => {
-    b.forEach((q, j) => {
-      table[i * b.length + j] = product.findIndex((r) => r.every((power, k) => power === p[k] + q[k]));
-    });
-  });
-  return table;
-}
-
-const LINEAR_LINEAR = productTable(LINEAR, LINEAR, QUADRATIC);
-const QUADRATIC_LINEAR = productTable(QUADRATIC, LINEAR, CUBIC);
 
 /** Scratch and solver; up to ten matrices a call. */
 export class FivePointSolver {
   /** `[10, 9]` row-major, second ray · E · first ray = 0: the solutions of the last call, of Frobenius norm √2. */
   readonly essentials = new Float64Array(90);
   readonly #constraints = new Float64Array(45);
+  readonly #order = new Int32Array(9);
   /** `[9, 4]` the entries of E as linear polynomials in x, y, z, 1. */
   readonly #entries = new Float64Array(36);
   readonly #squares = new Float64Array(90); // E Eᵀ, 9 quadratics
@@ -88,9 +53,19 @@ export class FivePointSolver {
       const y = first[i + 1];
       const u = second[i];
       const v = second[i + 1];
-      q.set([u * x, u * y, u, v * x, v * y, v, x, y, 1], k * 9);
+      const at = k * 9;
+      q[at] = u * x;
+      q[at + 1] = u * y;
+      q[at + 2] = u;
+      q[at + 3] = v * x;
+      q[at + 4] = v * y;
+      q[at + 5] = v;
+      q[at + 6] = x;
+      q[at + 7] = y;
+      q[at + 8] = 1;
     }
-    const order = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+    const order = this.#order;
+    for (let j = 0; j < 9; j++) order[j] = j;
     for (let k = 0; k < 5; k++) {
       let row = k;
       let column = k;
@@ -98,12 +73,22 @@ export class FivePointSolver {
       for (let i = k; i < 5; i++) {
         for (let j = k; j < 9; j++) {
           const size = Math.abs(q[i * 9 + order[j]]);
-          if (size > largest) [row, column, largest] = [i, j, size];
+          if (size > largest) {
+            row = i;
+            column = j;
+            largest = size;
+          }
         }
       }
       if (!(largest > 1e-10)) return false; // two matches in one place, or all on a line
-      [order[k], order[column]] = [order[column], order[k]];
-      if (row !== k) for (let j = 0; j < 9; j++) [q[k * 9 + j], q[row * 9 + j]] = [q[row * 9 + j], q[k * 9 + j]];
+      const chosen = order[column];
+      order[column] = order[k];
+      order[k] = chosen;
+      for (let j = 0; row !== k && j < 9; j++) {
+        const swap = q[k * 9 + j];
+        q[k * 9 + j] = q[row * 9 + j];
+        q[row * 9 + j] = swap;
+      }
       const inverse = 1 / q[k * 9 + order[k]];
       for (let j = 0; j < 9; j++) q[k * 9 + j] *= inverse;
       for (let i = 0; i < 5; i++) {
@@ -138,9 +123,11 @@ export class FivePointSolver {
     const trace = this.#trace.fill(0);
     const cubics = this.#cubics.fill(0);
     for (let i = 0; i < 3; i++) {
-      for (let j = 0; j < 3; j++) {
-        for (let k = 0; k < 3; k++)
+      for (let j = i; j < 3; j++) {
+        for (let k = 0; k < 3; k++) {
           multiplyLinear(e, (i * 3 + k) * 4, e, (j * 3 + k) * 4, 1, squares, (i * 3 + j) * 10);
+        }
+        if (j > i) squares.copyWithin((j * 3 + i) * 10, (i * 3 + j) * 10, (i * 3 + j) * 10 + 10);
       }
       for (let m = 0; m < 10; m++) trace[m] += squares[i * 40 + m];
     }
@@ -207,11 +194,17 @@ export class FivePointSolver {
     for (let r = 0; r < 3; r++) {
       const a = r * 13;
       const b = ((r + 1) % 3) * 13;
-      const [ax, ay, aw] = [value(rows, a, 3, z), value(rows, a + 4, 3, z), value(rows, a + 8, 4, z)];
-      const [bx, by, bw] = [value(rows, b, 3, z), value(rows, b + 4, 3, z), value(rows, b + 8, 4, z)];
+      const ax = value(rows, a, 3, z);
+      const ay = value(rows, a + 4, 3, z);
+      const aw = value(rows, a + 8, 4, z);
+      const bx = value(rows, b, 3, z);
+      const by = value(rows, b + 4, 3, z);
+      const bw = value(rows, b + 8, 4, z);
       const w = ax * by - ay * bx;
       if (Math.abs(w) <= Math.abs(bestW)) continue;
-      [bestX, bestY, bestW] = [ay * bw - aw * by, aw * bx - ax * bw, w];
+      bestX = ay * bw - aw * by;
+      bestY = aw * bx - ax * bw;
+      bestW = w;
     }
     if (bestW === 0) return false;
     const x = bestX / bestW;
@@ -241,10 +234,24 @@ function multiplyLinear(
   out: Float64Array,
   outAt: number,
 ): void {
-  for (let i = 0; i < 4; i++) {
-    const factor = sign * a[aAt + i];
-    for (let j = 0; j < 4; j++) out[outAt + LINEAR_LINEAR[i * 4 + j]] += factor * b[bAt + j];
-  }
+  const x = sign * a[aAt];
+  const y = sign * a[aAt + 1];
+  const z = sign * a[aAt + 2];
+  const w = sign * a[aAt + 3];
+  const p = b[bAt];
+  const q = b[bAt + 1];
+  const r = b[bAt + 2];
+  const s = b[bAt + 3];
+  out[outAt] += x * p;
+  out[outAt + 1] += y * q;
+  out[outAt + 2] += z * r;
+  out[outAt + 3] += x * q + y * p;
+  out[outAt + 4] += x * r + z * p;
+  out[outAt + 5] += y * r + z * q;
+  out[outAt + 6] += x * s + w * p;
+  out[outAt + 7] += y * s + w * q;
+  out[outAt + 8] += z * s + w * r;
+  out[outAt + 9] += w * s;
 }
 
 function multiplyQuadratic(
@@ -255,10 +262,40 @@ function multiplyQuadratic(
   out: Float64Array,
   outAt: number,
 ): void {
-  for (let i = 0; i < 10; i++) {
-    const factor = a[aAt + i];
-    for (let j = 0; j < 4; j++) out[outAt + QUADRATIC_LINEAR[i * 4 + j]] += factor * b[bAt + j];
-  }
+  const xx = a[aAt];
+  const yy = a[aAt + 1];
+  const zz = a[aAt + 2];
+  const xy = a[aAt + 3];
+  const xz = a[aAt + 4];
+  const yz = a[aAt + 5];
+  const x = a[aAt + 6];
+  const y = a[aAt + 7];
+  const z = a[aAt + 8];
+  const w = a[aAt + 9];
+  const p = b[bAt];
+  const q = b[bAt + 1];
+  const r = b[bAt + 2];
+  const s = b[bAt + 3];
+  out[outAt] += xx * p;
+  out[outAt + 1] += yy * q;
+  out[outAt + 2] += xx * q + xy * p;
+  out[outAt + 3] += yy * p + xy * q;
+  out[outAt + 4] += xx * r + xz * p;
+  out[outAt + 5] += xx * s + x * p;
+  out[outAt + 6] += yy * r + yz * q;
+  out[outAt + 7] += yy * s + y * q;
+  out[outAt + 8] += xy * r + xz * q + yz * p;
+  out[outAt + 9] += xy * s + x * q + y * p;
+  out[outAt + 10] += zz * p + xz * r;
+  out[outAt + 11] += xz * s + x * r + z * p;
+  out[outAt + 12] += x * s + w * p;
+  out[outAt + 13] += zz * q + yz * r;
+  out[outAt + 14] += yz * s + y * r + z * q;
+  out[outAt + 15] += y * s + w * q;
+  out[outAt + 16] += zz * r;
+  out[outAt + 17] += zz * s + z * r;
+  out[outAt + 18] += z * s + w * r;
+  out[outAt + 19] += w * s;
 }
 
 /** Gauss–Jordan on the first ten of twenty columns, partial pivoting. */

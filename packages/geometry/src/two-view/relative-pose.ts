@@ -30,6 +30,8 @@ export type TwoViewOptions = {
 /** Matches that a refinement inside the loop looks at, and at the end. */
 const LOCAL_MATCHES = 150;
 const FINAL_MATCHES = 1000;
+/** Logarithm of how much likelier a matrix must be hopeless than good to be dropped: one good one of 150 is lost. */
+const HOPELESS = 5;
 
 /**
  * @param first, second `[n, 2]` normalised, undistorted; the same index in both is one match
@@ -55,6 +57,7 @@ export function estimateRelativePose(
   const best = new Float64Array(12);
   let bestScore = n * limit;
   let found = false;
+  let share = 0;
   let needed = maxIterations;
 
   /** Refines the pose on its inliers (a fair part of them) and keeps it when it is better than the best. */
@@ -74,6 +77,7 @@ export function estimateRelativePose(
     const solutions = solver.solve(first, second, sample);
     for (let s = 0; s < solutions; s++) {
       const candidate = solver.essentials.subarray(s * 9, s * 9 + 9);
+      if (isHopeless(first, second, candidate, order, limit, share)) continue;
       const score = essentialScore(first, second, candidate, order, limit, bestScore);
       if (!(score < bestScore)) continue;
       found = true;
@@ -82,7 +86,8 @@ export function estimateRelativePose(
       best.set(pose);
       polish(pose, LOCAL_MATCHES, 4);
       const count = selectInliers(first, second, essentialFromPose(best, essential), order, limit, chosen);
-      needed = Math.min(maxIterations, neededIterations(count / n, 5, confidence));
+      share = count / n;
+      needed = Math.min(maxIterations, neededIterations(share, 5, confidence));
     }
   }
   if (!found) return undefined;
@@ -105,6 +110,35 @@ export function estimateRelativePose(
     if (judged.inFront > front.inFront) front = judged;
   }
   return { ...front, inliers, inlierCount };
+}
+
+/**
+ * Wald's sequential test (Matas & Chum, "Randomized RANSAC with Sequential Probability Ratio Test", 2005): looks at
+ * matches only until it is clear that far fewer fit than the best pose explains. A good sample's own matrix, before any
+ * refinement, explains less than the refined best; so it is held to a half of that, and hopeless is a fifth of the half.
+ */
+function isHopeless(
+  first: Float64Array,
+  second: Float64Array,
+  e: Float64Array,
+  order: Int32Array,
+  limit: number,
+  bestShare: number,
+): boolean {
+  const good = 0.5 * bestShare;
+  if (good === 0) return false;
+  const ifInlier = Math.log(0.2);
+  const ifOutlier = Math.log((1 - 0.2 * good) / (1 - good));
+  let likelihood = 0;
+  for (let k = 0; k < order.length; k++) {
+    const i = order[k] * 2;
+    const fits = sampsonSquare(e, first[i], first[i + 1], second[i], second[i + 1]) < limit;
+    likelihood += fits ? ifInlier : ifOutlier;
+    if (likelihood > HOPELESS) return true;
+    // As sure of the opposite: the score will say how good it is.
+    if (likelihood < -HOPELESS) return false;
+  }
+  return false;
 }
 
 function essentialScore(
