@@ -252,6 +252,7 @@ test("a file that is no photo is refused in words, and the next one is taken", a
   await page.locator(".photos li.unused", { hasText: "notes.jpg" }).getByText("Not a photo that Cairn reads").waitFor();
   await page.getByText("Waiting for a second photo from another place.").waitFor();
   await page.getByRole("button", { name: "Dismiss notes.jpg" }).click();
+  await page.locator(".photos li", { hasText: "notes.jpg" }).waitFor({ state: "detached" });
   assert.equal(await page.locator(".photos li").count(), 1);
   // The browser itself notes the refusal; nothing else complains.
   assert.deepEqual(
