@@ -48,6 +48,16 @@ for (const wrong of [0.3, 0.5, 0.7]) {
     };
   });
 }
+measure("relative pose, 1500 matches ranked, 30 % right", 20, (seed) => {
+  const random = seededRandom(seed);
+  const points = randomPoints(random, 1500, [1.5, 1.5, 1.5]);
+  const [first, second] = [lookAt([-0.6, 0.1, -5]), lookAt([0.8, -0.2, -5])].map((pose) =>
+    observe(pose, 0, points, 4e-4, random),
+  );
+  const worth = Array.from(addOutliers(second, 0.7, 0.4, random), (wrong) => random() + 0.5 * wrong);
+  const ranking = Int32Array.from(worth.keys()).sort((p, q) => worth[p] - worth[q]);
+  return () => estimateRelativePose(first, second, { random, maxError: 1.4e-3, ranking })?.inlierCount.toString();
+});
 for (const [name, depth] of [
   ["solid", 1.5],
   ["flat", 0],

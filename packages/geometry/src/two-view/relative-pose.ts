@@ -1,6 +1,6 @@
 /** The relative pose of two calibrated views from matches of which many may be wrong. */
 import { type Random, sampleIndices } from "../random.ts";
-import { neededIterations, shuffledIndices } from "../ransac.ts";
+import { neededIterations, RankedSampler, shuffledIndices } from "../ransac.ts";
 import { essentialFromPose, posesFromEssential, sampsonSquare } from "./essential.ts";
 import { FivePointSolver } from "./five-point.ts";
 import { type Front, judgeFront } from "./front.ts";
@@ -25,6 +25,8 @@ export type TwoViewOptions = {
   readonly maxIterations?: number;
   /** Stops once this sure that a better sample would have been drawn. */
   readonly confidence?: number;
+  /** All matches, the surest first, where that is known: many wrong matches then cost far less time. */
+  readonly ranking?: Int32Array;
 };
 
 /** Matches that a refinement inside the loop looks at, and at the end. */
@@ -47,7 +49,10 @@ export function estimateRelativePose(
   const n = first.length / 2;
   if (second.length !== first.length) throw new RangeError(`${n} rays against ${second.length / 2}`);
   if (n < 8) return undefined;
-  const { random, maxError, maxIterations = 2500, confidence = 0.999 } = options;
+  const { random, maxError, maxIterations = 2500, confidence = 0.999, ranking } = options;
+  if (ranking && ranking.length !== n) throw new RangeError(`${n} matches, ${ranking.length} ranked`);
+  const sampler = ranking && new RankedSampler(ranking, 5, maxIterations);
+  const fitting = new Uint8Array(n);
   const limit = maxError * maxError;
   const order = shuffledIndices(random, n);
   const solver = new FivePointSolver();
@@ -73,7 +78,8 @@ export function estimateRelativePose(
   };
 
   for (let iteration = 0; iteration < needed; iteration++) {
-    sampleIndices(random, n, sample);
+    if (sampler) sampler.next(random, sample);
+    else sampleIndices(random, n, sample);
     const solutions = solver.solve(first, second, sample);
     for (let s = 0; s < solutions; s++) {
       const candidate = solver.essentials.subarray(s * 9, s * 9 + 9);
@@ -88,6 +94,10 @@ export function estimateRelativePose(
       const count = selectInliers(first, second, essentialFromPose(best, essential), order, limit, chosen);
       share = count / n;
       needed = Math.min(maxIterations, neededIterations(share, 5, confidence));
+      if (!sampler) continue;
+      fitting.fill(0);
+      for (let k = 0; k < count; k++) fitting[chosen[k]] = 1;
+      needed = Math.min(needed, sampler.needed(fitting, confidence));
     }
   }
   if (!found) return undefined;

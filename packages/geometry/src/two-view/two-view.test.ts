@@ -148,3 +148,33 @@ test("refinement brings a pose 3° off back, and the same seed gives the same bi
   const estimate = () => estimateRelativePose(first, second, { random: seededRandom(2), maxError: 1e-3 });
   assert.deepEqual(estimate(), estimate());
 });
+
+for (const [name, trust] of [
+  ["that mean something", 0.7],
+  ["that mean nothing", 0],
+] as const) {
+  test(`ranks ${name}: the right pose of 70 % wrong matches`, () => {
+    let draws = 0;
+    let drawsRanked = 0;
+    for (let s = 0; s < 12; s++) {
+      const { first, second, truth, random } = twoViews(s, 600, { sigma: 5e-4 });
+      const wrong = addOutliers(second, 0.7, 0.4, random);
+      const worth = Array.from(wrong, (w) => random() - trust * (1 - w));
+      const ranking = Int32Array.from(worth.keys()).sort((p, q) => worth[p] - worth[q]);
+      const counted = (add: () => void) => {
+        const from = seededRandom(s);
+        return () => {
+          add();
+          return from();
+        };
+      };
+      estimateRelativePose(first, second, { random: counted(() => draws++), maxError: 1.5e-3 });
+      const options = { random: counted(() => drawsRanked++), maxError: 1.5e-3, ranking };
+      const found = estimateRelativePose(first, second, options);
+      assert.ok(found);
+      assert.ok(rotationAngle(found.pose, 0, truth, 0) < 6e-3 && directionError(found.pose, truth) < 0.03);
+      assert.throws(() => estimateRelativePose(first, second, { ...options, ranking: ranking.slice(1) }), RangeError);
+    }
+    assert.ok(trust === 0 || drawsRanked < 0.3 * draws, `${drawsRanked} against ${draws} draws`);
+  });
+}
