@@ -62,7 +62,7 @@ export class LiveSocket {
   /** Seq of the last event that was handed out. */
   #position = 0;
   #imagesInHand = 0;
-  #toldRateMs = 0;
+  #toldRateMs = Number.NEGATIVE_INFINITY;
   #seenMs = performance.now();
   #movedMs = performance.now();
   readonly #leave: (() => void)[] = [];
