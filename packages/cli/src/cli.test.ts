@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { readColmapText, readPly } from "@cairn/formats";
+import type { SpaceState } from "@cairn/protocol";
 import { readTruth, samplePhotosDir, truthDir } from "@cairn/sample";
 import { shuffled } from "./reconstruct.ts";
 
@@ -77,6 +78,7 @@ describe("words", () => {
       ["serve", "--prot", "1"],
       ["bogus"],
       ["serve", "--port", "70000"],
+      ["serve", "--rebuild-every", "1"],
       ["push", "s"],
       ["export", "s"],
       ["export", "s", "--format", "obj", "--out", "x"],
@@ -109,7 +111,7 @@ describe("against a server", () => {
   let url: string;
 
   before(async () => {
-    server = start(["serve", "--port", "0", "--data", data]);
+    server = start(["serve", "--port", "0", "--data", data, "--rebuild-every", "20"]);
     const line = await firstLine(server);
     url = /http:\/\/127\.0\.0\.1:\d+/.exec(line)![0];
   });
@@ -119,6 +121,11 @@ describe("against a server", () => {
     assert.equal(response.status, 200);
     assert.equal(((await response.json()) as { status: string }).status, "healthy");
   });
+
+  const rebuildEvery = async (space: string) => {
+    const { state } = (await (await fetch(`${url}/v1/spaces/${space}/snapshot`)).json()) as { state: SpaceState };
+    return state.settings.rebuildEvery;
+  };
 
   test("a second server on the same folder is refused, and so is a port in use", async () => {
     const second = await cairn(["serve", "--port", "0", "--data", data]);
@@ -159,6 +166,9 @@ describe("against a server", () => {
     const images = (await (await fetch(`${url}/v1/spaces/tour/images`)).json()) as {
       images: { name: string; camera?: { params: number[]; width: number } }[];
     };
+    assert.equal(await rebuildEvery("tour"), 20);
+    await cairn(["push", "often", photo("01.jpg"), "--rebuild-every", "5", "--server", url]);
+    assert.equal(await rebuildEvery("often"), 5);
     const first = images.images.find(({ name }) => name === "01.jpg")!;
     assert.deepEqual([first.camera?.params, first.camera?.width], [[1128, 1128, 720, 480], 1440]);
     assert.equal(images.images.find(({ name }) => name === "03.jpg")!.camera, undefined);
@@ -184,10 +194,38 @@ describe("against a server", () => {
     const bytes = readFileSync(zip);
     assert.equal(bytes.subarray(0, 4).toString("latin1"), "PK\u0003\u0004");
     assert.ok(bytes.includes("points3D.txt"));
+    const model = join(folder, "seen");
+    assert.equal((await cairn(["export", "seen", "--format", "colmap", "--out", model, "--server", url])).code, 0);
+    assert.deepEqual(readdirSync(model).sort(), ["cameras.txt", "images.txt", "points3D.txt"]);
+    const read = (name: string) => readFileSync(join(model, name), "utf8");
+    const { images, positions } = readColmapText({
+      cameras: read("cameras.txt"),
+      images: read("images.txt"),
+      points3D: read("points3D.txt"),
+    });
+    assert.equal(images.length, 3);
+    // The model also has the points that are not good enough to be shown.
+    assert.ok(positions.length / 3 >= summary.points, `${positions.length / 3} of ${summary.points}`);
     // A strange picture changes nothing for the others, and the exit code tells.
     const strange = await cairn(["push", "seen", join(truthDir, "depth", "01.png"), "--server", url, "--wait"]);
     assert.equal(strange.code, 3);
     assert.match(strange.out.toString(), /^01\.png {2}(waiting|not used) /);
+  });
+
+  test("export names what stands in the way: a folder where a file goes, a file where a folder goes", async () => {
+    for (const [format, out, advice] of [
+      ["ply", join(folder, "seen"), /seen is a folder; name a file/],
+      ["colmap", join(folder, "seen.zip", "x"), /seen\.zip\S* is a file; name a folder/],
+    ] as const) {
+      const { code, err } = await cairn(["export", "seen", "--format", format, "--out", out, "--server", url]);
+      assert.equal(code, 1);
+      oneLine(err);
+      assert.match(err, advice);
+    }
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => name.endsWith(".part")),
+      [],
+    );
   });
 
   test("a push that is repeated makes no second image", async () => {
@@ -210,6 +248,7 @@ describe("against a server", () => {
       ["status", "nowhere"],
       ["export", "nowhere", "--out", join(folder, "x.ply")],
       ["export", "mixed", "--out", join(folder, "x.ply")],
+      ["export", "mixed", "--format", "colmap", "--out", join(folder, "x.ply")],
     ]) {
       const { code, err } = await cairn([...args, "--server", url]);
       assert.equal(code, 1);

@@ -34,9 +34,11 @@ function explain(error: unknown): { text: string; code: number } {
   if (error instanceof CairnError && error.code === "operation.cancelled")
     return { text: "stopped", code: EXIT.interrupted };
   if (error instanceof CairnError) return { text: error.message, code: EXIT.failed };
-  const { code, path, message } = error as NodeJS.ErrnoException;
+  const { code, path, dest, message } = error as NodeJS.ErrnoException & { dest?: string };
   if (code === "ENOENT") return { text: `${path}: no such file or folder`, code: EXIT.failed };
   if (code === "EACCES" && path) return { text: `${path}: permission denied`, code: EXIT.failed };
+  if (code === "EISDIR" && dest) return { text: `${dest} is a folder; name a file`, code: EXIT.failed };
+  if (code === "EEXIST" || code === "ENOTDIR") return { text: `${path} is a file; name a folder`, code: EXIT.failed };
   if (code === "EISDIR") return { text: `${path ?? "input"} is a folder; name its photos`, code: EXIT.failed };
   if (code === "ENOSPC") return { text: "the disk is full; free some space and try again", code: EXIT.failed };
   return { text: String(message ?? error).split("\n")[0]!, code: EXIT.failed };

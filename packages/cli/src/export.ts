@@ -1,13 +1,14 @@
-/** `cairn export`: the model as a file: a PLY cloud, or COLMAP's text model in a zip. */
+/** `cairn export`: the model as files: a PLY cloud, or COLMAP's text model as a folder or a zip. */
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
 import { CairnApi } from "@cairn/client";
+import { CairnError } from "@cairn/protocol";
 import { EXIT, interruption, Problem } from "./exit.ts";
-import { writeWhole } from "./out-file.ts";
+import { writeFolder, writeWhole } from "./out-file.ts";
 import { apiOptions, reach } from "./server-url.ts";
 
-export type ExportOptions = { readonly server: string; readonly format: "ply" | "colmap"; readonly out: string };
+type ExportOptions = { readonly server: string; readonly format: "ply" | "colmap"; readonly out: string };
 
 export async function exportModel(space: string, { server, format, out }: ExportOptions): Promise<number> {
   if (out === "-" && process.stdout.isTTY) {
@@ -16,6 +17,10 @@ export async function exportModel(space: string, { server, format, out }: Export
   const api = new CairnApi(apiOptions(server));
   const { signal, release } = interruption();
   try {
+    if (format === "colmap" && out !== "-" && !out.toLowerCase().endsWith(".zip")) {
+      await writeFolder(out, await reach(server, () => colmapFiles(api, space, signal)));
+      return EXIT.ok;
+    }
     const { body } = await reach(server, () => api.exportModel(space, format, { signal }));
     if (!body) throw new Problem("the server answered without a model");
     const pieces = Readable.fromWeb(body as ReadableStream<Uint8Array>);
@@ -25,4 +30,16 @@ export async function exportModel(space: string, { server, format, out }: Export
   } finally {
     release();
   }
+}
+
+/** By the digests that one snapshot names: three requests for "the newest" could straddle a rebuild. */
+async function colmapFiles(api: CairnApi, space: string, signal: AbortSignal): Promise<Record<string, Uint8Array[]>> {
+  const { state } = await api.snapshot(space, { signal });
+  const model = state.generations[state.generation]?.published?.model;
+  if (!model) throw new CairnError("export.empty");
+  return {
+    "cameras.txt": [await api.blob(model.cameras, { signal })],
+    "images.txt": [await api.blob(model.images, { signal })],
+    "points3D.txt": [await api.blob(model.points3D, { signal })],
+  };
 }

@@ -32,8 +32,7 @@ const cameraOption = () =>
   new Option("--camera-params <fx,fy,cx,cy>", "known calibration, pixels, as in COLMAP's PINHOLE").argParser(
     parseCameraParams,
   );
-const rebuildOption = () =>
-  new Option("--rebuild-every <n>", "refine everything after every n photos").argParser(wholeNumber(2, 1000));
+const rebuildOption = (text: string) => new Option("--rebuild-every <n>", text).argParser(wholeNumber(2, 1000));
 
 /** Parses, runs, and sets the exit code; never throws. */
 export async function run(argv: readonly string[]): Promise<void> {
@@ -65,13 +64,14 @@ function program(): Command {
     .option("--port <n>", "port; 0 picks a free one", wholeNumber(0, 65_535), 8000)
     .addOption(new Option("--host <address>", "address to listen on").env("BIND_HOST").default("127.0.0.1"))
     .option("--data <dir>", "where everything is kept", ".cairn")
+    .addOption(rebuildOption("in new spaces, refine everything after every n photos (default: 10)"))
     .addOption(new Option("--log-level <level>", "how much to say on stderr").choices(LOG_LEVELS).default("warn"))
     .action(async (options) => finish(await serve(options)));
 
   command("push <space> <photos...>", "send photos into a space, made if it is not there; - reads standard input")
     .addOption(serverOption())
     .addOption(cameraOption())
-    .addOption(rebuildOption())
+    .addOption(rebuildOption("in a space made now, refine everything after every n photos"))
     .option("--wait", "until every photo has its verdict and the model is refined")
     .option("--json", "print one JSON object instead of lines")
     .action(async (space, photos, options) => finish(await push(space, photos, options)));
@@ -81,10 +81,13 @@ function program(): Command {
     .option("--json", "print one JSON object instead of lines")
     .action(async (space, options) => finish(await status(space, options)));
 
-  command("export <space>", "save the model: a PLY cloud, or COLMAP's text model as a zip")
+  command("export <space>", "save the model: a PLY cloud, or a folder with COLMAP's text model")
     .addOption(serverOption())
     .addOption(new Option("--format <format>", "ply or colmap").choices(["ply", "colmap"]).default("ply"))
-    .requiredOption("--out <path>", "file to write; - is standard output")
+    .requiredOption(
+      "--out <path>",
+      "ply: a file; colmap: a folder, or one file if it ends in .zip; - is standard output",
+    )
     .action(async (space, options) => finish(await exportModel(space, options)));
 
   command("reconstruct <photos...>", "a model from photos without a server; - reads standard input")
@@ -92,7 +95,7 @@ function program(): Command {
     .addOption(cameraOption())
     .option("--shuffle", "take the photos in another order")
     .option("--seed <n>", "same photos, order and seed: same model", wholeNumber(0, 2 ** 31 - 1), 1)
-    .addOption(rebuildOption().default(10))
+    .addOption(rebuildOption("refine everything after every n photos").default(10))
     .option("--json", "print the report as one JSON object instead of lines")
     .action(async (photos, options) => finish(await reconstruct(photos, options)));
 
@@ -105,13 +108,14 @@ function finish(exitCode: number): void {
 
 const EXAMPLES = `
 Examples:
-  $ cairn serve                                    then open http://127.0.0.1:8000
-  $ cairn push castle photos/*.jpg --wait          see them placed one by one
-  $ find . -name '*.jpg' | cairn push castle -     file names from another program
+  $ cairn serve                                       then open http://127.0.0.1:8000
+  $ cairn push castle photos/*.jpg --wait             see them placed one by one
+  $ find . -name '*.jpg' | cairn push castle -        file names from another program
   $ cairn status castle
   $ cairn export castle --format ply --out castle.ply
   $ cairn export castle --format ply --out - | gzip > castle.ply.gz
-  $ cairn reconstruct photos/*.jpg --out model     no server; opens in COLMAP
+  $ cairn export castle --format colmap --out castle  a folder that COLMAP opens
+  $ cairn reconstruct photos/*.jpg --out model        the same without a server
 
 Exit codes:
   0 done, every photo used   1 failed   2 wrong usage   3 some photos not used   130 stopped by Ctrl-C

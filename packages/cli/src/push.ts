@@ -9,7 +9,7 @@ import { ProgressLine } from "./progress.ts";
 import { apiOptions, reach } from "./server-url.ts";
 import { exitCodeOf, type Named, printVerdicts } from "./verdicts.ts";
 
-export type PushOptions = {
+type PushOptions = {
   readonly server: string;
   readonly cameraParams?: number[];
   readonly wait?: boolean;

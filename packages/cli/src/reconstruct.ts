@@ -1,16 +1,15 @@
 /** `cairn reconstruct`: the engine without a server, photos given one at a time as if they arrived live. */
-import { join } from "node:path";
-import { writeColmapText, writePly } from "@cairn/formats";
+import { type SparseModel, writeColmapText, writePly } from "@cairn/formats";
 import { type ImageDecoder, openImageDecoder } from "@cairn/images";
 import { CairnError, type Verdict } from "@cairn/protocol";
 import { DECODE_SIDE_PX, type Engine, openEmbeddedEngine, type Photo } from "@cairn/reconstruct";
 import { interruption, Problem } from "./exit.ts";
-import { writeText, writeWhole } from "./out-file.ts";
+import { writeFolder } from "./out-file.ts";
 import { cameraOf, findPhotos, type PhotoFile, sha256 } from "./photos.ts";
 import { ProgressLine } from "./progress.ts";
 import { exitCodeOf, printVerdicts } from "./verdicts.ts";
 
-export type ReconstructOptions = {
+type ReconstructOptions = {
   readonly out: string;
   readonly cameraParams?: number[];
   readonly shuffle?: boolean;
@@ -66,13 +65,6 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
     signal.throwIfAborted();
 
     const model = engine.model();
-    if (model.images.length > 0) {
-      const text = writeColmapText(model);
-      await writeText(join(options.out, "cameras.txt"), text.cameras);
-      await writeText(join(options.out, "images.txt"), text.images);
-      await writeText(join(options.out, "points3D.txt"), text.points3D);
-      await writeWhole(join(options.out, "points.ply"), writePly(model.positions, model.colors));
-    }
     const report = {
       photos: entries,
       used: model.images.length,
@@ -83,7 +75,10 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
       seed: options.seed,
       rebuildEvery: options.rebuildEvery,
     };
-    await writeText(join(options.out, "report.json"), `${JSON.stringify(report, undefined, 2)}\n`);
+    await writeFolder(options.out, {
+      ...(model.images.length > 0 ? modelFiles(model) : {}),
+      "report.json": `${JSON.stringify(report, undefined, 2)}\n`,
+    });
     if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
     else printVerdicts(entries);
     if (model.images.length === 0) throw new Problem("no model: no two of the photos could be placed; see report.json");
@@ -95,6 +90,16 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
     await decoder.close();
     release();
   }
+}
+
+function modelFiles(model: SparseModel): Record<string, string | Iterable<Uint8Array>> {
+  const { cameras, images, points3D } = writeColmapText(model);
+  return {
+    "cameras.txt": cameras,
+    "images.txt": images,
+    "points3D.txt": points3D,
+    "points.ply": writePly(model.positions, model.colors),
+  };
 }
 
 async function readPhoto(

@@ -1,24 +1,23 @@
 /** `cairn serve`: the server, until it is told to stop. */
 import { resolve } from "node:path";
 import { CairnError } from "@cairn/protocol";
-import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { type RunningServer, startServer } from "@cairn/server";
 import { EXIT, Problem } from "./exit.ts";
 
-export type ServeOptions = {
+type ServeOptions = {
   readonly port: number;
   readonly host: string;
   readonly data: string;
-  readonly logLevel: LogLevel;
+  readonly logLevel: (typeof LOG_LEVELS)[number];
+  readonly rebuildEvery?: number;
 };
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** GEN-26: whatever is still open after this long is cut; what was acknowledged is on disk. */
 const STOP_MS = 4500;
 
-export async function serve({ port, host, data, logLevel }: ServeOptions): Promise<number> {
+export async function serve({ port, host, data, logLevel, rebuildEvery }: ServeOptions): Promise<number> {
   // Asked to stop while it starts, it stops as soon as it can.
   const stop = new Promise<void>((stopped) => {
     process.once("SIGTERM", stopped);
@@ -33,8 +32,8 @@ export async function serve({ port, host, data, logLevel }: ServeOptions): Promi
       port,
       dataDir,
       logLevel,
-      openEngine: (options) => openEmbeddedEngine(options),
       ...(token ? { token } : {}),
+      ...(rebuildEvery === undefined ? {} : { spaceSettings: { rebuildEvery } }),
     });
   } catch (error) {
     throw startProblem(error, { port, host, data });

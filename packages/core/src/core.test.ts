@@ -231,6 +231,13 @@ describe("spaces", () => {
     await rejects(core.spaces.create({ settings: { rebuildEvery: 0 } }), "request.invalid");
   });
 
+  test("a new space has the settings of its maker, then those of the data directory's owner", async (t) => {
+    const core = await openCore({ dataDir: await temporaryFolder(t), settings: { rebuildEvery: 20, maxImages: 7 } });
+    afterwards(t, () => core.close());
+    const { settings } = (await core.spaces.create({ settings: { maxImages: 3 } })).log.snapshot().state;
+    assert.deepEqual([settings.rebuildEvery, settings.maxImages], [20, 3]);
+  });
+
   test("SPACE-6 a space that a crash left half made or half deleted is not there", async (t) => {
     const folder = await temporaryFolder(t);
     const core = await openCore({ dataDir: folder });

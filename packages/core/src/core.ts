@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { CairnError, Digest } from "@cairn/protocol";
+import type { CairnError, Digest, SpaceSettings } from "@cairn/protocol";
 import type { BlobStore } from "./blob/blob-store.ts";
 import { openFileBlobStore } from "./blob/file-blob-store.ts";
 import { makeFolder, storeError, TEMPORARY } from "./disk/disk.ts";
@@ -28,6 +28,8 @@ export type CoreOptions = {
   /** Told what went wrong where nobody asked. */
   onError?: (context: string, error: unknown) => void;
   log?: SpaceLogOptions;
+  /** What a new space has when its maker does not say. */
+  settings?: Partial<SpaceSettings>;
 };
 
 /** A blob is put before the event that names it; longer than this nobody takes between the two. */
@@ -52,6 +54,7 @@ export async function openCore(options: CoreOptions): Promise<Core> {
       onError,
       log: { ...options.log, onTrouble },
       onDeleted: () => collecting.soon(),
+      ...(options.settings ? { settings: options.settings } : {}),
     });
     const collect = async (graceMs = GRACE_MS) => {
       const named = new Set<Digest>();

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { ingestImage, openCore, type Reconstructor, startReconstructor } from "@cairn/core";
 import { openImageDecoder } from "@cairn/images";
-import { CairnError } from "@cairn/protocol";
+import { CairnError, type SpaceSettings } from "@cairn/protocol";
 import { type Engine, type FeatureCache, openEmbeddedEngine } from "@cairn/reconstruct";
 import type { FastifyBaseLogger } from "fastify";
 import pino from "pino";
@@ -31,6 +31,8 @@ export type ServerOptions = {
   /** Where the page and the sample's photos lie, when not in their packages. */
   pageDir?: string;
   sampleDir?: string;
+  /** What a new space has when its maker does not say. */
+  spaceSettings?: Partial<SpaceSettings>;
   rate?: { perSecond: number; burst: number };
   /** Another engine than the embedded one; `null`: photos are taken and not reconstructed. */
   openEngine?: ((options: { cache: FeatureCache }) => Promise<Engine>) | null;
@@ -68,7 +70,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     }
   };
   try {
-    const core = await openCore({ dataDir, onError: (context, error) => log.error({ err: error }, context) });
+    const core = await openCore({
+      dataDir,
+      onError: (context, error) => log.error({ err: error }, context),
+      ...(options.spaceSettings ? { settings: options.spaceSettings } : {}),
+    });
     opened.push(() => core.close());
     const decoder = openImageDecoder();
     opened.push(() => decoder.close());

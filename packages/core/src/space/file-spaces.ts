@@ -23,6 +23,8 @@ export type SpacesOptions = {
   onError: (context: string, error: unknown) => void;
   /** Told when a space is gone: blobs may be nobody's now. */
   onDeleted?: () => void;
+  /** What a new space has when its maker does not say. */
+  settings?: Partial<SpaceSettings>;
 };
 
 /** Timers of Node hold 31 bits of milliseconds. */
@@ -48,7 +50,7 @@ export class FileSpaces implements Spaces {
   async create(wanted: NewSpace): Promise<Space> {
     this.#refuseIfClosed();
     const id = checkId(wanted.id ?? randomUUID());
-    const settings = check(SpaceSettings, { ...emptyState().settings, ...wanted.settings });
+    const settings = check(SpaceSettings, { ...emptyState().settings, ...this.#options.settings, ...wanted.settings });
     if (this.#spaces.has(id) || this.#unopened.has(id)) throw new CairnError("space.exists", { id });
     const expires = wanted.expiresNs === undefined ? {} : { expiresNs: wanted.expiresNs };
     return this.#keep(id, async () => {
