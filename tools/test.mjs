@@ -42,7 +42,8 @@ const checks =
   wanted.length > 0 ||
   (run("format and lint", join(root, "node_modules/.bin/biome"), ["check", "."]) &&
     run("arrows between packages", process.execPath, ["tools/arrows.mjs"]) &&
-    run("rules of docs/spec have tests", process.execPath, ["tools/rules.mjs"]));
+    run("rules of docs/spec have tests", process.execPath, ["tools/rules.mjs"]) &&
+    run("docs/errors.md is up to date", process.execPath, ["tools/error-docs.mjs", "--check"]));
 if (!checks) process.exit(1);
 
 const ok = run(`${files.length} test files`, process.execPath, [

@@ -1,16 +1,24 @@
 /**
  * Every error that crosses a package or the wire: a stable code, an HTTP status, whether trying again can help,
- * and a text that says what to do. `docs/errors.md` is this table.
+ * and a text that says what to do. `docs/errors.md` is made from this table (`node tools/error-docs.mjs`).
  */
 export const ERRORS = {
   "request.invalid": { status: 422, retry: false, text: "The request does not fit its schema; see `facts`." },
-  "request.not_json": { status: 422, retry: false, text: "The body is not JSON." },
+  "request.not_json": { status: 422, retry: false, text: "The body is not JSON; send one JSON value in UTF-8." },
   "request.too_large": { status: 413, retry: false, text: "The request body is over the limit; send less." },
   "request.rate_limited": { status: 429, retry: true, text: "Too many requests; wait and try again." },
-  "request.not_found": { status: 404, retry: false, text: "Nothing answers at this path." },
+  "request.not_found": {
+    status: 404,
+    retry: false,
+    text: "Nothing answers at this path; `/openapi.json` has them all.",
+  },
   "request.method": { status: 405, retry: false, text: "This path does not take this method; see `Allow`." },
   "auth.required": { status: 401, retry: false, text: "Not authenticated; send a bearer token." },
-  "auth.forbidden": { status: 403, retry: false, text: "Not allowed with this token or from this origin." },
+  "auth.forbidden": {
+    status: 403,
+    retry: false,
+    text: "Not allowed with this token or from this origin; ask whoever runs the server.",
+  },
   "space.id_invalid": {
     status: 400,
     retry: false,
@@ -18,7 +26,7 @@ export const ERRORS = {
   },
   "space.exists": { status: 409, retry: false, text: "A space with this id exists; choose another id." },
   "space.missing": { status: 404, retry: false, text: "No such space; create it first." },
-  "space.closed": { status: 410, retry: false, text: "The space is closed and takes nothing new." },
+  "space.closed": { status: 410, retry: false, text: "The space is closed and takes nothing new; create another." },
   "space.quota": { status: 413, retry: false, text: "The space's quota is used up; delete something or raise it." },
   "log.trimmed": {
     status: 410,
@@ -29,23 +37,26 @@ export const ERRORS = {
   "log.corrupt": {
     status: 500,
     retry: false,
-    text: "An event's checksum is wrong; run `cairn serve` with a restored copy.",
+    text: "An event's checksum is wrong; what comes before it can still be read. Restore the space from a copy.",
   },
   "store.full": { status: 507, retry: true, text: "The disk is full; free some space. What was acknowledged is safe." },
-  "store.failed": { status: 503, retry: true, text: "The disk refused a write; nothing was acknowledged." },
+  "store.failed": {
+    status: 503,
+    retry: true,
+    text: "The disk refused a write; nothing was acknowledged. See the server's log.",
+  },
   "store.locked": {
     status: 409,
     retry: false,
     text: "Another server uses this data directory; stop it or use another one.",
   },
-  "blob.missing": { status: 404, retry: false, text: "No blob has this digest." },
+  "blob.missing": { status: 404, retry: false, text: "No blob has this digest; take digests from events." },
   "blob.corrupt": {
     status: 500,
     retry: false,
-    text: "The stored bytes no longer match their digest and are not served.",
+    text: "The stored bytes no longer match their digest and are not served; restore the blob from a copy.",
   },
-  "blob.mismatch": { status: 422, retry: false, text: "The bytes do not have the digest that was declared." },
-  "image.empty": { status: 422, retry: false, text: "The file is empty." },
+  "image.empty": { status: 422, retry: false, text: "The file is empty; send it again from the original." },
   "image.unsupported": {
     status: 415,
     retry: false,
@@ -57,17 +68,25 @@ export const ERRORS = {
     text: "The photo is cut off or damaged; send it again from the original.",
   },
   "image.too_large": { status: 413, retry: false, text: "The photo is over the limit of 64 MiB or 100 megapixels." },
-  "image.too_slow": { status: 422, retry: false, text: "The photo took too long to decode and was refused." },
-  "image.missing": { status: 404, retry: false, text: "No such image in this space." },
+  "image.too_slow": {
+    status: 422,
+    retry: false,
+    text: "The photo took too long to decode; save it again at a smaller size.",
+  },
+  "image.missing": { status: 404, retry: false, text: "No such image in this space; `GET …/images` lists them." },
   "upload.too_many": {
     status: 429,
     retry: true,
     text: "Too many photos wait in this space; wait until some are done.",
   },
-  "operation.missing": { status: 404, retry: false, text: "No such operation in this space." },
-  "operation.finished": { status: 409, retry: false, text: "The operation has already ended." },
+  "operation.missing": { status: 404, retry: false, text: "No such operation in this space; the last 50 are kept." },
+  "operation.finished": {
+    status: 409,
+    retry: false,
+    text: "The operation has already ended; there is nothing to cancel.",
+  },
   "operation.cancelled": { status: 409, retry: false, text: "The operation was cancelled." },
-  "operation.unknown_kind": { status: 422, retry: false, text: "No operation of this kind exists." },
+  "operation.unknown_kind": { status: 422, retry: false, text: "No operation of this kind exists; `rebuild` does." },
   "export.empty": {
     status: 409,
     retry: false,
@@ -75,14 +94,17 @@ export const ERRORS = {
   },
   "live.hello_expected": { status: 422, retry: false, text: "The first message must be `hello`." },
   "live.version": { status: 426, retry: false, text: "This server speaks live protocol version 1." },
-  "live.unknown_type": { status: 422, retry: false, text: "Unknown message type." },
-  "live.too_slow": {
-    status: 408,
+  "live.unknown_type": { status: 422, retry: false, text: "Unknown message type; `/asyncapi.json` has them all." },
+  "engine.failed": {
+    status: 500,
     retry: true,
-    text: "The client reads too slowly; reconnect and go on from your last seq.",
+    text: "The reconstruction failed here and goes on with the next photo; the log has the cause.",
   },
-  "engine.failed": { status: 500, retry: true, text: "The reconstruction failed on this photo." },
-  "engine.unavailable": { status: 503, retry: true, text: "The reconstruction engine could not start." },
+  "engine.unavailable": {
+    status: 503,
+    retry: true,
+    text: "The reconstruction engine is not running; the log has the cause.",
+  },
   "server.stopping": { status: 503, retry: true, text: "The server is shutting down; reconnect in a moment." },
   "server.internal": { status: 500, retry: true, text: "Internal error; the server's log has the cause under `ref`." },
 } as const satisfies Record<string, { status: number; retry: boolean; text: string }>;
