@@ -1,24 +1,15 @@
 /** Kills and a full disk, seen from outside. Rules: docs/spec/http.md. */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import type { CairnEvent, ImageReceipt } from "@cairn/protocol";
 import { png } from "./png.ts";
+import { startProcess } from "./start-process.ts";
 import { errorOf, receiptOf, testServer } from "./test-server.ts";
-
-const entry = fileURLToPath(new URL("./server-process.js", import.meta.url));
-
-async function startProcess(dataDir: string): Promise<{ child: ChildProcess; url: string }> {
-  const child = spawn(process.execPath, [entry, dataDir], { stdio: ["ignore", "pipe", "inherit"] });
-  for await (const line of createInterface({ input: child.stdout! })) return { child, url: line };
-  throw new Error("the server ended before it could serve");
-}
 
 const KILLS = 12;
 const WRITERS = 4;

@@ -1,7 +1,13 @@
 /** A server in a process of its own, for tests that kill it: says its address on standard output. */
+import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { startServer } from "../compose.ts";
 
-const [dataDir] = process.argv.slice(2);
+const [dataDir, reconstruct] = process.argv.slice(2);
 if (!dataDir) throw new RangeError("expected a data directory");
-const { url } = await startServer({ port: 0, dataDir, logLevel: "silent", openEngine: null });
+const { url } = await startServer({
+  port: 0,
+  dataDir,
+  logLevel: "silent",
+  openEngine: reconstruct ? (options) => openEmbeddedEngine({ ...options, threads: 2 }) : null,
+});
 process.stdout.write(`${url}\n`);
