@@ -1,11 +1,12 @@
-/** The embedded engine on real photos with surveyed cameras: every photo placed, and to the millimetre. */
+/** The embedded engine on photos with known cameras, surveyed or rendered: every photo placed, and to the millimetre. */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { alignmentDistances, alignPoints, cameraCentre, poseFromQuaternion } from "@cairn/geometry";
 import type { Intrinsics, PosedCamera, Verdict } from "@cairn/protocol";
+import { readManifest, readTruth, samplePhotosDir } from "@cairn/sample";
 import sharp from "sharp";
 import { DECODE_SIDE_PX, type Engine, type FeatureCache, type Photo } from "../engine.ts";
 import { openEmbeddedEngine } from "./embedded-engine.ts";
@@ -32,7 +33,7 @@ function photosOf(set: string, t: TestContext): string[] | undefined {
     .map((name) => join(folder, name));
 }
 
-async function readPhoto(path: string, camera?: Intrinsics): Promise<Photo> {
+async function readPhoto(path: string, lens: Pick<Photo, "camera" | "focalPx"> = {}): Promise<Photo> {
   const { data, info } = await sharp(path)
     .rotate()
     .resize(DECODE_SIDE_PX, DECODE_SIDE_PX, { fit: "inside", withoutEnlargement: true })
@@ -41,7 +42,7 @@ async function readPhoto(path: string, camera?: Intrinsics): Promise<Photo> {
     .toBuffer({ resolveWithObject: true });
   const image = path.split("/").slice(-3).join("/");
   const size = { widthPx: info.width, heightPx: info.height, fullWidthPx: info.width, fullHeightPx: info.height };
-  return { image, name: image, rgb: new Uint8Array(data), ...size, digest: image, ...(camera && { camera }) };
+  return { image, name: image, rgb: new Uint8Array(data), ...size, digest: image, ...lens };
 }
 
 /** The last word on each photo, after all of them and a rebuild. */
@@ -55,19 +56,22 @@ async function reconstruct(engine: Engine, photos: AsyncIterable<Photo> | Iterab
   return { verdicts, cameras, points };
 }
 
-/** Mean distance, metres, of the cameras from the surveyed ones after the best similarity. */
-function meanErrorM(set: string, cameras: readonly PosedCamera[]): number {
-  const survey: { poses: { image: string; R: number[]; t: number[] }[] } = JSON.parse(
-    readFileSync(join(datasets, set, "gt.json"), "utf8"),
-  );
-  const known = new Map(survey.poses.map(({ image, R, t }) => [`${set}/images/${image}`, { R, t }]));
+type TruePose = { readonly image: string; readonly R: readonly number[]; readonly t: readonly number[] };
+
+function surveyOf(set: string): TruePose[] {
+  const survey: { poses: TruePose[] } = JSON.parse(readFileSync(join(datasets, set, "gt.json"), "utf8"));
+  return survey.poses;
+}
+
+/** Mean distance, metres, of the cameras from the true ones after the best similarity. */
+function meanErrorM(truth: readonly TruePose[], cameras: readonly PosedCamera[]): number {
+  const known = new Map(truth.map((pose) => [pose.image, pose]));
   const source: number[] = [];
   const target: number[] = [];
   for (const { image, pose } of cameras) {
-    const truth = known.get(image);
-    if (!truth) continue;
+    const { R, t } = known.get(basename(image))!;
     source.push(...cameraCentre(poseFromQuaternion(pose.rotation, pose.translation)));
-    for (let k = 0; k < 3; k++) target.push(-[0, 1, 2].reduce((sum, i) => sum + truth.R[3 * i + k] * truth.t[i], 0));
+    for (let k = 0; k < 3; k++) target.push(-[0, 1, 2].reduce((sum, i) => sum + R[3 * i + k] * t[i], 0));
   }
   const [from, to] = [Float64Array.from(source), Float64Array.from(target)];
   const distances = new Float64Array(from.length / 3);
@@ -80,19 +84,19 @@ describe("the embedded engine on surveyed photos", () => {
     const paths = photosOf("fountain-P11", t);
     const others = paths && photosOf("Herz-Jesus-P8", t);
     if (!paths || !others) return;
-    const stranger = await readPhoto(others[4], KNOWN);
+    const stranger = await readPhoto(others[4], { camera: KNOWN });
     const engine = await openEmbeddedEngine();
     try {
       async function* arriving() {
         for (const [index, path] of paths!.entries()) {
           if (index === 3) yield stranger;
-          yield await readPhoto(path, KNOWN);
+          yield await readPhoto(path, { camera: KNOWN });
         }
       }
       const { verdicts, cameras, points } = await reconstruct(engine, arriving());
       assert.equal(cameras.length, 11);
       assert.deepEqual(verdicts.get(stranger.image), { image: stranger.image, verdict: "waiting", reason: "overlap" });
-      const error = meanErrorM("fountain-P11", cameras);
+      const error = meanErrorM(surveyOf("fountain-P11"), cameras);
       assert.ok(error <= 0.004, `mean position error ${error} m`);
       assert.ok(points.positions.length / 3 > 3000);
       assert.equal(engine.model().images.length, 11);
@@ -126,7 +130,7 @@ describe("the embedded engine on surveyed photos", () => {
     };
     const first = await run(2);
     assert.equal(first.cameras.length, 8);
-    const error = meanErrorM("Herz-Jesus-P8", first.cameras);
+    const error = meanErrorM(surveyOf("Herz-Jesus-P8"), first.cameras);
     assert.ok(error <= 0.01, `mean position error ${error} m`);
     assert.equal(first.focal?.source, "estimated");
     assert.ok(first.focal.certain);
@@ -140,7 +144,7 @@ describe("the embedded engine on surveyed photos", () => {
     if (!paths) return;
     const engine = await openEmbeddedEngine();
     try {
-      for (const path of paths.slice(0, 4)) await engine.add(await readPhoto(path, KNOWN));
+      for (const path of paths.slice(0, 4)) await engine.add(await readPhoto(path, { camera: KNOWN }));
       const before = engine.model();
       const controller = new AbortController();
       const rebuild = engine.rebuild({ signal: controller.signal, onProgress: () => controller.abort() });
@@ -154,4 +158,25 @@ describe("the embedded engine on surveyed photos", () => {
       await engine.close();
     }
   });
+});
+
+test("the sample capture with the focal length that EXIF tells: all 18 photos, 5 mm", async () => {
+  const { poses } = readTruth();
+  const { photos } = readManifest();
+  // EXIF says 28 mm on a frame 36 mm wide; the cameras had 28.2 mm.
+  const focalPx = (28 / 36) * poses[0].width;
+  const engine = await openEmbeddedEngine();
+  try {
+    async function* arriving() {
+      for (const { name } of photos) yield await readPhoto(join(samplePhotosDir, name), { focalPx });
+    }
+    const { cameras } = await reconstruct(engine, arriving());
+    assert.equal(cameras.length, 18);
+    const error = meanErrorM(poses, cameras);
+    assert.ok(error <= 0.005, `mean position error ${error} m`);
+    assert.equal(engine.focal()?.source, "exif");
+    assert.ok(Math.abs(engine.focal()!.focalPx - poses[0].K[0]) < 2, `f ${engine.focal()!.focalPx}`);
+  } finally {
+    await engine.close();
+  }
 });
