@@ -3,7 +3,7 @@
  * the same without the fsync, which must lose something. node benchmarks/powercut.mjs [--cuts 50]
  */
 import { parseArgs } from "node:util";
-import { cutPower, missingForPowerCuts } from "../packages/core/dist/testing/power-cut.js";
+import { cutPower, missingForPowerCuts } from "../packages/core/dist/test/power-cut.js";
 
 const { values } = parseArgs({ options: { cuts: { type: "string", default: "50" } } });
 const cuts = Number(values.cuts);

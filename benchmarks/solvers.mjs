@@ -9,8 +9,8 @@ import {
   rotationAngle,
   seededRandom,
 } from "../packages/geometry/dist/index.js";
-import { bundleScene, perturb } from "../packages/geometry/dist/testing/bundle-scene.js";
-import { addOutliers, arcOfCameras, lookAt, observe, randomPoints } from "../packages/geometry/dist/testing/scene.js";
+import { bundleScene, perturb } from "../packages/geometry/dist/test/bundle-scene.js";
+import { addOutliers, arcOfCameras, lookAt, observe, randomPoints } from "../packages/geometry/dist/test/scene.js";
 
 /** Median CPU time of `run(seed)`, milliseconds, after three calls to warm up. */
 function measure(name, runs, run) {

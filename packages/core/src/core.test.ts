@@ -9,10 +9,10 @@ import { describe, type TestContext, test } from "node:test";
 import { CairnError, msToNs } from "@cairn/protocol";
 import { type Core, openCore } from "./core.ts";
 import { lockFolder } from "./disk/lock.ts";
-import { rejects } from "./log/log.contract.ts";
 import { checkQuota } from "./space/quota.ts";
-import { afterwards, idOf, renamed, temporaryFolder } from "./testing/fixtures.ts";
-import { compare, runAndKill } from "./testing/kill.ts";
+import { afterwards, idOf, renamed, temporaryFolder } from "./test/fixtures.ts";
+import { compare, runAndKill } from "./test/kill.ts";
+import { rejects } from "./test/log.contract.ts";
 
 async function opened(t: TestContext, dataDir: string): Promise<Core> {
   const core = await openCore({ dataDir });

@@ -1,7 +1,7 @@
 /** Acknowledged means on disk. Rules: LOG-3, BLOB-5. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { cutPower, missingForPowerCuts } from "./testing/power-cut.ts";
+import { cutPower, missingForPowerCuts } from "./test/power-cut.ts";
 
 describe("power cuts", () => {
   const missing = missingForPowerCuts();

@@ -246,7 +246,7 @@ describe("photos", () => {
 describe("a hostile photo", () => {
   const photo = (act: number) => Uint8Array.from([0xff, 0xd8, 0xff, act]);
   const open = (options: { deadlineMs?: number; processes?: number; maxWaiting?: number }) =>
-    openImageDecoder({ processes: 1, entry: new URL("./hostile-child.js", import.meta.url), ...options });
+    openImageDecoder({ processes: 1, entry: new URL("./test/hostile-child.js", import.meta.url), ...options });
 
   test("GEN-30 that hangs or kills its process costs its own request and no other", async (t) => {
     const decoder = open({ deadlineMs: 300 });

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { describe, type TestContext, test } from "node:test";
 import fc from "fast-check";
-import { rejects } from "../log/log.contract.ts";
-import { temporaryFolder } from "../testing/fixtures.ts";
+import { temporaryFolder } from "../test/fixtures.ts";
+import { rejects } from "../test/log.contract.ts";
 import { type FileBlobStore, openFileBlobStore } from "./file-blob-store.ts";
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");

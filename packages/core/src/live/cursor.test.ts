@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import { applyEvent, CairnError, type CairnEvent, canonicalState, emptyState, type SpaceState } from "@cairn/protocol";
 import fc from "fast-check";
 import { openSpaceLog } from "../log/file-space-log.ts";
-import { afterwards, renamed, temporaryFolder, variedDraft } from "../testing/fixtures.ts";
+import { afterwards, renamed, temporaryFolder, variedDraft } from "../test/fixtures.ts";
 import { type CursorItem, conflate, runCursor, supersededKey } from "./cursor.ts";
 
 /** A reader as a client is one: it holds a state and a seq, and notices every gap. */

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { CairnError, canonicalState } from "@cairn/protocol";
 import fc from "fast-check";
-import { afterwards, renamed, temporaryFolder, variedDraft } from "../testing/fixtures.ts";
+import { afterwards, renamed, temporaryFolder, variedDraft } from "../test/fixtures.ts";
+import { describeSpaceLog, fold, readAll, rejects, titles } from "../test/log.contract.ts";
 import { type FileSpaceLog, openSpaceLog, type SpaceLogOptions } from "./file-space-log.ts";
-import { describeSpaceLog, fold, readAll, rejects, titles } from "./log.contract.ts";
 import { openSegmentFile } from "./segment.ts";
 
 async function opened(t: TestContext, folder: string, options?: SpaceLogOptions): Promise<FileSpaceLog> {

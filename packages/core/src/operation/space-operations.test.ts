@@ -4,8 +4,8 @@ import { describe, type TestContext, test } from "node:test";
 import { CairnError, type CairnEvent } from "@cairn/protocol";
 import fc from "fast-check";
 import { type FileSpaceLog, openSpaceLog } from "../log/file-space-log.ts";
-import { readAll, rejects } from "../log/log.contract.ts";
-import { afterwards, renamed, temporaryFolder } from "../testing/fixtures.ts";
+import { afterwards, renamed, temporaryFolder } from "../test/fixtures.ts";
+import { readAll, rejects } from "../test/log.contract.ts";
 import { SpaceOperations } from "./space-operations.ts";
 
 async function make(t: TestContext): Promise<{ log: FileSpaceLog; operations: SpaceOperations; errors: unknown[] }> {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { seededRandom } from "../random.ts";
 import { cameraCentre, composePoses, identityPose, invertPose, rotationAngle } from "../rotation/pose.ts";
-import { addOutliers, arcOfCameras, largestDifference, observe, randomPoints } from "../testing/scene.ts";
+import { addOutliers, arcOfCameras, largestDifference, observe, randomPoints } from "../test/scene.ts";
 import { estimateAbsolutePose } from "./estimate.ts";
 import { ThreePointSolver } from "./p3p.ts";
 import { refineAbsolutePose } from "./refine.ts";

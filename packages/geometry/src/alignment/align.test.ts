@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { randomNormal, seededRandom } from "../random.ts";
 import { rotationAngle, transformPoint } from "../rotation/pose.ts";
-import { largestDifference, lookAt, randomPoints, randomRotation } from "../testing/scene.ts";
+import { largestDifference, lookAt, randomPoints, randomRotation } from "../test/scene.ts";
 import { alignPoints, alignPointsRobust } from "./align.ts";
 import { invertSimilarity, type Similarity3, transformPoints, transformPose } from "./similarity.ts";
 

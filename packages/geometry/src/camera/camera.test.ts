@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { identityPose, poseFromRotation } from "../rotation/pose.ts";
-import { largestDifference } from "../testing/scene.ts";
+import { largestDifference } from "../test/scene.ts";
 import { calibrationFromParams, paramsFromCalibration, scaleCalibration } from "./calibration.ts";
 import {
   normalisedFromPixels,

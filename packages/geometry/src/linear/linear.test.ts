@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { seededRandom } from "../random.ts";
-import { largestDifference } from "../testing/scene.ts";
+import { largestDifference } from "../test/scene.ts";
 import { factorCholesky, invertLower, solveCholesky } from "./cholesky.ts";
 import { symmetricEigen } from "./eigen.ts";
 import { solveGaussian } from "./gaussian.ts";

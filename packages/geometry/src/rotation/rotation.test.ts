@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { seededRandom } from "../random.ts";
-import { largestDifference, randomRotation } from "../testing/scene.ts";
+import { largestDifference, randomRotation } from "../test/scene.ts";
 import { rotationFromVector, vectorFromRotation } from "./exponential.ts";
 import {
   cameraCentre,

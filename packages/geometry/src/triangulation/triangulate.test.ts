@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../random.ts";
 import { cameraCentre } from "../rotation/pose.ts";
-import { arcOfCameras, largestDifference, lookAt, observe, randomPoints } from "../testing/scene.ts";
+import { arcOfCameras, largestDifference, lookAt, observe, randomPoints } from "../test/scene.ts";
 import { Triangulator, type Views } from "./triangulate.ts";
 
 /** One point seen by cameras 0…n − 1. */

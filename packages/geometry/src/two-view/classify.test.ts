@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { seededRandom } from "../random.ts";
 import { rotationFromVector } from "../rotation/exponential.ts";
 import { poseFromRotation, relativePose, rotationAngle } from "../rotation/pose.ts";
-import { addOutliers, largestDifference, lookAt, observe, randomPoints, randomRotation } from "../testing/scene.ts";
+import { addOutliers, largestDifference, lookAt, observe, randomPoints, randomRotation } from "../test/scene.ts";
 import { classifyTwoView } from "./classify.ts";
 import { decomposeHomography, homographyFromPlane } from "./plane-pose.ts";
 import { estimateRelativePose } from "./relative-pose.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../random.ts";
 import { poseFromRotation, relativePose, rotationAngle } from "../rotation/pose.ts";
-import { addOutliers, largestDifference, lookAt, observe, randomPoints, randomRotation } from "../testing/scene.ts";
+import { addOutliers, largestDifference, lookAt, observe, randomPoints, randomRotation } from "../test/scene.ts";
 import { essentialFromPose, sampsonSquare } from "./essential.ts";
 import { FivePointSolver } from "./five-point.ts";
 import { estimateHomography } from "./homography.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { alignmentDistances, alignPoints, cameraCentre, poseFromQuaternion } from "@cairn/geometry";
 import { CairnError, type PosedCamera, type Verdict } from "@cairn/protocol";
-import { arc, type Shot, type Synthetic, shuffled, syntheticPhotos } from "../testing/synthetic.ts";
+import { arc, type Shot, type Synthetic, shuffled, syntheticPhotos } from "../test/synthetic.ts";
 import { EngineCore, type JobOptions } from "./engine-core.ts";
 
 const FREE: JobOptions = { stop: () => {}, progress: () => {} };

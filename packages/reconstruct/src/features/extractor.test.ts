@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
+import { dataset, decode, discs, epipolarDistance, type Point, photograph, randoms } from "../test/photos.ts";
 import { gaussianKernel, openExtractor } from "./extractor.ts";
 import { decodeFeatures, encodeFeatures, type Features } from "./features.ts";
 import { Kernel } from "./kernel.ts";
 import { openMatcher } from "./matcher.ts";
 import { BLURRED_SHARPNESS, DARK_BRIGHTNESS } from "./quality.ts";
-import { dataset, decode, discs, epipolarDistance, type Point, photograph, randoms } from "./test/photos.ts";
 
 const extractor = openExtractor();
 const matcher = openMatcher();

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { discs, photograph } from "../test/photos.ts";
 import { openExtractor } from "./extractor.ts";
 import { encodeFeatures } from "./features.ts";
 import { openFrontEnd } from "./front-end.ts";
 import { openMatcher } from "./matcher.ts";
-import { discs, photograph } from "./test/photos.ts";
 
 test("threads give what one thread gives, share their arrays and can be stopped", async () => {
   const surface = discs(500, 260, 9);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { randoms } from "../test/photos.ts";
 import { type Descriptors, openMatcher } from "./matcher.ts";
-import { randoms } from "./test/photos.ts";
 
 const matcher = openMatcher();
 

@@ -4,7 +4,7 @@ import { request } from "node:http";
 import { connect } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { CairnError, encodeImageFrame, type ImageReceipt, MAX_MESSAGE_BYTES } from "@cairn/protocol";
-import { openDoor, RawClient, renamed, type TestDoor } from "./live-testing.ts";
+import { openDoor, RawClient, renamed, type TestDoor } from "../test/live-door.ts";
 
 const RECEIPT: ImageReceipt = {
   image: "0b0f8a3e-6d5c-4c3e-9b1a-2f3c4d5e6f70",

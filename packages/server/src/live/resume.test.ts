@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { applyEvent, canonicalState } from "@cairn/protocol";
-import { openDoor, RawClient, renamed, type TestDoor } from "./live-testing.ts";
+import { openDoor, RawClient, renamed, type TestDoor } from "../test/live-door.ts";
 
 describe("resume (docs/spec/live.md)", () => {
   let house: TestDoor;

@@ -6,8 +6,8 @@ import { describe, test } from "node:test";
 import { type ConnectOptions, SpaceConnection } from "@cairn/client";
 import { CairnError, canonicalState, type EventDraft, type ImageReceipt } from "@cairn/protocol";
 import { WebSocket } from "ws";
+import { openDoor, renamed, type TestDoor } from "../test/live-door.ts";
 import type { LiveContext } from "./live-context.ts";
-import { openDoor, renamed, type TestDoor } from "./live-testing.ts";
 
 const IMAGE = "0b0f8a3e-6d5c-4c3e-9b1a-2f3c4d5e6f70";
 const QUICK = { firstMs: 2, maxMs: 20 };

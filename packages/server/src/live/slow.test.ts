@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { applyEvent, canonicalState, decodeBlobFrame, type EventDraft, emptyState } from "@cairn/protocol";
-import { openDoor, RawClient, renamed } from "./live-testing.ts";
+import { openDoor, RawClient, renamed } from "../test/live-door.ts";
 
 const IMAGE = "0b0f8a3e-6d5c-4c3e-9b1a-2f3c4d5e6f70";
 /** About 1 KB a piece, so that publishing is quick to weigh. */

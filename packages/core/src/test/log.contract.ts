@@ -12,8 +12,8 @@ import {
   type SpaceState,
 } from "@cairn/protocol";
 import fc from "fast-check";
-import { renamed, variedDraft } from "../testing/fixtures.ts";
-import type { SpaceLog } from "./space-log.ts";
+import type { SpaceLog } from "../log/space-log.ts";
+import { renamed, variedDraft } from "./fixtures.ts";
 
 /** A log that is empty at first; `reopen` closes it and opens the same one again. */
 export type LogUnderTest = { log: SpaceLog; reopen(): Promise<SpaceLog> };

@@ -61,7 +61,7 @@ export function randoms(seed: number): () => number {
 
 /** The folder of a reference set; undefined where it is not at hand. */
 export function dataset(name: string): URL | undefined {
-  const beside = fileURLToPath(new URL("../../../../../../shared/datasets/", import.meta.url));
+  const beside = fileURLToPath(new URL("../../../../../shared/datasets/", import.meta.url));
   const path = `${process.env.CAIRN_DATASETS ?? beside}/${name}/`;
   return existsSync(path) ? new URL(`file://${path}`) : undefined;
 }

@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { type Core, openCore, type Space } from "@cairn/core";
 import type { EventDraft, ServerMessage } from "@cairn/protocol";
 import { type ClientOptions, WebSocket } from "ws";
-import { attachLive, type LiveDoor } from "./attach-live.ts";
-import type { LiveContext } from "./live-context.ts";
+import { attachLive, type LiveDoor } from "../live/attach-live.ts";
+import type { LiveContext } from "../live/live-context.ts";
 
 export type TestDoor = {
   core: Core;
