@@ -11,15 +11,15 @@ import { root } from "./root.mjs";
 const LEVEL = {
   protocol: 0,
   geometry: 0,
-  sample: 0, //
+  sample: 0,
   formats: 1,
   images: 1,
-  client: 1, //
+  client: 1,
   reconstruct: 2,
-  viewer: 2, //
+  viewer: 2,
   core: 3,
-  web: 3, //
-  server: 4, //
+  web: 3,
+  server: 4,
   cli: 5,
 };
 
@@ -47,7 +47,8 @@ for (const name of readdirSync(join(root, "packages"))) {
   }
   for (const file of files(join(folder, "src"))) {
     const where = relative(root, file);
-    const allowed = /\.test\.tsx?$|\/test\/|\.contract\.ts$/.test(file) || name === "web" ? forTests : own;
+    const isTest = /\.test\.tsx?$|\/test\//.test(file);
+    const allowed = isTest || name === "web" ? forTests : own;
     for (const [, , ...found] of readFileSync(file, "utf8").matchAll(IMPORT)) {
       const specifier = found.find(Boolean);
       if (specifier.startsWith("node:") || specifier.includes("${")) continue; // the latter: a program in a string
@@ -55,6 +56,7 @@ for (const name of readdirSync(join(root, "packages"))) {
       else if (specifier.startsWith(".")) {
         const target = resolve(dirname(file), specifier);
         if (!target.startsWith(folder)) problems.push(`${where}: reaches out of its package by ${specifier}`);
+        if (!isTest && target.includes("/test/")) problems.push(`${where}: imports ${specifier}, which is for tests`);
       } else {
         const parts = specifier.split("/");
         const dependency = specifier.startsWith("@") ? parts.slice(0, 2).join("/") : parts[0];

@@ -18,7 +18,7 @@ export type UploadOptions = Partial<PhotoFacts> & {
   via?: "auto" | "http" | "tus" | "live";
 };
 
-export type UploadsOptions = {
+type UploadsOptions = {
   api: CairnApi;
   space: SpaceId;
   parallel: number;

@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { CairnError } from "@cairn/protocol";
 import type { FromChild, JobKind, Results, ToChild } from "./contract.ts";
 
-export type DecodeProcessOptions = {
+type DecodeProcessOptions = {
   /** Module to run in the process. */
   entry: URL;
   /** Longest a job may take; then the process is killed and the job refused. */

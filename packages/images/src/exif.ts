@@ -2,7 +2,7 @@
 import type { Gps, TimeNs } from "@cairn/protocol";
 import ExifReader from "exifreader";
 
-export type ExifFacts = {
+type ExifFacts = {
   focalPx?: number;
   gps?: Gps;
   capturedNs?: TimeNs;

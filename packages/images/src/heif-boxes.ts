@@ -4,7 +4,7 @@
  */
 const MAX_BOXES = 10_000;
 
-export type HeifDeclaration = {
+type HeifDeclaration = {
   /** Pixels of the largest picture; 0 when none is declared. */
   pixels: number;
   /** The colours are Display P3: libheif hands them out as they are. */

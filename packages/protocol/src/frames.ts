@@ -7,7 +7,7 @@ import type { ImageHead } from "./live.ts";
 export const MAX_MESSAGE_BYTES = 16 * 2 ** 20;
 
 /** First byte of a binary frame. */
-export const FRAME = { image: 1, blob: 2 } as const;
+const FRAME = { image: 1, blob: 2 } as const;
 
 /** `[1][u32 LE length of head][head, JSON][bytes]` */
 export function encodeImageFrame(head: ImageHead, bytes: Uint8Array): Uint8Array {

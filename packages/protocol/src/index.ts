@@ -23,7 +23,6 @@ export {
   decodeImageFrame,
   encodeBlobFrame,
   encodeImageFrame,
-  FRAME,
   MAX_MESSAGE_BYTES,
 } from "./frames.ts";
 export { checkSpaceId, Digest, Id, Seq, type SpaceId, TimeNs } from "./ids.ts";

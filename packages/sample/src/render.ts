@@ -13,7 +13,7 @@ const SUN = [-0.704, 0.529, 0.474] as const; // unit, towards it
 const SUN_LIGHT = [3.5, 2.72, 1.9] as const;
 const GATHER = 40; // rays per vertex
 
-export type Tile = { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
+type Tile = { readonly x: number; readonly y: number; readonly width: number; readonly height: number };
 
 const sky = new Float64Array(3);
 
@@ -189,7 +189,7 @@ export function renderTile(scene: Scene, camera: Camera, tile: Tile, scale = 1, 
 }
 
 /** Unit world direction through a point of the picture, pixels. */
-export function directionAt({ R }: Camera, u: number, v: number): [number, number, number] {
+function directionAt({ R }: Camera, u: number, v: number): [number, number, number] {
   const x = (u - WIDTH / 2) / FOCAL_PX;
   const y = (v - HEIGHT / 2) / FOCAL_PX;
   const length = Math.sqrt(x * x + y * y + 1);

@@ -12,7 +12,7 @@ export interface PointSink {
   dispose(): void;
 }
 
-export type GenerationsOptions<Sink extends PointSink> = {
+type GenerationsOptions<Sink extends PointSink> = {
   createSink(generation: number): Sink;
   /** After points were appended to, or another generation became, the shown one. */
   onChange(change: "appended" | "switched"): void;

@@ -5,7 +5,7 @@ import { useEffect, useState } from "react";
 import { takeArrival, Uploads } from "./uploads.ts";
 import { inWords } from "./words.ts";
 
-export type OpenSpace = {
+type OpenSpace = {
   connection: SpaceConnection;
   uploads: Uploads;
   status: Status;

@@ -14,7 +14,7 @@ export function inWords(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-export type PhotoStatus = {
+type PhotoStatus = {
   kind: "working" | "queued" | "placed" | "waiting" | "unused";
   text: string;
   /** For the photographer. */

@@ -94,7 +94,7 @@ function hex(value: number): string {
   return value.toString(16).padStart(CRC_LENGTH, "0");
 }
 
-export type Damage = {
+type Damage = {
   /** The batch that was being written when the power went; nobody was told that it is there. */
   kind: "torn" | "corrupt";
   /** Seq of the first event that cannot be read. */
@@ -102,7 +102,7 @@ export type Damage = {
   offset: number;
 };
 
-export type Scan = {
+type Scan = {
   /** Seq and end offset of the last event that counts; what follows it is `damage`. */
   seq: Seq;
   endOffset: number;

@@ -15,7 +15,7 @@ const STEP_BYTES = 2 ** 16;
 
 const SUFFIX = ".log";
 
-export function segmentName(first: Seq): string {
+function segmentName(first: Seq): string {
   return `${String(first).padStart(16, "0")}${SUFFIX}`;
 }
 

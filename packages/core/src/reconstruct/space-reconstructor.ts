@@ -13,7 +13,7 @@ import { Bell } from "./turn.ts";
 
 const RETRY_MS = 1000;
 
-export type SpaceWork = {
+type SpaceWork = {
   readonly space: Space;
   readonly blobs: BlobStore;
   readonly openEngine: () => Promise<Engine>;

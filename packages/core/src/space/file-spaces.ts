@@ -17,7 +17,7 @@ import { SpaceOperations } from "../operation/space-operations.ts";
 import { deleteSpaceFolder, findSpaces, logFolder, makeSpaceFolder, spaceFolder } from "./space-folder.ts";
 import type { NewSpace, Space, SpaceSummary, Spaces } from "./spaces.ts";
 
-export type SpacesOptions = {
+type SpacesOptions = {
   log?: SpaceLogOptions;
   /** Told what went wrong where nobody asked: expiry, a listener, a bug in an operation. */
   onError: (context: string, error: unknown) => void;

@@ -16,7 +16,7 @@ import type { SpaceLog } from "../log/space-log.ts";
 import { renamed, variedDraft } from "./fixtures.ts";
 
 /** A log that is empty at first; `reopen` closes it and opens the same one again. */
-export type LogUnderTest = { log: SpaceLog; reopen(): Promise<SpaceLog> };
+type LogUnderTest = { log: SpaceLog; reopen(): Promise<SpaceLog> };
 
 export function describeSpaceLog(name: string, make: (t: TestContext) => Promise<LogUnderTest>): void {
   describe(`SpaceLog: ${name}`, () => {

@@ -5,7 +5,7 @@ import { type Random, randomNormal } from "../random.ts";
 import { retractPose } from "../rotation/pose.ts";
 import { arcOfCameras, randomPoints } from "./scene.ts";
 
-export type BundleScene = { problem: BundleProblem; truth: { poses: Float64Array; points: Float64Array } };
+type BundleScene = { problem: BundleProblem; truth: { poses: Float64Array; points: Float64Array } };
 
 /** Cameras on an arc around a box of points; each point is seen by about `share` of them. */
 export function bundleScene(

@@ -13,7 +13,7 @@ import { homographyFromPlane, type PlanePose } from "./plane-pose.ts";
 export const ON_PLANE = 1;
 export const OFF_PLANE = 2;
 
-export type RefinePlaneOptions = {
+type RefinePlaneOptions = {
   /** Residuals (normalised) well above this lose their weight. */
   readonly scale: number;
   /** `[n]` `ON_PLANE`, `OFF_PLANE` or 0 for a match that does not count. */

@@ -19,7 +19,7 @@ export interface Extractor {
   extract(rgb: Uint8Array, widthPx: number, heightPx: number, options?: ExtractOptions): Features;
 }
 
-export const DEFAULT_MAX_FEATURES = 3000;
+const DEFAULT_MAX_FEATURES = 3000;
 const MOST_PIXELS = 1 << 24;
 
 // Lowe's values; the threshold is COLMAP's (0.02 / 3).

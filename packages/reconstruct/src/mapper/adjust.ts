@@ -10,7 +10,7 @@ import { FOCAL_RANGE, type Lens, MAX_DISTORTION } from "./lens.ts";
 import type { Scene } from "./scene.ts";
 import type { Track } from "./tracks.ts";
 
-export type AdjustOptions = {
+type AdjustOptions = {
   readonly iterations: number;
   /** Views whose poses move; all others stay and only the points that these see move. All when left out. */
   readonly free?: ReadonlySet<number>;

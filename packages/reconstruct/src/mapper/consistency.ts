@@ -9,9 +9,11 @@ import type { Scene } from "./scene.ts";
 /** Share of a pair's matches that must lie on the epipolar lines of the poses. */
 const MIN_CONSISTENT = 0.3;
 const EPIPOLAR_ERROR_PX = 6;
+/** Near enough to count as explained, where two scenes are compared. */
+const CLOSE_ERROR_PX = 1.5;
 
 /** Share, 0…1, of a pair's verified matches that the two poses bear out. Both views must have one. */
-export function consistentShare(scene: Scene, pair: Pair, errorPx = EPIPOLAR_ERROR_PX): number {
+function consistentShare(scene: Scene, pair: Pair, errorPx = EPIPOLAR_ERROR_PX): number {
   const { a, b, kept } = pair;
   const p = relativePose(scene.pose(a), scene.pose(b));
   const limit = ((2 * errorPx) / (scene.focal(a) + scene.focal(b))) ** 2;
@@ -71,18 +73,4 @@ export function explainedMatches(scene: Scene, pairs: readonly Pair[]): number {
     explained += (consistentShare(scene, pair, CLOSE_ERROR_PX) * pair.kept.length) / 2;
   }
   return explained;
-}
-
-const CLOSE_ERROR_PX = 1.5;
-
-/** Share, 0…1, of the matches between posed views that their poses tear. */
-export function tornShare(scene: Scene, pairs: readonly Pair[]): number {
-  let torn = 0;
-  let total = 0;
-  for (const pair of pairs) {
-    if (!scene.isPosed(pair.a) || !scene.isPosed(pair.b)) continue;
-    torn += ((1 - consistentShare(scene, pair)) * pair.kept.length) / 2;
-    total += pair.kept.length / 2;
-  }
-  return total === 0 ? 0 : torn / total;
 }

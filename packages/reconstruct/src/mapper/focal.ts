@@ -10,7 +10,7 @@ import { type Pair, pairSeed } from "./pair.ts";
 import type { Scene } from "./scene.ts";
 
 /** Tried focal lengths as parts of the long side: evenly spaced in the logarithm. */
-export const FOCAL_STEPS = [0.5, 0.58, 0.68, 0.79, 0.92, 1.07, 1.25, 1.46, 1.7, 1.98] as const;
+const FOCAL_STEPS = [0.5, 0.58, 0.68, 0.79, 0.92, 1.07, 1.25, 1.46, 1.7, 1.98] as const;
 const TIGHT_ERROR_PX = 0.7;
 const STRONGEST = 6;
 const MIN_MATCHES = 60;

@@ -58,7 +58,7 @@ export function startScene(scene: Scene, pair: Pair, { lenses, certain, stop }: 
   return false;
 }
 
-export function pointCount(scene: Scene): number {
+function pointCount(scene: Scene): number {
   let count = 0;
   for (const track of scene.tracks.all()) if (track.point) count++;
   return count;

@@ -128,7 +128,7 @@ function presentable(scene: Scene, track: Track): boolean {
 }
 
 /** Positions and colours of points; a colour is the median over the photos that see the point, channel by channel. */
-export function pointsOf(scene: Scene, tracks: readonly Track[]): Points {
+function pointsOf(scene: Scene, tracks: readonly Track[]): Points {
   const positions = new Float32Array(tracks.length * 3);
   const colors = new Uint8Array(tracks.length * 3);
   for (const [index, track] of tracks.entries()) {

@@ -25,10 +25,10 @@ import { sparseModelOf } from "./sparse-model.ts";
 import type { Standing } from "./verdict.ts";
 import { Lenses, makeView, type View } from "./view.ts";
 
-export type MapperOptions = { readonly seed: number };
+type MapperOptions = { readonly seed: number };
 
 /** Matches of a new photo with an earlier one: `[m, 2]`, the earlier photo's feature first. */
-export type Candidate = { readonly other: number; readonly matches: Int32Array };
+type Candidate = { readonly other: number; readonly matches: Int32Array };
 
 /** With the focal length known a match lies this near its epipolar line, decoded pixels. */
 const PAIR_ERROR_PX = 2;

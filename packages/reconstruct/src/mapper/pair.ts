@@ -12,7 +12,7 @@
 import { estimateHomography, estimateRelativePose, seededRandom } from "@cairn/geometry";
 import type { Scene } from "./scene.ts";
 
-export type PairKind = "rotation" | "planar" | "general";
+type PairKind = "rotation" | "planar" | "general";
 
 export type Pair = {
   /** Views, `a < b`. */
@@ -31,7 +31,7 @@ export type Pair = {
   readonly focals: readonly [number, number];
 };
 
-export const MIN_INLIERS = 25;
+const MIN_INLIERS = 25;
 const MIN_INLIER_SHARE = 0.3;
 const DEGENERATE = 0.9;
 const ROTATION_ANGLE_RAD = (1 * Math.PI) / 180;
@@ -82,7 +82,7 @@ export function verifyPair(
 }
 
 /** The rays of both sides of each match, `[m, 2]` each. */
-export function matchedRays(
+function matchedRays(
   raysA: Float64Array,
   raysB: Float64Array,
   matches: Int32Array,

@@ -19,7 +19,7 @@ const RULES = {
 
 export type RegistrationRule = keyof typeof RULES;
 
-export type Correspondence = { readonly feature: number; readonly track: Track };
+type Correspondence = { readonly feature: number; readonly track: Track };
 
 export function correspondences(scene: Scene, view: number): Correspondence[] {
   const found: Correspondence[] = [];

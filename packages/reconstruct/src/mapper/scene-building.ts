@@ -13,7 +13,7 @@ const STARTS = 3;
 const MERGE_ERROR_PX = 4;
 
 /** A scene with these photos and tracks and no poses. @param calibrations `[lenses, 6]` */
-export function emptyScene(views: readonly View[], pairs: readonly Pair[], calibrations: Float64Array): Scene {
+function emptyScene(views: readonly View[], pairs: readonly Pair[], calibrations: Float64Array): Scene {
   const scene = new Scene(views);
   scene.calibrations = calibrations.slice();
   for (const view of views) scene.addView(view);

@@ -4,7 +4,7 @@ import type { Scene } from "./scene.ts";
 import type { Track } from "./tracks.ts";
 
 /** Rays closer than this say little about depth. */
-export const MIN_ANGLE_RAD = (1.5 * Math.PI) / 180;
+const MIN_ANGLE_RAD = (1.5 * Math.PI) / 180;
 /** A point this many times farther than the median is noise between nearly parallel rays. */
 const MAX_RELATIVE_DEPTH = 50;
 

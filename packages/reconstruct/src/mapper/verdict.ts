@@ -29,7 +29,7 @@ function reasonToWait(view: View, viewCount: number, standing: Standing | undefi
 }
 
 /** What is wrong with the picture itself, where that is why it has no pose. */
-export function poorPicture({ features }: View): Reason | undefined {
+function poorPicture({ features }: View): Reason | undefined {
   if (features.count >= FEW_FEATURES && features.sharpness >= BLURRED_SHARPNESS) return undefined;
   if (features.brightness < DARK_BRIGHTNESS) return "dark";
   if (features.sharpness < BLURRED_SHARPNESS) return "blurred";

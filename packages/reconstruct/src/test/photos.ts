@@ -3,10 +3,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 
-export type Rgb = { readonly rgb: Uint8Array; readonly widthPx: number; readonly heightPx: number };
+type Rgb = { readonly rgb: Uint8Array; readonly widthPx: number; readonly heightPx: number };
 
 /** A surface to photograph: grey, 0 to 1, at any place; smooth enough to be sampled at whole pixels. */
-export type Surface = (x: number, y: number) => number;
+type Surface = (x: number, y: number) => number;
 
 /** Overlapping soft discs of many sizes at seeded places. */
 export function discs(count: number, sizePx: number, seed: number): Surface {

@@ -17,8 +17,8 @@ export type Shot = {
   readonly features?: number;
 };
 
-export const WIDTH_PX = 1200;
-export const HEIGHT_PX = 800;
+const WIDTH_PX = 1200;
+const HEIGHT_PX = 800;
 const POINTS = 900;
 const NOISE_PX = 0.3;
 /** Share of the matches of a pair that are wrong. */
@@ -32,7 +32,7 @@ export type Synthetic = {
   readonly truth: readonly { readonly rows: readonly [Vec, Vec, Vec]; readonly eye: Vec }[];
 };
 
-export type SyntheticOptions = {
+type SyntheticOptions = {
   /** Of the photo as decoded. */
   readonly focalPx?: number;
   readonly seed?: number;

@@ -26,7 +26,7 @@ export type FromWorker =
   | { readonly type: "failed"; readonly id: number; readonly error: WireError };
 
 /** An error as it crosses: structured clone loses the class and the fields of a `CairnError`. */
-export type WireError = {
+type WireError = {
   readonly name: string;
   readonly message: string;
   readonly stack?: string | undefined;

@@ -7,7 +7,7 @@ import { type Transferable, Worker } from "node:worker_threads";
 import { CairnError } from "@cairn/protocol";
 import { type FromWorker, fromWire, type JobInput, type JobMap, type JobResult, type ToWorker } from "./contract.ts";
 
-export type RunOptions = {
+type RunOptions = {
   /** Moved to the worker: cannot be read here any more. */
   readonly move?: readonly Transferable[];
   readonly signal?: AbortSignal;

@@ -23,7 +23,7 @@ import { sendError } from "./errors.ts";
 import { MAX_JSON_BYTES, parseJson } from "./json-body.ts";
 import { rateLimit } from "./rate-limit.ts";
 
-export type AppOptions = {
+type AppOptions = {
   log: FastifyBaseLogger;
   /** Requests a second from one address, and at once (GEN-25). */
   rate?: { perSecond: number; burst: number };

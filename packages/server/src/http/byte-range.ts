@@ -1,5 +1,5 @@
 /** `Range: bytes=a-b`, one range (RFC 9110 §14). */
-export type ByteRange = { start: number; end: number };
+type ByteRange = { start: number; end: number };
 
 /** `end` is exclusive. `undefined`: send it whole; `"unsatisfiable"`: 416. Several ranges are answered whole, as allowed. */
 export function parseRange(header: string | undefined, sizeBytes: number): ByteRange | "unsatisfiable" | undefined {

@@ -1,5 +1,5 @@
 /** GEN-25: a token bucket for each address; 500 requests a second, 2000 at once. */
-export type RateLimit = {
+type RateLimit = {
   /** Takes one; false when there is none. */
   take(address: string): boolean;
 };

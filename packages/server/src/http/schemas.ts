@@ -89,7 +89,7 @@ export const ImageShape = Type.Object({
   verdict: Type.Optional(Verdict),
 });
 
-export const EventShape = Type.Object({
+const EventShape = Type.Object({
   seq: Seq,
   timeNs: TimeNs,
   type: Type.String({ description: "As in docs/spec/log.md." }),

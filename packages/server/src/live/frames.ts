@@ -2,13 +2,13 @@
  * WebSocket frames as a server writes them (RFC 6455, 5.2: unmasked, uncompressed). Framing ourselves lets one Buffer
  * serve every socket: measured, that and writing less often is most of what fan-out costs.
  */
-export type Opcode = 1 | 2;
+type Opcode = 1 | 2;
 
 /** A whole message, ready to write: one frame, or fragments between which control frames may slip in. */
 export type Message = readonly Buffer[];
 
 /** Longest payload of one frame: what must be written before another look at the socket's room. */
-export const FRAGMENT_BYTES = 64 * 1024;
+const FRAGMENT_BYTES = 64 * 1024;
 
 export function textMessage(text: string): Message {
   return frameMessage(1, Buffer.from(text));

@@ -24,7 +24,7 @@ export function parseObject(utf8: Uint8Array, maxBytes: number, maxDepth: number
 }
 
 /** Counts brackets outside of strings; what is not JSON may be counted wrong, and is refused by the parser. */
-export function deeperThan(utf8: Uint8Array, maxDepth: number): boolean {
+function deeperThan(utf8: Uint8Array, maxDepth: number): boolean {
   let depth = 0;
   let quoted = false;
   for (let i = 0; i < utf8.length; i++) {

@@ -2,7 +2,7 @@
 import type { Core, Space } from "@cairn/core";
 import type { Id, ImageHead, ImageReceipt, SpaceId } from "@cairn/protocol";
 
-export interface LiveLog {
+interface LiveLog {
   warn(facts: object, message: string): void;
   error(facts: object, message: string): void;
 }

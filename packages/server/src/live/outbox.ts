@@ -6,7 +6,7 @@
 import type { Socket } from "node:net";
 import { type Message, messageBytes } from "./frames.ts";
 
-export type OutboxLimits = { highWaterBytes: number; signalBytes: number };
+type OutboxLimits = { highWaterBytes: number; signalBytes: number };
 
 /** Replies are bounded by the rate of requests; a client that asks and never reads passes this and is let go. */
 const REPLY_BYTES = 2 * 2 ** 20;
