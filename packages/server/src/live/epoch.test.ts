@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { canonicalState } from "@cairn/protocol";
-import { openDoor, RawClient, renamed } from "./live-testing.ts";
+import { openDoor, RawClient, renamed } from "../test/live-door.ts";
 
 /** Folders, and the doors over them: hooks run in the order in which they are added, so each door closes first. */
 function places(t: TestContext) {

@@ -17,7 +17,7 @@ import {
   type ImageReceipt,
   type SpaceState,
 } from "@cairn/protocol";
-import { RawClient } from "../live/live-testing.ts";
+import { RawClient } from "./live-door.ts";
 import { startProcess } from "./start-process.ts";
 
 const PHOTOS = ["01", "02", "03", "04", "05", "06", "07"];
