@@ -189,4 +189,6 @@ class LossyFileSystem(Operations):
 
 
 if __name__ == "__main__":
-    FUSE(LossyFileSystem(sys.argv[1]), sys.argv[2], foreground=True, nothreads=True, direct_io=True)
+    # The kernel must not remember names across a power cut: after a real one it does not either.
+    forget = {"entry_timeout": 0, "negative_timeout": 0, "attr_timeout": 0}
+    FUSE(LossyFileSystem(sys.argv[1]), sys.argv[2], foreground=True, nothreads=True, direct_io=True, **forget)

@@ -53,7 +53,8 @@ export async function cutPower(cuts: number, ...args: string[]): Promise<Found> 
       while ((await stat(mounted)) && !(await hasCut(folder, cut)))
         await new Promise((resolve) => setTimeout(resolve, 5));
       found = await compare(dataDir, lines);
-      if (found.lost.length > 0) break;
+      // What is damaged is found before it is missed: the writer could not go on from here.
+      if (found.lost.length > 0 || found.problems.length > 0) break;
     }
     assert.ok(found);
     return found;
