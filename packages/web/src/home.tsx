@@ -3,8 +3,8 @@ import type { CairnApi, SpaceInfo } from "@cairn/client";
 import { nsToMs } from "@cairn/protocol";
 import { type JSX, useCallback, useEffect, useRef, useState } from "react";
 import { DropVeil, useDrop } from "./drop.tsx";
-import { ACCEPT } from "./files.ts";
 import { Icon, Mark } from "./icons.tsx";
+import { PhotoPicker } from "./photo-picker.tsx";
 import { spaceHash } from "./route.ts";
 import { type Arrival, announceArrival } from "./uploads.ts";
 import { count, inWords } from "./words.ts";
@@ -59,15 +59,7 @@ export function Home({ api }: { api: CairnApi }): JSX.Element {
           <strong>Drop your photos here</strong>
           <span>Or choose or paste them. Ten to fifty that overlap, from different places.</span>
         </button>
-        <input
-          ref={picker}
-          type="file"
-          accept={ACCEPT}
-          multiple
-          hidden
-          aria-label="Choose photos"
-          onChange={({ target }) => target.files?.length && onFiles([...target.files])}
-        />
+        <PhotoPicker ref={picker} onFiles={onFiles} />
       </div>
       {problem && (
         <p className="problem" role="alert">

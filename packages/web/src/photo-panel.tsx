@@ -1,8 +1,8 @@
 /** Every photo and what became of it. A panel at the side; on a phone a sheet at the bottom. */
 import type { SpaceState } from "@cairn/protocol";
 import { type JSX, useRef } from "react";
-import { ACCEPT } from "./files.ts";
 import { Icon } from "./icons.tsx";
+import { PhotoPicker } from "./photo-picker.tsx";
 import type { Uploads } from "./uploads.ts";
 import { count, photoStatus, photosOf } from "./words.ts";
 
@@ -36,18 +36,7 @@ export function PhotoPanel(props: PhotoPanelProps): JSX.Element {
           <Icon name="plus" />
           Add
         </button>
-        <input
-          ref={picker}
-          type="file"
-          accept={ACCEPT}
-          multiple
-          hidden
-          aria-label="Choose photos"
-          onChange={({ target }) => {
-            if (target.files?.length) onFiles([...target.files]);
-            target.value = "";
-          }}
-        />
+        <PhotoPicker ref={picker} onFiles={onFiles} />
       </div>
       {open && (
         <ul className="photos">
