@@ -115,6 +115,7 @@ describe("COLMAP text", () => {
       { ...good, cameras: good.cameras.replace("1067", "many") },
       { ...good, images: good.images.replace("1 b.jpg", "9 b.jpg") },
       { ...good, images: good.images.replace("12.5 7.25", "12.5") },
+      { ...good, images: good.images.replace(/^1( \S+){4}/m, "1 0 0 0 0") },
       { ...good, points3D: good.points3D.replace(/^3 .*$/m, "") },
       { ...good, points3D: good.points3D.replace(/^1 .*$/m, "1 2 3") },
     ];

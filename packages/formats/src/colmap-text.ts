@@ -101,7 +101,8 @@ export function readColmapText(text: ColmapText): SparseModel {
     const [, qw, qx, qy, qz, tx, ty, tz] = numbers(words.slice(0, 8), 8, "images.txt", at + 1);
     const intrinsics = cameras.get(words[8] ?? "");
     const name = words.slice(9).join(" ");
-    if (!intrinsics || name === "") throw invalid("images.txt", at + 1);
+    const isRotation = Math.hypot(qw!, qx!, qy!, qz!) > 0;
+    if (!intrinsics || !isRotation || name === "") throw invalid("images.txt", at + 1);
     at++;
     const cells = (rows[at] ?? "").split(/\s+/).filter((cell) => cell !== "");
     if (cells.length % 3 !== 0) throw invalid("images.txt", at + 1);
