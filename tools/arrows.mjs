@@ -1,6 +1,7 @@
 /**
- * Holds the packages' imports against their package.json: an import needs a declared dependency, and every dependency
- * inside the workspace points downward. npm links all workspaces at the root, so nothing else would notice.
+ * Holds the packages' imports against their package.json: an import needs a declared dependency, a dependency an import,
+ * and every dependency inside the workspace points downward. npm links all workspaces at the root, so nothing else
+ * would notice.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
@@ -45,6 +46,7 @@ for (const name of readdirSync(join(root, "packages"))) {
     const target = dependency.match(/^@cairn\/(.+)$/)?.[1];
     if (target && LEVEL[target] >= LEVEL[name]) problems.push(`packages/${name}: depends upward on ${dependency}`);
   }
+  const unused = new Set(own);
   for (const file of files(join(folder, "src"))) {
     const where = relative(root, file);
     const isTest = /\.test\.tsx?$|\/test\//.test(file);
@@ -60,11 +62,13 @@ for (const name of readdirSync(join(root, "packages"))) {
       } else {
         const parts = specifier.split("/");
         const dependency = specifier.startsWith("@") ? parts.slice(0, 2).join("/") : parts[0];
+        if (!isTest) unused.delete(dependency);
         if (!allowed.has(dependency))
           problems.push(`${where}: imports ${dependency}, which its package.json does not name`);
       }
     }
   }
+  for (const dependency of unused) problems.push(`packages/${name}: names ${dependency}, which no source imports`);
 }
 
 for (const problem of problems) console.error(problem);
