@@ -38,6 +38,8 @@ export class FileSpaces implements Spaces {
   readonly #open = new Map<SpaceId, FileSpace>();
   /** Those whose files the disk does not give: they are there, and cannot be served. */
   readonly #unopened = new Map<SpaceId, CairnError>();
+  /** Spaces whose files are going: closing waits for them. */
+  readonly #ending = new Set<Promise<void>>();
   readonly #listeners: ((space: Space) => void)[] = [];
   #closed = false;
 
@@ -127,6 +129,7 @@ export class FileSpaces implements Spaces {
     this.#closed = true;
     await Promise.allSettled(this.#spaces.values());
     await Promise.all([...this.#open.values()].map((space) => space.close("server.stopping")));
+    await Promise.allSettled(this.#ending);
     this.#open.clear();
   }
 
@@ -177,6 +180,13 @@ export class FileSpaces implements Spaces {
   async #end(space: FileSpace | undefined, reason: "deleted" | "expired"): Promise<void> {
     if (!space || this.#open.get(space.id) !== space) return;
     this.#open.delete(space.id);
+    const ended = this.#endNow(space, reason);
+    this.#ending.add(ended);
+    await ended.finally(() => this.#ending.delete(ended));
+    this.#options.onDeleted?.();
+  }
+
+  async #endNow(space: FileSpace, reason: "deleted" | "expired"): Promise<void> {
     try {
       await space.close("space.closed", reason);
       await deleteSpaceFolder(this.#root, space.id);
@@ -185,7 +195,6 @@ export class FileSpaces implements Spaces {
     } finally {
       this.#spaces.delete(space.id);
     }
-    this.#options.onDeleted?.();
   }
 
   #tell(listener: (space: Space) => void, space: FileSpace): void {
