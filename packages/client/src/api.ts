@@ -14,6 +14,7 @@ import {
   type SpaceId,
   type SpaceSettings,
   type SpaceState,
+  type SpaceSummary,
   type TimeNs,
 } from "@cairn/protocol";
 
@@ -22,18 +23,6 @@ export type ApiOptions = {
   url: string;
   token?: string;
   fetch?: typeof globalThis.fetch;
-};
-
-export type SpaceInfo = {
-  id: SpaceId;
-  title: string;
-  createdNs: TimeNs;
-  expiresNs?: TimeNs;
-  images: number;
-  generation: number;
-  points: number;
-  head: Seq;
-  epoch: string;
 };
 
 export type PhotoFacts = {
@@ -59,22 +48,22 @@ export class CairnApi {
     this.#fetch = fetch ?? ((...args) => globalThis.fetch(...args));
   }
 
-  async spaces(options?: CallOptions): Promise<SpaceInfo[]> {
-    return (await this.#json<{ spaces: SpaceInfo[] }>("GET", "/v1/spaces", options)).spaces;
+  async spaces(options?: CallOptions): Promise<SpaceSummary[]> {
+    return (await this.#json<{ spaces: SpaceSummary[] }>("GET", "/v1/spaces", options)).spaces;
   }
 
   createSpace(
     space: { id?: SpaceId; title?: string; settings?: Partial<SpaceSettings>; expiresNs?: TimeNs } = {},
     options?: CallOptions,
-  ): Promise<SpaceInfo> {
+  ): Promise<SpaceSummary> {
     return this.#json("POST", "/v1/spaces", { ...options, json: space });
   }
 
-  space(id: SpaceId, options?: CallOptions): Promise<SpaceInfo> {
+  space(id: SpaceId, options?: CallOptions): Promise<SpaceSummary> {
     return this.#json("GET", spacePath(id), options);
   }
 
-  renameSpace(id: SpaceId, title: string, options?: CallOptions): Promise<SpaceInfo> {
+  renameSpace(id: SpaceId, title: string, options?: CallOptions): Promise<SpaceSummary> {
     return this.#json("PATCH", spacePath(id), { ...options, json: { title } });
   }
 

@@ -15,4 +15,4 @@ export {
   startReconstructor,
 } from "./reconstruct/reconstructor.ts";
 export { checkQuota } from "./space/quota.ts";
-export type { NewSpace, Space, SpaceSummary, Spaces } from "./space/spaces.ts";
+export type { NewSpace, Space, Spaces } from "./space/spaces.ts";

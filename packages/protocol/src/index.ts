@@ -38,5 +38,6 @@ export {
   type OperationState,
   type SegmentState,
   type SpaceState,
+  type SpaceSummary,
 } from "./state.ts";
 export { msToNs, nowNs, nsToMs } from "./time.ts";

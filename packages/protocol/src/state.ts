@@ -3,7 +3,7 @@
  * tests share it, so the same seq means the same state everywhere.
  */
 import type { CairnEvent, EventData, Verdict } from "./events.ts";
-import type { Id, Seq, TimeNs } from "./ids.ts";
+import type { Id, Seq, SpaceId, TimeNs } from "./ids.ts";
 
 export type ImageState = EventData<"image.added"> & { seq: Seq; addedNs: TimeNs; verdict?: Verdict };
 export type CameraState = EventData<"camera.posed">;
@@ -41,6 +41,20 @@ export type SpaceState = {
   generations: Record<number, GenerationState>;
   /** Every running operation and the last `ENDED_OPERATIONS` that ended. */
   operations: Record<Id, OperationState>;
+};
+
+/** A space in a list: its state in a few figures, as of `head`. */
+export type SpaceSummary = {
+  id: SpaceId;
+  title: string;
+  createdNs: TimeNs;
+  expiresNs?: TimeNs;
+  images: number;
+  /** The one that is shown, and how many points it has. */
+  generation: number;
+  points: number;
+  head: Seq;
+  epoch: string;
 };
 
 const ENDED_OPERATIONS = 50;

@@ -1,6 +1,6 @@
 /** The start screen: the sample, one's own photos, or a space that is already there. */
-import type { CairnApi, SpaceInfo } from "@cairn/client";
-import { nsToMs } from "@cairn/protocol";
+import type { CairnApi } from "@cairn/client";
+import { nsToMs, type SpaceSummary } from "@cairn/protocol";
 import { type JSX, useCallback, useEffect, useRef, useState } from "react";
 import { DropVeil, useDrop } from "./drop.tsx";
 import { Icon, Mark } from "./icons.tsx";
@@ -10,7 +10,7 @@ import { type Arrival, announceArrival } from "./uploads.ts";
 import { count, inWords } from "./words.ts";
 
 export function Home({ api }: { api: CairnApi }): JSX.Element {
-  const [spaces, setSpaces] = useState<SpaceInfo[]>();
+  const [spaces, setSpaces] = useState<SpaceSummary[]>();
   const [problem, setProblem] = useState<string>();
   const [busy, setBusy] = useState(false);
   const picker = useRef<HTMLInputElement>(null);

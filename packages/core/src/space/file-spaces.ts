@@ -8,6 +8,7 @@ import {
   nsToMs,
   type SpaceId,
   SpaceSettings,
+  type SpaceSummary,
   type TimeNs,
 } from "@cairn/protocol";
 import { createChannels } from "../channel/channels.ts";
@@ -15,7 +16,7 @@ import { makeFolder, storeError } from "../disk/disk.ts";
 import { type FileSpaceLog, openSpaceLog, type SpaceLogOptions } from "../log/file-space-log.ts";
 import { SpaceOperations } from "../operation/space-operations.ts";
 import { deleteSpaceFolder, findSpaces, logFolder, makeSpaceFolder, spaceFolder } from "./space-folder.ts";
-import type { NewSpace, Space, SpaceSummary, Spaces } from "./spaces.ts";
+import type { NewSpace, Space, Spaces } from "./spaces.ts";
 
 type SpacesOptions = {
   log?: SpaceLogOptions;

@@ -1,5 +1,5 @@
 /** A space is a place that people photograph: one log, its operations and its channels. */
-import type { Seq, SpaceId, SpaceSettings, TimeNs } from "@cairn/protocol";
+import type { SpaceId, SpaceSettings, SpaceSummary, TimeNs } from "@cairn/protocol";
 import type { Channels } from "../channel/channels.ts";
 import type { SpaceLog } from "../log/space-log.ts";
 import type { Operations } from "../operation/operations.ts";
@@ -10,18 +10,6 @@ export type NewSpace = {
   title?: string;
   settings?: Partial<SpaceSettings>;
   expiresNs?: TimeNs;
-};
-
-export type SpaceSummary = {
-  id: SpaceId;
-  title: string;
-  createdNs: TimeNs;
-  expiresNs?: TimeNs;
-  images: number;
-  generation: number;
-  points: number;
-  head: Seq;
-  epoch: string;
 };
 
 export interface Space {

@@ -2,7 +2,7 @@
  * Checks pairs against poses. Repetitive façades give pairs that pass the two-view test and are wrong; once poses are
  * known such a pair contradicts them: its matches leave the epipolar lines.
  */
-import { relativePose } from "@cairn/geometry";
+import { essentialFromPose, relativePose, sampsonSquare } from "@cairn/geometry";
 import type { Pair } from "./pair.ts";
 import type { Scene } from "./scene.ts";
 
@@ -15,31 +15,15 @@ const CLOSE_ERROR_PX = 1.5;
 /** Share, 0…1, of a pair's verified matches that the two poses bear out. Both views must have one. */
 function consistentShare(scene: Scene, pair: Pair, errorPx = EPIPOLAR_ERROR_PX): number {
   const { a, b, kept } = pair;
-  const p = relativePose(scene.pose(a), scene.pose(b));
+  const e = essentialFromPose(relativePose(scene.pose(a), scene.pose(b)));
   const limit = ((2 * errorPx) / (scene.focal(a) + scene.focal(b))) ** 2;
-  const [tx, ty, tz] = [p[3], p[7], p[11]];
-  const e = new Float64Array(9); // [t]× R
-  for (let j = 0; j < 3; j++) {
-    e[j] = ty * p[8 + j] - tz * p[4 + j];
-    e[3 + j] = tz * p[j] - tx * p[8 + j];
-    e[6 + j] = tx * p[4 + j] - ty * p[j];
-  }
   const raysA = scene.rays(a);
   const raysB = scene.rays(b);
   let agreeing = 0;
   for (let k = 0; k < kept.length; k += 2) {
-    const x = raysA[2 * kept[k]];
-    const y = raysA[2 * kept[k] + 1];
-    const u = raysB[2 * kept[k + 1]];
-    const v = raysB[2 * kept[k + 1] + 1];
-    const l0 = e[0] * x + e[1] * y + e[2];
-    const l1 = e[3] * x + e[4] * y + e[5];
-    const l2 = e[6] * x + e[7] * y + e[8];
-    const m0 = e[0] * u + e[3] * v + e[6];
-    const m1 = e[1] * u + e[4] * v + e[7];
-    const product = u * l0 + v * l1 + l2;
-    // Sampson distance
-    if (product * product <= limit * (l0 * l0 + l1 * l1 + m0 * m0 + m1 * m1)) agreeing++;
+    const i = 2 * kept[k];
+    const j = 2 * kept[k + 1];
+    if (sampsonSquare(e, raysA[i], raysA[i + 1], raysB[j], raysB[j + 1]) <= limit) agreeing++;
   }
   return agreeing / (kept.length / 2);
 }
