@@ -92,6 +92,18 @@ describe("the engine on synthetic photos", () => {
     });
   }
 
+  test("a flat wall, known calibration: every photo is placed, and right, whatever comes first", async () => {
+    for (const seed of [1, 6, 10]) {
+      const synthetic = syntheticPhotos(shuffled(arc(6), seed), { told: true, flat: true, seed });
+      const core = new EngineCore(synthetic.kernels, 1);
+      await addAll(core, synthetic);
+      const { cameras } = await core.rebuild(FREE);
+      assert.equal(cameras.length, 6);
+      const worst = worstCentre(cameras, synthetic);
+      assert.ok(worst < 0.003, `seed ${seed}: ${worst}`);
+    }
+  });
+
   test("EXIF a little off is refined; EXIF far off is not believed", async () => {
     for (const [exifPx, source] of [
       [1140, "exif"],

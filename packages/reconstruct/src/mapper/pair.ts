@@ -9,10 +9,8 @@
  * | flat scene        | ~100 %             | 0.99–1.00              | > 2°         |
  * | general           | 80–97 %            | ~0.5                   | > 2°         |
  */
-import { estimateHomography, estimateRelativePose, seededRandom } from "@cairn/geometry";
+import { classifyTwoView, seededRandom, type TwoViewKind } from "@cairn/geometry";
 import type { Scene } from "./scene.ts";
-
-type PairKind = "rotation" | "planar" | "general";
 
 export type Pair = {
   /** Views, `a < b`. */
@@ -22,21 +20,17 @@ export type Pair = {
   readonly matches: Int32Array;
   /** `[k, 2]` those that agree with the two-view geometry. */
   readonly kept: Int32Array;
-  /** `[12]` bFromA, |t| = 1. */
+  /** `[12]` bFromA, |t| = 1; t = 0 of a rotation. */
   readonly pose: Float64Array;
   /** Median angle between the two rays of a point. */
   readonly angleRad: number;
-  readonly kind: PairKind;
+  readonly kind: Exclude<TwoViewKind, "none">;
   /** Decoded focal lengths under which it was checked. */
   readonly focals: readonly [number, number];
 };
 
 const MIN_INLIERS = 25;
 const MIN_INLIER_SHARE = 0.3;
-const DEGENERATE = 0.9;
-const ROTATION_ANGLE_RAD = (1 * Math.PI) / 180;
-/** Enough for the homography test; it needs no precision. */
-const MAX_HOMOGRAPHY_MATCHES = 500;
 
 /** Packs a pair and a seed into one number, so that each pair draws its own, order-free randomness. */
 export function pairSeed(seed: number, a: number, b: number): number {
@@ -58,27 +52,17 @@ export function verifyPair(
   const focals = [scene.focal(a), scene.focal(b)] as const;
   const maxError = (2 * maxErrorPx) / (focals[0] + focals[1]);
   const random = seededRandom(pairSeed(seed, a, b));
-  const relative = estimateRelativePose(first, second, { random, maxError });
-  if (!relative || relative.inlierCount < MIN_INLIERS || relative.inlierCount < MIN_INLIER_SHARE * n) return undefined;
-
-  const kept = new Int32Array(relative.inlierCount * 2);
+  const limits = { minInliers: MIN_INLIERS, minInlierShare: MIN_INLIER_SHARE };
+  const { kind, candidates } = classifyTwoView(first, second, { random, maxError, ...limits });
+  if (kind === "none") return undefined;
+  const { pose, inliers, inlierCount, medianAngle: angleRad } = candidates[0];
+  const kept = new Int32Array(inlierCount * 2);
   for (let i = 0, k = 0; i < n; i++) {
-    if (!relative.inliers[i]) continue;
+    if (!inliers[i]) continue;
     kept[k++] = matches[2 * i];
     kept[k++] = matches[2 * i + 1];
   }
-  const { medianAngle: angleRad } = relative;
-  return { a, b, matches, kept, pose: relative.pose, angleRad, kind: kindOf(), focals };
-
-  function kindOf(): PairKind {
-    const step = Math.max(1, Math.ceil(kept.length / 2 / MAX_HOMOGRAPHY_MATCHES));
-    const some = kept.filter((_, i) => (i >> 1) % step === 0);
-    const [x, y] = matchedRays(scene.rays(a), scene.rays(b), some);
-    const homography = estimateHomography(x, y, { random, maxError });
-    const share = homography ? homography.inlierCount / (some.length / 2) : 0;
-    if (share <= DEGENERATE) return "general";
-    return angleRad < ROTATION_ANGLE_RAD ? "rotation" : "planar";
-  }
+  return { a, b, matches, kept, pose, angleRad, kind, focals };
 }
 
 /** The rays of both sides of each match, `[m, 2]` each. */

@@ -40,15 +40,18 @@ type SyntheticOptions = {
   readonly told?: boolean;
   /** What EXIF says the focal length is. */
   readonly exifPx?: number;
+  /** The place is one wall with nothing before it. */
+  readonly flat?: boolean;
 };
 
 export function syntheticPhotos(
   shots: readonly Shot[],
-  { focalPx = 1080, seed = 1, told = false, exifPx }: SyntheticOptions = {},
+  { focalPx = 1080, seed = 1, told = false, exifPx, flat = false }: SyntheticOptions = {},
 ): Synthetic {
   const random = seededRandom(seed);
   const places = new Map<number, Float64Array>();
-  for (const { place = 0 } of shots) if (!places.has(place)) places.set(place, wallsAndClutter(random));
+  for (const { place = 0 } of shots)
+    if (!places.has(place)) places.set(place, flat ? wall(random) : wallsAndClutter(random));
   const idsOf = new WeakMap<Features, Int32Array>();
   const truth = shots.map(({ eye, target }) => ({ rows: lookAt(eye, target), eye }));
   const features = shots.map((shot, index) => {
@@ -129,6 +132,12 @@ function wallsAndClutter(random: Random): Float64Array {
     points.set([across, 4 * (random() - 0.5), depth], i * 3);
   }
   return points;
+}
+
+function wall(random: Random): Float64Array {
+  return Float64Array.from({ length: POINTS * 3 }, (_, i) =>
+    i % 3 === 2 ? 0 : (i % 3 === 0 ? 6 : 4) * (random() - 0.5),
+  );
 }
 
 function observe(
