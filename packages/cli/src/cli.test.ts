@@ -127,6 +127,25 @@ describe("against a server", () => {
     return state.settings.rebuildEvery;
   };
 
+  test("GEN-4 only an address that others can reach, without a token, is warned of, in one line", async () => {
+    const warningsAt = async (host: string) => {
+      const child = start(["serve", "--host", host, "--port", "0", "--data", join(folder, `at-${host}`)]);
+      let err = "";
+      child.stderr!.on("data", (piece) => {
+        err += piece;
+      });
+      await firstLine(child);
+      const closed = once(child, "close");
+      child.kill("SIGTERM");
+      await closed;
+      return err.split("\n").filter((line) => line !== "");
+    };
+    const [open, local] = await Promise.all([warningsAt("0.0.0.0"), warningsAt("127.0.0.1")]);
+    assert.equal(open.length, 1, open.join("\n"));
+    assert.match(open[0]!, /authentication is off/);
+    assert.deepEqual(local, []);
+  });
+
   test("a second server on the same folder is refused, and so is a port in use", async () => {
     const second = await cairn(["serve", "--port", "0", "--data", data]);
     assert.equal(second.code, 1);

@@ -34,6 +34,8 @@ export type ServerOptions = {
   /** What a new space has when its maker does not say. */
   spaceSettings?: Partial<SpaceSettings>;
   rate?: { perSecond: number; burst: number };
+  /** How long a client may take for the headers of a request, and for all of it. */
+  timeouts?: { headersMs: number; requestMs: number };
   /** Another engine than the embedded one; `null`: photos are taken and not reconstructed. */
   openEngine?: ((options: { cache: FeatureCache }) => Promise<Engine>) | null;
 };
@@ -95,7 +97,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
     const stopping = new AbortController();
     const access = accessBy(options);
-    const app = createApp({ log });
+    const app = createApp({ log, ...(options.timeouts && { timeouts: options.timeouts }) });
     const liveContext: LiveContext = {
       core,
       log,

@@ -27,27 +27,36 @@ type AppOptions = {
   log: FastifyBaseLogger;
   /** Requests a second from one address, and at once (GEN-25). */
   rate?: { perSecond: number; burst: number };
+  /** A client has this long for the headers of a request, and for all of it. */
+  timeouts?: { headersMs: number; requestMs: number };
   pageDir?: string;
   sampleDir?: string;
 };
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
+/** For requests that trickle in. An upload that needs longer comes in resumable pieces. */
+const TIMEOUTS = { headersMs: 20_000, requestMs: 600_000 };
+
 /** What may be seen without a token: the page that asks for it, and whether the server lives. */
 const OPEN_PATHS = new Set(["/", "/health", "/ready"]);
 
-export function createApp({ log }: AppOptions): FastifyInstance {
+export function createApp({ log, timeouts = TIMEOUTS }: AppOptions): FastifyInstance {
   return Fastify({
     loggerInstance: log,
     // Addresses can carry a token; what is worth a line is logged where it happens.
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
     bodyLimit: MAX_JSON_BYTES,
-    // A request that trickles in: its headers, then all of it; larger uploads come in resumable pieces.
-    requestTimeout: 600_000,
+    requestTimeout: timeouts.requestMs,
     connectionTimeout: 0,
     keepAliveTimeout: 65_000,
-    http: { headersTimeout: 20_000, maxHeaderSize: 16 * 1024 },
+    http: {
+      headersTimeout: timeouts.headersMs,
+      // Node looks for those that take too long only now and then, by default every 30 s.
+      connectionsCheckingInterval: timeouts.headersMs / 4,
+      maxHeaderSize: 16 * 1024,
+    },
     forceCloseConnections: "idle",
     // A path that is no text at all is refused before any hook runs.
     frameworkErrors: (error, _request, reply) => {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -120,4 +121,42 @@ test("HTTP-26 a full disk: 507, reads go on, and with room again writes do", asy
   assert.equal(events.length, head + 1);
   const last = events.at(-1);
   assert.ok(last?.type === "image.added" && last.data.image === image);
+});
+
+test("requests that trickle in, headers or body, are cut; meanwhile and afterwards others are served", async (t) => {
+  const server = await testServer(t, { timeouts: { headersMs: 800, requestMs: 1600 } });
+  const upload = "POST /v1/spaces/place/images HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n";
+  const starts = [
+    "GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+    `${upload}X-Slow: `,
+    `${upload}Content-Length: 5000\r\n\r\n`,
+    `${upload.replace("image/png", "multipart/form-data; boundary=b")}Content-Length: 5000\r\n\r\n--b\r\n`,
+    "POST /v1/spaces HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n",
+  ];
+  const slow = Array.from({ length: 8 }, () => starts).flat();
+  const answers = slow.map(
+    (start) =>
+      new Promise<string>((resolve) => {
+        const socket = connect(server.port, "127.0.0.1", () => socket.write(start));
+        const trickle = setInterval(() => socket.write("a"), 100);
+        let answer = "";
+        socket.on("data", (data) => {
+          answer += data;
+        });
+        socket.on("error", () => {});
+        socket.on("close", () => {
+          clearInterval(trickle);
+          resolve(answer);
+        });
+      }),
+  );
+  let open = slow.length;
+  for (const answer of answers) void answer.then(() => open--);
+  for (let seed = 0; seed < 3; seed++) await receiptOf(await server.upload(png(seed)));
+  assert.ok(open > 0, "they were still trickling");
+  for (const [i, answer] of (await Promise.all(answers)).entries()) {
+    assert.match(answer, /^HTTP\/1\.1 408 /, starts[i % starts.length]);
+  }
+  await receiptOf(await server.upload(png(9)));
+  assert.equal((await server.events()).filter(({ type }) => type === "image.added").length, 4);
 });
