@@ -50,6 +50,7 @@ const ok = run(`${files.length} test files`, process.execPath, [
   "--enable-source-maps",
   "--test",
   "--test-concurrency=2",
+  "--test-timeout=300000",
   `--test-reporter=${process.env.CI ? "tap" : "spec"}`,
   ...files,
 ]);
