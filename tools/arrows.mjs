@@ -13,6 +13,7 @@ const LEVEL = {
   protocol: 0,
   geometry: 0,
   sample: 0,
+  cloud: 1,
   formats: 1,
   images: 1,
   client: 1,

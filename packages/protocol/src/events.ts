@@ -86,6 +86,24 @@ export const PosedCamera = Type.Object({
 });
 export type PosedCamera = Static<typeof PosedCamera>;
 
+/** Where a model lies on the earth. */
+export const Georeference = Type.Object({
+  /** Origin of an east-north-up frame in metres, WGS 84. */
+  latitudeDeg: Type.Number({ minimum: -90, maximum: 90 }),
+  longitudeDeg: Type.Number({ minimum: -180, maximum: 180 }),
+  altitudeM: Type.Number(),
+  /** Model frame→east-north-up. */
+  enuFromModel: Similarity,
+  /** RMS distance between the cameras and where GPS saw them, metres. */
+  residualM: Type.Number({ minimum: 0 }),
+});
+export type Georeference = Static<typeof Georeference>;
+
+/** Number of a layer in its space: 1, 2, 3, … */
+const LayerNumber = Type.Integer({ minimum: 1 });
+/** `e_x_y_z`: a cube of the layer's dyadic grid, edge `2^e` (docs/spec/cloud.md). */
+const NodeKey = Type.String({ pattern: "^-?[0-9]{1,3}_[0-9]{1,10}_[0-9]{1,10}_[0-9]{1,10}$" });
+
 export const EVENTS = {
   "space.created": Type.Object({
     title: Type.String({ maxLength: 200 }),
@@ -132,6 +150,64 @@ export const EVENTS = {
     min: Vec3,
     max: Vec3,
   }),
+  /** A layer is one octree of points: the model of a generation, or an imported cloud. */
+  "layer.started": Type.Object({
+    layer: LayerNumber,
+    kind: Type.Union([Type.Literal("model"), Type.Literal("import")]),
+    name: Type.String({ maxLength: 255 }),
+    /** The generation it was made for; an import belongs to none and is always shown. */
+    generation: Type.Optional(Type.Integer({ minimum: 1 })),
+    /** Corner of the grid, layer frame. */
+    origin: Vec3,
+    /** The octree's first root. */
+    seed: NodeKey,
+    /** Exponent of the finest nodes: points closer than `2^finest / 64` merge. */
+    finest: Type.Integer(),
+    /** Layer frame→model frame; left out: the same. */
+    transform: Type.Optional(Similarity),
+  }),
+  /** One insertion: new points as one pack, a blob of segments, at most one for each node. */
+  "segments.added": Type.Object({
+    layer: LayerNumber,
+    /** 0, 1, 2, … within the layer. */
+    pack: Type.Integer({ minimum: 0 }),
+    blob: Digest,
+    sizeBytes: Type.Integer({ minimum: 1 }),
+    /** The pack's first bytes, which say where each segment is. */
+    headBytes: Type.Integer({ minimum: 1 }),
+    points: Type.Integer({ minimum: 1 }),
+    segments: Type.Integer({ minimum: 1 }),
+    /** Points that fell on ones that were there. */
+    merged: Type.Integer({ minimum: 0 }),
+    /** The photo they came from. */
+    image: Type.Optional(Id),
+    /** Box of the points, layer frame. */
+    min: Vec3,
+    max: Vec3,
+  }),
+  /** The same points in fewer pieces, for those who join later; who follows live need not act. */
+  "layer.compacted": Type.Object({
+    layer: LayerNumber,
+    /** Packs before this one are in the index. */
+    packs: Type.Integer({ minimum: 1 }),
+    index: Digest,
+    sizeBytes: Type.Integer({ minimum: 1 }),
+    points: Type.Integer({ minimum: 0 }),
+    nodes: Type.Integer({ minimum: 0 }),
+    /** Every blob that the index names. */
+    blobs: Type.Array(Digest),
+  }),
+  /** A correction of the pose of all its points. */
+  "layer.moved": Type.Object({ layer: LayerNumber, transform: Similarity }),
+  "layer.removed": Type.Object({ layer: LayerNumber }),
+  /** Bytes of a layer are lost or wrong. `remade`: they were made again from what they came from. */
+  "layer.damaged": Type.Object({
+    layer: LayerNumber,
+    blob: Digest,
+    points: Type.Integer({ minimum: 0 }),
+    remade: Type.Boolean(),
+  }),
+
   "generation.started": Type.Object({ generation: Type.Integer({ minimum: 1 }) }),
   "generation.published": Type.Object({
     generation: Type.Integer({ minimum: 1 }),
@@ -144,7 +220,22 @@ export const EVENTS = {
     residual: Type.Optional(Type.Number({ minimum: 0 })),
     /** The sparse model as COLMAP text files. */
     model: Type.Optional(Type.Object({ cameras: Digest, images: Digest, points3D: Digest })),
+    /** Layers it shows; left out: those started for it. A layer that stays the same is named again, not sent again. */
+    layers: Type.Optional(Type.Array(LayerNumber)),
+    georeference: Type.Optional(Georeference),
+    /** The earlier generation whose cameras and layers these are. */
+    restores: Type.Optional(Type.Integer({ minimum: 1 })),
   }),
+
+  /** A point that keeps its place while the model is refined; a later one of the same id replaces it. */
+  "anchor.placed": Type.Object({
+    anchor: Id,
+    generation: Type.Integer({ minimum: 1 }),
+    /** Model frame. */
+    point: Vec3,
+    label: Type.Optional(Type.String({ maxLength: 200 })),
+  }),
+  "anchor.removed": Type.Object({ anchor: Id }),
 
   "operation.queued": Type.Object({ operation: Id, kind: Type.String({ maxLength: 64 }) }),
   "operation.started": Type.Object({ operation: Id, kind: Type.String({ maxLength: 64 }) }),

@@ -8,6 +8,7 @@ export {
   type EventDraft,
   type EventOf,
   type EventType,
+  Georeference,
   Gps,
   Intrinsics,
   Pose,
@@ -20,24 +21,35 @@ export {
 } from "./events.ts";
 export {
   decodeBlobFrame,
+  decodeHaveFrame,
   decodeImageFrame,
+  decodeRangeFrame,
   encodeBlobFrame,
+  encodeHaveFrame,
   encodeImageFrame,
+  encodeRangeFrame,
+  type HaveFrame,
   MAX_MESSAGE_BYTES,
+  type RangeFrame,
 } from "./frames.ts";
 export { checkSpaceId, Digest, Id, Seq, type SpaceId, TimeNs } from "./ids.ts";
-export { ClientMessage, ImageHead, type ImageReceipt, type Presence, type ServerMessage } from "./live.ts";
+export { ClientMessage, ImageHead, type ImageReceipt, type Presence, type ServerMessage, View } from "./live.ts";
 export { CLOSE, LIVE_VERSION, PRESENCE } from "./live-names.ts";
 export {
+  type AnchorState,
   applyEvent,
   type CameraState,
   canonicalState,
   emptyState,
   type GenerationState,
   type ImageState,
+  type LayerState,
   type OperationState,
+  type PackState,
   type SegmentState,
   type SpaceState,
   type SpaceSummary,
+  shownGeneration,
+  shownLayers,
 } from "./state.ts";
 export { msToNs, nowNs, nsToMs } from "./time.ts";

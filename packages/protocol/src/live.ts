@@ -4,11 +4,31 @@
  */
 import Type, { type Static } from "typebox";
 import type { ErrorBody } from "./errors.ts";
-import { type CairnEvent, Intrinsics } from "./events.ts";
+import { type CairnEvent, Intrinsics, Pose } from "./events.ts";
 import { type Digest, type Id, Seq, TimeNs } from "./ids.ts";
 import type { SpaceState } from "./state.ts";
 
 const CommandId = Type.String({ minLength: 1, maxLength: 64 });
+
+/**
+ * What the client looks at: from the first one on the server pushes points, what is seen and what is fresh first.
+ * Without a camera everything is seen, coarse first. Model frame; world→camera as everywhere.
+ */
+export const View = Type.Object({
+  type: Type.Literal("view"),
+  camera: Type.Optional(
+    Type.Object({
+      pose: Pose,
+      /** Vertical field of view, radians. */
+      fovY: Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 3.14 }),
+      widthPx: Type.Integer({ minimum: 1, maximum: 65_536 }),
+      heightPx: Type.Integer({ minimum: 1, maximum: 65_536 }),
+    }),
+  ),
+  /** Most points the client draws; left out: no bound. */
+  points: Type.Optional(Type.Integer({ minimum: 1 })),
+});
+export type View = Static<typeof View>;
 
 /** Text messages a client sends. `id` is the client's own and is answered exactly once by `answer`. */
 export const ClientMessage = Type.Union([
@@ -28,6 +48,7 @@ export const ClientMessage = Type.Union([
     client: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
   }),
   Type.Object({ type: Type.Literal("credit"), bytes: Type.Integer({ minimum: 1, maximum: 64 * 2 ** 20 }) }),
+  View,
   Type.Object({ type: Type.Literal("signal"), channel: Type.String({ maxLength: 128 }), data: Type.Unknown() }),
   Type.Object({ type: Type.Literal("ping") }),
   Type.Object({ type: Type.Literal("operation.start"), id: CommandId, kind: Type.String({ maxLength: 64 }) }),

@@ -2,17 +2,35 @@
  * State is what you get by reading the log. `applyEvent` is the only place that knows how; servers, clients and
  * tests share it, so the same seq means the same state everywhere.
  */
-import type { CairnEvent, EventData, Verdict } from "./events.ts";
-import type { Id, Seq, SpaceId, TimeNs } from "./ids.ts";
+import type { CairnEvent, EventData, Similarity, Vec3, Verdict } from "./events.ts";
+import type { Digest, Id, Seq, SpaceId, TimeNs } from "./ids.ts";
 
 export type ImageState = EventData<"image.added"> & { seq: Seq; addedNs: TimeNs; verdict?: Verdict };
 export type CameraState = EventData<"camera.posed">;
 export type SegmentState = EventData<"segment.added">;
+export type PackState = Omit<EventData<"segments.added">, "layer">;
+export type AnchorState = EventData<"anchor.placed">;
+
+export type LayerState = Omit<EventData<"layer.started">, "transform"> & {
+  transform?: Similarity;
+  /** Points of all packs. */
+  points: number;
+  /** Box of all points, layer frame; left out while there are none. */
+  min?: Vec3;
+  max?: Vec3;
+  /** The compacted nodes: all packs before `packs`. */
+  index?: Omit<EventData<"layer.compacted">, "layer">;
+  /** Those that are not in the index, in order. */
+  packs: PackState[];
+  damaged?: { blob: Digest; points: number };
+};
 
 export type GenerationState = {
   generation: number;
   cameras: Record<Id, CameraState>;
   segments: SegmentState[];
+  /** Numbers of the layers that hold its points. */
+  layers: number[];
   /** Set once it is the one to show. */
   published?: EventData<"generation.published"> & { seq: Seq };
 };
@@ -39,6 +57,11 @@ export type SpaceState = {
   generation: number;
   /** The one shown and those being filled; an older one is let go when a newer one is published. */
   generations: Record<number, GenerationState>;
+  /** Generations that were published, oldest first, with what is needed to go back to one; the last few. */
+  history: { generation: number; seq: Seq; timeNs: TimeNs; cameras: number; points: number; layers: number[] }[];
+  /** Layers of the generations above, and every import. */
+  layers: Record<number, LayerState>;
+  anchors: Record<Id, AnchorState>;
   /** Every running operation and the last `ENDED_OPERATIONS` that ended. */
   operations: Record<Id, OperationState>;
 };
@@ -58,6 +81,8 @@ export type SpaceSummary = {
 };
 
 const ENDED_OPERATIONS = 50;
+/** Generations whose layers are kept, so that people can go back to one. */
+const KEPT_GENERATIONS = 5;
 
 export function emptyState(): SpaceState {
   return {
@@ -67,6 +92,9 @@ export function emptyState(): SpaceState {
     images: {},
     generation: 0,
     generations: {},
+    history: [],
+    layers: {},
+    anchors: {},
     operations: {},
   };
 }
@@ -99,7 +127,12 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
       return;
     }
     case "generation.started":
-      state.generations[event.data.generation] = { generation: event.data.generation, cameras: {}, segments: [] };
+      state.generations[event.data.generation] = {
+        generation: event.data.generation,
+        cameras: {},
+        segments: [],
+        layers: [],
+      };
       return;
     case "camera.posed": {
       const generation = state.generations[event.data.generation];
@@ -113,12 +146,70 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
       const generation = state.generations[event.data.generation];
       if (!generation) return;
       generation.published = { ...event.data, seq: event.seq };
+      if (event.data.layers) generation.layers = [...event.data.layers];
       state.generation = event.data.generation;
       for (const key of Object.keys(state.generations)) {
         if (Number(key) < event.data.generation) delete state.generations[Number(key)];
       }
+      state.history.push({
+        generation: generation.generation,
+        seq: event.seq,
+        timeNs: event.timeNs,
+        cameras: event.data.cameras,
+        points: event.data.points,
+        layers: generation.layers,
+      });
+      state.history.splice(0, Math.max(0, state.history.length - KEPT_GENERATIONS));
+      dropLayers(state);
       return;
     }
+    case "layer.started": {
+      const { layer, generation } = event.data;
+      state.layers[layer] = { ...event.data, points: 0, packs: [] };
+      if (generation !== undefined) state.generations[generation]?.layers.push(layer);
+      return;
+    }
+    case "segments.added": {
+      const layer = state.layers[event.data.layer];
+      if (!layer) return;
+      const { layer: _, ...pack } = event.data;
+      layer.packs.push(pack);
+      layer.points += pack.points;
+      const { min = pack.min, max = pack.max } = layer;
+      layer.min = [Math.min(min[0], pack.min[0]), Math.min(min[1], pack.min[1]), Math.min(min[2], pack.min[2])];
+      layer.max = [Math.max(max[0], pack.max[0]), Math.max(max[1], pack.max[1]), Math.max(max[2], pack.max[2])];
+      return;
+    }
+    case "layer.compacted": {
+      const layer = state.layers[event.data.layer];
+      if (!layer) return;
+      const { layer: _, ...index } = event.data;
+      layer.index = index;
+      layer.packs = layer.packs.filter(({ pack }) => pack >= index.packs);
+      delete layer.damaged;
+      return;
+    }
+    case "layer.moved": {
+      const layer = state.layers[event.data.layer];
+      if (layer) layer.transform = event.data.transform;
+      return;
+    }
+    case "layer.removed":
+      delete state.layers[event.data.layer];
+      return;
+    case "layer.damaged": {
+      const layer = state.layers[event.data.layer];
+      if (!layer) return;
+      if (event.data.remade) delete layer.damaged;
+      else layer.damaged = { blob: event.data.blob, points: event.data.points };
+      return;
+    }
+    case "anchor.placed":
+      state.anchors[event.data.anchor] = event.data;
+      return;
+    case "anchor.removed":
+      delete state.anchors[event.data.anchor];
+      return;
     case "operation.queued":
     case "operation.started": {
       const { operation, kind } = event.data;
@@ -149,6 +240,25 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
         operation.status = "cancelled";
       });
       return;
+  }
+}
+
+/** The layers on the screen: those of the shown generation, and imports. */
+export function shownLayers(state: SpaceState): LayerState[] {
+  const shown = new Set(shownGeneration(state)?.layers);
+  return Object.values(state.layers).filter(({ layer, kind }) => kind === "import" || shown.has(layer));
+}
+
+export function shownGeneration(state: SpaceState): GenerationState | undefined {
+  return state.generations[state.generation];
+}
+
+/** Lets go of layers that nothing can show any more. */
+function dropLayers(state: SpaceState): void {
+  const kept = new Set(Object.values(state.generations).flatMap(({ layers }) => layers));
+  for (const { layers } of state.history) for (const layer of layers) kept.add(layer);
+  for (const { layer, kind } of Object.values(state.layers)) {
+    if (kind === "model" && !kept.has(layer)) delete state.layers[layer];
   }
 }
 

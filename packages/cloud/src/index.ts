@@ -1,0 +1,26 @@
+export { decodeLayerIndex, encodeLayerIndex } from "./layer-index.ts";
+export {
+  bitsOf,
+  childOf,
+  contains,
+  cornerOf,
+  edgeOf,
+  FINEST_BITS,
+  GRID,
+  type LayerGrid,
+  MAX_BITS,
+  type NodeId,
+  type NodeKey,
+  nodeKey,
+  octantOf,
+  parentOf,
+  parseNodeKey,
+  planGrid,
+  spacingOf,
+} from "./node.ts";
+export { type Insertion, LEAF_CAP, Octree } from "./octree.ts";
+export { decodePackHead, encodePack } from "./pack.ts";
+export type { CloudPoints, NodePoints } from "./points.ts";
+export { decodeSegment, decodeSegmentWith, encodeSegment, readSegmentHead, type SegmentHead } from "./segment.ts";
+export { type IndexNode, type LayerIndex, LayerTable, type PackHead, type Part, type TableNode } from "./table.ts";
+export { FINE_PX, type LayerView, nodesToShow, spacingPx } from "./view.ts";

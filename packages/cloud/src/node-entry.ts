@@ -1,0 +1,1 @@
+export { decodeSegmentSync, deflate, hashOf } from "./node-zlib.ts";
