@@ -56,6 +56,7 @@ export const ERRORS = {
     retry: false,
     text: "The stored bytes no longer match their digest and are not served; restore the blob from a copy.",
   },
+  "layer.missing": { status: 404, retry: false, text: "No such layer in this space; the space's state lists them." },
   "image.empty": { status: 422, retry: false, text: "The file is empty; send it again from the original." },
   "image.unsupported": {
     status: 415,

@@ -8,6 +8,11 @@ export interface BlobStore {
   get(digest: Digest): Promise<Uint8Array>;
   /** Bytes `start`…`end` (exclusive) as a stream, for HTTP ranges. @throws {CairnError} `blob.missing` */
   stream(digest: Digest, range?: { start: number; end: number }): Promise<NodeJS.ReadableStream>;
+  /**
+   * Bytes `start`…`end` (exclusive). Not held against the digest, which takes the whole: whoever knows what a range
+   * must be checks it. @throws {CairnError} `blob.missing`; `blob.corrupt` when the blob ends before `end`
+   */
+  range(digest: Digest, start: number, end: number): Promise<Uint8Array>;
   stat(digest: Digest): Promise<StoredBlob | undefined>;
   /** Removes every blob that `named` does not name and that is older than `graceMs`. Returns how many went. */
   collect(named: (digest: Digest) => boolean, graceMs: number): Promise<{ removed: number; freedBytes: number }>;

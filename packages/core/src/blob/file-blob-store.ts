@@ -74,6 +74,21 @@ export class FileBlobStore implements BlobStore {
     return createReadStream("", { fd: file, ...(range ? { start: range.start, end: range.end - 1 } : {}) });
   }
 
+  async range(digest: Digest, start: number, end: number): Promise<Uint8Array> {
+    const file = await open(this.#path(digest), "r").catch((error: unknown) => missing(error, digest));
+    try {
+      const bytes = new Uint8Array(end - start);
+      for (let at = 0; at < bytes.length; ) {
+        const { bytesRead } = await file.read(bytes, at, bytes.length - at, start + at);
+        if (bytesRead === 0) throw new CairnError("blob.corrupt", { digest });
+        at += bytesRead;
+      }
+      return bytes;
+    } finally {
+      await file.close();
+    }
+  }
+
   async stat(digest: Digest): Promise<StoredBlob | undefined> {
     const stats = await statOf(this.#path(digest));
     return stats && { digest, sizeBytes: stats.size };
