@@ -23,4 +23,5 @@ export { decodePackHead, encodePack } from "./pack.ts";
 export type { CloudPoints, NodePoints } from "./points.ts";
 export { decodeSegment, decodeSegmentWith, encodeSegment, readSegmentHead, type SegmentHead } from "./segment.ts";
 export { type IndexNode, type LayerIndex, LayerTable, type PackHead, type Part, type TableNode } from "./table.ts";
+export { layerFromModel, modelFromLayer, movePoints, viewInLayer } from "./transform.ts";
 export { FINE_PX, type LayerView, nodesToShow, spacingPx } from "./view.ts";

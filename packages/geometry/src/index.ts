@@ -11,7 +11,17 @@ export {
   type RobustAlignment,
   type RobustAlignmentOptions,
 } from "./alignment/align.ts";
-export { invertSimilarity, type Similarity3, transformPoints, transformPose } from "./alignment/similarity.ts";
+export {
+  composeSimilarities,
+  invertSimilarity,
+  matrixOfSimilarity,
+  type QuaternionSimilarity,
+  quaternionOfSimilarity,
+  type Similarity3,
+  similarityFromQuaternion,
+  transformPoints,
+  transformPose,
+} from "./alignment/similarity.ts";
 export { adjustBundle, type BundleOptions, type BundleReport, bundleIterations } from "./bundle/adjust.ts";
 export type { BundleCovariance } from "./bundle/covariance.ts";
 export type { Loss } from "./bundle/loss.ts";
@@ -30,6 +40,14 @@ export {
   projectPoints,
   reprojectionError,
 } from "./camera/project.ts";
+export {
+  ecefFromModel,
+  type FoundOnEarth,
+  type GeodeticPlace,
+  georeference,
+  type ModelOnEarth,
+} from "./earth/georeference.ts";
+export { ecefFromEnu, ecefFromGeodetic } from "./earth/wgs84.ts";
 export { type Random, randomNormal, sampleIndices, seededRandom } from "./random.ts";
 export { rotationFromVector, vectorFromRotation } from "./rotation/exponential.ts";
 export {

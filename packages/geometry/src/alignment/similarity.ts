@@ -1,5 +1,6 @@
 /** Similarities x' = scale · R x + t: what two reconstructions of one scene differ by. */
 import { rotationOfPose } from "../rotation/pose.ts";
+import { quaternionFromRotation, rotationFromQuaternion } from "../rotation/quaternion.ts";
 
 export type Similarity3 = {
   scale: number;
@@ -62,4 +63,50 @@ export function invertSimilarity(similarity: Similarity3): Similarity3 {
     translation[i] = -(rotation[i * 3] * t[0] + rotation[i * 3 + 1] * t[1] + rotation[i * 3 + 2] * t[2]) / scale;
   }
   return { scale: 1 / scale, rotation, translation };
+}
+
+/** A similarity as events carry it: its turn as a quaternion `w, x, y, z`, which need not have unit length. */
+export type QuaternionSimilarity = {
+  readonly scale: number;
+  readonly rotation: readonly [number, number, number, number];
+  readonly translation: readonly [number, number, number];
+};
+
+export function similarityFromQuaternion({ scale, rotation, translation }: QuaternionSimilarity): Similarity3 {
+  return { scale, rotation: rotationFromQuaternion(rotation), translation: Float64Array.from(translation) };
+}
+
+export function quaternionOfSimilarity({ scale, rotation, translation }: Similarity3): {
+  scale: number;
+  rotation: [number, number, number, number];
+  translation: [number, number, number];
+} {
+  const [w, x, y, z] = quaternionFromRotation(rotation);
+  const [tx, ty, tz] = translation;
+  return { scale, rotation: [w, x, y, z], translation: [tx, ty, tz] };
+}
+
+/** `cFromA = composeSimilarities(cFromB, bFromA)`. */
+export function composeSimilarities(cFromB: Similarity3, bFromA: Similarity3): Similarity3 {
+  const [a, b] = [cFromB.rotation, bFromA.rotation];
+  const rotation = new Float64Array(9);
+  for (let i = 0; i < 9; i += 3) {
+    for (let j = 0; j < 3; j++) rotation[i + j] = a[i] * b[j] + a[i + 1] * b[3 + j] + a[i + 2] * b[6 + j];
+  }
+  return {
+    scale: cFromB.scale * bFromA.scale,
+    rotation,
+    translation: transformPoints(cFromB, bFromA.translation),
+  };
+}
+
+/** 4×4, column-major, as graphics and 3D Tiles take it. */
+export function matrixOfSimilarity({ scale, rotation: r, translation: t }: Similarity3): Float64Array {
+  // biome-ignore format: a matrix, one column a line
+  return Float64Array.of(
+    scale * r[0], scale * r[3], scale * r[6], 0,
+    scale * r[1], scale * r[4], scale * r[7], 0,
+    scale * r[2], scale * r[5], scale * r[8], 0,
+    t[0], t[1], t[2], 1,
+  );
 }
