@@ -1,6 +1,6 @@
 /** `cairn status`: how far a space is. */
 import { CairnApi } from "@cairn/client";
-import type { SpaceState } from "@cairn/protocol";
+import { type SpaceState, shownGeneration, shownLayers } from "@cairn/protocol";
 import { EXIT, interruption } from "./exit.ts";
 import { apiOptions, reach } from "./server-url.ts";
 
@@ -20,8 +20,7 @@ export async function status(space: string, options: { server: string; json?: bo
 function summarise(space: string, seq: number, state: SpaceState) {
   const images = Object.values(state.images);
   const count = (verdict: string) => images.filter((image) => image.verdict?.verdict === verdict).length;
-  const shown = state.generations[state.generation];
-  const newest = shown ?? Object.values(state.generations).at(-1);
+  const newest = shownGeneration(state) ?? Object.values(state.generations).at(-1);
   return {
     space,
     title: state.title,
@@ -35,7 +34,7 @@ function summarise(space: string, seq: number, state: SpaceState) {
     },
     generation: newest?.generation ?? 0,
     cameras: Object.keys(newest?.cameras ?? {}).length,
-    points: newest?.segments.reduce((sum, segment) => sum + segment.points, 0) ?? 0,
+    points: shownLayers(state).reduce((sum, layer) => sum + layer.points, 0),
     running: Object.values(state.operations)
       .filter(({ status: each }) => each === "queued" || each === "running")
       .map(({ kind, status: each, progress }) => ({ kind, status: each, ...(progress ? { progress } : {}) })),

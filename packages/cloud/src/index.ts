@@ -20,7 +20,7 @@ export {
 } from "./node.ts";
 export { type Insertion, LEAF_CAP, Octree } from "./octree.ts";
 export { decodePackHead, encodePack } from "./pack.ts";
-export type { CloudPoints, NodePoints } from "./points.ts";
+export { type CloudPoints, type NodePoints, positionsOf } from "./points.ts";
 export { decodeSegment, decodeSegmentWith, encodeSegment, readSegmentHead, type SegmentHead } from "./segment.ts";
 export { type IndexNode, type LayerIndex, LayerTable, type PackHead, type Part, type TableNode } from "./table.ts";
 export { layerFromModel, modelFromLayer, movePoints, viewInLayer } from "./transform.ts";

@@ -1,5 +1,6 @@
 /** Points on their way in, and points of one node. */
-import type { NodeId } from "./node.ts";
+import type { Vec3 } from "@cairn/protocol";
+import { cornerOf, edgeOf, type NodeId } from "./node.ts";
 
 /** Points to insert; the same index in all arrays is one point. */
 export type CloudPoints = {
@@ -29,3 +30,10 @@ export type NodePoints = {
   readonly confidences?: Uint8Array;
   readonly normals?: Int8Array;
 };
+
+/** `[n, 3]` layer frame, double precision: the points lie in the middle of their steps. @param origin the grid's */
+export function positionsOf({ node, bits, count, coords }: NodePoints, origin: Vec3): Float64Array {
+  const corner = cornerOf(node, origin);
+  const step = edgeOf(node.e) / 2 ** bits;
+  return Float64Array.from({ length: count * 3 }, (_, i) => corner[i % 3]! + (coords[i]! + 0.5) * step);
+}

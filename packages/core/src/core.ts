@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { CairnError, Digest, SpaceSettings } from "@cairn/protocol";
 import type { BlobStore } from "./blob/blob-store.ts";
 import { openFileBlobStore } from "./blob/file-blob-store.ts";
+import { Layers } from "./cloud/layers.ts";
 import { makeFolder, storeError, TEMPORARY } from "./disk/disk.ts";
 import { lockFolder } from "./disk/lock.ts";
 import type { SpaceLogOptions } from "./log/file-space-log.ts";
@@ -15,6 +16,7 @@ import type { Spaces } from "./space/spaces.ts";
 export interface Core {
   readonly spaces: Spaces;
   readonly blobs: BlobStore;
+  readonly layers: Layers;
   /** Empty when it can serve and write; else what is wrong, for `/health`. */
   problems(): string[];
   /** Removes the blobs that no event of any space names and that are older than `graceMs`. Done now and then anyway. */
@@ -83,6 +85,7 @@ async function removeLeftovers(folder: string): Promise<void> {
 class EmbeddedCore implements Core {
   readonly spaces: FileSpaces;
   readonly blobs: BlobStore;
+  readonly layers: Layers;
   readonly collect: (graceMs?: number) => Promise<{ removed: number; freedBytes: number }>;
   readonly #disk: DiskHealth;
   readonly #collecting: Repeated;
@@ -99,6 +102,7 @@ class EmbeddedCore implements Core {
   ) {
     this.spaces = spaces;
     this.blobs = blobs;
+    this.layers = new Layers(blobs);
     this.collect = collect;
     this.#disk = disk;
     this.#collecting = collecting;

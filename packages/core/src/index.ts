@@ -3,7 +3,8 @@ export { type BlobStoreOptions, openFileBlobStore } from "./blob/file-blob-store
 export type { Channels, Signal } from "./channel/channels.ts";
 export { createChannels } from "./channel/channels.ts";
 export { LayerTables, readPart } from "./cloud/layer-tables.ts";
-export { type LayerStart, LayerWriter } from "./cloud/layer-writer.ts";
+export type { LayerStart, LayerWriter } from "./cloud/layer-writer.ts";
+export { Layers } from "./cloud/layers.ts";
 export { type Core, type CoreOptions, openCore } from "./core.ts";
 export { type IncomingPhoto, ingestImage } from "./ingest/ingest-image.ts";
 export { type CursorItem, type CursorOptions, conflate, runCursor, supersededKey } from "./live/cursor.ts";

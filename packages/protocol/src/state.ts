@@ -61,6 +61,8 @@ export type SpaceState = {
   history: { generation: number; seq: Seq; timeNs: TimeNs; cameras: number; points: number; layers: number[] }[];
   /** Layers of the generations above, and every import. */
   layers: Record<number, LayerState>;
+  /** Highest number that a layer ever had: the next one's is above it, also when that layer is gone. */
+  lastLayer: number;
   anchors: Record<Id, AnchorState>;
   /** Every running operation and the last `ENDED_OPERATIONS` that ended. */
   operations: Record<Id, OperationState>;
@@ -94,6 +96,7 @@ export function emptyState(): SpaceState {
     generations: {},
     history: [],
     layers: {},
+    lastLayer: 0,
     anchors: {},
     operations: {},
   };
@@ -157,7 +160,7 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
         timeNs: event.timeNs,
         cameras: event.data.cameras,
         points: event.data.points,
-        layers: generation.layers,
+        layers: [...generation.layers],
       });
       state.history.splice(0, Math.max(0, state.history.length - KEPT_GENERATIONS));
       dropLayers(state);
@@ -166,7 +169,11 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
     case "layer.started": {
       const { layer, generation } = event.data;
       state.layers[layer] = { ...event.data, points: 0, packs: [] };
-      if (generation !== undefined) state.generations[generation]?.layers.push(layer);
+      state.lastLayer = Math.max(state.lastLayer, layer);
+      if (generation === undefined) return;
+      state.generations[generation]?.layers.push(layer);
+      // One that starts after its generation was published: going back to that generation brings it too.
+      state.history.find((each) => each.generation === generation)?.layers.push(layer);
       return;
     }
     case "segments.added": {

@@ -1,6 +1,6 @@
 /** Turns the events of a space into short notices; several within a moment become one. */
 import type { SpaceConnection } from "@cairn/client";
-import type { CairnEvent } from "@cairn/protocol";
+import { type CairnEvent, shownLayers } from "@cairn/protocol";
 import { count, photosOf } from "./words.ts";
 
 export type Toast = { id: number; title: string; text?: string; tone?: "good" | "bad" };
@@ -41,8 +41,8 @@ export function announce(connection: SpaceConnection, show: (toast: Omit<Toast, 
         known.add(event.data.image);
         placed.add(event.data.image);
         break;
-      case "segment.added":
-        if (event.data.generation !== connection.state.generation) return; // a rebuild in the making
+      case "segments.added":
+        if (!shownLayers(connection.state).some(({ layer }) => layer === event.data.layer)) return; // in the making
         points += event.data.points;
         break;
       case "generation.published":

@@ -1,5 +1,5 @@
 /** What the page says about photos, numbers and errors. Pure. */
-import { ADVICE, CairnError, type ImageState, type SpaceState } from "@cairn/protocol";
+import { ADVICE, CairnError, type ImageState, type SpaceState, shownGeneration, shownLayers } from "@cairn/protocol";
 
 const numbers = new Intl.NumberFormat("en");
 
@@ -41,12 +41,10 @@ export function photosOf(state: SpaceState): ImageState[] {
   return Object.values(state.images).sort((a, b) => a.seq - b.seq);
 }
 
-/** Points and cameras of the generation to show. */
+/** Points and cameras on the screen. */
 export function modelOf(state: SpaceState): { points: number; cameras: number } {
-  const shown = state.generations[state.generation];
-  if (!shown) return { points: 0, cameras: 0 };
-  const points = shown.segments.reduce((sum, segment) => sum + segment.points, 0);
-  return { points, cameras: Object.keys(shown.cameras).length };
+  const points = shownLayers(state).reduce((sum, layer) => sum + layer.points, 0);
+  return { points, cameras: Object.keys(shownGeneration(state)?.cameras ?? {}).length };
 }
 
 export function duration(ms: number): string {

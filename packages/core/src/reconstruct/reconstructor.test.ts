@@ -179,15 +179,12 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
     assert.deepEqual(engines[0]?.given, Object.keys(state.images));
     assert.equal(state.generation, 1);
     assert.equal(Object.keys(state.generations[1]?.cameras ?? {}).length, 5);
+    assert.deepEqual(state.generations[1]?.layers, [1]);
     assert.deepEqual(
-      state.generations[1]?.segments.map((segment) => [segment.segment, segment.points]),
-      [
-        [0, 2],
-        [1, 1],
-        [2, 1],
-        [3, 1],
-      ],
+      state.layers[1]?.packs.map(({ pack, points, image }) => [pack, points, image]),
+      [2, 1, 1, 1].map((points, pack) => [pack, points, Object.keys(state.images)[pack + 1]]),
     );
+    assert.deepEqual([state.layers[1]?.kind, state.layers[1]?.generation], ["model", 1]);
     const events = await everything(space);
     for (const image of Object.values(state.images)) {
       const led = events.filter((event) => event.cause === image.seq && !event.type.startsWith("operation."));

@@ -55,6 +55,7 @@ export function startReconstructor(options: ReconstructorOptions): Reconstructor
     const reconstructor = new SpaceReconstructor({
       space,
       blobs: core.blobs,
+      layers: core.layers,
       openEngine: open,
       photoOf,
       turn,

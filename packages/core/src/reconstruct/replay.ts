@@ -3,7 +3,14 @@
  * order lead to the same model; where they do not (another release, a trimmed log), the caller is told and lays a new
  * generation onto the cameras that everybody sees.
  */
-import type { CairnEvent, EventOf, PosedCamera, Reason, SpaceState } from "@cairn/protocol";
+import {
+  type CairnEvent,
+  type EventOf,
+  type PosedCamera,
+  type Reason,
+  type SpaceState,
+  shownGeneration,
+} from "@cairn/protocol";
 import type { Engine, Photo, WorkOptions } from "@cairn/reconstruct";
 import type { SpaceLog } from "../log/space-log.ts";
 
@@ -73,7 +80,7 @@ async function* eventsUntil(log: SpaceLog, head: number): AsyncGenerator<CairnEv
 }
 
 function sameCameras(shown: ReadonlyMap<string, PosedCamera>, state: SpaceState): boolean {
-  const cameras = Object.values(state.generations[state.generation]?.cameras ?? {});
+  const cameras = Object.values(shownGeneration(state)?.cameras ?? {});
   if (cameras.length !== shown.size) return false;
   const size = Math.max(1e-12, ...cameras.flatMap((camera) => camera.pose.translation.map(Math.abs)));
   return cameras.every((camera) => {

@@ -2,20 +2,24 @@
  * The reconstruction of one space: takes each photo without a verdict, oldest first, and says what came of it in one
  * append. A crash therefore leaves a photo either done or not begun, and the log alone says which.
  */
-import { CairnError, type EventDraft, type ImageState, type Reason, type Seq, type SpaceState } from "@cairn/protocol";
+import {
+  CairnError,
+  type EventDraft,
+  type ImageState,
+  type Reason,
+  type Seq,
+  type SpaceState,
+  shownGeneration,
+} from "@cairn/protocol";
 import type { Engine } from "@cairn/reconstruct";
-import type { BlobStore } from "../blob/blob-store.ts";
 import type { Outcome, Running } from "../operation/operations.ts";
-import type { Space } from "../space/spaces.ts";
 import { type PhotoSource, replay, wasGiven } from "./replay.ts";
-import { rebuildEvents, stepEvents } from "./step-events.ts";
+import { type Places, rebuildEvents, stepEvents } from "./step-events.ts";
 import { Bell } from "./turn.ts";
 
 const RETRY_MS = 1000;
 
-type SpaceWork = {
-  readonly space: Space;
-  readonly blobs: BlobStore;
+type SpaceWork = Places & {
   readonly openEngine: () => Promise<Engine>;
   readonly photoOf: PhotoSource;
   /** Runs when no other space's engine is at work. */
@@ -111,8 +115,7 @@ export class SpaceReconstructor {
   }
 
   #refined(): number {
-    const state = this.#state;
-    return state.generations[state.generation]?.published?.refined ?? 0;
+    return shownGeneration(this.#state)?.published?.refined ?? 0;
   }
 
   /** Exactly after every `rebuildEvery`th photo, also when a crash came between the photo and its rebuild. */
@@ -149,7 +152,7 @@ export class SpaceReconstructor {
   }
 
   async #addNow(image: ImageState, running: Running): Promise<Outcome> {
-    const { space, blobs, photoOf } = this.#work;
+    const { space, photoOf } = this.#work;
     const signal = AbortSignal.any([running.signal, this.#work.signal]);
     const engine = await this.#openEngine(running, signal);
     let photo: Awaited<ReturnType<PhotoSource>>;
@@ -163,7 +166,7 @@ export class SpaceReconstructor {
     try {
       const step = await engine.add(photo, { signal, onProgress: (...at) => running.progress(...at) });
       this.#advised ||= step.rebuildAdvised;
-      const events = await stepEvents(step, this.#state, blobs, image.seq);
+      const events = await stepEvents(step, image, this.#work);
       return { events, result: { image: image.image, points: step.points.positions.length / 3 } };
     } catch (error) {
       if (!signal.aborted) this.#work.onError(error, `photo ${image.image} of ${space.id}`);
@@ -189,11 +192,11 @@ export class SpaceReconstructor {
   }
 
   async #rebuildNow(running: Running, cause: Seq): Promise<Outcome> {
-    const { space, blobs } = this.#work;
+    const { space } = this.#work;
     const signal = AbortSignal.any([running.signal, this.#work.signal]);
     const engine = await this.#openEngine(running, signal);
     const state = this.#state;
-    const frame = this.#differs ? Object.values(state.generations[state.generation]?.cameras ?? {}) : undefined;
+    const frame = this.#differs ? Object.values(shownGeneration(state)?.cameras ?? {}) : undefined;
     const startedMs = performance.now();
     try {
       const rebuild = await engine.rebuild({
@@ -201,7 +204,7 @@ export class SpaceReconstructor {
         onProgress: (...at) => running.progress(...at),
         ...(frame && { frame }),
       });
-      const events = await rebuildEvents(rebuild, engine.model(), this.#processed(), this.#state, blobs, cause);
+      const events = await rebuildEvents(rebuild, engine.model(), this.#processed(), cause, this.#work);
       this.#differs = false;
       this.#lastRebuildMs = performance.now() - startedMs;
       return {

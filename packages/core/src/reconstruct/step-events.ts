@@ -1,26 +1,47 @@
 /** What an engine hands out, as events. Blobs are put first, so that no event names bytes that are not there. */
-import { bounds, encodeSegment, type SparseModel, writeColmapText } from "@cairn/formats";
-import type { EventData, EventDraft, Seq, SpaceState } from "@cairn/protocol";
+import type { CloudPoints, LayerGrid } from "@cairn/cloud";
+import { type SparseModel, writeColmapText } from "@cairn/formats";
+import {
+  type EventData,
+  type EventDraft,
+  type ImageState,
+  type Seq,
+  type SpaceState,
+  shownGeneration,
+  shownLayers,
+} from "@cairn/protocol";
 import type { Points, Rebuild, Step } from "@cairn/reconstruct";
 import type { BlobStore } from "../blob/blob-store.ts";
+import type { Layers } from "../cloud/layers.ts";
+import type { Space } from "../space/spaces.ts";
 
-/** Points of one segment: 50,000 make 750 kB, which a phone shows within a second of a slow link. */
-const SEGMENT_POINTS = 50_000;
+/** Points of one insertion: as many as a worker holds beside others; a node's points then come in few parts. */
+const CHUNK_POINTS = 1_000_000;
+
+export type Places = { readonly space: Space; readonly blobs: BlobStore; readonly layers: Layers };
 
 /** Events of one photo, all of `cause`. The first cameras of a space also open its first generation. */
-export async function stepEvents(step: Step, state: SpaceState, blobs: BlobStore, cause: Seq): Promise<EventDraft[]> {
+export async function stepEvents(step: Step, { image, seq: cause }: ImageState, places: Places): Promise<EventDraft[]> {
+  const { space, layers } = places;
+  const { state } = space.log.snapshot();
   const drafts: EventDraft[] = [];
   const opens = state.generation === 0 && step.cameras.length > 0;
   const generation = opens ? 1 : state.generation;
   if (opens) drafts.push({ type: "generation.started", cause, data: { generation } });
   if (generation > 0) {
     for (const camera of step.cameras) drafts.push({ type: "camera.posed", cause, data: { generation, ...camera } });
-    const next = state.generations[generation]?.segments.length ?? 0;
-    drafts.push(...(await segmentEvents(step.points, generation, next, blobs, cause)));
+    if (step.points.positions.length > 0) {
+      const growing = growingLayer(state);
+      const writer =
+        growing === undefined
+          ? layers.start(space, { kind: "model", name: "model", generation })
+          : layers.writer(space, growing);
+      const photo = Object.keys(state.images).indexOf(image) + 1;
+      drafts.push(...(await writer.insert([...chunksOf(step.points, photo)], { image, cause })));
+    }
   }
   if (opens) {
-    const points = step.points.positions.length / 3;
-    const data = { generation, cameras: step.cameras.length, points, refined: 0 };
+    const data = { generation, cameras: step.cameras.length, points: countPoints(drafts), refined: 0 };
     drafts.push({ type: "generation.published", cause, data });
   }
   drafts.push(...verdictEvents(step, state, cause));
@@ -32,11 +53,14 @@ export async function rebuildEvents(
   rebuild: Rebuild,
   model: SparseModel,
   refined: number,
-  state: SpaceState,
-  blobs: BlobStore,
   cause: Seq,
+  { space, blobs, layers }: Places,
 ): Promise<EventDraft[]> {
+  const { state } = space.log.snapshot();
   const generation = state.generation + 1;
+  const grid = shownGrid(state);
+  const writer = layers.start(space, { kind: "model", name: "model", generation, ...(grid && { grid }) });
+  const filled = await writer.insert([...chunksOf(rebuild.points, 0)], { cause });
   const text = writeColmapText(model);
   const [cameras, images, points3D] = await Promise.all(
     [text.cameras, text.images, text.points3D].map(async (file) => (await blobs.put(Buffer.from(file))).digest),
@@ -44,7 +68,7 @@ export async function rebuildEvents(
   const published: EventData<"generation.published"> = {
     generation,
     cameras: rebuild.cameras.length,
-    points: rebuild.points.positions.length / 3,
+    points: countPoints(filled),
     refined,
     ...(rebuild.alignment && { alignment: rebuild.alignment }),
     ...(rebuild.residual !== undefined && { residual: rebuild.residual }),
@@ -53,36 +77,39 @@ export async function rebuildEvents(
   return [
     { type: "generation.started", cause, data: { generation } },
     ...rebuild.cameras.map((camera): EventDraft => ({ type: "camera.posed", cause, data: { generation, ...camera } })),
-    ...(await segmentEvents(rebuild.points, generation, 0, blobs, cause)),
+    ...filled,
     { type: "generation.published", cause, data: published },
     ...verdictEvents(rebuild, state, cause),
   ];
 }
 
-async function segmentEvents(
-  points: Points,
-  generation: number,
-  first: number,
-  blobs: BlobStore,
-  cause: Seq,
-): Promise<EventDraft[]> {
-  const drafts: EventDraft[] = [];
-  const n = points.positions.length / 3;
-  for (let from = 0; from < n; from += SEGMENT_POINTS) {
-    const to = Math.min(n, from + SEGMENT_POINTS);
-    const positions = points.positions.subarray(from * 3, to * 3);
-    const blob = await blobs.put(encodeSegment(positions, points.colors.subarray(from * 3, to * 3)));
-    const data = {
-      generation,
-      segment: first + drafts.length,
-      points: to - from,
-      blob: blob.digest,
-      sizeBytes: blob.sizeBytes,
-      ...bounds(positions),
-    };
-    drafts.push({ type: "segment.added", cause, data });
+/** The layer that takes the points of a generation that grows: its own, where no transform lies between them. */
+function growingLayer(state: SpaceState): number | undefined {
+  const shown = shownGeneration(state);
+  return shown?.layers.find((number) => {
+    const layer = state.layers[number];
+    return layer?.kind === "model" && layer.generation === shown.generation && !layer.transform;
+  });
+}
+
+/** The grid of the model that is shown: what does not change in a rebuild keeps its bytes. */
+function shownGrid(state: SpaceState): LayerGrid | undefined {
+  for (const { kind, transform, origin, seed, finest } of shownLayers(state)) {
+    if (kind === "model" && !transform) return { origin, seed, finest };
   }
-  return drafts;
+  return undefined;
+}
+
+/** In pieces that a worker can hold beside others. */
+function* chunksOf({ positions, colors }: Points, photos: number): Generator<CloudPoints> {
+  for (let from = 0; from < positions.length; from += 3 * CHUNK_POINTS) {
+    const to = Math.min(positions.length, from + 3 * CHUNK_POINTS);
+    yield { positions: positions.slice(from, to), colors: colors.slice(from, to), photos };
+  }
+}
+
+function countPoints(drafts: readonly EventDraft[]): number {
+  return drafts.reduce((sum, { type, data }) => sum + (type === "segments.added" ? data.points : 0), 0);
 }
 
 /** A verdict that says what the last one said is not said again. */

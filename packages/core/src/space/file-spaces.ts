@@ -9,6 +9,7 @@ import {
   type SpaceId,
   SpaceSettings,
   type SpaceSummary,
+  shownLayers,
   type TimeNs,
 } from "@cairn/protocol";
 import { createChannels } from "../channel/channels.ts";
@@ -249,7 +250,6 @@ export class FileSpace implements Space {
 
   summary(): SpaceSummary {
     const { state, seq, epoch } = this.log.snapshot();
-    const segments = state.generations[state.generation]?.segments ?? [];
     return {
       id: this.id,
       title: state.title,
@@ -257,7 +257,7 @@ export class FileSpace implements Space {
       ...(state.expiresNs === undefined ? {} : { expiresNs: state.expiresNs }),
       images: Object.keys(state.images).length,
       generation: state.generation,
-      points: segments.reduce((sum, segment) => sum + segment.points, 0),
+      points: shownLayers(state).reduce((sum, layer) => sum + layer.points, 0),
       head: seq,
       epoch,
     };

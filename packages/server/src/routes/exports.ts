@@ -1,7 +1,16 @@
 import { Readable } from "node:stream";
-import type { BlobStore } from "@cairn/core";
-import { decodeSegment, plyHeader, plyPoints } from "@cairn/formats";
-import { CairnError, type Digest, type GenerationState } from "@cairn/protocol";
+import { type Part, positionsOf } from "@cairn/cloud";
+import { decodeSegmentSync } from "@cairn/cloud/node";
+import { type BlobStore, readPart } from "@cairn/core";
+import { plyHeader, plyPoints } from "@cairn/formats";
+import {
+  CairnError,
+  type Digest,
+  type GenerationState,
+  shownGeneration,
+  shownLayers,
+  type Vec3,
+} from "@cairn/protocol";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
@@ -18,7 +27,7 @@ export function exportRoutes(app: FastifyInstance, { core }: Pick<ServerContext,
   /** The generation that viewers see; before the first is published, the one being filled. */
   async function shown(spaceId: string): Promise<GenerationState> {
     const { state } = (await core.spaces.open(spaceId)).log.snapshot();
-    const generation = state.generations[state.generation] ?? Object.values(state.generations)[0];
+    const generation = shownGeneration(state) ?? Object.values(state.generations)[0];
     if (!generation) throw new CairnError("export.empty");
     return generation;
   }
@@ -38,11 +47,16 @@ export function exportRoutes(app: FastifyInstance, { core }: Pick<ServerContext,
         },
       },
       async (request, reply) => {
-        const { segments } = await shown(request.params.space);
-        if (segments.length === 0) throw new CairnError("export.empty");
+        const space = await core.spaces.open(request.params.space);
+        const parts: Placed[] = [];
+        for (const { layer, origin } of shownLayers(space.log.snapshot().state)) {
+          // Listed now: the layer may grow while it is sent, and the header has said how long it is.
+          const { list } = await core.layers.tables.open(space, layer);
+          for (const node of list) for (const part of node.parts) parts.push({ part, origin });
+        }
+        if (parts.length === 0) throw new CairnError("export.empty");
         attached(reply, "points.ply");
-        // The list is copied: the generation may grow while it is sent, and the header has said how long it is.
-        return reply.type("application/octet-stream").send(Readable.from(plyPieces(core.blobs, [...segments])));
+        return reply.type("application/octet-stream").send(Readable.from(plyPieces(core.blobs, parts)));
       },
     );
   }
@@ -95,16 +109,12 @@ export function exportRoutes(app: FastifyInstance, { core }: Pick<ServerContext,
   );
 }
 
-async function* plyPieces(
-  blobs: BlobStore,
-  segments: readonly { points: number; blob: Digest }[],
-): AsyncGenerator<Uint8Array> {
-  yield plyHeader(segments.reduce((sum, { points }) => sum + points, 0));
-  for (const { blob } of segments) {
-    const { origin, positions, colors } = decodeSegment(await blobs.get(blob));
-    yield* plyPoints(
-      Float64Array.from(positions, (value, i) => value + origin[i % 3]!),
-      colors,
-    );
+type Placed = { readonly part: Part; readonly origin: Vec3 };
+
+async function* plyPieces(blobs: BlobStore, parts: readonly Placed[]): AsyncGenerator<Uint8Array> {
+  yield plyHeader(parts.reduce((sum, { part }) => sum + part.points, 0));
+  for (const { part, origin } of parts) {
+    const points = decodeSegmentSync(await readPart(blobs, part));
+    yield* plyPoints(positionsOf(points, origin), points.colors);
   }
 }

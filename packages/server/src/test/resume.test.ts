@@ -33,7 +33,7 @@ const folder = fileURLToPath(new URL("../../../sample/photos", import.meta.url))
 /** Each kill waits for its moment among the events that this life of the server has added. */
 const KILLS: readonly { when: string; now: (event: CairnEvent, log: Log) => boolean }[] = [
   { when: "the second photo has begun", now: (event, { state }) => begun(event, "reconstruct") && judged(state) === 1 },
-  { when: "the first points are there", now: (event) => event.type === "segment.added" },
+  { when: "the first points are there", now: (event) => event.type === "segments.added" },
   { when: "the first rebuild has begun", now: (event) => begun(event, "rebuild") },
   { when: "a rebuild is published", now: (event) => event.type === "generation.published" && event.data.refined > 0 },
   { when: "the last photo has begun", now: (event, { state }) => begun(event, "reconstruct") && judged(state) === 6 },
@@ -175,9 +175,9 @@ async function checkOutcome(url: string, log: Log, acknowledged: ReadonlyMap<str
   const last = published.at(-1)!;
   const posed = of("camera.posed").filter(({ data }) => data.generation === last.generation);
   assert.deepEqual(posed.map(({ data }) => data.image).sort(), added.map(({ data }) => data.image).sort());
-  const segments = of("segment.added").filter(({ data }) => data.generation === last.generation);
+  const segments = of("segments.added").filter(({ data }) => state.layers[data.layer]?.generation === last.generation);
   assert.deepEqual(
-    segments.map(({ data }) => data.segment),
+    segments.map(({ data }) => data.pack),
     segments.map((_, i) => i),
   );
   assert.equal(
