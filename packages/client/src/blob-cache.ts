@@ -1,9 +1,7 @@
-/** Blobs by digest, bounded in bytes: the one used longest ago goes first. Blobs never change, so none goes stale. */
-import type { Digest } from "@cairn/protocol";
-
+/** Bytes of blobs by name (a digest, a range), bounded: those used longest ago go first. None goes stale. */
 export class BlobCache {
   readonly #maxBytes: number;
-  readonly #blobs = new Map<Digest, Uint8Array>();
+  readonly #blobs = new Map<string, Uint8Array>();
   #sizeBytes = 0;
 
   constructor(maxBytes: number) {
@@ -14,19 +12,19 @@ export class BlobCache {
     return this.#sizeBytes;
   }
 
-  get(digest: Digest): Uint8Array | undefined {
-    const bytes = this.#blobs.get(digest);
+  get(name: string): Uint8Array | undefined {
+    const bytes = this.#blobs.get(name);
     if (bytes) {
-      this.#blobs.delete(digest);
-      this.#blobs.set(digest, bytes);
+      this.#blobs.delete(name);
+      this.#blobs.set(name, bytes);
     }
     return bytes;
   }
 
   /** Keeps `bytes` themselves, not a copy. What is larger than the whole cache is not kept. */
-  put(digest: Digest, bytes: Uint8Array): void {
-    if (this.#blobs.has(digest) || bytes.length > this.#maxBytes) return;
-    this.#blobs.set(digest, bytes);
+  put(name: string, bytes: Uint8Array): void {
+    if (this.#blobs.has(name) || bytes.length > this.#maxBytes) return;
+    this.#blobs.set(name, bytes);
     this.#sizeBytes += bytes.length;
     for (const [old, { length }] of this.#blobs) {
       if (this.#sizeBytes <= this.#maxBytes) return;

@@ -1,6 +1,6 @@
 /**
- * One live connection to a space: it folds the log into `state`, resumes where it was after a break, keeps pushed
- * blobs, and sends photos, signals and commands. Rules: docs/spec/live.md.
+ * One live connection to a space: it folds the log into `state`, resumes where it was after a break, says what
+ * it looks at and keeps the points pushed for that, and sends photos, signals and commands. Rules: docs/spec/live.md.
  */
 import {
   applyEvent,
@@ -8,9 +8,11 @@ import {
   type CairnEvent,
   CLOSE,
   type Digest,
-  decodeBlobFrame,
+  decodeRangeFrame,
   emptyState,
+  encodeHaveFrame,
   encodeImageFrame,
+  type HaveFrame,
   type Id,
   type ImageReceipt,
   LIVE_VERSION,
@@ -20,13 +22,15 @@ import {
   type ServerMessage,
   type SpaceId,
   type SpaceState,
+  type View,
 } from "@cairn/protocol";
 import { type ApiOptions, CairnApi, errorFromBody, type PhotoFacts } from "./api.ts";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
 import { BlobCache } from "./blob-cache.ts";
 import { Commands } from "./commands.ts";
+import { CreditWindow, FIRST_CREDIT_BYTES } from "./credit-window.ts";
 import { Emitter } from "./emitter.ts";
-import { PushedBlobs } from "./pushed-blobs.ts";
+import { PushedRanges, rangeKey } from "./pushed-ranges.ts";
 import { randomId } from "./random-id.ts";
 import { type PhotoSource, type UploadOptions, Uploads } from "./upload.ts";
 
@@ -49,8 +53,10 @@ export type ConnectOptions = ApiOptions & {
   name?: string;
   /** Channels to hear; `presence` is one. */
   channels?: readonly string[];
-  /** Bytes of blobs the server may push ahead; 0: none, blobs are fetched when asked for. */
+  /** Bytes the server may push at first, before the link is measured; 0: none, bytes are fetched when asked for. */
   creditBytes?: number;
+  /** As {@link SpaceConnection.held}. */
+  held?: () => Iterable<HaveFrame>;
   /** Most bytes of blobs kept in memory. */
   cacheBytes?: number;
   /** Photos sent at the same time. */
@@ -70,8 +76,8 @@ export type ConnectionEvents = {
   /** The state changed. `reset`: it was replaced as a whole, not extended. */
   state: [state: SpaceState, change: { reset: boolean; seq: Seq }];
   status: [status: Status];
-  /** A blob was pushed; `blob(digest)` has it. */
-  blob: [digest: Digest, bytes: Uint8Array];
+  /** Bytes were pushed: `start`… of the blob whose digest begins with these 16 hex digits. `range()` has them. */
+  range: [blob: string, start: number, bytes: Uint8Array];
   presence: [presence: Presence];
   /** What the server refused outside of a call, and why the connection was closed for good. */
   error: [error: CairnError];
@@ -79,6 +85,8 @@ export type ConnectionEvents = {
 
 /** Attempts in a row that fail before the status says `offline`. */
 const OFFLINE_AFTER = 4;
+/** A camera moves at every frame; the server is told this often. */
+const VIEW_EVERY_MS = 100;
 /** A connection that held this long was a success: the next break starts with short waits again. */
 const STABLE_MS = 5_000;
 
@@ -102,13 +110,19 @@ export class SpaceConnection {
   readonly api: CairnApi;
   /** This client's own name, the same over reconnects. */
   readonly client = randomId();
+  /**
+   * What is held of each layer, asked each time before the server begins to push: it leaves that out. Counts points
+   * from a node's first on. Whoever keeps points sets it.
+   */
+  held: (() => Iterable<HaveFrame>) | undefined;
 
   readonly #options: ConnectOptions;
   readonly #emitter = new Emitter<ConnectionEvents>();
   readonly #signals = new Emitter<Record<string, [data: unknown, from: string]>>();
   readonly #backoff: Backoff;
   readonly #cache: BlobCache;
-  readonly #pushed: PushedBlobs;
+  readonly #pushed: PushedRanges;
+  readonly #credit = new CreditWindow();
   readonly #uploads: Uploads;
   readonly #commands: Commands;
   readonly #stopped = new AbortController();
@@ -123,6 +137,12 @@ export class SpaceConnection {
   #liveSinceMs: number | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #silence: ReturnType<typeof setTimeout> | undefined;
+  #view: View | undefined;
+  #viewing: ReturnType<typeof setTimeout> | undefined;
+  #viewSentMs = Number.NEGATIVE_INFINITY;
+  /** This connection was told a view, so the server pushes. */
+  #pushing = false;
+  #askedMs = 0;
 
   constructor(options: ConnectOptions) {
     this.#options = options;
@@ -130,7 +150,8 @@ export class SpaceConnection {
     this.api = new CairnApi(options);
     this.#backoff = new Backoff(options.backoff);
     this.#cache = new BlobCache(options.cacheBytes ?? 64 * 2 ** 20);
-    this.#pushed = new PushedBlobs((bytes) => this.#send({ type: "credit", bytes }));
+    this.#pushed = new PushedRanges(this.#cache);
+    this.held = options.held;
     this.#channels = new Set(options.channels);
     this.#commands = new Commands((message) => this.#sendRaw(message));
     this.#uploads = new Uploads({
@@ -218,11 +239,50 @@ export class SpaceConnection {
     return this.waitFor(() => true, options);
   }
 
-  /** From the cache, from the push that is on its way, or by HTTP. Lent: not to be changed. */
-  async blob(digest: Digest, { signal }: { signal?: AbortSignal } = {}): Promise<Uint8Array> {
-    const kept = this.#cache.get(digest) ?? (await this.#pushed.arrival(digest));
+  /**
+   * What is looked at, model frame: from now on the server pushes points, what is seen and what is fresh first. May be
+   * called at every frame. Without a camera everything is seen, coarse first; `undefined`: nothing more is asked for.
+   */
+  view(view: Omit<View, "type"> | undefined): void {
+    this.#view = view && { ...view, type: "view" };
+    if (!view || this.#viewing !== undefined) return;
+    this.#viewing = setTimeout(
+      () => {
+        this.#viewing = undefined;
+        this.#sendView();
+      },
+      Math.max(0, this.#viewSentMs + VIEW_EVERY_MS - performance.now()),
+    );
+  }
+
+  /**
+   * Bytes `start`…`end` (exclusive) of a blob: from the cache, from the push that is on its way, or by HTTP. Lent: not
+   * to be changed. @throws {CairnError} the server's reason; the signal's reason when it aborts
+   */
+  async range(
+    digest: Digest,
+    start: number,
+    end: number,
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<Uint8Array> {
+    signal?.throwIfAborted();
+    const here =
+      this.#pushed.kept(digest, start, end) ??
+      (this.#pushing ? await this.#pushed.arrival(digest, start, end, signal) : undefined);
+    if (here) return here;
+    const bytes = await this.api.range(digest, start, end, { signal });
+    this.#cache.put(rangeKey(digest, start), bytes);
+    return bytes;
+  }
+
+  /** A whole blob, as `range`. */
+  async blob(digest: Digest, options: { signal?: AbortSignal | undefined } = {}): Promise<Uint8Array> {
+    const kept = this.#cache.get(digest);
     if (kept) return kept;
-    const bytes = await this.api.blob(digest, { signal });
+    // Indexes are pushed, in pieces.
+    const layer = Object.values(this.#state.layers).find(({ index }) => index?.index === digest);
+    if (layer?.index) return this.range(digest, 0, layer.index.sizeBytes, options);
+    const bytes = await this.api.blob(digest, options);
     this.#cache.put(digest, bytes);
     return bytes;
   }
@@ -256,6 +316,7 @@ export class SpaceConnection {
     globalThis.removeEventListener?.("online", this.#onOnline);
     globalThis.removeEventListener?.("offline", this.#onOffline);
     clearTimeout(this.#retry);
+    clearTimeout(this.#viewing);
     this.#drop(CLOSE.normal);
     this.#stopped.abort(reason);
     this.#commands.fail(reason);
@@ -286,7 +347,7 @@ export class SpaceConnection {
   }
 
   #hello(socket: SocketLike): void {
-    const { name, creditBytes = 256 * 1024 } = this.#options;
+    const { name, creditBytes = FIRST_CREDIT_BYTES } = this.#options;
     const hello = {
       type: "hello",
       version: LIVE_VERSION,
@@ -296,21 +357,24 @@ export class SpaceConnection {
       ...(name === undefined ? {} : { name }),
       ...(this.#epoch === undefined ? {} : { after: this.#seq, epoch: this.#epoch }),
     };
+    this.#askedMs = performance.now();
     socket.send(JSON.stringify(hello));
   }
 
   #receive(data: unknown): void {
     this.#listen();
     if (typeof data !== "string") {
-      this.#receiveBlob(new Uint8Array(data as ArrayBuffer));
+      this.#receiveRange(new Uint8Array(data as ArrayBuffer));
       return;
     }
     const message = JSON.parse(data) as ServerMessage;
     switch (message.type) {
       case "welcome":
         this.#peer = message.peer;
-        this.#pushed.start(message.pushBytes);
+        this.#credit.start(this.#options.creditBytes ?? FIRST_CREDIT_BYTES, message.pushBytes);
+        this.#credit.roundTrip(performance.now() - this.#askedMs);
         this.#liveSinceMs = Date.now();
+        if (this.#view) this.#sendView();
         this.#commands.resend();
         if (message.recovered) this.#setStatus("live");
         return;
@@ -318,7 +382,7 @@ export class SpaceConnection {
         this.#state = message.state;
         this.#seq = message.seq;
         this.#epoch = message.epoch;
-        this.#pushed.announceState(message.state);
+        if (this.#pushing) this.#pushed.expect();
         this.#setStatus("live");
         this.#emitter.emit("state", this.#state, { reset: true, seq: this.#seq });
         return;
@@ -356,17 +420,34 @@ export class SpaceConnection {
       this.#seq = event.seq;
       expected = event.seq + 1;
       applied++;
-      if (event.type === "segment.added") this.#pushed.announce(event.data.blob, event.data.sizeBytes);
+      if (event.type === "segments.added" && this.#pushing) this.#pushed.expect();
       this.#emitter.emit("event", event);
     }
     if (applied > 0) this.#emitter.emit("state", this.#state, { reset: false, seq: this.#seq });
   }
 
-  #receiveBlob(frame: Uint8Array): void {
-    const { digest, bytes } = decodeBlobFrame(frame);
-    this.#cache.put(digest, bytes);
-    this.#pushed.received(digest, bytes);
-    this.#emitter.emit("blob", digest, bytes);
+  #receiveRange(frame: Uint8Array): void {
+    const { blob, start, bytes } = decodeRangeFrame(frame);
+    this.#pushed.received(blob, start, bytes);
+    this.#credit.received(bytes.length, performance.now());
+    this.#grant();
+    this.#emitter.emit("range", blob, start, bytes);
+  }
+
+  #sendView(): void {
+    if (!this.#view || this.#liveSinceMs === undefined) return;
+    if (!this.#pushing)
+      for (const held of this.held?.() ?? []) this.#sendRaw(encodeHaveFrame(held) as Uint8Array<ArrayBuffer>);
+    this.#viewSentMs = performance.now();
+    this.#send(this.#view);
+    this.#pushing = this.#credit.windowBytes > 0;
+    if (this.#pushing) this.#pushed.expect();
+    this.#grant();
+  }
+
+  #grant(): void {
+    const bytes = this.#view ? this.#credit.grant() : 0;
+    if (bytes > 0) this.#send({ type: "credit", bytes });
   }
 
   /** Any message is a sign of life; silence is met with a ping, and more silence with a new socket. */
@@ -407,6 +488,7 @@ export class SpaceConnection {
     const socket = this.#socket;
     this.#socket = undefined;
     clearTimeout(this.#silence);
+    this.#pushing = false;
     this.#pushed.stop();
     if (!socket) return;
     socket.onopen = null;
@@ -425,6 +507,7 @@ export class SpaceConnection {
     this.#liveSinceMs = undefined;
     this.#socket = undefined;
     clearTimeout(this.#silence);
+    this.#pushing = false;
     this.#pushed.stop();
     if (this.#status === "closed") return;
     const final = FINAL[code];

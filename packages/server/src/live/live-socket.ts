@@ -16,7 +16,6 @@ import {
 } from "@cairn/protocol";
 import type { WebSocket } from "ws";
 import type { Answers } from "./answers.ts";
-import { BlobPush } from "./blob-push.ts";
 import { parseObject } from "./json-guard.ts";
 import type { LiveContext, LiveLimits } from "./live-context.ts";
 import { Outbox } from "./outbox.ts";
@@ -40,7 +39,7 @@ export type LiveHouse = {
 
 type Hello = Extract<ClientMessage, { type: "hello" }>;
 
-const TYPES = new Set(["hello", "credit", "signal", "ping", "operation.start", "operation.cancel"]);
+const TYPES = new Set(["hello", "credit", "view", "signal", "ping", "operation.start", "operation.cancel"]);
 /** Events in one message. */
 const BATCH = 512;
 /** A close frame behind unread data gets this long before the socket is cut. */
@@ -58,7 +57,6 @@ export class LiveSocket {
   readonly #bucket: TokenBucket;
   #hello: Hello | undefined;
   #client: string;
-  #push: BlobPush | undefined;
   /** Seq of the last event that was handed out. */
   #position = 0;
   #imagesInHand = 0;
@@ -124,7 +122,6 @@ export class LiveSocket {
     if (this.#ended.signal.aborted) return;
     this.#ended.abort();
     for (const leave of this.#leave) leave();
-    this.#push?.close();
     this.outbox.close();
     if (this.#hello?.client === undefined) this.#house.answers.forgetClient(this.#client);
   }
@@ -183,7 +180,8 @@ export class LiveSocket {
         this.outbox.reply(encode({ type: "pong" }));
         return;
       case "credit":
-        this.#push?.credit(message.bytes);
+        return;
+      case "view":
         return;
       case "signal":
         if (message.channel === PRESENCE) throw new CairnError("request.invalid", { field: "/channel" });
@@ -208,7 +206,7 @@ export class LiveSocket {
       setImmediate(() => this.close(CLOSE.version, "unsupported version"));
       return;
     }
-    const { context, limits, shared, presence } = this.#house;
+    const { limits, shared, presence } = this.#house;
     const { log, channels } = this.#space;
     this.#hello = hello;
     if (hello.client !== undefined) this.#client = `${this.#space.id}/client/${hello.client}`;
@@ -226,7 +224,6 @@ export class LiveSocket {
         peer: this.#peer,
       }),
     );
-    if (pushBytes > 0) this.#push = new BlobPush(context.core.blobs, this.outbox, shared, pushBytes);
     const wanted = (hello.channels ?? []).filter((channel) => channel !== PRESENCE);
     const onSignal = (signal: Signal) => {
       if (signal.from !== this.#peer) this.outbox.signal(shared.signal(signal));
@@ -264,22 +261,15 @@ export class LiveSocket {
     if (item.kind === "events") {
       await this.outbox.facts(shared.events(place, this.#position, item.events));
       this.#position = item.events.at(-1)?.seq ?? this.#position;
-      const shown = log.snapshot().state.generation;
       for (const event of item.events) {
-        // An older generation's points are not shown any more: whoever reads its events has no use for them.
-        if (event.type === "segment.added" && event.data.generation >= shown) {
-          this.#push?.add(event.data.blob, event.data.sizeBytes);
-        }
         if (event.type === "space.closed") this.close(CLOSE.normal, "space closed");
       }
       return;
     }
     const { epoch, seq, state } = item;
     const message = shared.get(`${place}/snapshot/${seq}`, () => encode({ type: "snapshot", epoch, seq, state }));
-    const segments = this.#push ? (state.generations[state.generation]?.segments.slice() ?? []) : [];
     await this.outbox.facts(message);
     this.#position = seq;
-    for (const segment of segments) this.#push?.add(segment.blob, segment.sizeBytes);
   }
 
   async #image({ id, ...photo }: ImageHead, bytes: Uint8Array): Promise<void> {

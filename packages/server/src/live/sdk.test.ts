@@ -211,37 +211,6 @@ describe("the SDK at a live door (docs/spec/live.md)", () => {
     await house.close();
   });
 
-  test("LIVE-7 a pushed blob needs no request, one that is not pushed is fetched", async () => {
-    const house = await openDoor();
-    const blob = await house.core.blobs.put(new Uint8Array(5000).fill(7));
-    const other = await house.core.blobs.put(new Uint8Array(300_000).fill(8));
-    const asked: string[] = [];
-    const fetch = async (url: string | URL | Request) => {
-      asked.push(String(url).slice(-64));
-      return new Response((await house.core.blobs.get(String(url).slice(-64))) as Uint8Array<ArrayBuffer>);
-    };
-    const peer = new Peer(house.port, { fetch });
-    await peer.caughtUp(house);
-    const box: [number, number, number] = [0, 0, 0];
-    await house.space.log.append([
-      { type: "generation.started", data: { generation: 1 } },
-      ...[blob, other].map(
-        ({ digest, sizeBytes }, segment): EventDraft => ({
-          type: "segment.added",
-          data: { generation: 1, segment, points: 1, blob: digest, sizeBytes, min: box, max: box },
-        }),
-      ),
-    ]);
-    await peer.caughtUp(house);
-    assert.deepEqual(await peer.connection.blob(blob.digest), new Uint8Array(5000).fill(7));
-    assert.deepEqual(asked, []);
-    assert.equal((await peer.connection.blob(other.digest))[0], 8);
-    await peer.connection.blob(other.digest);
-    assert.deepEqual(asked, [other.digest]);
-    peer.connection.close();
-    await house.close();
-  });
-
   test("LIVE-1 a space that does not exist closes the connection for good", async () => {
     const house = await openDoor();
     const peer = new Peer(house.port, { space: "nowhere" });

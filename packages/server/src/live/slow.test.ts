@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { applyEvent, canonicalState, decodeBlobFrame, type EventDraft, emptyState } from "@cairn/protocol";
+import { applyEvent, canonicalState, type EventDraft, emptyState } from "@cairn/protocol";
 import { openDoor, RawClient, renamed } from "../test/live-door.ts";
 
 const IMAGE = "0b0f8a3e-6d5c-4c3e-9b1a-2f3c4d5e6f70";
@@ -9,11 +9,6 @@ const heavy = (i: number): EventDraft => ({
   type: "operation.failed",
   data: { operation: IMAGE, code: `${i}`.padEnd(500, "x"), message: "y".repeat(480) },
 });
-
-function segment(index: number, blob: string, sizeBytes: number): EventDraft {
-  const min: [number, number, number] = [0, 0, 0];
-  return { type: "segment.added", data: { generation: 1, segment: index, points: 1, blob, sizeBytes, min, max: min } };
-}
 
 describe("slow clients (docs/spec/live.md)", () => {
   test("GEN-22 a client that stops reading costs under 8 MiB while 60 MiB are published; others get all of it", async () => {
@@ -83,46 +78,6 @@ describe("slow clients (docs/spec/live.md)", () => {
     const folded = emptyState();
     for (const { events } of client.of("events")) for (const event of events) applyEvent(folded, event);
     assert.equal(canonicalState(folded), canonicalState(state));
-    await house.close();
-  });
-
-  test("LIVE-7 blobs come behind the events that name them, and never beyond the credit", async () => {
-    const house = await openDoor();
-    const { log } = house.space;
-    const puts = Array.from({ length: 6 }, (_, i) => house.core.blobs.put(new Uint8Array(100_000).fill(i + 1)));
-    const blobs = await Promise.all(puts);
-    await log.append([
-      { type: "generation.started", data: { generation: 1 } },
-      { type: "generation.published", data: { generation: 1, cameras: 2, points: 6, refined: 0 } },
-    ]);
-    const client = await RawClient.open(house.url, { credit: 250_000 });
-    await client.until((each) => each.of("snapshot")[0]);
-    const named = () =>
-      client.of("events").flatMap(({ events }) => events.filter(({ type }) => type === "segment.added"));
-    let early = 0;
-    client.ws.prependListener("message", (_data: Buffer, binary: boolean) => {
-      if (binary && named().length <= client.binary.length) early++;
-    });
-    for (const [i, { digest, sizeBytes }] of blobs.entries()) await log.append([segment(i, digest, sizeBytes)]);
-    await client.until(({ binary }) => binary.length === 2);
-    client.send({ type: "ping" });
-    await client.until((each) => each.of("pong")[0]);
-    assert.equal(client.binary.length, 2);
-    client.send({ type: "credit", bytes: 200_000 });
-    await client.until(({ binary }) => binary.length === 4);
-    client.send({ type: "credit", bytes: 64 * 2 ** 20 });
-    await client.until(({ binary }) => binary.length === 6);
-    assert.deepEqual(
-      client.binary.map((frame) => decodeBlobFrame(frame).digest),
-      blobs.map(({ digest }) => digest),
-    );
-    assert.equal(early, 0);
-    const late = await RawClient.open(house.url, { credit: 1_000_000 });
-    await late.until(({ binary }) => binary.length === 6);
-    const none = await RawClient.open(house.url, {});
-    none.send({ type: "ping" });
-    await none.until((each) => each.of("pong")[0]);
-    assert.equal(none.binary.length, 0);
     await house.close();
   });
 });
