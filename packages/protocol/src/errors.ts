@@ -93,6 +93,21 @@ export const ERRORS = {
     retry: false,
     text: "There is no model yet; add photos and wait for the first cameras.",
   },
+  "export.too_large": {
+    status: 422,
+    retry: false,
+    text: "The format cannot hold this many points; choose another one, as `facts` says.",
+  },
+  "import.invalid": {
+    status: 422,
+    retry: false,
+    text: "The file is not a point cloud that can be read, or is damaged; nothing was added. Save it again, see `facts`.",
+  },
+  "tile.gone": {
+    status: 404,
+    retry: false,
+    text: "No tile of this revision; read the tileset again and take the address from there.",
+  },
   "live.hello_expected": { status: 422, retry: false, text: "The first message must be `hello`." },
   "live.version": { status: 426, retry: false, text: "This server speaks live protocol version 1." },
   "live.unknown_type": { status: 422, retry: false, text: "Unknown message type; `/asyncapi.json` has them all." },

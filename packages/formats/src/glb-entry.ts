@@ -1,0 +1,3 @@
+export { encodePointGlb, type GridPoints, POINT_GLB_VERSION } from "./glb/encode-point-glb.ts";
+export { type GlbCloud, type GlbPoints, type GlbSource, openGlb } from "./glb/read-glb.ts";
+export { encodeSceneGlb, type ScenePoints } from "./glb/scene-glb.ts";

@@ -1,0 +1,196 @@
+/**
+ * Points of a GLB file, whoever wrote it: float or quantised positions, linear colours, nested transforms, meshopt
+ * compression. Read in pieces through byte ranges, so a file need not fit into memory.
+ */
+import { MeshoptDecoder } from "meshoptimizer/decoder";
+import { CHUNK_HEAD_BYTES, HEADER_BYTES, readBinaryHead, readGlbHeader } from "./container.ts";
+import { type Accessor, type BufferView, invalid, type PointPrimitive, pointPrimitives } from "./gltf-document.ts";
+import { srgbOf } from "./linear-color.ts";
+
+export type GlbSource = {
+  readonly sizeBytes: number;
+  /** Bytes `start`…`end` (exclusive). */
+  range(start: number, end: number): Promise<Uint8Array>;
+};
+
+/** The same index in all arrays is one point. */
+export type GlbPoints = {
+  /** `[n, 3]`, Z up: glTF's x, y, z is given as x, −z, y. NaN stays NaN. */
+  readonly positions: Float64Array;
+  /** `[n, 3]` sRGB; white where the file has none. */
+  readonly colors: Uint8Array;
+  /** `[n, 3]` unit vectors times 127, Z up. */
+  readonly normals?: Int8Array;
+};
+
+export type GlbCloud = {
+  readonly count: number;
+  chunks(options?: { signal?: AbortSignal }): AsyncGenerator<GlbPoints>;
+};
+
+const CHUNK_POINTS = 65_536;
+const MAX_JSON_BYTES = 64 * 2 ** 20;
+/** Decoded views that are kept because the next primitive may use them too. */
+const MAX_KEPT_BYTES = 2 ** 28;
+
+/** @throws {CairnError} `import.invalid`: no GLB, no points in it, or it says what cannot be */
+export async function openGlb(source: GlbSource): Promise<GlbCloud> {
+  const { sizeBytes } = source;
+  const header = readGlbHeader(await source.range(0, Math.min(sizeBytes, HEADER_BYTES + CHUNK_HEAD_BYTES)));
+  if (typeof header === "string") throw invalid(header);
+  const jsonStart = HEADER_BYTES + CHUNK_HEAD_BYTES;
+  const jsonEnd = jsonStart + header.jsonBytes;
+  if (header.fileBytes > sizeBytes || jsonEnd > header.fileBytes) throw invalid("is shorter than it says");
+  if (header.jsonBytes > MAX_JSON_BYTES) throw invalid(`has more than ${MAX_JSON_BYTES} bytes of JSON`);
+  const json = parse(await source.range(jsonStart, jsonEnd));
+  const binaryStart = jsonEnd + CHUNK_HEAD_BYTES;
+  let binaryBytes = 0;
+  if (binaryStart <= header.fileBytes) {
+    binaryBytes = readBinaryHead(await source.range(jsonEnd, binaryStart)) ?? 0;
+    if (binaryStart + binaryBytes > header.fileBytes) throw invalid("is shorter than its binary chunk says");
+  }
+  const primitives = pointPrimitives(json, binaryBytes);
+  if (primitives.length === 0) throw invalid("has no points");
+  return {
+    count: primitives.reduce((sum, { count }) => sum + count, 0),
+    async *chunks({ signal } = {}) {
+      const views = new DecodedViews(source, binaryStart);
+      for (const primitive of primitives) {
+        for (let from = 0; from < primitive.count; from += CHUNK_POINTS) {
+          signal?.throwIfAborted();
+          yield await readPoints(primitive, from, Math.min(primitive.count, from + CHUNK_POINTS), views);
+        }
+      }
+    },
+  };
+}
+
+function parse(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw invalid("its JSON cannot be read", cause);
+  }
+}
+
+async function readPoints(
+  { position, color, normal, baseColor, matrix }: PointPrimitive,
+  from: number,
+  to: number,
+  views: DecodedViews,
+): Promise<GlbPoints> {
+  const count = to - from;
+  const positions = new Float64Array(count * 3);
+  const m = matrix;
+  await views.each(position, from, to, positions);
+  for (let at = 0; at < positions.length; at += 3) {
+    const [x, y, z] = [positions[at]!, positions[at + 1]!, positions[at + 2]!];
+    positions[at] = m[0]! * x + m[4]! * y + m[8]! * z + m[12]!;
+    positions[at + 1] = -(m[2]! * x + m[6]! * y + m[10]! * z + m[14]!);
+    positions[at + 2] = m[1]! * x + m[5]! * y + m[9]! * z + m[13]!;
+  }
+  const linear = new Float64Array(count * 3).fill(1);
+  if (color) await views.each(color, from, to, linear);
+  const colors = Uint8Array.from(linear, (value, at) => srgbOf(value * baseColor[at % 3]!));
+  if (!normal) return { positions, colors };
+
+  const directions = new Float64Array(count * 3);
+  await views.each(normal, from, to, directions);
+  return { positions, colors, normals: turnNormals(directions, m) };
+}
+
+/** By the inverse transpose, whose scale does not matter: the cofactors. */
+function turnNormals(directions: Float64Array, m: readonly number[]): Int8Array {
+  const [a, b, c, d, e, f, g, h, i] = [m[0]!, m[4]!, m[8]!, m[1]!, m[5]!, m[9]!, m[2]!, m[6]!, m[10]!];
+  const [c0, c1, c2] = [e * i - f * h, f * g - d * i, d * h - e * g];
+  const sign = a * c0 + b * c1 + c * c2 < 0 ? -127 : 127;
+  const normals = new Int8Array(directions.length);
+  for (let at = 0; at < directions.length; at += 3) {
+    const [x, y, z] = [directions[at]!, directions[at + 1]!, directions[at + 2]!];
+    const nx = c0 * x + c1 * y + c2 * z;
+    const ny = (c * h - b * i) * x + (a * i - c * g) * y + (b * g - a * h) * z;
+    const nz = (b * f - c * e) * x + (c * d - a * f) * y + (a * e - b * d) * z;
+    const scale = sign / (Math.hypot(nx, ny, nz) || 1);
+    normals[at] = Math.round(nx * scale);
+    normals[at + 1] = Math.round(-nz * scale);
+    normals[at + 2] = Math.round(ny * scale);
+  }
+  return normals;
+}
+
+/** Views of the binary chunk: plain ones are read where they are wanted, packed ones are decoded once and kept. */
+class DecodedViews {
+  readonly #source: GlbSource;
+  readonly #binaryStart: number;
+  readonly #decoded = new Map<number, Uint8Array>();
+
+  constructor(source: GlbSource, binaryStart: number) {
+    this.#source = source;
+    this.#binaryStart = binaryStart;
+  }
+
+  /** Three numbers for each of the items `from`…`to`, normalised where the accessor says so. */
+  async each(accessor: Accessor, from: number, to: number, out: Float64Array): Promise<void> {
+    const { view, offset, stride } = accessor;
+    const start = offset + from * stride;
+    const end = Math.min(view.sizeBytes, offset + to * stride);
+    const bytes = view.meshopt
+      ? (await this.#whole(view, view.meshopt)).subarray(start, end)
+      : await this.#range(view.start + start, view.start + end);
+    readComponents(bytes, accessor, to - from, out);
+  }
+
+  async #whole(view: BufferView, packed: NonNullable<BufferView["meshopt"]>): Promise<Uint8Array> {
+    const known = this.#decoded.get(view.index);
+    if (known) return known;
+    await MeshoptDecoder.ready;
+    const bytes = await this.#range(view.start, view.end);
+    const target = new Uint8Array(view.sizeBytes);
+    try {
+      MeshoptDecoder.decodeGltfBuffer(target, packed.count, packed.stride, bytes, "ATTRIBUTES", packed.filter);
+    } catch (cause) {
+      throw invalid("a meshopt view is damaged", cause);
+    }
+    let keptBytes = target.length;
+    for (const [index, { length }] of [...this.#decoded].reverse()) {
+      keptBytes += length;
+      if (keptBytes > MAX_KEPT_BYTES) this.#decoded.delete(index);
+    }
+    this.#decoded.set(view.index, target);
+    return target;
+  }
+
+  async #range(start: number, end: number): Promise<Uint8Array> {
+    const bytes = await this.#source.range(this.#binaryStart + start, this.#binaryStart + end);
+    if (bytes.length !== end - start) throw invalid("ends before its data");
+    return bytes;
+  }
+}
+
+const DIVISOR = { i8: 127, u8: 255, i16: 32767, u16: 65535, f32: 1 } as const;
+
+function readComponents(
+  bytes: Uint8Array,
+  { component, normalized, stride }: Accessor,
+  count: number,
+  out: Float64Array,
+): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const size = component === "f32" ? 4 : component === "i16" || component === "u16" ? 2 : 1;
+  const read = {
+    i8: (at: number) => view.getInt8(at),
+    u8: (at: number) => view.getUint8(at),
+    i16: (at: number) => view.getInt16(at, true),
+    u16: (at: number) => view.getUint16(at, true),
+    f32: (at: number) => view.getFloat32(at, true),
+  }[component];
+  const divisor = normalized ? DIVISOR[component] : 1;
+  for (let i = 0; i < count; i++) {
+    for (let axis = 0; axis < 3; axis++) {
+      // Both −128 and −127 mean −1.
+      out[3 * i + axis] = normalized
+        ? Math.max(-1, read(i * stride + axis * size) / divisor)
+        : read(i * stride + axis * size);
+    }
+  }
+}
