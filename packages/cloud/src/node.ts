@@ -12,6 +12,8 @@ export type NodeKey = string;
 
 /** Cells along an edge of a node's sampling grid: a node's spacing is its edge by this. */
 export const GRID = 64;
+/** The upper bits of a coordinate say in which cell it is. */
+export const CELL_BITS = 6;
 /** A node at the finest level has this many bits per axis; each level above has one more, 16 at most. */
 export const FINEST_BITS = 8;
 export const MAX_BITS = 16;
@@ -85,14 +87,18 @@ export function contains(outer: NodeId, inner: NodeId): boolean {
 const SEED_INDEX = 0b101_0101_0101_0101;
 /** Levels from the first root down to the finest nodes when nobody says otherwise: 8 m across are kept to 1 mm. */
 const DEFAULT_DEPTH = 7;
+/** With the bits of the first root's index, a finest node's index stays within 32 bits. */
+const MOST_DEPTH = 14;
 
 /**
- * A grid for data that begins within `min`…`max` (layer frame) and may grow beyond.
- * @param spacing wanted smallest distance of points, layer units; taken to the next power of two
+ * A grid for data that begins within `min`…`max` (layer frame) and may grow beyond, 10,000 times its size on each side.
+ * @param spacing wanted smallest distance of points, layer units; the nearest power of two is taken
  */
 export function planGrid(min: Vec3, max: Vec3, spacing?: number): LayerGrid {
-  const extent = Math.max(max[0] - min[0], max[1] - min[1], max[2] - min[2], Number.MIN_VALUE);
-  const seedExponent = Math.min(40, Math.max(-40, Math.ceil(Math.log2(extent * 1.25))));
+  const extent = Math.max(max[0] - min[0], max[1] - min[1], max[2] - min[2]);
+  // One place says nothing of the scale, and doubles say nothing below a part of 2^40 of how far away it is.
+  const least = 2 ** -40 * Math.max(...[...min, ...max].map(Math.abs));
+  const seedExponent = extent > 0 ? Math.ceil(Math.log2(Math.max(extent, least) * 1.25)) : 1;
   const finest = spacing === undefined ? seedExponent - DEFAULT_DEPTH : Math.round(Math.log2(spacing * GRID));
   const edge = edgeOf(seedExponent);
   const corner = (axis: 0 | 1 | 2) => (min[axis] + max[axis]) / 2 - edge / 2 - SEED_INDEX * edge;
@@ -100,6 +106,6 @@ export function planGrid(min: Vec3, max: Vec3, spacing?: number): LayerGrid {
   return {
     origin: [corner(0), corner(1), corner(2)],
     seed,
-    finest: Math.min(seedExponent, Math.max(seedExponent - 14, finest)),
+    finest: Math.min(seedExponent, Math.max(seedExponent - MOST_DEPTH, finest)),
   };
 }

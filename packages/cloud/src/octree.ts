@@ -7,12 +7,13 @@
  * Points themselves are not kept: they leave as segments; what stays is which cells are taken.
  */
 import type { Vec3 } from "@cairn/protocol";
+import { Batch, FINE_LEVELS } from "./batch.ts";
+import { Descent, OctreeNode } from "./insertion.ts";
 import {
   bitsOf,
-  childOf,
+  CELL_BITS,
   contains,
   edgeOf,
-  GRID,
   type LayerGrid,
   type NodeId,
   octantOf,
@@ -26,225 +27,118 @@ export const LEAF_CAP = 8192;
 
 export type Insertion = {
   readonly root: NodeId;
-  /** One for each node that gained points, coarse first. */
+  /** One for each node that gained points, coarse first, those of a level in Morton order. */
   readonly segments: NodePoints[];
   readonly kept: number;
   /** Fell into a taken cell of the finest level. */
   readonly merged: number;
   /** NaN or infinite coordinates, or beyond what the grid can reach. */
   readonly refused: number;
-  /** Of those kept, layer frame. */
+  /** Of those not refused, layer frame; 0 where there are none. */
   readonly min: Vec3;
   readonly max: Vec3;
 };
 
-class Node {
-  readonly id: NodeId;
-  count = 0;
-  taken: Uint32Array | undefined;
-  cells: Uint32Array | undefined = new Uint32Array(64);
-  readonly children: (Node | undefined)[] = new Array<Node | undefined>(8).fill(undefined);
-  /** The octant that a former root keeps, −1: none. */
-  ceded = -1;
-  /** Points of the insertion at work: the newest's index, linked through `next`; −1: none. */
-  head = -1;
-
-  constructor(id: NodeId) {
-    this.id = id;
-  }
-}
-
 export class Octree {
   readonly grid: LayerGrid;
   readonly #leafCap: number;
-  #root: Node;
+  readonly #batch = new Batch();
+  /** Edge of the largest root there can be: the one whose corner is the grid's origin. */
+  readonly #reach: number;
+  #root: OctreeNode;
   kept = 0;
 
   constructor(grid: LayerGrid, leafCap: number = LEAF_CAP) {
     this.grid = grid;
     this.#leafCap = leafCap;
-    this.#root = new Node(parseNodeKey(grid.seed));
+    const seed = parseNodeKey(grid.seed);
+    this.#root = new OctreeNode(seed);
+    let top = seed;
+    while (top.x > 0 || top.y > 0 || top.z > 0) top = parentOf(top);
+    this.#reach = edgeOf(top.e);
   }
 
   get root(): NodeId {
     return this.#root.id;
   }
 
+  /** O(depth) a point, without garbage for each. @throws {RangeError} when the arrays disagree about their length */
   insert(points: CloudPoints): Insertion {
-    const n = points.positions.length / 3;
     const { positions } = points;
-    const low: Vec3 = [Infinity, Infinity, Infinity];
-    const high: Vec3 = [-Infinity, -Infinity, -Infinity];
-    const usable = new Uint8Array(n);
-    let refused = 0;
-    for (let i = 0; i < n; i++) {
-      const [x, y, z] = [positions[3 * i]!, positions[3 * i + 1]!, positions[3 * i + 2]!];
-      if (!this.#reaches(x, y, z)) {
-        refused++;
-        continue;
-      }
-      usable[i] = 1;
-      for (let axis = 0; axis < 3; axis++) {
-        const value = positions[3 * i + axis]!;
-        if (value < low[axis]!) low[axis] = value;
-        if (value > high[axis]!) high[axis] = value;
-      }
-    }
-    if (refused === n)
+    const n = pointsIn(points);
+    const batch = this.#batch;
+    batch.load(positions, this.grid, this.#reach);
+    const { count, min, max } = batch;
+    const refused = n - count;
+    if (count === 0)
       return { root: this.root, segments: [], kept: 0, merged: 0, refused, min: [0, 0, 0], max: [0, 0, 0] };
-    this.#grow(low, high);
-    const touched: Node[] = [];
-    const next = new Int32Array(n);
-    const coords = new Uint16Array(n * 3);
-    let kept = 0;
-    for (let i = 0; i < n; i++) if (usable[i] && this.#place(positions, i, coords, next, touched)) kept++;
+    this.#grow(min, max);
+    if (this.root.e - this.grid.finest > FINE_LEVELS) batch.coarsen(positions, this.grid);
+    const descent = new Descent(points, batch, this.grid.finest, this.#leafCap);
+    descent.fill(this.#root, 0, 0, count);
+    batch.release();
+    const { segments, kept } = descent;
     this.kept += kept;
-    touched.sort((a, b) => b.id.e - a.id.e);
-    const segments = touched.map((node) => this.#collect(node, points, coords, next));
-    return { root: this.root, segments, kept, merged: n - refused - kept, refused, min: low, max: high };
+    segments.sort((a, b) => b.node.e - a.node.e);
+    return { root: this.root, segments, kept, merged: count - kept, refused, min, max };
   }
 
-  /** Marks the cells of points that are already out: how a tree is brought back from its segments. */
-  restore(points: NodePoints): void {
-    this.#growTo(points.node);
-    const node = this.#nodeAt(points.node);
-    const shift = points.bits - 6;
-    for (let i = 0; i < points.count; i++) {
-      const [x, y, z] = [points.coords[3 * i]!, points.coords[3 * i + 1]!, points.coords[3 * i + 2]!];
-      this.#take(node, ((z >> shift) * GRID + (y >> shift)) * GRID + (x >> shift));
+  /** Takes the cells of points that are already out: how a tree is brought back from its segments, in any order. */
+  restore({ node: id, bits, count, coords }: NodePoints): void {
+    while (!contains(this.root, id)) this.#raise();
+    const node = this.#nodeAt(id);
+    if (bits !== bitsOf(id.e, this.grid.finest)) throw new RangeError(`a node at ${id.e} does not have ${bits} bits`);
+    const toCell = bits - CELL_BITS;
+    for (let i = 0; i < count; i++) {
+      node.cells.take(coords[3 * i]! >> toCell, coords[3 * i + 1]! >> toCell, coords[3 * i + 2]! >> toCell);
     }
-    this.kept += points.count;
+    node.count += count;
+    this.kept += count;
   }
 
-  #reaches(x: number, y: number, z: number): boolean {
+  /** Raises the root until the box lies in it. */
+  #grow(min: Vec3, max: Vec3): void {
     const { origin } = this.grid;
-    const most = edgeOf(this.#root.id.e) * 2 ** 12 * 32768;
-    const ok = (value: number, from: number) => value - from >= 0 && value - from < most;
-    return ok(x, origin[0]) && ok(y, origin[1]) && ok(z, origin[2]);
-  }
-
-  #grow(low: Vec3, high: Vec3): void {
-    const { origin } = this.grid;
-    for (;;) {
-      const edge = edgeOf(this.#root.id.e);
-      const { x, y, z } = this.#root.id;
-      const inside = [x, y, z].every(
+    const inside = ({ e, x, y, z }: NodeId) =>
+      [x, y, z].every(
         (index, axis) =>
-          Math.floor((low[axis]! - origin[axis]!) / edge) === index &&
-          Math.floor((high[axis]! - origin[axis]!) / edge) === index,
+          Math.floor((min[axis]! - origin[axis]!) / edgeOf(e)) === index &&
+          Math.floor((max[axis]! - origin[axis]!) / edgeOf(e)) === index,
       );
-      if (inside) return;
-      this.#raise();
-    }
-  }
-
-  #growTo(id: NodeId): void {
-    while (!contains(this.#root.id, id)) this.#raise();
+    while (!inside(this.root)) this.#raise();
   }
 
   #raise(): void {
     const old = this.#root;
-    const root = new Node(parentOf(old.id));
+    const root = new OctreeNode(parentOf(old.id));
     root.ceded = octantOf(old.id);
     root.children[root.ceded] = old;
     this.#root = root;
   }
 
-  #nodeAt(id: NodeId): Node {
+  #nodeAt(id: NodeId): OctreeNode {
     let node = this.#root;
     while (node.id.e > id.e) {
       const k = 2 ** (node.id.e - 1 - id.e);
       const octant = octantOf({ e: 0, x: Math.floor(id.x / k), y: Math.floor(id.y / k), z: Math.floor(id.z / k) });
-      node = node.children[octant] ??= new Node(childOf(node.id, octant));
+      node = node.child(octant);
     }
     return node;
   }
+}
 
-  #take(node: Node, cell: number): void {
-    if (node.count < this.#leafCap && node.id.e > this.grid.finest) {
-      let cells = node.cells!;
-      if (node.count === cells.length) {
-        const more = new Uint32Array(Math.min(this.#leafCap, cells.length * 2));
-        more.set(cells);
-        node.cells = cells = more;
-      }
-      cells[node.count++] = cell;
-      return;
-    }
-    if (!node.taken) this.#close(node);
-    node.taken![cell >>> 5]! |= 1 << (cell & 31);
-    node.count++;
-  }
-
-  /** From a list of cells to a grid of bits. */
-  #close(node: Node): void {
-    node.taken = new Uint32Array(GRID ** 3 / 32);
-    const cells = node.cells!;
-    for (let i = 0; i < node.count; i++) node.taken[cells[i]! >>> 5]! |= 1 << (cells[i]! & 31);
-    node.cells = undefined;
-  }
-
-  #place(
-    positions: Float32Array | Float64Array,
-    i: number,
-    coords: Uint16Array,
-    next: Int32Array,
-    touched: Node[],
-  ): boolean {
-    const { origin, finest } = this.grid;
-    let node = this.#root;
-    const px = positions[3 * i]! - origin[0];
-    const py = positions[3 * i + 1]! - origin[1];
-    const pz = positions[3 * i + 2]! - origin[2];
-    for (;;) {
-      const scale = 65536 / edgeOf(node.id.e);
-      const x = Math.floor(px * scale - node.id.x * 65536);
-      const y = Math.floor(py * scale - node.id.y * 65536);
-      const z = Math.floor(pz * scale - node.id.z * 65536);
-      const octant = (x >> 15) | ((y >> 15) << 1) | ((z >> 15) << 2);
-      if (octant !== node.ceded) {
-        const cell = ((z >> 10) * GRID + (y >> 10)) * GRID + (x >> 10);
-        const open = node.count < this.#leafCap && node.id.e > finest;
-        if (!open && !node.taken) this.#close(node);
-        if (open || (node.taken![cell >>> 5]! & (1 << (cell & 31))) === 0) {
-          this.#take(node, cell);
-          const shift = 16 - bitsOf(node.id.e, finest);
-          coords[3 * i] = x >> shift;
-          coords[3 * i + 1] = y >> shift;
-          coords[3 * i + 2] = z >> shift;
-          if (node.head < 0) touched.push(node);
-          next[i] = node.head;
-          node.head = i;
-          return true;
-        }
-        if (node.id.e <= finest) return false;
-      }
-      node = node.children[octant] ??= new Node(childOf(node.id, octant));
-    }
-  }
-
-  #collect(node: Node, points: CloudPoints, coords: Uint16Array, next: Int32Array): NodePoints {
-    const members: number[] = [];
-    for (let i = node.head; i >= 0; i = next[i]!) members.push(i);
-    members.reverse();
-    node.head = -1;
-    const count = members.length;
-    const triple = <T extends Uint16Array | Uint8Array | Int8Array>(from: T, to: T): T => {
-      members.forEach((i, at) => {
-        for (let axis = 0; axis < 3; axis++) to[at * 3 + axis] = from[i * 3 + axis]!;
-      });
-      return to;
-    };
-    const { photos, confidences, normals } = points;
-    return {
-      node: node.id,
-      bits: bitsOf(node.id.e, this.grid.finest),
-      count,
-      coords: triple(coords, new Uint16Array(count * 3)),
-      colors: triple(points.colors, new Uint8Array(count * 3)),
-      photos: typeof photos === "number" ? photos : Uint32Array.from(members, (i) => photos[i]!),
-      ...(confidences && { confidences: Uint8Array.from(members, (i) => confidences[i]!) }),
-      ...(normals && { normals: triple(normals, new Int8Array(count * 3)) }),
-    };
-  }
+/** @throws {RangeError} when the arrays disagree */
+function pointsIn({ positions, colors, photos, confidences, normals }: CloudPoints): number {
+  const n = positions.length / 3;
+  const fits =
+    Number.isInteger(n) &&
+    colors.length >= n * 3 &&
+    (typeof photos === "number" || photos.length >= n) &&
+    (!confidences || confidences.length >= n) &&
+    (!normals || normals.length >= n * 3);
+  if (!fits)
+    throw new RangeError(
+      `${n} points, but ${colors.length / 3} colours, or photos, confidences, normals that are too few`,
+    );
+  return n;
 }
