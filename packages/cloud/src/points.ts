@@ -35,5 +35,11 @@ export type NodePoints = {
 export function positionsOf({ node, bits, count, coords }: NodePoints, origin: Vec3): Float64Array {
   const corner = cornerOf(node, origin);
   const step = edgeOf(node.e) / 2 ** bits;
-  return Float64Array.from({ length: count * 3 }, (_, i) => corner[i % 3]! + (coords[i]! + 0.5) * step);
+  const positions = new Float64Array(count * 3);
+  for (let i = 0; i < count * 3; i += 3) {
+    positions[i] = corner[0] + (coords[i]! + 0.5) * step;
+    positions[i + 1] = corner[1] + (coords[i + 1]! + 0.5) * step;
+    positions[i + 2] = corner[2] + (coords[i + 2]! + 0.5) * step;
+  }
+  return positions;
 }

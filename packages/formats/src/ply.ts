@@ -1,9 +1,10 @@
 /**
- * PLY point clouds, binary little endian: `float x y z`, `uchar red green blue`, 15 bytes a point.
- * Written in pieces so that a large cloud is never in memory twice.
+ * PLY point clouds, binary little endian: `x y z` as `float` or `double`, `nx ny nz` as `float` where normals are known,
+ * `red green blue` as `uchar`. Written run by run, so that a cloud of any size takes constant memory.
  * Format: G. Turk, "The PLY polygon file format" (1994).
  */
 import { CairnError } from "@cairn/protocol";
+import type { PointRun } from "./point-run.ts";
 
 export type PlyPoints = {
   /** `[n, 3]` */
@@ -12,49 +13,71 @@ export type PlyPoints = {
   colors: Uint8Array;
 };
 
-const POINT_BYTES = 15;
+/** What the header says of every point. */
+export type PlyShape = {
+  readonly count: number;
+  /** Coordinates as `double`: for those too large for 24 bits of mantissa. */
+  readonly double: boolean;
+  readonly normals: boolean;
+};
+
 const POINTS_PER_PIECE = 65_536;
 /** A header longer than this is not one. */
 const MAX_HEADER_BYTES = 64 * 1024;
 
-/** Everything before the first point of a file with `count` points. */
-export function plyHeader(count: number): Uint8Array {
+/** Everything before the first point. */
+export function plyHeader({ count, double, normals }: PlyShape): Uint8Array {
   const properties = [
-    ...["x", "y", "z"].map((axis) => `property float ${axis}`),
+    ...["x", "y", "z"].map((axis) => `property ${double ? "double" : "float"} ${axis}`),
+    ...(normals ? ["nx", "ny", "nz"].map((name) => `property float ${name}`) : []),
     ...["red", "green", "blue"].map((name) => `property uchar ${name}`),
   ];
   const head = ["ply", "format binary_little_endian 1.0", "comment Cairn", `element vertex ${count}`, ...properties];
   return new TextEncoder().encode(`${[...head, "end_header"].join("\n")}\n`);
 }
 
+/** The points of one run; a normal that is not known is 0, 0, 0. The bytes are the caller's. */
+export function plyRun(run: PointRun, { double, normals: wanted }: PlyShape): Uint8Array {
+  const { count, positions, colors, normals } = run;
+  const coordinateBytes = double ? 8 : 4;
+  const normalAt = 3 * coordinateBytes;
+  const colorAt = normalAt + (wanted ? 12 : 0);
+  const stride = colorAt + 3;
+  const bytes = new Uint8Array(count * stride);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0, at = 0; i < count; i++, at += stride) {
+    for (let axis = 0; axis < 3; axis++) {
+      const value = positions[3 * i + axis]!;
+      if (double) view.setFloat64(at + 8 * axis, value, true);
+      else view.setFloat32(at + 4 * axis, value, true);
+      if (wanted && normals) view.setFloat32(at + normalAt + 4 * axis, normals[3 * i + axis]! / 127, true);
+      bytes[at + colorAt + axis] = colors[3 * i + axis]!;
+    }
+  }
+  return bytes;
+}
+
 /**
- * The points alone, in pieces of at most `POINTS_PER_PIECE`, for a cloud that comes in parts. Each piece is the caller's.
+ * A whole cloud in memory as a file with `float` coordinates: first the header, then the points in pieces.
  * @param positions `[n, 3]` @param colors `[n, 3]` sRGB
  */
-export function* plyPoints(positions: Float32Array | Float64Array, colors: Uint8Array): Generator<Uint8Array> {
+export function* writePly(positions: Float32Array | Float64Array, colors: Uint8Array): Generator<Uint8Array> {
   const n = positions.length / 3;
   if (!Number.isInteger(n) || colors.length !== n * 3) {
     throw new RangeError(`positions holds ${positions.length} numbers, colors ${colors.length}`);
   }
+  const shape = { count: n, double: false, normals: false };
+  yield plyHeader(shape);
   for (let from = 0; from < n; from += POINTS_PER_PIECE) {
     const to = Math.min(n, from + POINTS_PER_PIECE);
-    const piece = new Uint8Array((to - from) * POINT_BYTES);
-    const view = new DataView(piece.buffer);
-    for (let i = from, at = 0; i < to; i++, at += POINT_BYTES) {
-      for (let axis = 0; axis < 3; axis++) view.setFloat32(at + 4 * axis, positions[3 * i + axis]!, true);
-      piece.set(colors.subarray(3 * i, 3 * i + 3), at + 12);
-    }
-    yield piece;
+    const run = {
+      count: to - from,
+      positions: Float64Array.from(positions.subarray(3 * from, 3 * to)),
+      colors: colors.subarray(3 * from, 3 * to),
+      photos: 0,
+    };
+    yield plyRun(run, shape);
   }
-}
-
-/**
- * The file's bytes: first the header, then the pieces of `plyPoints`.
- * @param positions `[n, 3]` @param colors `[n, 3]` sRGB
- */
-export function* writePly(positions: Float32Array | Float64Array, colors: Uint8Array): Generator<Uint8Array> {
-  yield plyHeader(Math.floor(positions.length / 3));
-  yield* plyPoints(positions, colors);
 }
 
 /** Size and accessor of each scalar type, by its two names. */

@@ -87,11 +87,20 @@ export const ERRORS = {
     text: "The operation has already ended; there is nothing to cancel.",
   },
   "operation.cancelled": { status: 409, retry: false, text: "The operation was cancelled." },
-  "operation.unknown_kind": { status: 422, retry: false, text: "No operation of this kind exists; `rebuild` does." },
+  "operation.unknown_kind": {
+    status: 422,
+    retry: false,
+    text: "No operation of this kind exists; `rebuild` and `export:ply` do.",
+  },
   "export.empty": {
     status: 409,
     retry: false,
     text: "There is no model yet; add photos and wait for the first cameras.",
+  },
+  "export.unknown_format": {
+    status: 404,
+    retry: false,
+    text: "No export of this name; choose one of those that `GET …/exports` lists.",
   },
   "export.too_large": {
     status: 422,

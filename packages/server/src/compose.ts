@@ -2,7 +2,16 @@
 import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { ingestImage, openCore, type Reconstructor, startReconstructor } from "@cairn/core";
+import {
+  EXPORT_FORMATS,
+  exportFormat,
+  exportKind,
+  ingestImage,
+  openCore,
+  type Reconstructor,
+  startExport,
+  startReconstructor,
+} from "@cairn/core";
 import { openImageDecoder } from "@cairn/images";
 import { CairnError, type SpaceSettings } from "@cairn/protocol";
 import { type Engine, type FeatureCache, openEmbeddedEngine } from "@cairn/reconstruct";
@@ -16,6 +25,7 @@ import { asyncapiRoute } from "./live/asyncapi.ts";
 import { attachLive } from "./live/attach-live.ts";
 import { eventStreamRoutes } from "./live/event-stream.ts";
 import type { LiveContext } from "./live/live-context.ts";
+import { exportSources } from "./routes/exports.ts";
 
 export type ServerOptions = {
   /** Default 127.0.0.1. */
@@ -93,6 +103,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       });
       operationKinds.set("rebuild", async (space) => ({ operation: await running.rebuild(space.id) }));
       opened.push(() => running.close());
+    }
+
+    for (const name of Object.keys(EXPORT_FORMATS)) {
+      const format = exportFormat(name);
+      operationKinds.set(exportKind(format), async (space) => {
+        const { operation } = await startExport(exportSources({ core, decoder }, space), format);
+        return { operation };
+      });
     }
 
     const stopping = new AbortController();

@@ -1,120 +1,145 @@
 import { Readable } from "node:stream";
-import { type Part, positionsOf } from "@cairn/cloud";
-import { decodeSegmentSync } from "@cairn/cloud/node";
-import { type BlobStore, readPart } from "@cairn/core";
-import { plyHeader, plyPoints } from "@cairn/formats";
 import {
-  CairnError,
-  type Digest,
-  type GenerationState,
-  shownGeneration,
-  shownLayers,
-  type Vec3,
-} from "@cairn/protocol";
+  EXPORT_FORMATS,
+  type ExportFormat,
+  type ExportOptions,
+  exportFormat,
+  exportName,
+  type Space,
+  startExport,
+} from "@cairn/core";
+import { CairnError, Id, shownGeneration } from "@cairn/protocol";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
-import { fileAnswer, SpaceParams } from "../http/schemas.ts";
-import { zip } from "../http/zip.ts";
+import { fileAnswer, refusals, SpaceParams } from "../http/schemas.ts";
 
+const FormatName = Type.String({ enum: Object.keys(EXPORT_FORMATS) });
+const FormatParams = Type.Object({ space: Type.String(), format: Type.String() });
 const FileParams = Type.Object({
   space: Type.String(),
   file: Type.Union([Type.Literal("cameras.txt"), Type.Literal("images.txt"), Type.Literal("points3D.txt")]),
 });
+const ExportBody = Type.Object({ format: FormatName });
+const Listing = Type.Object({
+  formats: Type.Array(
+    Type.Object({ format: FormatName, name: Type.String(), mediaType: Type.String(), description: Type.String() }),
+  ),
+});
 
-/** The model in other programs' words: a PLY cloud, a COLMAP text model. */
-export function exportRoutes(app: FastifyInstance, { core }: Pick<ServerContext, "core">): void {
-  /** The generation that viewers see; before the first is published, the one being filled. */
-  async function shown(spaceId: string): Promise<GenerationState> {
-    const { state } = (await core.spaces.open(spaceId)).log.snapshot();
-    const generation = shownGeneration(state) ?? Object.values(state.generations)[0];
-    if (!generation) throw new CairnError("export.empty");
-    return generation;
-  }
+type Context = Pick<ServerContext, "core" | "decoder">;
 
+/** What exports of this server read from. */
+export function exportSources({ core }: Context, space: Space): Omit<ExportOptions, "signal" | "onProgress"> {
+  return { space, blobs: core.blobs, tables: core.layers.tables };
+}
+
+/** The model in other programs' words: at once as a stream, or as an operation that ends as a blob. */
+export function exportRoutes(app: FastifyInstance, context: Context): void {
+  const { core } = context;
   const attached = (reply: FastifyReply, name: string) =>
     reply.header("content-disposition", `attachment; filename="${name}"`).header("cache-control", "no-store");
 
-  for (const path of ["ply", "points.ply"]) {
-    app.get<{ Params: SpaceParams }>(
-      `/v1/spaces/:space/exports/${path}`,
-      {
-        schema: {
-          operationId: path === "ply" ? "exportPly" : "exportPlyFile",
-          description: "Binary little-endian PLY: `float x y z`, `uchar red green blue`.",
-          params: SpaceParams,
-          response: fileAnswer("application/octet-stream"),
-        },
-      },
-      async (request, reply) => {
-        const space = await core.spaces.open(request.params.space);
-        const parts: Placed[] = [];
-        for (const { layer, origin } of shownLayers(space.log.snapshot().state)) {
-          // Listed now: the layer may grow while it is sent, and the header has said how long it is.
-          const { list } = await core.layers.tables.open(space, layer);
-          for (const node of list) for (const part of node.parts) parts.push({ part, origin });
-        }
-        if (parts.length === 0) throw new CairnError("export.empty");
-        attached(reply, "points.ply");
-        return reply.type("application/octet-stream").send(Readable.from(plyPieces(core.blobs, parts)));
-      },
-    );
-  }
+  app.get<{ Params: SpaceParams }>(
+    "/v1/spaces/:space/exports",
+    { schema: { operationId: "listExports", params: SpaceParams, response: { 200: Listing, ...refusals } } },
+    async (request): Promise<Static<typeof Listing>> => {
+      const { id } = await core.spaces.open(request.params.space);
+      const formats = Object.entries(EXPORT_FORMATS).map(([format, { mediaType, description }]) => {
+        return { format, name: exportName(id, exportFormat(format)), mediaType, description };
+      });
+      return { formats };
+    },
+  );
 
-  async function model(spaceId: string): Promise<{ cameras: Digest; images: Digest; points3D: Digest }> {
-    const { published } = await shown(spaceId);
-    if (!published?.model) throw new CairnError("export.empty");
-    return published.model;
-  }
-
-  app.get<{ Params: Static<typeof FileParams> }>(
-    "/v1/spaces/:space/exports/colmap/:file",
+  app.post<{ Params: SpaceParams; Body: Static<typeof ExportBody> }>(
+    "/v1/spaces/:space/exports",
     {
       schema: {
-        operationId: "exportColmapFile",
-        params: FileParams,
-        response: fileAnswer("text/plain"),
+        operationId: "startExport",
+        description: "The operation's result names the blob: `digest`, `sizeBytes`, `name`, `mediaType`.",
+        params: SpaceParams,
+        body: ExportBody,
+        response: { 202: Type.Object({ operation: Id }), ...refusals },
       },
     },
     async (request, reply) => {
+      const space = await core.spaces.open(request.params.space);
+      const format = exportFormat(request.body.format);
+      const { operation } = await startExport(exportSources(context, space), format);
+      return reply.code(202).send({ operation });
+    },
+  );
+
+  async function send(spaceId: string, format: ExportFormat, reply: FastifyReply): Promise<FastifyReply> {
+    const space = await core.spaces.open(spaceId);
+    const { write, mediaType } = EXPORT_FORMATS[format];
+    const stop = new AbortController();
+    reply.raw.once("close", () => stop.abort(new CairnError("operation.cancelled")));
+    const signal = AbortSignal.any([stop.signal, space.signal]);
+    const pieces = write({ ...exportSources(context, space), signal });
+    // What refuses does so before its first piece: the answer is then an error and not a file without content.
+    const first = await pieces.next();
+    attached(reply, exportName(space.id, format)).type(mediaType);
+    return reply.send(Readable.from(whole(first, pieces), { objectMode: false }));
+  }
+
+  for (const name of Object.keys(EXPORT_FORMATS)) {
+    const format = exportFormat(name);
+    const { description, mediaType } = EXPORT_FORMATS[format];
+    app.get<{ Params: SpaceParams }>(
+      `/v1/spaces/:space/exports/${format}`,
+      {
+        schema: {
+          operationId: `export-${format}`,
+          description,
+          params: SpaceParams,
+          response: fileAnswer(mediaType),
+        },
+      },
+      (request, reply) => send(request.params.space, format, reply),
+    );
+  }
+
+  app.get<{ Params: Static<typeof FormatParams> }>(
+    "/v1/spaces/:space/exports/:format",
+    { schema: { hide: true, params: FormatParams } },
+    (request, reply) => send(request.params.space, exportFormat(request.params.format), reply),
+  );
+
+  app.get<{ Params: SpaceParams }>(
+    "/v1/spaces/:space/exports/points.ply",
+    {
+      schema: {
+        operationId: "exportPlyFile",
+        description: "As `ply`, for programs that go by the end of an address.",
+        params: SpaceParams,
+        response: fileAnswer(EXPORT_FORMATS.ply.mediaType),
+      },
+    },
+    (request, reply) => send(request.params.space, "ply", reply),
+  );
+
+  app.get<{ Params: Static<typeof FileParams> }>(
+    "/v1/spaces/:space/exports/colmap/:file",
+    { schema: { operationId: "exportColmapFile", params: FileParams, response: fileAnswer("text/plain") } },
+    async (request, reply) => {
       const { space, file } = request.params;
-      const files = await model(space);
-      const digest = { "cameras.txt": files.cameras, "images.txt": files.images, "points3D.txt": files.points3D }[file];
+      const { state } = (await core.spaces.open(space)).log.snapshot();
+      const { model } = shownGeneration(state)?.published ?? {};
+      if (!model) throw new CairnError("export.empty");
+      const digest = { "cameras.txt": model.cameras, "images.txt": model.images, "points3D.txt": model.points3D }[file];
       attached(reply, file);
       return reply.type("text/plain; charset=utf-8").send(Buffer.from(await core.blobs.get(digest)));
     },
   );
-
-  app.get<{ Params: SpaceParams }>(
-    "/v1/spaces/:space/exports/colmap",
-    {
-      schema: {
-        operationId: "exportColmap",
-        description: "`cameras.txt`, `images.txt` and `points3D.txt` as one zip.",
-        params: SpaceParams,
-        response: fileAnswer("application/zip"),
-      },
-    },
-    async (request, reply) => {
-      const files = await model(request.params.space);
-      attached(reply, "colmap.zip");
-      return reply.type("application/zip").send(
-        await zip([
-          { name: "cameras.txt", bytes: await core.blobs.get(files.cameras) },
-          { name: "images.txt", bytes: await core.blobs.get(files.images) },
-          { name: "points3D.txt", bytes: await core.blobs.get(files.points3D) },
-        ]),
-      );
-    },
-  );
 }
 
-type Placed = { readonly part: Part; readonly origin: Vec3 };
-
-async function* plyPieces(blobs: BlobStore, parts: readonly Placed[]): AsyncGenerator<Uint8Array> {
-  yield plyHeader(parts.reduce((sum, { part }) => sum + part.points, 0));
-  for (const { part, origin } of parts) {
-    const points = decodeSegmentSync(await readPart(blobs, part));
-    yield* plyPoints(positionsOf(points, origin), points.colors);
+async function* whole(first: IteratorResult<Uint8Array>, rest: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    if (!first.done) yield first.value;
+    yield* rest;
+  } finally {
+    await rest.return(undefined);
   }
 }

@@ -9,7 +9,7 @@ import { inflateRawSync } from "node:zlib";
 import { readPly } from "@cairn/formats";
 import type { CairnEvent } from "@cairn/protocol";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
-import { receiptOf, testServer } from "./test-server.ts";
+import { errorOf, receiptOf, type TestServer, testServer } from "./test-server.ts";
 
 const datasets =
   process.env.CAIRN_DATASETS ?? fileURLToPath(new URL("../../../../../shared/datasets", import.meta.url));
@@ -33,16 +33,86 @@ test("HTTP-22 the published model as PLY and COLMAP, and a rebuild on request", 
   const cameras = await (await server.send("GET", "/v1/spaces/place/exports/colmap/cameras.txt")).text();
   assert.match(cameras, /^\d+ (PINHOLE|SIMPLE_RADIAL|RADIAL) \d+ \d+ /m);
   const images = await (await server.send("GET", "/v1/spaces/place/exports/colmap/images.txt")).text();
-  const zip = Buffer.from(await (await server.send("GET", "/v1/spaces/place/exports/colmap")).arrayBuffer());
-  const at = zip.indexOf("images.txt");
-  const packed = zip.subarray(at + 10, at + 10 + zip.readUInt32LE(at - 30 + 18));
-  assert.equal(inflateRawSync(packed).toString(), images);
+  const zip = unzip(await fileOf(server, "colmap"));
+  assert.equal(zip.get("images.txt")?.toString(), images);
+  assert.deepEqual(
+    [...unzip(await fileOf(server, "colmap-bin")).keys()],
+    ["cameras.bin", "images.bin", "points3D.bin"],
+  );
+
+  const las = await fileOf(server, "las14");
+  assert.equal(las.readBigUInt64LE(247), BigInt(published.data.points));
+  const csv = await fileOf(server, "csv");
+  assert.equal(csv.toString().trim().split("\n").length, 1 + published.data.points);
+
+  // The same as an operation, from both of its doors: its blob is the file.
+  for (const [path, body] of [
+    ["exports", { format: "csv" }],
+    ["operations", { kind: "export:csv" }],
+  ] as const) {
+    const asked = await server.send("POST", `/v1/spaces/place/${path}`, JSON.stringify(body));
+    assert.equal(asked.status, 202);
+    const { operation: id } = (await asked.json()) as { operation: string };
+    const done = await eventually(
+      server.url,
+      ({ type, data }) => type === "operation.completed" && data.operation === id,
+    );
+    assert.ok(done.type === "operation.completed");
+    const { digest, ...about } = done.data.result!;
+    assert.deepEqual(about, { format: "csv", sizeBytes: csv.length, name: "place.csv", mediaType: "text/csv" });
+    const blob = await server.send("GET", `/v1/blobs/${digest}`);
+    assert.deepEqual(Buffer.from(await blob.arrayBuffer()), csv);
+  }
 
   const started = await server.send("POST", "/v1/spaces/place/operations", JSON.stringify({ kind: "rebuild" }));
   assert.equal(started.status, 202);
   const { operation } = (await started.json()) as { operation: string };
   await eventually(server.url, (event) => event.type === "operation.completed" && event.data.operation === operation);
 });
+
+test("EXC-5 what cannot be exported is refused before the first byte", async (t) => {
+  const server = await testServer(t);
+  const { formats } = (await (await server.send("GET", "/v1/spaces/place/exports")).json()) as {
+    formats: { format: string; name: string }[];
+  };
+  assert.ok(formats.some(({ format, name }) => format === "las14" && name === "place.las"));
+  for (const { format } of formats) {
+    const error = await errorOf(await server.send("GET", `/v1/spaces/place/exports/${format}`));
+    assert.deepEqual([error.status, error.code], [409, "export.empty"], format);
+  }
+  const unknown = await errorOf(await server.send("GET", "/v1/spaces/place/exports/obj"));
+  assert.deepEqual([unknown.status, unknown.code], [404, "export.unknown_format"]);
+  const started = await server.send("POST", "/v1/spaces/place/exports", JSON.stringify({ format: "obj" }));
+  assert.equal((await errorOf(started)).code, "request.invalid");
+});
+
+async function fileOf(server: TestServer, format: string): Promise<Buffer> {
+  const response = await server.send("GET", `/v1/spaces/place/exports/${format}`);
+  assert.equal(response.status, 200);
+  assert.match(response.headers.get("content-disposition") ?? "", /^attachment; filename="place/);
+  return Buffer.from(await response.arrayBuffer());
+}
+
+/** Files of an archive by its directory, in its order. */
+function unzip(archive: Buffer): Map<string, Buffer> {
+  const files = new Map<string, Buffer>();
+  const end = archive.lastIndexOf("PK\x05\x06", undefined, "latin1");
+  let at = archive.readUInt32LE(end + 16);
+  for (let left = archive.readUInt16LE(end + 10); left > 0; left--) {
+    const [method, packed, nameLength] = [
+      archive.readUInt16LE(at + 10),
+      archive.readUInt32LE(at + 20),
+      archive.readUInt16LE(at + 28),
+    ];
+    const name = archive.toString("utf8", at + 46, at + 46 + nameLength);
+    const local = archive.readUInt32LE(at + 42);
+    const from = local + 30 + archive.readUInt16LE(local + 26) + archive.readUInt16LE(local + 28);
+    const bytes = archive.subarray(from, from + packed);
+    files.set(name, method === 8 ? inflateRawSync(bytes) : bytes);
+    at += 46 + nameLength + archive.readUInt16LE(at + 30) + archive.readUInt16LE(at + 32);
+  }
+  return files;
+}
 
 /** The first event that fits, over Server-Sent Events: the log's own order, no polling. */
 async function eventually(url: string, fits: (event: CairnEvent) => boolean): Promise<CairnEvent> {

@@ -1,6 +1,7 @@
 /** The OpenAPI document: whole, true to the routes, and the answers true to it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { EXPORT_FORMATS } from "@cairn/core";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { png } from "./png.ts";
 import { receiptOf, testServer } from "./test-server.ts";
@@ -92,7 +93,12 @@ test("HTTP-4 the document is whole, and answers fit the shapes that it gives", a
   await holds("GET", `${space}/operations`, "/v1/spaces/place/operations", 200);
   await holds("POST", `${space}/operations`, "/v1/spaces/place/operations", 422, JSON.stringify({ kind: "dance" }));
   await holds("DELETE", `${space}/operations/{operation}`, "/v1/spaces/place/operations/x", 404);
-  await holds("GET", `${space}/exports/ply`, "/v1/spaces/place/exports/ply", 409);
+  await holds("GET", `${space}/exports`, "/v1/spaces/place/exports", 200);
+  await holds("POST", `${space}/exports`, "/v1/spaces/place/exports", 422, JSON.stringify({ format: "clay" }));
+  await holds("POST", `${space}/exports`, "/v1/spaces/place/exports", 202, JSON.stringify({ format: "ply" }));
+  for (const format of Object.keys(EXPORT_FORMATS).filter((each) => each !== "colmap")) {
+    await holds("GET", `${space}/exports/${format}`, `/v1/spaces/place/exports/${format}`, 409);
+  }
   await holds("GET", `${space}/exports/points.ply`, "/v1/spaces/place/exports/points.ply", 409);
   await holds("GET", `${space}/exports/colmap`, "/v1/spaces/place/exports/colmap", 409);
   await holds("GET", `${space}/exports/colmap/{file}`, "/v1/spaces/place/exports/colmap/images.txt", 409);
