@@ -1,0 +1,252 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { describe, test } from "node:test";
+import { CairnError } from "@cairn/protocol";
+import fc from "fast-check";
+import { decodeLayerIndex, encodeLayerIndex } from "./layer-index.ts";
+import { childOf, type LayerGrid, type NodeId, nodeKey } from "./node.ts";
+import { deflate, hashOf } from "./node-zlib.ts";
+import { Octree } from "./octree.ts";
+import { decodePackHead, encodePack } from "./pack.ts";
+import type { NodePoints } from "./points.ts";
+import { encodeSegment, readSegmentHead } from "./segment.ts";
+import { type LayerIndex, LayerTable, type PackHead, type Part } from "./table.ts";
+
+const SEED = 20261121;
+const GRID: LayerGrid = { origin: [-10, -10, -10], seed: "0_10_10_10", finest: -6 };
+const digestOf = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+
+/** A layer that has grown: packs, and the blobs that they are. */
+function grow(batches: number, points: number, salt = 1) {
+  const tree = new Octree(GRID, 24);
+  let state = salt >>> 0;
+  const random = () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+  const blobs = new Map<string, Uint8Array>();
+  const packs: { blob: string; headBytes: number; root: NodeId; segments: NodePoints[] }[] = [];
+  for (let i = 0; i < batches; i++) {
+    const centre = [random() * 2, random() * 2, random() * 2];
+    const size = 2 ** (1 - Math.floor(random() * 8));
+    const positions = Float64Array.from({ length: points * 3 }, (_, at) => centre[at % 3]! + random() * size);
+    const { root, segments } = tree.insert({ positions, colors: new Uint8Array(points * 3), photos: i + 1 });
+    const encoded = segments.map((segment) => encodeSegment(segment, deflate));
+    const { bytes, headBytes } = encodePack(root, encoded, hashOf);
+    blobs.set(digestOf(bytes), bytes);
+    packs.push({ blob: digestOf(bytes), headBytes, root, segments });
+  }
+  const heads = packs.map(({ blob, headBytes }) => decodePackHead(blobs.get(blob)!.subarray(0, headBytes), blob));
+  return { blobs, packs, heads };
+}
+
+/** All parts of these packs, by node. */
+function indexOf(heads: readonly PackHead[]): LayerIndex {
+  const nodes = new Map<string, { node: NodeId; parts: Part[] }>();
+  for (const { parts } of heads) {
+    for (const { node, part } of parts) {
+      const entry = nodes.get(nodeKey(node)) ?? { node, parts: [] };
+      nodes.set(nodeKey(node), entry);
+      entry.parts.push(part);
+    }
+  }
+  return { root: heads.at(-1)!.root, nodes: [...nodes.values()] };
+}
+
+function isInvalid(error: unknown): boolean {
+  return error instanceof CairnError && error.code === "request.invalid";
+}
+
+describe("packs (docs/spec/cloud.md)", () => {
+  test("CLD-11 a head says where each segment is; coarse first; each with its hash", () => {
+    const { blobs, packs, heads } = grow(6, 3000);
+    for (const [i, { blob, root, segments, headBytes }] of packs.entries()) {
+      const bytes = blobs.get(blob)!;
+      const { root: said, parts } = heads[i]!;
+      assert.deepEqual(said, root);
+      assert.deepEqual(
+        parts.map(({ node, part }) => [node, part.points]),
+        segments.map(({ node, count }) => [node, count]),
+      );
+      let at = headBytes;
+      for (const { node, part } of parts) {
+        const segment = bytes.subarray(part.start, part.end);
+        assert.deepEqual([part.start, part.hash, part.blob], [at, hashOf(segment), blob]);
+        assert.deepEqual([readSegmentHead(segment).node, readSegmentHead(segment).count], [node, part.points]);
+        at = part.end;
+      }
+      assert.equal(at, bytes.length);
+      assert(headBytes <= 24 + 16 * parts.length, `${headBytes} bytes for ${parts.length} segments`);
+    }
+  });
+
+  test("CLD-11 segments in any order make the same pack; two of one node, or one outside of the root, none", () => {
+    const { packs } = grow(3, 2000);
+    const { root, segments } = packs[2]!;
+    const encoded = segments.map((segment) => encodeSegment(segment, deflate));
+    assert.deepEqual(encodePack(root, encoded.toReversed(), hashOf), encodePack(root, encoded, hashOf));
+    assert.throws(() => encodePack(root, [...encoded, encoded[0]!], hashOf), RangeError);
+    assert.throws(() => encodePack(childOf(root, 0), encoded, hashOf), RangeError);
+  });
+
+  test("CLD-11 golden bytes", () => {
+    const node = (id: NodeId, count: number): NodePoints => ({
+      node: id,
+      bits: 8,
+      count,
+      coords: new Uint16Array(count * 3),
+      colors: new Uint8Array(count * 3),
+      photos: 0,
+    });
+    const root = { e: 1, x: 2, y: 3, z: 4 };
+    const below = { e: -1, x: 10, y: 12, z: 16 };
+    const segments = [node(below, 300), node(root, 1)].map((points) => encodeSegment(points, deflate));
+    const { bytes, headBytes } = encodePack(root, segments, (segment) =>
+      readSegmentHead(segment).count === 1 ? "00112233445566ff" : "8899aabbccddeeff",
+    );
+    const size = (segment: Uint8Array) => Buffer.from([segment.length]).toString("hex");
+    assert(segments.every(({ length }) => length < 128));
+    const expected = [
+      "43504b31", // CPK1
+      "02000000", // two segments
+      "01000000" + "02000000" + "03000000" + "04000000", // the root
+      "02" + "01" + "00", // its child in octant 1, of that the one in octant 0, which has none
+      "01" + "00" + "ac02", // 1 point, none, 300
+      size(segments[1]!) + size(segments[0]!),
+      "00112233445566ff" + "8899aabbccddeeff",
+    ].join("");
+    assert.equal(Buffer.from(bytes.subarray(0, headBytes)).toString("hex"), expected);
+  });
+
+  test("CLD-13 a head that is cut off, altered or lies is request.invalid or another head, never more", () => {
+    const { blobs, packs } = grow(3, 1500);
+    const { blob, headBytes } = packs[2]!;
+    const head = blobs.get(blob)!.subarray(0, headBytes);
+    for (let length = 0; length < headBytes; length++) {
+      assert.throws(() => decodePackHead(head.subarray(0, length), blob), isInvalid);
+    }
+    assert.throws(() => decodePackHead(Uint8Array.of(...head, 0), blob), isInvalid);
+    for (const [at, value] of [
+      [0, 0x44], // not a pack
+      [7, 0xff], // four billion segments
+      [11, 0x7f], // a root of 2^2130706433
+    ] as const) {
+      const lie = head.slice();
+      lie[at] = value;
+      assert.throws(() => decodePackHead(lie, blob), isInvalid, `byte ${at}`);
+    }
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(headBytes - 1), fc.nat(255)), { minLength: 1, maxLength: 8 }), (changes) => {
+        const altered = head.slice();
+        for (const [at, value] of changes) altered[at] = value;
+        try {
+          for (const { part } of decodePackHead(altered, blob).parts) assert(part.end > part.start && part.points > 0);
+        } catch (error) {
+          if (!isInvalid(error)) throw error;
+        }
+      }),
+      { seed: SEED, numRuns: 2000 },
+    );
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), (noise) => {
+        const bytes = Uint8Array.of(...head.subarray(0, 24), ...noise);
+        try {
+          decodePackHead(bytes, blob);
+        } catch (error) {
+          if (!isInvalid(error)) throw error;
+        }
+      }),
+      { seed: SEED, numRuns: 2000 },
+    );
+  });
+});
+
+describe("index (docs/spec/cloud.md)", () => {
+  test("CLD-12 an index brings back every part, at no more than 24 bytes a node of one part", async () => {
+    const { heads } = grow(8, 3000);
+    const many = indexOf(heads);
+    const back = await decodeLayerIndex(encodeLayerIndex(many, deflate));
+    const byKey = ({ nodes }: LayerIndex) => new Map(nodes.map(({ node, parts }) => [nodeKey(node), parts]));
+    assert.deepEqual([back.root, byKey(back)], [many.root, byKey(many)]);
+
+    let end = 0;
+    const blob = "ab".repeat(32);
+    const nodes = many.nodes.map(({ node, parts }) => {
+      const start = end;
+      end += parts.reduce((sum, part) => sum + part.end - part.start, 0);
+      return { node, parts: [{ ...parts[0]!, blob, start, end }] };
+    });
+    const one = encodeLayerIndex({ root: many.root, nodes }, deflate);
+    assert(nodes.length > 50 && one.length <= 64 + 24 * nodes.length, `${one.length} bytes for ${nodes.length} nodes`);
+    assert.deepEqual(byKey(await decodeLayerIndex(one)), byKey({ root: many.root, nodes }));
+  });
+
+  test("CLD-12 an index of nothing, and one whose root has no points", async () => {
+    const root = { e: 3, x: 4, y: 5, z: 6 };
+    assert.deepEqual(await decodeLayerIndex(encodeLayerIndex({ root, nodes: [] }, deflate)), { root, nodes: [] });
+    const part = { blob: "cd".repeat(32), start: 7, end: 9, points: 1, hash: "0123456789abcdef" };
+    const nodes = [
+      { node: childOf(childOf(root, 7), 2), parts: [part, { ...part, start: 2 ** 40, end: 2 ** 40 + 5 }] },
+    ];
+    assert.deepEqual(await decodeLayerIndex(encodeLayerIndex({ root, nodes }, deflate)), { root, nodes });
+  });
+
+  test("CLD-12 a table from an index and the packs after it is the one from all packs, point for point", async () => {
+    const { heads } = grow(9, 2500);
+    const whole = new LayerTable(GRID);
+    for (const head of heads) whole.applyPack(head);
+    for (const cut of [0, 1, 5, 9]) {
+      const table = new LayerTable(GRID);
+      if (cut > 0) {
+        table.applyIndex(await decodeLayerIndex(encodeLayerIndex(indexOf(heads.slice(0, cut)), deflate)), cut);
+      }
+      for (const head of heads.slice(cut)) table.applyPack(head);
+      assert.deepEqual([table.points, table.packs, table.root?.key], [whole.points, whole.packs, whole.root?.key]);
+      const facts = ({ list }: LayerTable) =>
+        new Map(
+          list.map(({ key, points, parts, chain, children }) => [
+            key,
+            { points, parts, chain, children: children.map((child) => child?.key) },
+          ]),
+        );
+      assert.deepEqual(facts(table), facts(whole));
+    }
+  });
+
+  test("CLD-13 an index that is cut off, altered or lies is request.invalid, and never more memory than its bytes", async () => {
+    const { heads } = grow(3, 1000);
+    const bytes = encodeLayerIndex(indexOf(heads), deflate);
+    for (let length = 0; length < bytes.length; length += 13) {
+      await assert.rejects(decodeLayerIndex(bytes.subarray(0, length)), isInvalid, `${length} bytes`);
+    }
+    for (const at of [0, 4, 7, 8, 11, 12, 15, 19]) {
+      const lie = bytes.slice();
+      lie[at] = lie[at]! ^ 0x55;
+      await assert.rejects(decodeLayerIndex(lie), isInvalid, `byte ${at}`);
+    }
+    // Columns that inflate to a hundred megabytes, whatever their head says.
+    const bomb = deflate(new Uint8Array(100 * 2 ** 20));
+    for (const said of [10, 4096, 100 * 2 ** 20]) {
+      const head = bytes.slice(0, 32);
+      new DataView(head.buffer).setUint32(4, 0, true);
+      new DataView(head.buffer).setUint32(8, 0, true);
+      new DataView(head.buffer).setUint32(12, said, true);
+      await assert.rejects(decodeLayerIndex(Uint8Array.of(...head, ...bomb)), isInvalid, `${said} said`);
+    }
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 }),
+        async (changes) => {
+          const altered = bytes.slice();
+          for (const [at, value] of changes) altered[at] = value;
+          try {
+            await decodeLayerIndex(altered);
+          } catch (error) {
+            if (!isInvalid(error)) throw error;
+          }
+        },
+      ),
+      { seed: SEED, numRuns: 300 },
+    );
+  });
+});
