@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { deflateRawSync, inflateRawSync } from "node:zlib";
 import type { NodePoints } from "./points.ts";
-import { decodeSegmentWith } from "./segment.ts";
+import { decodeSegmentWith } from "./segment/decode.ts";
 
 export function deflate(bytes: Uint8Array): Uint8Array {
   return deflateRawSync(bytes);
@@ -15,5 +15,10 @@ export function hashOf(bytes: Uint8Array): string {
 
 /** @throws {CairnError} `request.invalid` */
 export function decodeSegmentSync(bytes: Uint8Array): NodePoints {
-  return decodeSegmentWith(bytes, (compressed) => inflateRawSync(compressed));
+  return decodeSegmentWith(bytes, inflate);
+}
+
+/** One piece of output, as large as it must be: by default zlib makes many of 16 KiB and joins them. */
+function inflate(compressed: Uint8Array, sizeBytes: number): Uint8Array {
+  return inflateRawSync(compressed, { chunkSize: Math.max(64, sizeBytes), maxOutputLength: Math.max(1, sizeBytes) });
 }

@@ -9,7 +9,8 @@ import { deflate, hashOf } from "./node-zlib.ts";
 import { Octree } from "./octree.ts";
 import { decodePackHead, encodePack } from "./pack.ts";
 import type { NodePoints } from "./points.ts";
-import { encodeSegment, readSegmentHead } from "./segment.ts";
+import { encodeSegment } from "./segment/encode.ts";
+import { readSegmentHead } from "./segment/head.ts";
 import { type LayerIndex, LayerTable, type PackHead, type Part } from "./table.ts";
 
 const SEED = 20261121;
@@ -31,7 +32,7 @@ function grow(batches: number, points: number, salt = 1) {
     const size = 2 ** (1 - Math.floor(random() * 8));
     const positions = Float64Array.from({ length: points * 3 }, (_, at) => centre[at % 3]! + random() * size);
     const { root, segments } = tree.insert({ positions, colors: new Uint8Array(points * 3), photos: i + 1 });
-    const encoded = segments.map((segment) => encodeSegment(segment, deflate));
+    const encoded = segments.map((segment) => encodeSegment(segment));
     const { bytes, headBytes } = encodePack(root, encoded, hashOf);
     blobs.set(digestOf(bytes), bytes);
     packs.push({ blob: digestOf(bytes), headBytes, root, segments });
@@ -83,7 +84,7 @@ describe("packs (docs/spec/cloud.md)", () => {
   test("CLD-11 segments in any order make the same pack; two of one node, or one outside of the root, none", () => {
     const { packs } = grow(3, 2000);
     const { root, segments } = packs[2]!;
-    const encoded = segments.map((segment) => encodeSegment(segment, deflate));
+    const encoded = segments.map((segment) => encodeSegment(segment));
     assert.deepEqual(encodePack(root, encoded.toReversed(), hashOf), encodePack(root, encoded, hashOf));
     assert.throws(() => encodePack(root, [...encoded, encoded[0]!], hashOf), RangeError);
     assert.throws(() => encodePack(childOf(root, 0), encoded, hashOf), RangeError);
@@ -100,7 +101,7 @@ describe("packs (docs/spec/cloud.md)", () => {
     });
     const root = { e: 1, x: 2, y: 3, z: 4 };
     const below = { e: -1, x: 10, y: 12, z: 16 };
-    const segments = [node(below, 300), node(root, 1)].map((points) => encodeSegment(points, deflate));
+    const segments = [node(below, 300), node(root, 1)].map((points) => encodeSegment(points));
     const { bytes, headBytes } = encodePack(root, segments, (segment) =>
       readSegmentHead(segment).count === 1 ? "00112233445566ff" : "8899aabbccddeeff",
     );

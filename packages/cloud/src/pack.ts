@@ -3,7 +3,7 @@ import type { Digest } from "@cairn/protocol";
 import { ByteReader, ByteWriter } from "./byte-columns.ts";
 import type { NodeId } from "./node.ts";
 import { readRoot, readTree, treeOf, writeRoot, writeTree } from "./node-tree.ts";
-import { readSegmentHead } from "./segment.ts";
+import { readSegmentHead } from "./segment/head.ts";
 import type { PackHead } from "./table.ts";
 
 const MAGIC = 0x314b5043; // "CPK1", little endian

@@ -3,7 +3,7 @@
  * where the two differ (a restart, an append that failed), it is built again from the layer's blobs.
  */
 import { type CloudPoints, encodePack, encodeSegment, type LayerGrid, Octree } from "@cairn/cloud";
-import { decodeSegmentSync, deflate, hashOf } from "@cairn/cloud/node";
+import { decodeSegmentSync, hashOf } from "@cairn/cloud/node";
 import type { EventData, EventDraft, Id, LayerState, Seq } from "@cairn/protocol";
 import type { BlobStore } from "../blob/blob-store.ts";
 import type { Space } from "../space/spaces.ts";
@@ -58,7 +58,7 @@ export class LayerWriter {
       }
       const { root, segments, kept, merged, min, max } = this.#tree.insert(points);
       if (kept === 0) continue;
-      const encoded = segments.map((segment) => encodeSegment(segment, deflate));
+      const encoded = segments.map((segment) => encodeSegment(segment));
       const { bytes, headBytes } = encodePack(root, encoded, hashOf);
       const { digest: blob, sizeBytes } = await this.#blobs.put(bytes);
       const data: EventData<"segments.added"> = {

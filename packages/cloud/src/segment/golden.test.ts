@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { decodeSegmentSync } from "../node-zlib.ts";
+import type { NodePoints } from "../points.ts";
+import { pointsOf } from "../test/random-points.ts";
+import { encodeSegment } from "./encode.ts";
+
+type Values = {
+  coords: number[];
+  colors: number[];
+  photos: number | number[];
+  confidences?: number[];
+  normals?: number[];
+};
+type Golden = Values & { name: string; hex: string; node: NodePoints["node"]; bits: number; read: Values };
+
+const root = new URL("../../../../", import.meta.url);
+const golden = JSON.parse(readFileSync(new URL("packages/cloud/test-data/segments.json", root), "utf8")) as Golden[];
+
+const valuesOf = ({ coords, colors, photos, confidences, normals }: NodePoints): Values => ({
+  coords: [...coords],
+  colors: [...colors],
+  photos: typeof photos === "number" ? photos : [...photos],
+  ...(confidences && { confidences: [...confidences] }),
+  ...(normals && { normals: [...normals] }),
+});
+
+/** What the Python reader says of segments; `undefined` where there is no Python. */
+function readInPython(segments: readonly Uint8Array[]): PythonSegment[] | undefined {
+  const program = `
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import cairn_segment
+json.dump([cairn_segment.decode(bytes.fromhex(line.strip())).__dict__ for line in sys.stdin], sys.stdout)`;
+  const input = segments.map((bytes) => Buffer.from(bytes).toString("hex")).join("\n");
+  const folder = fileURLToPath(new URL("python/", root));
+  const run = spawnSync("python3", ["-B", "-c", program, folder], { input, maxBuffer: 2 ** 28, encoding: "utf8" });
+  if (run.error && "code" in run.error && run.error.code === "ENOENT") return undefined;
+  assert.equal(run.status, 0, run.stderr);
+  return JSON.parse(run.stdout) as PythonSegment[];
+}
+
+type PythonSegment = {
+  node: number[];
+  bits: number;
+  coords: number[][];
+  colors: number[][];
+  photos: number[];
+  confidences: number[] | null;
+  normals: number[][] | null;
+};
+
+function assertSame(python: PythonSegment, points: NodePoints): void {
+  const { node, bits, count, photos } = points;
+  assert.deepEqual(python.node, [node.e, node.x, node.y, node.z]);
+  assert.equal(python.bits, bits);
+  assert.deepEqual(python.coords.flat(), [...points.coords]);
+  assert.deepEqual(python.colors.flat(), [...points.colors]);
+  assert.deepEqual(python.photos, typeof photos === "number" ? new Array<number>(count).fill(photos) : [...photos]);
+  assert.deepEqual(python.confidences, points.confidences ? [...points.confidences] : null);
+  assert.deepEqual(python.normals?.flat() ?? null, points.normals ? [...points.normals] : null);
+}
+
+describe("golden segments", () => {
+  for (const { name, hex, node, bits, read, ...values } of golden) {
+    test(`SEG-10 ${name}`, () => {
+      const bytes = encodeSegment({
+        node,
+        bits,
+        count: values.coords.length / 3,
+        coords: Uint16Array.from(values.coords),
+        colors: Uint8Array.from(values.colors),
+        photos: typeof values.photos === "number" ? values.photos : Uint32Array.from(values.photos),
+        ...(values.confidences && { confidences: Uint8Array.from(values.confidences) }),
+        ...(values.normals && { normals: Int8Array.from(values.normals) }),
+      });
+      assert.equal(Buffer.from(bytes).toString("hex"), hex);
+      const points = decodeSegmentSync(bytes);
+      assert.deepEqual(valuesOf(points), read);
+      assert.deepEqual(points.node, node);
+      assert.equal(points.bits, bits);
+    });
+  }
+
+  test("SEG-10 the specification shows the first", () => {
+    const text = readFileSync(new URL("docs/spec/cloud.md", root), "utf8");
+    const block = /```\n(4353 [\s\S]*?)```/.exec(text)?.[1];
+    const shown = block?.split("\n").map((line) => line.split(/ {2,}/)[0]!.replaceAll(" ", ""));
+    assert.equal(shown?.join(""), golden[0]!.hex);
+  });
+
+  test("SEG-10 the Python reader reads the same points, of these and of others", (t) => {
+    const about = { seed: 3, bits: 13, spread: 0.05, confidences: true, normals: true };
+    const segments = [
+      ...golden.map(({ hex }) => Buffer.from(hex, "hex")),
+      encodeSegment(pointsOf({ ...about, count: 6000, photos: 5 })),
+      encodeSegment(pointsOf({ ...about, count: 1500, photos: 300, bits: 16, spread: 1 })),
+      encodeSegment(pointsOf({ ...about, count: 300, photos: 1, bits: 1, confidences: false, normals: false })),
+      encodeSegment(pointsOf({ ...about, count: 21_000, photos: 1, confidences: false, normals: false })),
+      encodeSegment(pointsOf({ ...about, count: 0, photos: 1, confidences: false, normals: false })),
+    ];
+    const python = readInPython(segments);
+    if (!python) return t.skip("SKIPPED: python3 not found");
+    assert.equal(python.length, segments.length);
+    for (const [i, bytes] of segments.entries()) assertSame(python[i]!, decodeSegmentSync(bytes));
+  });
+});

@@ -1,0 +1,304 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { deflateRawSync, inflateRawSync } from "node:zlib";
+import { CairnError } from "@cairn/protocol";
+import fc from "fast-check";
+import { decodeSegmentSync } from "../node-zlib.ts";
+import type { NodePoints } from "../points.ts";
+import { cloud, pointsOf, randomOf } from "../test/random-points.ts";
+import { decodeSegment, decodeSegmentWith } from "./decode.ts";
+import { encodeSegment } from "./encode.ts";
+import { readHead, readSegmentHead } from "./head.ts";
+
+const RUNS = { seed: 20261121, numRuns: 150 };
+
+function keyOf(x: number, y: number, z: number): number {
+  let key = 0;
+  for (let bit = 15; bit >= 0; bit--) key = key * 8 + ((x >> bit) & 1) + 2 * ((y >> bit) & 1) + 4 * ((z >> bit) & 1);
+  return key;
+}
+
+/** Where each point of a segment must come from: sorted by key, equal keys as they came. The slow, plain way. */
+function expectedOrder({ coords, count }: NodePoints): number[] {
+  const keys = Array.from({ length: count }, (_, i) => keyOf(coords[3 * i]!, coords[3 * i + 1]!, coords[3 * i + 2]!));
+  return Array.from(keys.keys()).sort((a, b) => keys[a]! - keys[b]! || a - b);
+}
+
+const triples = (from: ArrayLike<number>, order: number[]) =>
+  order.flatMap((i) => [from[3 * i]!, from[3 * i + 1]!, from[3 * i + 2]!]);
+
+function angleBetween(a: number[], b: number[]): number {
+  const dot = a.reduce((sum, part, i) => sum + part * b[i]!, 0);
+  return (Math.acos(Math.min(1, dot / Math.hypot(...a) / Math.hypot(...b))) * 180) / Math.PI;
+}
+
+describe("a segment (docs/spec/cloud.md)", () => {
+  test("SEG-1 every point comes back, in Morton order, equal ones in the order they came in", () => {
+    fc.assert(
+      fc.property(cloud, (about) => {
+        const points = pointsOf(about);
+        const back = decodeSegmentSync(encodeSegment(points));
+        const order = expectedOrder(points);
+        assert.equal(back.count, points.count);
+        assert.deepEqual(back.node, points.node);
+        assert.equal(back.bits, points.bits);
+        assert.deepEqual([...back.coords], triples(points.coords, order));
+        assert.deepEqual([...back.colors], triples(points.colors, order));
+      }),
+      RUNS,
+    );
+  });
+
+  test("SEG-1 the whole of a node's range, points that are all one, and none", () => {
+    for (let bits = 1; bits <= 16; bits++) {
+      const top = 2 ** bits - 1;
+      const corners = Array.from({ length: 8 }, (_, i) => [(i & 1) * top, ((i >> 1) & 1) * top, (i >> 2) * top]);
+      const colors = corners.flatMap(([x, y, z]) => [x! & 255, y! & 255, 255 - (z! & 255)]);
+      const points = { node: { e: -5, x: 0, y: 2 ** 32 - 1, z: 3 }, bits, count: 8, photos: 0 };
+      const there = { ...points, coords: Uint16Array.from(corners.flat()), colors: Uint8Array.from(colors) };
+      const { coords } = decodeSegmentSync(encodeSegment(there));
+      assert.deepEqual([...coords], corners.flat(), `${bits} bits`);
+    }
+    const one = { node: { e: 0, x: 1, y: 2, z: 3 }, bits: 9, photos: 4 };
+    const same = {
+      ...one,
+      count: 5000,
+      coords: new Uint16Array(15000).fill(7),
+      colors: new Uint8Array(15000).fill(200),
+    };
+    const bytes = encodeSegment(same);
+    assert.deepEqual(decodeSegmentSync(bytes), same);
+    assert.ok(bytes.length < 120, `${bytes.length} bytes for one point 5,000 times`);
+    const none = { ...one, count: 0, coords: new Uint16Array(0), colors: new Uint8Array(0) };
+    assert.deepEqual(decodeSegmentSync(encodeSegment(none)), none);
+  });
+
+  test("SEG-2 all colours come back, also those whose differences need nine bits", () => {
+    const steps = [0, 1, 2, 85, 127, 128, 170, 254, 255];
+    const colors = Uint8Array.from(steps.flatMap((r) => steps.flatMap((g) => steps.flatMap((b) => [r, g, b]))));
+    for (const repeat of [1, 2, 7, 40]) {
+      const all = Uint8Array.from({ length: colors.length * repeat }, (_, i) => colors[i % colors.length]!);
+      const count = all.length / 3;
+      const coords = Uint16Array.from({ length: all.length }, (_, i) => (i % 3 === 0 ? Math.floor(i / 3) : 0));
+      const points = { node: { e: 0, x: 0, y: 0, z: 0 }, bits: 16, count, coords, colors: all, photos: 1 };
+      assert.deepEqual(decodeSegmentSync(encodeSegment(points)).colors, all);
+    }
+  });
+
+  test("SEG-3 each point keeps its photo; one photo of all is one number", () => {
+    fc.assert(
+      fc.property(cloud, (about) => {
+        const points = pointsOf(about);
+        const back = decodeSegmentSync(encodeSegment(points));
+        const photoOf = ({ photos }: NodePoints, i: number) => (typeof photos === "number" ? photos : photos[i]);
+        const order = expectedOrder(points);
+        assert.deepEqual(
+          order.map((_, i) => photoOf(back, i)),
+          order.map((i) => photoOf(points, i)),
+        );
+        const distinct = new Set(order.map((i) => photoOf(points, i)));
+        assert.equal(typeof back.photos, distinct.size > 1 ? "object" : "number");
+      }),
+      RUNS,
+    );
+    const many = pointsOf({
+      seed: 5,
+      count: 70_000,
+      bits: 16,
+      spread: 1,
+      photos: 1,
+      confidences: false,
+      normals: false,
+    });
+    const photos = Uint32Array.from({ length: many.count }, (_, i) => 2 ** 32 - 1 - i);
+    const back = decodeSegmentSync(encodeSegment({ ...many, photos }));
+    assert.deepEqual(
+      [...(back.photos as Uint32Array)],
+      expectedOrder(many).map((i) => photos[i]!),
+    );
+  });
+
+  test("SEG-4 confidence comes back within 8 of 255, 0 and 255 as they are; all sure costs nothing", () => {
+    fc.assert(
+      fc.property(cloud, (about) => {
+        const points = pointsOf({ ...about, confidences: true });
+        const { confidences } = decodeSegmentSync(encodeSegment(points));
+        expectedOrder(points).forEach((from, i) => {
+          const wanted = points.confidences![from]!;
+          const got = confidences ? confidences[i]! : 255;
+          assert.ok(Math.abs(got - wanted) <= 8, `${wanted} became ${got}`);
+          if (wanted === 0 || wanted === 255) assert.equal(got, wanted);
+        });
+      }),
+      RUNS,
+    );
+    const sure = pointsOf({ seed: 1, count: 400, bits: 10, spread: 1, photos: 1, confidences: false, normals: false });
+    const said = encodeSegment({ ...sure, confidences: new Uint8Array(400).fill(255) });
+    assert.deepEqual(said, encodeSegment(sure));
+  });
+
+  test("SEG-5 normals come back within a degree, unknown ones as unknown", () => {
+    fc.assert(
+      fc.property(cloud, (about) => {
+        const points = pointsOf({ ...about, normals: true });
+        const normals = decodeSegmentSync(encodeSegment(points)).normals!;
+        expectedOrder(points).forEach((from, i) => {
+          const wanted = [...points.normals!.subarray(3 * from, 3 * from + 3)];
+          const got = [...normals.subarray(3 * i, 3 * i + 3)];
+          if (wanted.every((part) => part === 0)) assert.deepEqual(got, [0, 0, 0]);
+          else assert.ok(angleBetween(wanted, got) < 1, `${wanted} became ${got}`);
+        });
+      }),
+      RUNS,
+    );
+  });
+
+  test("SEG-6 the same points give the same bytes, whatever was encoded before; a segment read and written is itself", () => {
+    fc.assert(
+      fc.property(cloud, cloud, (about, other) => {
+        const points = pointsOf(about);
+        const bytes = encodeSegment(points);
+        encodeSegment(pointsOf(other));
+        assert.deepEqual(encodeSegment(points), bytes);
+        assert.deepEqual(encodeSegment(decodeSegmentSync(bytes)), bytes);
+      }),
+      RUNS,
+    );
+  });
+
+  test("SEG-7 the head alone says node, bits and count, in 40 bytes at most where all points are from one photo", () => {
+    fc.assert(
+      fc.property(cloud, (about) => {
+        const points = pointsOf({ ...about, photos: 1 });
+        const bytes = encodeSegment(points);
+        const { node, bits, count } = points;
+        assert.deepEqual(readSegmentHead(bytes), { node, bits, count });
+        assert.ok(readHead(bytes).headBytes <= 40);
+      }),
+      RUNS,
+    );
+  });
+
+  test("SEG-8 any deflate of the planes is read, and the browser's way gives the same points", async () => {
+    for (const seed of [1, 2, 3, 4]) {
+      const about = { seed, count: 900 * seed, bits: 12, spread: 0.05, photos: seed, confidences: true, normals: true };
+      const bytes = encodeSegment(pointsOf(about));
+      const points = decodeSegmentSync(bytes);
+      const { head, headBytes } = readHead(bytes);
+      const start = headBytes + head.restBytes;
+      for (const level of [0, 1, 9]) {
+        const again = deflateRawSync(inflateRawSync(bytes.subarray(start)), { level });
+        const other = Buffer.concat([bytes.subarray(0, start), again]);
+        assert.deepEqual(decodeSegmentSync(other), points);
+        assert.deepEqual(await decodeSegment(other), points);
+      }
+      assert.deepEqual(await decodeSegment(bytes), points);
+    }
+  });
+});
+
+describe("bytes that are no segment", () => {
+  const isInvalid = (error: unknown) => error instanceof CairnError && error.code === "request.invalid";
+  const about = { seed: 9, count: 700, bits: 11, spread: 0.05, photos: 5, confidences: true, normals: true };
+  const good = encodeSegment(pointsOf(about));
+
+  test("SEG-9 cut off anywhere is refused", async () => {
+    for (let length = 0; length < good.length; length++)
+      assert.throws(() => decodeSegmentSync(good.subarray(0, length)), isInvalid, `${length} bytes`);
+    await assert.rejects(decodeSegment(good.subarray(0, good.length - 1)), isInvalid);
+  });
+
+  test("SEG-9 a head that lies about sizes is refused before memory is taken for it", async () => {
+    const number = (value: number) => {
+      const bytes: number[] = [];
+      for (let rest = value; ; rest = Math.floor(rest / 128)) {
+        bytes.push(rest > 127 ? (rest & 127) | 128 : rest);
+        if (rest <= 127) return bytes;
+      }
+    };
+    const start = [0x43, 0x53, 1, 0, 0, 12, 0];
+    const node = [1, 2, 3];
+    const lies = {
+      "a million points in nothing": [...start, ...node, ...number(1_000_000), 0, 0, 3, 0],
+      "more points than a segment has": [...start, ...node, ...number(2 ** 32 - 1), 0, 0, 3, 0],
+      "more rest bits than bytes": [...start, ...node, ...number(500), 0, ...number(4000), 3, 0],
+      "photos without end": [...start.with(3, 1), ...node, 9, ...number(2 ** 31), 1, 1, 1, 3, 0],
+      "a number without end": [...start, ...new Array<number>(12).fill(255)],
+      "17 bits": [...start.with(5, 17), ...node, 0, 0, 0, 3, 0],
+      "another version": [...start.with(2, 2), ...node, 0, 0, 0, 3, 0],
+    };
+    for (const [what, bytes] of Object.entries(lies)) {
+      let asked = 0;
+      const inflate = (_: Uint8Array, sizeBytes: number) => {
+        asked = sizeBytes;
+        return new Uint8Array(0);
+      };
+      assert.throws(() => decodeSegmentWith(Uint8Array.from(bytes), inflate), isInvalid, what);
+      assert.equal(asked, 0, `${what}: came as far as inflating`);
+      await assert.rejects(decodeSegment(Uint8Array.from(bytes)), isInvalid, what);
+    }
+  });
+
+  test("SEG-9 what inflates to more than the points need is stopped there", async () => {
+    const { head, headBytes } = readHead(good);
+    const bomb = deflateRawSync(new Uint8Array(64 * 2 ** 20));
+    const bytes = Buffer.concat([good.subarray(0, headBytes + head.restBytes), bomb]);
+    const before = process.memoryUsage().arrayBuffers;
+    assert.throws(() => decodeSegmentSync(bytes), isInvalid);
+    await assert.rejects(decodeSegment(bytes), isInvalid);
+    assert.ok(process.memoryUsage().arrayBuffers - before < 16 * 2 ** 20);
+  });
+
+  test("SEG-9 with any bits turned it is points or an error, never a crash", () => {
+    const random = randomOf(31);
+    let refused = 0;
+    const { headBytes, head } = readHead(good);
+    for (let round = 0; round < 6000; round++) {
+      const bytes = good.slice();
+      // A third of the time only the head, which is short, and a third only the rest bits, which carry no structure.
+      const [from, to] = [
+        [0, headBytes],
+        [headBytes, headBytes + head.restBytes],
+        [0, bytes.length],
+      ][round % 3]!;
+      for (let flips = 1 + random(3); flips > 0; flips--) {
+        const bit = Math.floor((from! + random(to! - from!)) * 8);
+        bytes[bit >> 3]! ^= 1 << (bit & 7);
+      }
+      try {
+        const { count, coords, bits } = decodeSegmentSync(bytes);
+        assert.equal(coords.length, count * 3);
+        for (const value of coords) assert.ok(value >> bits === 0);
+      } catch (error) {
+        if (!isInvalid(error)) throw error;
+        refused++;
+      }
+    }
+    assert.ok(refused > 2000, `${refused} of 6000 refused`);
+  });
+
+  test("SEG-9 noise is refused", () => {
+    const random = randomOf(77);
+    for (let round = 0; round < 3000; round++) {
+      const bytes = Uint8Array.from({ length: Math.floor(random(300)) }, () => Math.floor(random(256)));
+      if (round % 2)
+        bytes.set([0x43, 0x53, 1, Math.floor(random(8)), 0, 1 + Math.floor(random(16)), 0].slice(0, bytes.length));
+      try {
+        decodeSegmentSync(bytes);
+      } catch (error) {
+        if (!isInvalid(error)) throw error;
+      }
+    }
+  });
+});
+
+describe("points that are not a node's", () => {
+  test("SEG-1 are a mistake of the caller", () => {
+    const points = { node: { e: 0, x: 0, y: 0, z: 0 }, bits: 4, count: 1, photos: 0, colors: new Uint8Array(3) };
+    assert.throws(() => encodeSegment({ ...points, coords: Uint16Array.of(16, 0, 0) }), RangeError);
+    assert.throws(() => encodeSegment({ ...points, coords: new Uint16Array(0) }), RangeError);
+    assert.throws(() => encodeSegment({ ...points, coords: new Uint16Array(3), bits: 17 }), RangeError);
+    const node = { e: 0, x: -1, y: 0, z: 0 };
+    assert.throws(() => encodeSegment({ ...points, coords: new Uint16Array(3), node }), RangeError);
+  });
+});

@@ -1,0 +1,64 @@
+/**
+ * How a number becomes a symbol and rest bits. Small numbers are their own symbol. A larger one is written by its
+ * highest bit and the `precision` bits below it, which make the symbol; the bits below those are the rest, stored as
+ * they are. So a few dozen symbols, which Huffman codes well, say how large a number is; what it says no more about is
+ * not worth coding.
+ */
+
+/** For bytes: number → symbol and how many rest bits, and symbol → smallest number. */
+export type SymbolTable = {
+  readonly symbols: Uint8Array;
+  readonly restBits: Uint8Array;
+  /** By symbol. */
+  readonly bases: Uint8Array;
+  /** By symbol. */
+  readonly symbolRestBits: Uint8Array;
+};
+
+/** By precision, 0…7. At 7 every byte is its own symbol. */
+export const SYMBOL_TABLES: readonly SymbolTable[] = Array.from({ length: 8 }, (_, precision) => {
+  const table = {
+    symbols: new Uint8Array(256),
+    restBits: new Uint8Array(256),
+    bases: new Uint8Array(256),
+    symbolRestBits: new Uint8Array(256),
+  };
+  for (let value = 255; value >= 0; value--) {
+    const restBits = Math.max(0, 31 - Math.clz32(value) - precision);
+    const symbol = (restBits << precision) + (value >> restBits);
+    table.symbols[value] = symbol;
+    table.restBits[value] = restBits;
+    table.bases[symbol] = value; // the last one written is the smallest
+    table.symbolRestBits[symbol] = restBits;
+  }
+  return table;
+});
+
+/** Luma goes in planes by how far the chroma moved: where that stays, luma stays too. */
+export const LUMA_PLANES = 4;
+
+/**
+ * By chroma precision, by chroma symbol (Co in the high half, Cg in the low half): which luma plane; `LUMA_PLANES` where
+ * there is no such symbol.
+ */
+export const LUMA_PLANE_OF: readonly Uint8Array[] = [0, 1].map((precision) => {
+  const { bases } = SYMBOL_TABLES[precision]!;
+  const lengthOf = (symbol: number) => 32 - Math.clz32(bases[symbol]!);
+  const last = SYMBOL_TABLES[precision]!.symbols[255]!;
+  return Uint8Array.from({ length: 256 }, (_, chroma) => {
+    if (chroma >> 4 > last || (chroma & 15) > last) return LUMA_PLANES;
+    const length = Math.max(lengthOf(chroma >> 4), lengthOf(chroma & 15));
+    return length < 2 ? length : length < 4 ? 2 : 3;
+  });
+});
+
+/** How many bits below the highest go into symbols. */
+export type Precision = { readonly key: number; readonly chroma: number; readonly luma: number };
+
+/** Few points: few symbols, for each costs room in the table of codes. */
+export function precisionFor(count: number): Precision {
+  if (count < 800) return { key: 0, chroma: 0, luma: 0 };
+  if (count < 4000) return { key: 1, chroma: 0, luma: 1 };
+  if (count < 20000) return { key: 2, chroma: 1, luma: 2 };
+  return { key: 2, chroma: 1, luma: 7 };
+}
