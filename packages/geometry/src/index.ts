@@ -11,6 +11,7 @@ export {
   type RobustAlignment,
   type RobustAlignmentOptions,
 } from "./alignment/align.ts";
+export { carryPoint, type MovedCamera } from "./alignment/carry.ts";
 export {
   composeSimilarities,
   invertSimilarity,
