@@ -1,4 +1,5 @@
 export { decodeLayerIndex, encodeLayerIndex } from "./layer-index.ts";
+export { pointsWithout } from "./near.ts";
 export {
   bitsOf,
   childOf,

@@ -56,6 +56,17 @@ export const ERRORS = {
     retry: false,
     text: "The stored bytes no longer match their digest and are not served; restore the blob from a copy.",
   },
+  "generation.missing": {
+    status: 404,
+    retry: false,
+    text: "No such generation in this space; `GET …/generations` lists those there are.",
+  },
+  "generation.gone": {
+    status: 410,
+    retry: false,
+    text: "This generation is too old to go back to; `GET …/generations` lists those that are kept.",
+  },
+  "anchor.missing": { status: 404, retry: false, text: "No such anchor in this space; the space's state lists them." },
   "layer.missing": { status: 404, retry: false, text: "No such layer in this space; the space's state lists them." },
   "image.empty": { status: 422, retry: false, text: "The file is empty; send it again from the original." },
   "image.unsupported": {

@@ -223,7 +223,7 @@ export const EVENTS = {
     /** Layers it shows; left out: those started for it. A layer that stays the same is named again, not sent again. */
     layers: Type.Optional(Type.Array(LayerNumber)),
     georeference: Type.Optional(Georeference),
-    /** The earlier generation whose cameras and layers these are. */
+    /** The earlier generation whose cameras and layers these are: someone went back to it. */
     restores: Type.Optional(Type.Integer({ minimum: 1 })),
   }),
 
@@ -234,6 +234,8 @@ export const EVENTS = {
     /** Model frame. */
     point: Vec3,
     label: Type.Optional(Type.String({ maxLength: 200 })),
+    /** Brought into a new generation with the model; nobody moved it. */
+    carried: Type.Optional(Type.Boolean()),
   }),
   "anchor.removed": Type.Object({ anchor: Id }),
 

@@ -46,6 +46,7 @@ export {
   type LayerState,
   type OperationState,
   type PackState,
+  type PublishedGeneration,
   type SegmentState,
   type SpaceState,
   type SpaceSummary,

@@ -9,7 +9,10 @@ export type ImageState = EventData<"image.added"> & { seq: Seq; addedNs: TimeNs;
 export type CameraState = EventData<"camera.posed">;
 export type SegmentState = EventData<"segment.added">;
 export type PackState = Omit<EventData<"segments.added">, "layer">;
-export type AnchorState = EventData<"anchor.placed">;
+export type AnchorState = EventData<"anchor.placed"> & {
+  /** The generation in which someone placed it; since then it was carried over. */
+  placedIn: number;
+};
 
 export type LayerState = Omit<EventData<"layer.started">, "transform"> & {
   transform?: Similarity;
@@ -46,6 +49,18 @@ export type OperationState = {
   error?: { code: string; message: string };
 };
 
+/** What is kept of a generation that was published, so that people can look back and go back. */
+export type PublishedGeneration = Pick<
+  EventData<"generation.published">,
+  "generation" | "cameras" | "points" | "residual" | "restores"
+> & {
+  seq: Seq;
+  timeNs: TimeNs;
+  layers: number[];
+  /** Where its layers lay, of those that had been moved. */
+  transforms?: Record<number, Similarity>;
+};
+
 export type SpaceState = {
   title: string;
   settings: EventData<"space.created">["settings"];
@@ -58,7 +73,7 @@ export type SpaceState = {
   /** The one shown and those being filled; an older one is let go when a newer one is published. */
   generations: Record<number, GenerationState>;
   /** Generations that were published, oldest first, with what is needed to go back to one; the last few. */
-  history: { generation: number; seq: Seq; timeNs: TimeNs; cameras: number; points: number; layers: number[] }[];
+  history: PublishedGeneration[];
   /** Layers of the generations above, and every import. */
   layers: Record<number, LayerState>;
   /** Highest number that a layer ever had: the next one's is above it, also when that layer is gone. */
@@ -154,14 +169,19 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
       for (const key of Object.keys(state.generations)) {
         if (Number(key) < event.data.generation) delete state.generations[Number(key)];
       }
-      state.history.push({
+      const { cameras, points, residual, restores } = event.data;
+      const published: PublishedGeneration = {
         generation: generation.generation,
         seq: event.seq,
         timeNs: event.timeNs,
-        cameras: event.data.cameras,
-        points: event.data.points,
+        cameras,
+        points,
         layers: [...generation.layers],
-      });
+      };
+      if (residual !== undefined) published.residual = residual;
+      if (restores !== undefined) published.restores = restores;
+      for (const layer of generation.layers) rememberTransform(state, published, layer);
+      state.history.push(published);
       state.history.splice(0, Math.max(0, state.history.length - KEPT_GENERATIONS));
       dropLayers(state);
       return;
@@ -198,7 +218,10 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
     }
     case "layer.moved": {
       const layer = state.layers[event.data.layer];
-      if (layer) layer.transform = event.data.transform;
+      if (!layer) return;
+      layer.transform = event.data.transform;
+      const shown = state.history.at(-1);
+      if (shown?.layers.includes(layer.layer)) rememberTransform(state, shown, layer.layer);
       return;
     }
     case "layer.removed":
@@ -211,9 +234,12 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
       else layer.damaged = { blob: event.data.blob, points: event.data.points };
       return;
     }
-    case "anchor.placed":
-      state.anchors[event.data.anchor] = event.data;
+    case "anchor.placed": {
+      const { anchor, carried, generation } = event.data;
+      const placedIn = (carried && state.anchors[anchor]?.placedIn) || generation;
+      state.anchors[anchor] = { ...event.data, placedIn };
       return;
+    }
     case "anchor.removed":
       delete state.anchors[event.data.anchor];
       return;
@@ -258,6 +284,13 @@ export function shownLayers(state: SpaceState): LayerState[] {
 
 export function shownGeneration(state: SpaceState): GenerationState | undefined {
   return state.generations[state.generation];
+}
+
+function rememberTransform(state: SpaceState, published: PublishedGeneration, layer: number): void {
+  const transform = state.layers[layer]?.transform;
+  if (!transform) return;
+  published.transforms ??= {};
+  published.transforms[layer] = transform;
 }
 
 /** Lets go of layers that nothing can show any more. */

@@ -17,3 +17,5 @@ export { decodeFeatures, encodeFeatures, FEATURES_VERSION, type Features } from 
 export { type FrontEnd, openFrontEnd } from "./features/front-end.ts";
 export { type Matcher, type MatchOptions, openMatcher } from "./features/matcher.ts";
 export { BLURRED_SHARPNESS, DARK_BRIGHTNESS } from "./features/quality.ts";
+export { carryPoints, composeMotions, layStep, motionAsOne } from "./generation/motion.ts";
+export { placeOnEarth } from "./generation/place.ts";

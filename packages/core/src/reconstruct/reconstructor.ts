@@ -29,6 +29,11 @@ export type ReconstructorOptions = {
 export type Reconstructor = {
   /** Starts a rebuild; resolves with its operation. @throws {CairnError} `export.empty`, `space.missing` */
   rebuild(space: SpaceId): Promise<string>;
+  /**
+   * Shows an earlier generation again; resolves with its new number.
+   * @throws {CairnError} `generation.missing`, `generation.gone`, `space.missing`
+   */
+  restore(space: SpaceId, generation: number): Promise<number>;
   /** Stops the work; what is not done goes on after the next start. */
   close(): Promise<void>;
 };
@@ -69,13 +74,16 @@ export function startReconstructor(options: ReconstructorOptions): Reconstructor
   }
 
   core.spaces.onOpen(attach);
+  async function at(id: SpaceId): Promise<SpaceReconstructor> {
+    await core.spaces.open(id);
+    const found = running.get(id);
+    if (!found) throw new CairnError("server.stopping");
+    return found.reconstructor;
+  }
+
   return {
-    async rebuild(id) {
-      await core.spaces.open(id);
-      const at = running.get(id);
-      if (!at) throw new CairnError("server.stopping");
-      return at.reconstructor.rebuild();
-    },
+    rebuild: async (id) => (await at(id)).rebuild(),
+    restore: async (id, generation) => (await at(id)).restore(generation),
     async close() {
       stopping.abort(new CairnError("server.stopping"));
       await Promise.allSettled([...running.values()].map(({ ended }) => ended));

@@ -23,45 +23,72 @@ const NOT_GIVEN: ReadonlySet<Reason> = new Set(["duplicate", "unreadable", "fail
 
 export type PhotoSource = (image: EventOf<"image.added">["data"], signal: AbortSignal) => Promise<Photo>;
 
-/** @returns whether the engine's model is the one that the log tells of */
+/** How the engine's model stands to the cameras that everybody sees. */
+export type Replayed = {
+  /** It came to what the log tells of. */
+  readonly same: boolean;
+  /** Someone went back to an earlier generation, and nothing was refined since: what is shown is not the engine's. */
+  readonly restored: boolean;
+};
+
 export async function replay(
   engine: Engine,
   log: SpaceLog,
   photoOf: PhotoSource,
   signal: AbortSignal,
   onProgress: NonNullable<WorkOptions["onProgress"]>,
-): Promise<boolean> {
+): Promise<Replayed> {
   const { seq: head, state } = log.snapshot();
   const images = Object.values(state.images);
   const known = images.filter((image) => wasGiven(image.verdict)).length;
   const shown = new Map<string, PosedCamera>();
   const given = new Set<string>();
+  /** Since someone went back the log alone says what is shown. */
+  let restored = false;
   const show = (cameras: readonly PosedCamera[]) => {
     for (const camera of cameras) shown.set(camera.image, camera);
   };
   const give = async (image: EventOf<"image.added">["data"]) => {
     signal.throwIfAborted();
     given.add(image.image);
-    show((await engine.add(await photoOf(image, signal), { signal })).cameras);
+    const step = await engine.add(await photoOf(image, signal), { signal });
+    if (!restored) show(step.cameras);
     onProgress("resume", given.size, known);
   };
 
   if (log.first > 1) {
     for (const image of images) if (wasGiven(image.verdict)) await give(image);
-    return false;
+    return { same: false, restored: false };
   }
+  /** Cameras since the last generation began, and the generation that is shown. */
+  let posed: PosedCamera[] = [];
+  let at = 0;
   const added = new Map<number, EventOf<"image.added">["data"]>();
   for await (const event of eventsUntil(log, head)) {
     if (event.type === "image.added") added.set(event.seq, event.data);
     else if (event.type === "image.judged" && event.cause !== undefined) {
       const image = added.get(event.cause);
       if (image?.image === event.data.image && !given.has(image.image) && wasGiven(event.data)) await give(image);
-    } else if (event.type === "generation.published" && event.data.refined > 0) {
-      shown.clear();
-      show((await engine.rebuild({ signal })).cameras);
+    } else if (event.type === "generation.started") {
+      posed = [];
+    } else if (event.type === "camera.posed") {
+      posed.push(event.data);
+      if (restored && event.data.generation === at) show([event.data]);
+    } else if (event.type === "generation.published") {
+      at = event.data.generation;
+      if (event.data.restores !== undefined) {
+        shown.clear();
+        show(posed);
+        restored = true;
+      } else if (event.data.refined > 0) {
+        const frame = restored ? { frame: [...shown.values()] } : {};
+        shown.clear();
+        show((await engine.rebuild({ signal, ...frame })).cameras);
+        restored = false;
+      }
     }
   }
-  return sameCameras(shown, state);
+  return { same: sameCameras(shown, state), restored };
 }
 
 /** Whether the engine ever got this photo: not a copy, not one that could not be decoded or broke the engine. */

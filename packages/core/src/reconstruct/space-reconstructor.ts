@@ -5,19 +5,31 @@
 import {
   CairnError,
   type EventDraft,
+  type Id,
   type ImageState,
+  type PosedCamera,
   type Reason,
   type Seq,
   type SpaceState,
   shownGeneration,
 } from "@cairn/protocol";
-import type { Engine } from "@cairn/reconstruct";
+import { type Engine, layStep } from "@cairn/reconstruct";
+import { settleAnchors } from "../generation/anchors.ts";
+import { findGeneration } from "../generation/history.ts";
+import { restoreGeneration } from "../generation/restore.ts";
 import type { Outcome, Running } from "../operation/operations.ts";
 import { type PhotoSource, replay, wasGiven } from "./replay.ts";
 import { type Places, rebuildEvents, stepEvents } from "./step-events.ts";
 import { Bell } from "./turn.ts";
 
 const RETRY_MS = 1000;
+
+/** Someone wants to go back, and waits. */
+type Restore = {
+  readonly generation: number;
+  readonly resolve: (shown: number) => void;
+  readonly reject: (reason: unknown) => void;
+};
 
 type SpaceWork = Places & {
   readonly openEngine: () => Promise<Engine>;
@@ -42,6 +54,9 @@ export class SpaceReconstructor {
   #gaveUpAt = -1;
   #advised = false;
   #requests: ((operation: string) => void)[] = [];
+  #restores: Restore[] = [];
+  /** The rebuild at work. */
+  #rebuilding: Id | undefined;
   #lastRebuildMs = 0;
 
   constructor(work: SpaceWork) {
@@ -57,10 +72,29 @@ export class SpaceReconstructor {
     });
   }
 
+  /**
+   * Shows an earlier generation again, between two photos; a rebuild at work is cancelled, for what it refines is left.
+   * @returns the number under which it is shown @throws {CairnError} `generation.missing`, `generation.gone`
+   */
+  async restore(generation: number): Promise<number> {
+    this.#work.signal.throwIfAborted();
+    findGeneration(this.#state, generation);
+    const restored = new Promise<number>((resolve, reject) => {
+      this.#restores.push({ generation, resolve, reject });
+      this.#bell.ring();
+    });
+    // A rebuild that ends just now publishes first, and is then gone back on.
+    if (this.#rebuilding) await this.#work.space.operations.cancel(this.#rebuilding).catch(() => {});
+    return restored;
+  }
+
   /** Runs until the signal aborts. */
   async run(): Promise<void> {
     const { space, signal } = this.#work;
     const watching = this.#watch();
+    await settleAnchors(space).catch((error: unknown) => {
+      if (!signal.aborted) this.#work.onError(error, `anchors of ${space.id}`);
+    });
     while (!signal.aborted) {
       try {
         await this.#step();
@@ -72,6 +106,7 @@ export class SpaceReconstructor {
         await this.#bell.wait(signal, RETRY_MS).catch(() => {});
       }
     }
+    for (const { reject } of this.#restores.splice(0)) reject(signal.reason);
     await this.#closeEngine();
     await watching;
   }
@@ -79,6 +114,8 @@ export class SpaceReconstructor {
   /** One photo, one rebuild, or one wait. */
   async #step(): Promise<void> {
     const { signal, settleMs, idleMs } = this.#work;
+    const back = this.#restores.shift();
+    if (back) return this.#restore(back);
     if (this.#requests.length > 0 || this.#rebuildDue()) return this.#rebuild();
     const next = this.#nextPhoto();
     if (next) return this.#add(next);
@@ -103,6 +140,10 @@ export class SpaceReconstructor {
     } catch (error) {
       if (!signal.aborted) this.#work.onError(error, `following the log of ${space.id} stopped`);
     }
+  }
+
+  #shownCameras(): PosedCamera[] {
+    return Object.values(shownGeneration(this.#state)?.cameras ?? {});
   }
 
   #nextPhoto(): ImageState | undefined {
@@ -131,6 +172,20 @@ export class SpaceReconstructor {
   #unsettled(): boolean {
     const processed = this.#processed();
     return this.#state.generation > 0 && processed > this.#refined() && processed !== this.#gaveUpAt;
+  }
+
+  async #restore({ generation, resolve, reject }: Restore): Promise<void> {
+    const before = this.#state.generation;
+    try {
+      const shown = await restoreGeneration(this.#work.space, generation);
+      if (shown !== before) {
+        this.#differs = true;
+        this.#advised = false;
+      }
+      resolve(shown);
+    } catch (error) {
+      reject(error);
+    }
   }
 
   async #add(image: ImageState): Promise<void> {
@@ -164,8 +219,9 @@ export class SpaceReconstructor {
       throw error;
     }
     try {
-      const step = await engine.add(photo, { signal, onProgress: (...at) => running.progress(...at) });
-      this.#advised ||= step.rebuildAdvised;
+      const own = await engine.add(photo, { signal, onProgress: (...at) => running.progress(...at) });
+      this.#advised ||= own.rebuildAdvised;
+      const step = this.#differs ? layStep(own, posedBy(engine), this.#shownCameras()) : own;
       const events = await stepEvents(step, image, this.#work);
       return { events, result: { image: image.image, points: step.points.positions.length / 3 } };
     } catch (error) {
@@ -185,7 +241,10 @@ export class SpaceReconstructor {
     );
     for (const resolve of waiting) resolve(operation);
     this.#advised = false;
+    this.#rebuilding = operation;
     const end = await ended;
+    this.#rebuilding = undefined;
+    await settleAnchors(space);
     // A cancelled rebuild leaves the engine as it was; one that failed may have left it anywhere.
     if (end === "failed") await this.#closeEngine();
     this.#gaveUpAt = end === "completed" ? -1 : this.#processed();
@@ -196,7 +255,7 @@ export class SpaceReconstructor {
     const signal = AbortSignal.any([running.signal, this.#work.signal]);
     const engine = await this.#openEngine(running, signal);
     const state = this.#state;
-    const frame = this.#differs ? Object.values(shownGeneration(state)?.cameras ?? {}) : undefined;
+    const frame = this.#differs ? this.#shownCameras() : undefined;
     const startedMs = performance.now();
     try {
       const rebuild = await engine.rebuild({
@@ -229,8 +288,10 @@ export class SpaceReconstructor {
     if (known > 0) {
       const onProgress = (stage: string, done: number, total: number) => running.progress(stage, done, total);
       try {
-        this.#differs = !(await replay(engine, this.#work.space.log, this.#work.photoOf, signal, onProgress));
-        this.#advised ||= this.#differs;
+        const { log } = this.#work.space;
+        const { same, restored } = await replay(engine, log, this.#work.photoOf, signal, onProgress);
+        this.#differs = !same || restored;
+        this.#advised ||= !same;
       } catch (error) {
         await this.#closeEngine();
         throw error;
@@ -244,6 +305,10 @@ export class SpaceReconstructor {
     this.#engine = undefined;
     await engine?.close();
   }
+}
+
+function posedBy(engine: Engine): PosedCamera[] {
+  return engine.model().images.map(({ camera }) => camera);
 }
 
 function rejected(image: ImageState, reason: Reason): EventDraft {

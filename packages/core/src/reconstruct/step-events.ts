@@ -10,9 +10,11 @@ import {
   shownGeneration,
   shownLayers,
 } from "@cairn/protocol";
-import type { Points, Rebuild, Step } from "@cairn/reconstruct";
+import { type Points, placeOnEarth, type Rebuild, type Step } from "@cairn/reconstruct";
 import type { BlobStore } from "../blob/blob-store.ts";
 import type { Layers } from "../cloud/layers.ts";
+import { carriedAnchors } from "../generation/anchors.ts";
+import { keepLayers } from "../generation/keep-layers.ts";
 import type { Space } from "../space/spaces.ts";
 
 /** Points of one insertion: as many as a worker holds beside others; a node's points then come in few parts. */
@@ -58,18 +60,29 @@ export async function rebuildEvents(
 ): Promise<EventDraft[]> {
   const { state } = space.log.snapshot();
   const generation = state.generation + 1;
-  const grid = shownGrid(state);
-  const writer = layers.start(space, { kind: "model", name: "model", generation, ...(grid && { grid }) });
-  const filled = await writer.insert([...chunksOf(rebuild.points, 0)], { cause });
+  const kept = await keepLayers(space, blobs, layers, rebuild);
+  const fresh = kept ? kept.fresh : rebuild.points;
+  const filled: EventDraft[] = [];
+  if (fresh.positions.length > 0 || !kept) {
+    const grid = shownGrid(state);
+    const writer = layers.start(space, { kind: "model", name: "model", generation, ...(grid && { grid }) });
+    filled.push(...(await writer.insert([...chunksOf(fresh, 0)], { cause })));
+  }
   const text = writeColmapText(model);
   const [cameras, images, points3D] = await Promise.all(
     [text.cameras, text.images, text.points3D].map(async (file) => (await blobs.put(Buffer.from(file))).digest),
   );
+  const place = placeOnEarth(rebuild.cameras, (image) => state.images[image]?.gps);
+  const moved = (kept?.layers ?? []).flatMap(({ layer, transform }): EventDraft[] =>
+    transform ? [{ type: "layer.moved", cause, data: { layer, transform } }] : [],
+  );
   const published: EventData<"generation.published"> = {
     generation,
     cameras: rebuild.cameras.length,
-    points: countPoints(filled),
+    points: countPoints(filled) + (kept?.layers ?? []).reduce((sum, { points }) => sum + points, 0),
     refined,
+    ...(kept && { layers: [...kept.layers.map(({ layer }) => layer), ...startedLayers(filled)] }),
+    ...(place && { georeference: place }),
     ...(rebuild.alignment && { alignment: rebuild.alignment }),
     ...(rebuild.residual !== undefined && { residual: rebuild.residual }),
     ...(cameras && images && points3D && { model: { cameras, images, points3D } }),
@@ -78,7 +91,9 @@ export async function rebuildEvents(
     { type: "generation.started", cause, data: { generation } },
     ...rebuild.cameras.map((camera): EventDraft => ({ type: "camera.posed", cause, data: { generation, ...camera } })),
     ...filled,
+    ...carriedAnchors(state, generation, rebuild.cameras),
     { type: "generation.published", cause, data: published },
+    ...moved,
     ...verdictEvents(rebuild, state, cause),
   ];
 }
@@ -106,6 +121,10 @@ function* chunksOf({ positions, colors }: Points, photos: number): Generator<Clo
     const to = Math.min(positions.length, from + 3 * CHUNK_POINTS);
     yield { positions: positions.slice(from, to), colors: colors.slice(from, to), photos };
   }
+}
+
+function startedLayers(drafts: readonly EventDraft[]): number[] {
+  return drafts.flatMap(({ type, data }) => (type === "layer.started" ? [data.layer] : []));
 }
 
 function countPoints(drafts: readonly EventDraft[]): number {
