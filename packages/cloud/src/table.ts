@@ -2,9 +2,11 @@
  * What is known of a layer: its nodes and where their bytes are. Built from the layer's index (compacted nodes) and the
  * heads of the packs that came after it. Server and viewer hold the same table, so both can say what comes first.
  */
-import type { Digest } from "@cairn/protocol";
+import type { Digest, Vec3 } from "@cairn/protocol";
 import {
   contains,
+  cornerOf,
+  edgeOf,
   type LayerGrid,
   type NodeId,
   type NodeKey,
@@ -28,6 +30,10 @@ export type Part = {
 export type TableNode = {
   readonly id: NodeId;
   readonly key: NodeKey;
+  /** Layer frame. */
+  readonly centre: Vec3;
+  /** Layer units. */
+  readonly edge: number;
   /** 0, 1, 2, … in the order in which the table learnt of them. */
   readonly ordinal: number;
   readonly parts: Part[];
@@ -37,6 +43,8 @@ export type TableNode = {
   readonly children: (TableNode | undefined)[];
   /** Lies on the way from the root to the first root: its child there is drawn with it, for it holds no points there. */
   readonly chain: boolean;
+  /** The first root, or on the chain above it: drawn whenever it is in sight. */
+  readonly trunk: boolean;
   /** The newest pack that brought points; −1 for those of the index. */
   pack: number;
 };
@@ -102,21 +110,27 @@ export class LayerTable {
     const key = nodeKey(id);
     const known = this.nodes.get(key);
     if (known) return known;
-    const chain = id.e > this.#seed.e && contains(id, this.#seed);
+    const trunk = contains(id, this.#seed);
+    const chain = trunk && id.e > this.#seed.e;
+    const edge = edgeOf(id.e);
+    const [x, y, z] = cornerOf(id, this.grid.origin);
     const node: TableNode = {
       id,
       key,
+      centre: [x + edge / 2, y + edge / 2, z + edge / 2],
+      edge,
       ordinal: this.list.length,
       parts: [],
       points: 0,
       children: new Array<TableNode | undefined>(8).fill(undefined),
       chain,
+      trunk,
       pack: -1,
     };
     this.nodes.set(key, node);
     this.list.push(node);
     // Everything outside of the first root hangs below some former root; the topmost hangs below nothing.
-    if (id.e < this.#seed.e || !contains(id, this.#seed)) {
+    if (!trunk) {
       this.#ensure(parentOf(id)).children[octantOf(id)] = node;
     } else {
       const above = this.nodes.get(nodeKey(parentOf(id)));
