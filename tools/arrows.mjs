@@ -13,6 +13,7 @@ const LEVEL = {
   protocol: 0,
   geometry: 0,
   sample: 0,
+  worker: 1,
   cloud: 1,
   formats: 1,
   images: 1,

@@ -1,3 +1,4 @@
+export { concatPoints } from "./concat.ts";
 export { decodeLayerIndex, encodeLayerIndex } from "./layer-index.ts";
 export { pointsWithout } from "./near.ts";
 export {

@@ -51,6 +51,7 @@ export async function openCore(options: CoreOptions): Promise<Core> {
     const disk = new DiskHealth(dataDir);
     const onTrouble = (trouble: CairnError | undefined) => disk.heard(trouble);
     const blobs = await openFileBlobStore(join(dataDir, "blobs"), { onTrouble });
+    const layers = new Layers(blobs, onError);
     const collecting = new Repeated(onError);
     const spaces = await openFileSpaces(join(dataDir, "spaces"), {
       onError,
@@ -66,7 +67,8 @@ export async function openCore(options: CoreOptions): Promise<Core> {
       return blobs.collect((digest) => named.has(digest), graceMs);
     };
     collecting.start(collect);
-    return new EmbeddedCore(spaces, blobs, disk, collecting, collect, free);
+    spaces.onOpen((space) => layers.attach(space));
+    return new EmbeddedCore(spaces, blobs, layers, disk, collecting, collect, free);
   } catch (error) {
     await free?.().catch(() => undefined);
     throw storeError(error);
@@ -95,6 +97,7 @@ class EmbeddedCore implements Core {
   constructor(
     spaces: FileSpaces,
     blobs: BlobStore,
+    layers: Layers,
     disk: DiskHealth,
     collecting: Repeated,
     collect: (graceMs?: number) => Promise<{ removed: number; freedBytes: number }>,
@@ -102,7 +105,7 @@ class EmbeddedCore implements Core {
   ) {
     this.spaces = spaces;
     this.blobs = blobs;
-    this.layers = new Layers(blobs);
+    this.layers = layers;
     this.collect = collect;
     this.#disk = disk;
     this.#collecting = collecting;
@@ -126,6 +129,7 @@ class EmbeddedCore implements Core {
   async #close(): Promise<void> {
     await this.#collecting.stop();
     await this.spaces.close();
+    await this.layers.close();
     this.#disk.close();
     await this.#free();
   }

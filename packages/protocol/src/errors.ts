@@ -128,6 +128,11 @@ export const ERRORS = {
     retry: false,
     text: "No tile of this revision; read the tileset again and take the address from there.",
   },
+  "import.empty": {
+    status: 422,
+    retry: false,
+    text: "None of the points has a place: their coordinates are missing, no numbers, or beyond all measure.",
+  },
   "live.hello_expected": { status: 422, retry: false, text: "The first message must be `hello`." },
   "live.version": { status: 426, retry: false, text: "This server speaks live protocol version 1." },
   "live.unknown_type": { status: 422, retry: false, text: "Unknown message type; `/asyncapi.json` has them all." },

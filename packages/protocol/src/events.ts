@@ -157,6 +157,8 @@ export const EVENTS = {
     name: Type.String({ maxLength: 255 }),
     /** The generation it was made for; an import belongs to none and is always shown. */
     generation: Type.Optional(Type.Integer({ minimum: 1 })),
+    /** The operation that fills it: the layer stays when that completes, and is removed when it does not. */
+    operation: Type.Optional(Id),
     /** Corner of the grid, layer frame. */
     origin: Vec3,
     /** The octree's first root. */

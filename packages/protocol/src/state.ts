@@ -210,6 +210,8 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
     case "layer.compacted": {
       const layer = state.layers[event.data.layer];
       if (!layer) return;
+      // One that was overtaken by a newer would take packs away.
+      if (event.data.packs < (layer.index?.packs ?? 0)) return;
       const { layer: _, ...index } = event.data;
       layer.index = index;
       layer.packs = layer.packs.filter(({ pack }) => pack >= index.packs);
@@ -257,6 +259,9 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
       return;
     }
     case "operation.completed":
+      for (const layer of Object.values(state.layers)) {
+        if (layer.operation === event.data.operation) delete layer.operation;
+      }
       endOperation(state, event.data.operation, event.timeNs, (operation) => {
         operation.status = "completed";
         if (event.data.result) operation.result = event.data.result;

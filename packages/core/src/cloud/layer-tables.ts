@@ -1,47 +1,145 @@
 /** The tables of layers, read from blobs once and kept up with the log: what the live socket, tiles and exports share. */
-import { decodeLayerIndex, decodePackHead, LayerTable, type Part } from "@cairn/cloud";
+import {
+  decodeLayerIndex,
+  decodePackHead,
+  LayerTable,
+  type PackHead,
+  type Part,
+  parseNodeKey,
+  type TableNode,
+} from "@cairn/cloud";
 import { hashOf } from "@cairn/cloud/node";
-import { CairnError, type LayerState } from "@cairn/protocol";
+import { CairnError, type Digest, type LayerState, type PackState } from "@cairn/protocol";
 import type { BlobStore } from "../blob/blob-store.ts";
 import type { Space } from "../space/spaces.ts";
+import type { PartReader } from "./part-reader.ts";
+
+type Newest = { readonly table: LayerTable; readonly index: Digest | undefined };
+
+/** Where a pack's head is. */
+type PackPlace = Pick<PackState, "pack" | "blob" | "headBytes">;
+
+/** Heads of the newest packs: tables of one layer from before and after a compaction take the same. */
+const KEPT_HEADS = 64;
 
 export class LayerTables {
   readonly #blobs: BlobStore;
-  readonly #tables = new WeakMap<Space, Map<number, Promise<LayerTable>>>();
+  readonly #parts: PartReader;
+  readonly #newest = new WeakMap<Space, Map<number, Promise<Newest | undefined>>>();
+  /** The last thing that is being done to a table: packs are taken one after the other. */
+  readonly #turns = new WeakMap<LayerTable, Promise<unknown>>();
+  readonly #heads = new Map<Digest, PackHead>();
 
-  constructor(blobs: BlobStore) {
+  constructor(blobs: BlobStore, parts: PartReader) {
     this.#blobs = blobs;
+    this.#parts = parts;
   }
 
-  /** As of the log's head. Shared and growing: not to be changed. @throws {CairnError} `layer.missing` */
+  /**
+   * The newest table, as of the log's head: after a compaction another one, while the old one stays right for those who
+   * hold it and `advance` it. Shared and growing: not to be changed.
+   * @throws {CairnError} `layer.missing`; `blob.missing`, `blob.corrupt` when the index is lost
+   */
   async open(space: Space, layer: number): Promise<LayerTable> {
-    const tables = this.#tables.get(space) ?? new Map<number, Promise<LayerTable>>();
-    this.#tables.set(space, tables);
-    // One after the other: two that catch up at the same time would add a pack twice.
-    const last = tables.get(layer);
-    const next = (last ?? Promise.resolve(undefined)).then((table) => this.#catchUp(space, layer, table));
-    tables.set(layer, next);
-    next.catch(() => tables.delete(layer));
+    const all = this.#newest.get(space) ?? new Map<number, Promise<Newest | undefined>>();
+    this.#newest.set(space, all);
+    const before = (all.get(layer) ?? Promise.resolve(undefined)).catch(() => undefined);
+    const next = before.then((known) => this.#catchUp(space, layer, known));
+    all.set(layer, next);
+    try {
+      return (await next).table;
+    } catch (error) {
+      if (all.get(layer) === next) all.delete(layer);
+      throw error;
+    }
+  }
+
+  /**
+   * Gives a table, of whatever age, the pack that an event told of. Events come in the log's order, so none is left out;
+   * one that the table has is not taken again.
+   * A pack whose head is lost, which is then said, brings nothing and costs no other.
+   * @returns the nodes that gained a part; none when the table had the pack
+   * @throws {RangeError} when packs before it were left out
+   */
+  async advance(space: Space, layer: number, table: LayerTable, place: PackPlace): Promise<TableNode[]> {
+    const before = this.#turns.get(table) ?? Promise.resolve();
+    const next = before
+      .catch(() => undefined)
+      .then(async () => {
+        if (place.pack < table.packs) return [];
+        const head = await this.#head(space, layer, place).catch((error: unknown): PackHead => {
+          if (!isDamage(error)) throw error;
+          return { root: table.root?.id ?? parseNodeKey(table.grid.seed), parts: [] };
+        });
+        if (place.pack > table.packs) throw new RangeError(`pack ${place.pack} of a table that has ${table.packs}`);
+        return table.applyPack(head);
+      });
+    this.#turns.set(table, next);
     return next;
   }
 
-  async #catchUp(space: Space, layer: number, known: LayerTable | undefined): Promise<LayerTable> {
-    const state = space.log.snapshot().state.layers[layer];
-    if (!state) throw new CairnError("layer.missing", { layer });
-    const behind = known !== undefined && state.index !== undefined && known.packs < state.index.packs;
-    const table = known && !behind ? known : await this.#load(state);
-    for (const { pack, blob, headBytes } of [...state.packs]) {
-      if (pack < table.packs) continue;
-      table.applyPack(await decodePackHead(await this.#blobs.range(blob, 0, headBytes), blob));
-    }
+  /**
+   * A table of its own, with these packs and nothing that comes later.
+   * @throws {CairnError} `blob.missing`, `blob.corrupt`, also when only one pack's head is lost
+   */
+  async load(space: Space, layer: number, state: LayerState, packs: readonly PackPlace[]): Promise<LayerTable> {
+    const table = await this.#begin(space, layer, state);
+    for (const place of packs) table.applyPack(await this.#head(space, layer, place));
     return table;
   }
 
-  async #load({ origin, seed, finest, index }: LayerState): Promise<LayerTable> {
+  async #begin(space: Space, layer: number, { origin, seed, finest, index }: LayerState): Promise<LayerTable> {
     const table = new LayerTable({ origin, seed, finest });
-    if (index) table.applyIndex(await decodeLayerIndex(await this.#blobs.get(index.index)), index.packs);
+    if (index) table.applyIndex(await this.#index(space, layer, index.index), index.packs);
     return table;
   }
+
+  async #catchUp(space: Space, layer: number, known: Newest | undefined): Promise<Newest> {
+    const state = space.log.snapshot().state.layers[layer];
+    if (!state) throw new CairnError("layer.missing", { layer });
+    const { index, packs } = state;
+    const places = [...packs];
+    const newest =
+      known && known.index === index?.index
+        ? known
+        : { table: await this.#begin(space, layer, { ...state }), index: index?.index };
+    const { table } = newest;
+    for (const place of places) if (place.pack >= table.packs) await this.advance(space, layer, table, place);
+    return newest;
+  }
+
+  async #index(space: Space, layer: number, digest: Digest) {
+    try {
+      return await decodeLayerIndex(await this.#blobs.get(digest));
+    } catch (error) {
+      this.#parts.heard(space, layer, digest, error);
+      throw error;
+    }
+  }
+
+  async #head(space: Space, layer: number, { blob, headBytes }: PackPlace): Promise<PackHead> {
+    const known = this.#heads.get(blob);
+    if (known) return known;
+    try {
+      const head = await decodePackHead(await this.#blobs.range(blob, 0, headBytes), blob);
+      this.#heads.set(blob, head);
+      for (const oldest of this.#heads.keys()) {
+        if (this.#heads.size <= KEPT_HEADS) break;
+        this.#heads.delete(oldest);
+      }
+      return head;
+    } catch (error) {
+      const lost = error instanceof CairnError && error.code === "request.invalid";
+      const told = lost ? new CairnError("blob.corrupt", { digest: blob }, error) : error;
+      this.#parts.heard(space, layer, blob, told);
+      throw told;
+    }
+  }
+}
+
+/** Whether bytes are lost or wrong. */
+export function isDamage(error: unknown): boolean {
+  return error instanceof CairnError && (error.code === "blob.missing" || error.code === "blob.corrupt");
 }
 
 /** One segment, held against its hash. @throws {CairnError} `blob.missing`, `blob.corrupt` */

@@ -1,35 +1,64 @@
 /**
  * The one writer of a layer: takes points, makes packs durable and says them as events. Its tree is a shadow of the log:
- * where the two differ (a restart, an append that failed), it is built again from the layer's blobs.
+ * where the two differ (a restart, an append that failed, a worker that crashed), it grows again from the layer's blobs.
+ * Rules: docs/spec/cloud.md.
  */
-import { type CloudPoints, encodePack, encodeSegment, type LayerGrid, Octree } from "@cairn/cloud";
-import { decodeSegmentSync, hashOf } from "@cairn/cloud/node";
-import type { EventData, EventDraft, Id, LayerState, Seq } from "@cairn/protocol";
+import { type CloudPoints, type LayerGrid, planGrid } from "@cairn/cloud";
+import {
+  CairnError,
+  type EventData,
+  type EventDraft,
+  type Id,
+  type LayerState,
+  type Seq,
+  type Vec3,
+} from "@cairn/protocol";
 import type { BlobStore } from "../blob/blob-store.ts";
 import type { Space } from "../space/spaces.ts";
 import { chooseGrid } from "./choose-grid.ts";
-import { type LayerTables, readPart } from "./layer-tables.ts";
+import type { LayerTables } from "./layer-tables.ts";
+import type { LayerWorkers, Tree } from "./layer-workers.ts";
+import type { PartReader } from "./part-reader.ts";
 
-export type LayerStart = Pick<EventData<"layer.started">, "layer" | "kind" | "name" | "generation" | "transform"> & {
+export type LayerStart = Pick<
+  EventData<"layer.started">,
+  "layer" | "kind" | "name" | "generation" | "transform" | "operation"
+> & {
   /** Wanted smallest distance of points, layer units. */
   spacing?: number;
+  /** Where all its points will lie, layer frame, when that is known before the first come. */
+  bounds?: { min: Vec3; max: Vec3 };
   /** Another layer's: taken where it suits the first points, so that equal points make equal bytes. */
   grid?: LayerGrid;
 };
 
+export type WriterHouse = {
+  readonly blobs: BlobStore;
+  readonly tables: LayerTables;
+  readonly workers: LayerWorkers;
+  readonly parts: PartReader;
+};
+
+export type InsertOptions = { image?: Id; cause?: Seq; signal?: AbortSignal };
+
+/** Segments are handed to the worker in lots of about this size while a tree is brought back. */
+const RESTORE_BYTES = 2 ** 20;
+
 export class LayerWriter {
   readonly #space: Space;
-  readonly #blobs: BlobStore;
-  readonly #tables: LayerTables;
+  readonly #house: WriterHouse;
   readonly #start: LayerStart;
-  #tree: Octree | undefined;
+  #tree: Tree | undefined;
   /** Packs that the tree holds. */
   #packs = 0;
+  #busy = false;
+  #refused = 0;
+  /** Whether the log has ever held the layer. */
+  #begun = false;
 
-  constructor(space: Space, blobs: BlobStore, tables: LayerTables, start: LayerStart) {
+  constructor(space: Space, house: WriterHouse, start: LayerStart) {
     this.#space = space;
-    this.#blobs = blobs;
-    this.#tables = tables;
+    this.#house = house;
     this.#start = start;
   }
 
@@ -37,63 +66,117 @@ export class LayerWriter {
     return this.#start.layer;
   }
 
+  /** Points that had no numbers for coordinates or lay beyond what the grid reaches, since it was made. */
+  get refused(): number {
+    return this.#refused;
+  }
+
   /**
-   * Inserts points; their packs are durable when it resolves, one for each chunk that brings any. The drafts are to be
-   * appended before the next call: what the log does not hold by then was never inserted. The first also start the layer.
+   * Inserts points, whose arrays are moved to a worker; their packs are durable when it resolves, one for each chunk that
+   * brings any. The drafts are to be appended before the next call: what the log does not hold by then was never
+   * inserted. The first also start the layer.
+   * @throws {CairnError} `layer.missing` when the layer is gone; what the signal says
    */
-  async insert(chunks: readonly CloudPoints[], about: { image?: Id; cause?: Seq } = {}): Promise<EventDraft[]> {
-    const { cause, image } = about;
+  async insert(
+    chunks: Iterable<CloudPoints> | AsyncIterable<CloudPoints>,
+    options: InsertOptions = {},
+  ): Promise<EventDraft[]> {
+    if (this.#busy) throw new RangeError(`layer ${this.layer} is being written`);
+    this.#busy = true;
+    try {
+      return await this.#insert(chunks, options);
+    } catch (error) {
+      // The tree may hold what nobody will be told of.
+      await this.#fell();
+      throw error;
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** The log holds the layer: when it no longer does, it is gone and does not start again. */
+  begun(): void {
+    this.#begun = true;
+  }
+
+  /** Frees the tree; the next insertion brings it back. */
+  async release(): Promise<void> {
+    if (!this.#busy) await this.#fell();
+  }
+
+  async #insert(
+    chunks: Iterable<CloudPoints> | AsyncIterable<CloudPoints>,
+    { image, cause, signal }: InsertOptions,
+  ): Promise<EventDraft[]> {
+    const options = signal ? { signal } : {};
     const caused = cause === undefined ? {} : { cause };
     const drafts: EventDraft[] = [];
-    const known = this.#known;
-    if (known) await this.#catchUp(known);
-    else this.#tree = undefined;
-    for (const points of chunks) {
+    await this.#catchUp(options);
+    for await (const points of chunks) {
       if (!this.#tree) {
-        const { spacing, grid: wanted, ...start } = this.#start;
-        const grid = chooseGrid(points.positions, spacing, wanted);
-        this.#tree = new Octree(grid);
+        const { spacing, bounds, grid: wanted, ...start } = this.#start;
+        const grid = bounds ? planGrid(bounds.min, bounds.max, spacing) : chooseGrid(points.positions, spacing, wanted);
+        this.#tree = await this.#house.workers.plant(grid, options);
         this.#packs = 0;
         drafts.push({ type: "layer.started", ...caused, data: { ...start, ...grid } });
       }
-      const { root, segments, kept, merged, min, max } = this.#tree.insert(points);
-      if (kept === 0) continue;
-      const encoded = segments.map((segment) => encodeSegment(segment));
-      const { bytes, headBytes } = encodePack(root, encoded, hashOf);
-      const { digest: blob, sizeBytes } = await this.#blobs.put(bytes);
+      const { pack, refused } = await this.#tree.insert(points, options);
+      this.#refused += refused;
+      if (!pack) continue;
+      const { bytes, ...about } = pack;
+      const { digest: blob, sizeBytes } = await this.#house.blobs.put(bytes, options);
       const data: EventData<"segments.added"> = {
         layer: this.layer,
         pack: this.#packs++,
         blob,
         sizeBytes,
-        headBytes,
-        points: kept,
-        segments: segments.length,
-        merged,
+        ...about,
         ...(image && { image }),
-        min,
-        max,
       };
       drafts.push({ type: "segments.added", ...caused, data });
     }
     return drafts;
   }
 
-  get #known(): LayerState | undefined {
-    return this.#space.log.snapshot().state.layers[this.layer];
-  }
-
-  /** Where the tree is not what the log tells, it is built from the layer's parts. */
-  async #catchUp({ origin, seed, finest, index, packs }: LayerState): Promise<void> {
+  /** Where the tree is not what the log tells, another grows from the layer's parts. */
+  async #catchUp(options: { signal?: AbortSignal }): Promise<void> {
+    const { state } = this.#space.log.snapshot();
+    const known: LayerState | undefined = state.layers[this.layer];
+    if (!known) {
+      if (this.#begun) throw new CairnError("layer.missing", { layer: this.layer });
+      return this.#fell(); // not started, or its start was never appended
+    }
+    this.#begun = true;
+    const { origin, seed, finest, index, packs } = known;
     const durable = (index?.packs ?? 0) + packs.length;
     if (this.#tree && this.#packs === durable) return;
-    this.#tree = undefined;
-    const tree = new Octree({ origin, seed, finest });
-    const table = await this.#tables.open(this.#space, this.layer);
-    for (const { parts } of table.list) {
-      for (const part of parts) tree.restore(decodeSegmentSync(await readPart(this.#blobs, part)));
+    await this.#fell();
+    const { tables, workers, parts } = this.#house;
+    const table = await tables.open(this.#space, this.layer);
+    const tree = await workers.plant({ origin, seed, finest }, options);
+    let lot: Uint8Array[] = [];
+    let lotBytes = 0;
+    for (const node of table.list) {
+      for (const part of node.parts) {
+        // What is lost is said by the reader; its cells are free again.
+        const bytes = await parts.readOrReport(this.#space, this.layer, part);
+        if (!bytes) continue;
+        lot.push(bytes);
+        lotBytes += bytes.length;
+        if (lotBytes < RESTORE_BYTES) continue;
+        await tree.restore(lot, options);
+        lot = [];
+        lotBytes = 0;
+      }
     }
+    if (lot.length > 0) await tree.restore(lot, options);
     this.#tree = tree;
     this.#packs = durable;
+  }
+
+  async #fell(): Promise<void> {
+    const tree = this.#tree;
+    this.#tree = undefined;
+    await tree?.fell();
   }
 }

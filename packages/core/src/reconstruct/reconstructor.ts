@@ -74,6 +74,14 @@ export function startReconstructor(options: ReconstructorOptions): Reconstructor
   }
 
   core.spaces.onOpen(attach);
+  core.layers.onLost((space) => {
+    // Without a model there is nothing to lose; one that is being stopped is rebuilt after the next start.
+    running
+      .get(space.id)
+      ?.reconstructor.rebuild()
+      .catch((error: unknown) => onError(error, `rebuild of ${space.id}`));
+  });
+
   async function at(id: SpaceId): Promise<SpaceReconstructor> {
     await core.spaces.open(id);
     const found = running.get(id);

@@ -222,7 +222,7 @@ export class SpaceReconstructor {
       const own = await engine.add(photo, { signal, onProgress: (...at) => running.progress(...at) });
       this.#advised ||= own.rebuildAdvised;
       const step = this.#differs ? layStep(own, posedBy(engine), this.#shownCameras()) : own;
-      const events = await stepEvents(step, image, this.#work);
+      const events = await stepEvents(step, image, this.#work, signal);
       return { events, result: { image: image.image, points: step.points.positions.length / 3 } };
     } catch (error) {
       if (!signal.aborted) this.#work.onError(error, `photo ${image.image} of ${space.id}`);
@@ -263,7 +263,7 @@ export class SpaceReconstructor {
         onProgress: (...at) => running.progress(...at),
         ...(frame && { frame }),
       });
-      const events = await rebuildEvents(rebuild, engine.model(), this.#processed(), cause, this.#work);
+      const events = await rebuildEvents(rebuild, engine.model(), this.#processed(), cause, this.#work, signal);
       this.#differs = false;
       this.#lastRebuildMs = performance.now() - startedMs;
       return {

@@ -23,8 +23,12 @@ const CHUNK_POINTS = 1_000_000;
 export type Places = { readonly space: Space; readonly blobs: BlobStore; readonly layers: Layers };
 
 /** Events of one photo, all of `cause`. The first cameras of a space also open its first generation. */
-export async function stepEvents(step: Step, { image, seq: cause }: ImageState, places: Places): Promise<EventDraft[]> {
-  const { space, layers } = places;
+export async function stepEvents(
+  step: Step,
+  { image, seq: cause }: ImageState,
+  { space, layers }: Places,
+  signal: AbortSignal,
+): Promise<EventDraft[]> {
   const { state } = space.log.snapshot();
   const drafts: EventDraft[] = [];
   const opens = state.generation === 0 && step.cameras.length > 0;
@@ -39,7 +43,7 @@ export async function stepEvents(step: Step, { image, seq: cause }: ImageState, 
           ? layers.start(space, { kind: "model", name: "model", generation })
           : layers.writer(space, growing);
       const photo = Object.keys(state.images).indexOf(image) + 1;
-      drafts.push(...(await writer.insert([...chunksOf(step.points, photo)], { image, cause })));
+      drafts.push(...(await writer.insert(chunksOf(step.points, photo), { image, cause, signal })));
     }
   }
   if (opens) {
@@ -57,6 +61,7 @@ export async function rebuildEvents(
   refined: number,
   cause: Seq,
   { space, blobs, layers }: Places,
+  signal: AbortSignal,
 ): Promise<EventDraft[]> {
   const { state } = space.log.snapshot();
   const generation = state.generation + 1;
@@ -66,7 +71,7 @@ export async function rebuildEvents(
   if (fresh.positions.length > 0 || !kept) {
     const grid = shownGrid(state);
     const writer = layers.start(space, { kind: "model", name: "model", generation, ...(grid && { grid }) });
-    filled.push(...(await writer.insert([...chunksOf(fresh, 0)], { cause })));
+    filled.push(...(await writer.insert(chunksOf(fresh, 0), { cause, signal })));
   }
   const text = writeColmapText(model);
   const [cameras, images, points3D] = await Promise.all(

@@ -1,6 +1,6 @@
 /** A thread that extracts and matches. */
 import { setImmediate } from "node:timers/promises";
-import { serve } from "../worker/serve.ts";
+import { serve } from "@cairn/worker";
 import { type Extractor, openExtractor } from "./extractor.ts";
 import type { FeatureJobs } from "./jobs.ts";
 import { type Matcher, openMatcher } from "./matcher.ts";

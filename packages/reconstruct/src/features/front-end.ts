@@ -1,6 +1,6 @@
 /** Features and matches, worked out by a pool of threads. */
 import { availableParallelism } from "node:os";
-import { workers } from "../worker/pool.ts";
+import { workers } from "@cairn/worker";
 import type { ExtractOptions } from "./extractor.ts";
 import type { Features } from "./features.ts";
 import type { FeatureJobs } from "./jobs.ts";

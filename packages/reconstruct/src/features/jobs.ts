@@ -1,5 +1,5 @@
 /** The jobs of a feature worker. Big arrays are shared or copied, never moved: photos are only lent. */
-import type { Report } from "../worker/contract.ts";
+import type { Report } from "@cairn/worker";
 import type { ExtractOptions } from "./extractor.ts";
 import type { Features } from "./features.ts";
 import type { Descriptors, MatchOptions } from "./matcher.ts";

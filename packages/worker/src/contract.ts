@@ -1,4 +1,4 @@
-/** What both sides of a worker boundary share. Jobs are an interface of the project's own; see `features/jobs.ts`. */
+/** What both sides of a worker boundary share. Jobs are an interface of the caller's own, `JobMap`. */
 import type { Transferable } from "node:worker_threads";
 import { CairnError, type ErrorCode, type ErrorFacts } from "@cairn/protocol";
 

@@ -1,8 +1,8 @@
 /** A worker for the tests of the pool; `nested` runs a pool of its own kind inside. */
 import { CairnError } from "@cairn/protocol";
-import type { Report } from "../worker/contract.ts";
-import { workers } from "../worker/pool.ts";
-import { serve } from "../worker/serve.ts";
+import type { Report } from "../contract.ts";
+import { workers } from "../pool.ts";
+import { serve } from "../serve.ts";
 
 export interface TestJobs {
   add(job: { a: number; b: number }, report: Report): number;

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CairnError } from "@cairn/protocol";
-import type { TestJobs } from "../test/pool-jobs.worker.ts";
 import { type Pool, workers } from "./pool.ts";
+import type { TestJobs } from "./test/pool-jobs.worker.ts";
 
-const file = new URL("../test/pool-jobs.worker.js", import.meta.url);
+const file = new URL("./test/pool-jobs.worker.js", import.meta.url);
 
 async function withPool(threads: number, use: (pool: Pool<TestJobs>) => Promise<void>): Promise<void> {
   const pool = workers<TestJobs>(file, threads);

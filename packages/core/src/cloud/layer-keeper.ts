@@ -1,0 +1,213 @@
+/**
+ * Looks after layers while nobody asks: compacts them, says once what is damaged and makes it again where there is
+ * something to make it from, and removes what an import that did not end has left. One thing at a time.
+ */
+import type { CairnEvent, Digest, LayerState, PackState, SpaceState } from "@cairn/protocol";
+import type { Space } from "../space/spaces.ts";
+import { compactLayer } from "./compaction.ts";
+import type { WriterHouse } from "./layer-writer.ts";
+import type { Damage } from "./part-reader.ts";
+
+/** Packs since the last index with which a layer that grows is compacted: who joins late reads as many heads. */
+const LIVE_PACKS = 16;
+/** The same while an import fills it: a chunk touches much of what the one before it did. */
+const IMPORT_PACKS = 64;
+/** The same for a layer that will not grow any more. */
+const SETTLED_PACKS = 4;
+const READ_EVENTS = 1000;
+
+type CompactOptions = { signal?: AbortSignal; onProgress?: (doneNodes: number, nodes: number) => void };
+
+export class LayerKeeper {
+  readonly #house: WriterHouse;
+  readonly #onError: (context: string, error: unknown) => void;
+  readonly #stopping = new AbortController();
+  readonly #lost: ((space: Space) => void)[] = [];
+  /** What has been said to be damaged and not been made again: `layer/blob`. */
+  readonly #said = new WeakMap<Space, Set<string>>();
+  /** What waits or is being done, by its name: asked for twice it is done once. */
+  readonly #waiting = new WeakMap<Space, Set<string>>();
+  readonly #watching = new Set<Promise<void>>();
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor(house: WriterHouse, onError: (context: string, error: unknown) => void) {
+    this.#house = house;
+    this.#onError = onError;
+  }
+
+  onLost(listener: (space: Space) => void): void {
+    this.#lost.push(listener);
+  }
+
+  attach(space: Space): void {
+    const watching = this.#watch(space).catch((error: unknown) => {
+      if (!this.#stopping.signal.aborted && !space.signal.aborted) this.#onError(`layers of ${space.id}`, error);
+    });
+    this.#watching.add(watching);
+    void watching.then(() => this.#watching.delete(watching));
+  }
+
+  async compact(space: Space, layer: number, options: CompactOptions = {}): Promise<void> {
+    return this.#inTurn(async () => {
+      options.signal?.throwIfAborted();
+      const signal = AbortSignal.any([
+        this.#stopping.signal,
+        space.signal,
+        ...(options.signal ? [options.signal] : []),
+      ]);
+      const draft = await compactLayer(space, layer, this.#house, { ...options, signal });
+      if (draft) await space.log.append([draft]);
+    });
+  }
+
+  damaged({ space, layer, blob }: Damage): void {
+    const said = this.#said.get(space) ?? new Set<string>();
+    this.#said.set(space, said);
+    const name = `${layer}/${blob}`;
+    if (said.has(name)) return;
+    said.add(name);
+    this.#later(space, `damaged ${name}`, async () => {
+      if (this.#layer(space, layer)?.damaged?.blob !== blob) {
+        const points = await this.#pointsIn(space, layer, blob);
+        await space.log.append([{ type: "layer.damaged", data: { layer, blob, points, remade: false } }]);
+      }
+      await this.#repair(space, layer, blob);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all(this.#watching);
+    await this.#tail;
+  }
+
+  async #watch(space: Space): Promise<void> {
+    const { state, seq } = space.log.snapshot();
+    // A log that takes nothing now is no reason to look after nothing.
+    await this.#removeAbandoned(space, state).catch((error: unknown) => this.#onError(`layers of ${space.id}`, error));
+    for (const layer of Object.values(state.layers)) {
+      if (layer.damaged) this.damaged({ space, layer: layer.layer, blob: layer.damaged.blob });
+      this.#compactIfDue(space, layer.layer);
+    }
+    const signal = AbortSignal.any([this.#stopping.signal, space.signal]);
+    for await (const events of space.log.follow(seq, { signal })) for (const event of events) this.#heard(space, event);
+  }
+
+  #heard(space: Space, event: CairnEvent): void {
+    if (event.type === "segments.added") this.#compactIfDue(space, event.data.layer);
+    if (event.type !== "generation.published") return;
+    const { layers } = space.log.snapshot().state;
+    for (const { layer, kind } of Object.values(layers)) if (kind === "model") this.#compactIfDue(space, layer);
+    this.#later(space, "remade", () => this.#sayRemade(space));
+  }
+
+  #compactIfDue(space: Space, layer: number): void {
+    const { state } = space.log.snapshot();
+    const known = state.layers[layer];
+    if (!known || known.damaged || known.packs.length < packsBefore(known, state)) return;
+    this.#later(space, `compact ${layer}`, async () => {
+      const now = this.#layer(space, layer);
+      if (!now || now.damaged || now.packs.length < packsBefore(now, space.log.snapshot().state)) return;
+      const signal = AbortSignal.any([this.#stopping.signal, space.signal]);
+      const draft = await compactLayer(space, layer, this.#house, { signal });
+      if (draft) await space.log.append([draft]);
+    });
+  }
+
+  /** Layers that an operation was filling which did not complete. */
+  async #removeAbandoned(space: Space, { layers, operations }: SpaceState): Promise<void> {
+    const abandoned = Object.values(layers).filter(({ operation }) => {
+      const status = operation === undefined ? "completed" : operations[operation]?.status;
+      return status !== "completed" && status !== "queued" && status !== "running";
+    });
+    if (abandoned.length === 0) return;
+    await space.log.append(abandoned.map(({ layer }) => ({ type: "layer.removed", data: { layer } })));
+  }
+
+  async #repair(space: Space, layer: number, blob: Digest): Promise<void> {
+    const state = this.#layer(space, layer);
+    if (!state) return;
+    const compacted = state.index?.index === blob || state.index?.blobs.includes(blob);
+    const packs = compacted ? await this.#packsOfLog(space, layer) : undefined;
+    if (packs) {
+      // Reading all of a blob that is wrong takes it out of the way of the right bytes.
+      await this.#house.blobs.get(blob).catch(() => undefined);
+      const signal = AbortSignal.any([this.#stopping.signal, space.signal]);
+      const draft = await compactLayer(space, layer, this.#house, { signal, packs });
+      const data = { layer, blob, points: state.damaged?.points ?? 0, remade: true };
+      if (draft) await space.log.append([draft, { type: "layer.damaged", data }]);
+      this.#said.get(space)?.delete(`${layer}/${blob}`);
+    } else if (state.kind === "model") {
+      for (const listener of this.#lost) listener(space);
+    }
+  }
+
+  /** Damaged layers of the model in whose place another one is shown. */
+  async #sayRemade(space: Space): Promise<void> {
+    const { state } = space.log.snapshot();
+    const shown = new Set(state.generations[state.generation]?.layers);
+    for (const { layer, kind, damaged } of Object.values(state.layers)) {
+      if (kind !== "model" || !damaged || shown.has(layer)) continue;
+      await space.log.append([{ type: "layer.damaged", data: { layer, ...damaged, remade: true } }]);
+    }
+  }
+
+  /** All packs there ever were, when the log still tells of each and has its bytes. */
+  async #packsOfLog(space: Space, layer: number): Promise<PackState[] | undefined> {
+    const { log } = space;
+    const { index, packs } = this.#layer(space, layer)!;
+    const all: PackState[] = [];
+    for (let after = log.first - 1; after < log.head; ) {
+      const events = await log.read(after, READ_EVENTS);
+      for (const event of events) {
+        if (event.type === "segments.added" && event.data.layer === layer) all.push(event.data);
+      }
+      after = events.at(-1)?.seq ?? log.head;
+    }
+    if (all.length < (index?.packs ?? 0) + packs.length || all.some(({ pack }, at) => pack !== at)) return undefined;
+    for (const { blob } of all) if (!(await this.#house.blobs.stat(blob))) return undefined;
+    return all;
+  }
+
+  async #pointsIn(space: Space, layer: number, blob: Digest): Promise<number> {
+    const state = this.#layer(space, layer);
+    const pack = state?.packs.find((each) => each.blob === blob);
+    if (pack) return pack.points;
+    if (state?.index?.index === blob) return state.index.points;
+    const { list } = await this.#house.tables.open(space, layer);
+    return list.flatMap(({ parts }) => parts).reduce((sum, part) => sum + (part.blob === blob ? part.points : 0), 0);
+  }
+
+  #layer(space: Space, layer: number): LayerState | undefined {
+    return space.log.snapshot().state.layers[layer];
+  }
+
+  /** In its turn, once; what goes wrong is told and costs nobody else anything. */
+  #later(space: Space, name: string, task: () => Promise<void>): void {
+    const waiting = this.#waiting.get(space) ?? new Set<string>();
+    this.#waiting.set(space, waiting);
+    if (waiting.has(name)) return;
+    waiting.add(name);
+    const done = this.#inTurn(async () => {
+      if (!this.#stopping.signal.aborted && !space.signal.aborted) await task();
+    });
+    void done
+      .catch((error: unknown) => {
+        if (this.#stopping.signal.aborted || space.signal.aborted) return;
+        this.#onError(`layers of ${space.id}: ${name}`, error);
+      })
+      .finally(() => waiting.delete(name));
+  }
+
+  async #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const mine = this.#tail.then(task);
+    this.#tail = mine.catch(() => undefined);
+    return mine;
+  }
+}
+
+function packsBefore({ layer, kind, operation }: LayerState, state: SpaceState): number {
+  if (operation !== undefined) return IMPORT_PACKS;
+  const settled = kind === "import" || !state.generations[state.generation]?.layers.includes(layer);
+  return settled ? SETTLED_PACKS : LIVE_PACKS;
+}

@@ -1,0 +1,79 @@
+/**
+ * The threads that write layers: one for the trees that grow, so that each photo's points come out at once, and one that
+ * compacts beside it. Both start when there is work for them.
+ */
+import type { CloudPoints, LayerGrid, LayerIndex } from "@cairn/cloud";
+import { type Pool, workers } from "@cairn/worker";
+import type { Inserted, LayerJobs } from "./layer-jobs.ts";
+
+const FILE = new URL("./layer.worker.js", import.meta.url);
+
+type Options = { signal?: AbortSignal };
+
+export class LayerWorkers {
+  readonly #growing: Pool<LayerJobs> = workers<LayerJobs>(FILE, 1);
+  readonly #merging: Pool<LayerJobs> = workers<LayerJobs>(FILE, 1);
+  #trees = 0;
+
+  /** A tree of its own; it is gone when its worker crashes: every later call then fails. */
+  async plant(grid: LayerGrid, options: Options = {}): Promise<Tree> {
+    const tree = ++this.#trees;
+    await this.#growing.run("plant", { tree, grid }, options);
+    return new Tree(this.#growing, tree);
+  }
+
+  /** One segment a node out of its parts. The parts' bytes are moved: they cannot be read afterwards. */
+  async merge(
+    nodes: readonly (readonly Uint8Array[])[],
+    options: Options = {},
+  ): Promise<{ bytes: Uint8Array; hash: string }[]> {
+    return this.#merging.run("merge", { nodes }, { ...options, move: buffersOf(nodes.flat()) });
+  }
+
+  async encodeIndex(index: LayerIndex, options: Options = {}): Promise<Uint8Array> {
+    return this.#merging.run("encodeIndex", { index }, options);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#growing.close(), this.#merging.close()]);
+  }
+}
+
+/** A tree in the worker. */
+export class Tree {
+  readonly #pool: Pool<LayerJobs>;
+  readonly #tree: number;
+
+  constructor(pool: Pool<LayerJobs>, tree: number) {
+    this.#pool = pool;
+    this.#tree = tree;
+  }
+
+  /** The segments' bytes are moved. */
+  async restore(segments: readonly Uint8Array[], options: Options = {}): Promise<void> {
+    const move = buffersOf(segments);
+    await this.#pool.run("restore", { tree: this.#tree, segments }, { ...options, move });
+  }
+
+  /** The points' arrays are moved. @throws {CairnError} `engine.failed` when the worker is gone, and the tree with it */
+  async insert(points: CloudPoints, options: Options = {}): Promise<Inserted> {
+    const { positions, colors, photos, confidences, normals } = points;
+    const arrays = [positions, colors, photos, confidences, normals].filter((array) => ArrayBuffer.isView(array));
+    return this.#pool.run("insert", { tree: this.#tree, points }, { ...options, move: buffersOf(arrays) });
+  }
+
+  /** Frees its memory. */
+  async fell(): Promise<void> {
+    // A pool that is closed or has lost its worker has freed it already.
+    await this.#pool.run("fell", { tree: this.#tree }).catch(() => undefined);
+  }
+}
+
+/** Of those that own their whole buffer; a window on something larger is copied instead. */
+function buffersOf(arrays: readonly ArrayBufferView[]): ArrayBuffer[] {
+  const buffers = new Set<ArrayBuffer>();
+  for (const { buffer, byteLength } of arrays) {
+    if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffers.add(buffer);
+  }
+  return [...buffers];
+}

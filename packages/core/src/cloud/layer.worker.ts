@@ -1,0 +1,50 @@
+/** The thread in which layers are written: octrees, segments, packs. */
+import { concatPoints, encodeLayerIndex, encodePack, encodeSegment, Octree } from "@cairn/cloud";
+import { decodeSegmentSync, deflate, hashOf } from "@cairn/cloud/node";
+import { CairnError } from "@cairn/protocol";
+import { serve } from "@cairn/worker";
+import type { LayerJobs } from "./layer-jobs.ts";
+
+const trees = new Map<number, Octree>();
+
+function treeOf(tree: number): Octree {
+  const octree = trees.get(tree);
+  if (!octree) throw new CairnError("engine.failed", { job: "insert" });
+  return octree;
+}
+
+serve<LayerJobs>({
+  plant({ tree, grid }) {
+    trees.set(tree, new Octree(grid));
+  },
+
+  restore({ tree, segments }) {
+    const octree = treeOf(tree);
+    for (const segment of segments) octree.restore(decodeSegmentSync(segment));
+  },
+
+  insert({ tree, points }, report) {
+    const { root, segments, kept, merged, refused, min, max } = treeOf(tree).insert(points);
+    if (kept === 0) return { merged, refused };
+    const encoded = segments.map((segment) => encodeSegment(segment));
+    const { bytes, headBytes } = encodePack(root, encoded, hashOf);
+    report.move(bytes.buffer as ArrayBuffer); // made for this pack
+    const pack = { bytes, headBytes, points: kept, segments: segments.length, merged, min, max };
+    return { pack, merged, refused };
+  },
+
+  fell({ tree }) {
+    trees.delete(tree);
+  },
+
+  merge({ nodes }, report) {
+    const merged = nodes.map((parts) => {
+      const bytes = encodeSegment(concatPoints(parts.map((part) => decodeSegmentSync(part)))).slice();
+      return { bytes, hash: hashOf(bytes) };
+    });
+    report.move(...merged.map(({ bytes }) => bytes.buffer));
+    return merged;
+  },
+
+  encodeIndex: ({ index }) => encodeLayerIndex(index, deflate),
+});
