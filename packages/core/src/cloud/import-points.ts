@@ -62,7 +62,7 @@ async function run(space: Space, layers: Layers, options: ImportOptions, { opera
   try {
     for await (const points of untilAborted(regroup(options.chunks, CHUNK_POINTS), signal)) {
       given += pointsIn(points);
-      const drafts = await writer.insert([points], { signal });
+      const drafts = await writer.insert([points], { signal, move: true });
       await space.log.append(drafts);
       for (const { type, data } of drafts) if (type === "segments.added") kept += data.points;
       progress("import", given, Math.max(given, total ?? 0));

@@ -55,11 +55,12 @@ export class Tree {
     await this.#pool.run("restore", { tree: this.#tree, segments }, { ...options, move });
   }
 
-  /** The points' arrays are moved. @throws {CairnError} `engine.failed` when the worker is gone, and the tree with it */
-  async insert(points: CloudPoints, options: Options = {}): Promise<Inserted> {
+  /** @throws {CairnError} `engine.failed` when the worker is gone, and the tree with it */
+  async insert(points: CloudPoints, { signal, move }: Options & { move?: boolean } = {}): Promise<Inserted> {
     const { positions, colors, photos, confidences, normals } = points;
     const arrays = [positions, colors, photos, confidences, normals].filter((array) => ArrayBuffer.isView(array));
-    return this.#pool.run("insert", { tree: this.#tree, points }, { ...options, move: buffersOf(arrays) });
+    const options = { ...(signal && { signal }), ...(move && { move: buffersOf(arrays) }) };
+    return this.#pool.run("insert", { tree: this.#tree, points }, options);
   }
 
   /** Frees its memory. */

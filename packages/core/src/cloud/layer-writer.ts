@@ -39,7 +39,13 @@ export type WriterHouse = {
   readonly parts: PartReader;
 };
 
-export type InsertOptions = { image?: Id; cause?: Seq; signal?: AbortSignal };
+export type InsertOptions = {
+  image?: Id;
+  cause?: Seq;
+  signal?: AbortSignal;
+  /** The points' arrays are given away: moved to the worker, not copied, and not to be read afterwards. */
+  move?: boolean;
+};
 
 /** Segments are handed to the worker in lots of about this size while a tree is brought back. */
 const RESTORE_BYTES = 2 ** 20;
@@ -72,7 +78,7 @@ export class LayerWriter {
   }
 
   /**
-   * Inserts points, whose arrays are moved to a worker; their packs are durable when it resolves, one for each chunk that
+   * Inserts points; their packs are durable when it resolves, one for each chunk that
    * brings any. The drafts are to be appended before the next call: what the log does not hold by then was never
    * inserted. The first also start the layer.
    * @throws {CairnError} `layer.missing` when the layer is gone; what the signal says
@@ -106,7 +112,7 @@ export class LayerWriter {
 
   async #insert(
     chunks: Iterable<CloudPoints> | AsyncIterable<CloudPoints>,
-    { image, cause, signal }: InsertOptions,
+    { image, cause, signal, move = false }: InsertOptions,
   ): Promise<EventDraft[]> {
     const options = signal ? { signal } : {};
     const caused = cause === undefined ? {} : { cause };
@@ -120,7 +126,7 @@ export class LayerWriter {
         this.#packs = 0;
         drafts.push({ type: "layer.started", ...caused, data: { ...start, ...grid } });
       }
-      const { pack, refused } = await this.#tree.insert(points, options);
+      const { pack, refused } = await this.#tree.insert(points, { ...options, move });
       this.#refused += refused;
       if (!pack) continue;
       const { bytes, ...about } = pack;

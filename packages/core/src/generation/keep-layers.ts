@@ -9,8 +9,6 @@ import { modelFromLayer, movePoints, pointsWithout, positionsOf, spacingOf } fro
 import { decodeSegmentSync } from "@cairn/cloud/node";
 import { type LayerState, type Similarity, shownGeneration, shownLayers } from "@cairn/protocol";
 import { composeMotions, motionAsOne, type Points, type Rebuild } from "@cairn/reconstruct";
-import type { BlobStore } from "../blob/blob-store.ts";
-import { readPart } from "../cloud/layer-tables.ts";
 import type { Layers } from "../cloud/layers.ts";
 import type { Space } from "../space/spaces.ts";
 
@@ -35,8 +33,7 @@ export type KeptLayers = {
 /** @returns `undefined` when the model is to be written whole */
 export async function keepLayers(
   space: Space,
-  blobs: BlobStore,
-  { tables }: Layers,
+  { tables, parts: reader }: Layers,
   rebuild: Pick<Rebuild, "cameras" | "points">,
 ): Promise<KeptLayers | undefined> {
   const { state } = space.log.snapshot();
@@ -60,7 +57,9 @@ export async function keepLayers(
     const place = modelFromLayer({ transform });
     for (const { parts } of nodes.values()) {
       for (const part of parts) {
-        const positions = positionsOf(decodeSegmentSync(await readPart(blobs, part)), layer.origin);
+        const bytes = await reader.readOrReport(space, layer.layer, part);
+        if (!bytes) return undefined;
+        const positions = positionsOf(decodeSegmentSync(bytes), layer.origin);
         clouds.push(movePoints(place, positions, positions));
       }
     }

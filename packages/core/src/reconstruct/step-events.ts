@@ -43,7 +43,7 @@ export async function stepEvents(
           ? layers.start(space, { kind: "model", name: "model", generation })
           : layers.writer(space, growing);
       const photo = Object.keys(state.images).indexOf(image) + 1;
-      drafts.push(...(await writer.insert(chunksOf(step.points, photo), { image, cause, signal })));
+      drafts.push(...(await writer.insert(chunksOf(step.points, photo), { image, cause, signal, move: true })));
     }
   }
   if (opens) {
@@ -65,13 +65,13 @@ export async function rebuildEvents(
 ): Promise<EventDraft[]> {
   const { state } = space.log.snapshot();
   const generation = state.generation + 1;
-  const kept = await keepLayers(space, blobs, layers, rebuild);
+  const kept = await keepLayers(space, layers, rebuild);
   const fresh = kept ? kept.fresh : rebuild.points;
   const filled: EventDraft[] = [];
   if (fresh.positions.length > 0 || !kept) {
     const grid = shownGrid(state);
     const writer = layers.start(space, { kind: "model", name: "model", generation, ...(grid && { grid }) });
-    filled.push(...(await writer.insert(chunksOf(fresh, 0), { cause, signal })));
+    filled.push(...(await writer.insert(chunksOf(fresh, 0), { cause, signal, move: true })));
   }
   const text = writeColmapText(model);
   const [cameras, images, points3D] = await Promise.all(
