@@ -6,7 +6,6 @@ import {
   Mesh,
   NearestFilter,
   OrthographicCamera,
-  type PerspectiveCamera,
   PlaneGeometry,
   RawShaderMaterial,
   Scene,
@@ -52,18 +51,25 @@ export class EyeDome {
     this.#screen.add(quad);
   }
 
-  render(renderer: WebGLRenderer, points: Scene, camera: PerspectiveCamera, pixelRatio: number): void {
+  /** @param drawPoints draws into the target that is bound, with WebGL of its own */
+  render(
+    renderer: WebGLRenderer,
+    { near, far }: { near: number; far: number },
+    pixelRatio: number,
+    drawPoints: () => void,
+  ): void {
     const size = renderer.getDrawingBufferSize(new Vector2());
     if (this.#target.width !== size.x || this.#target.height !== size.y) this.#target.setSize(size.x, size.y);
     renderer.setRenderTarget(this.#target);
     renderer.setClearColor(0x000000, 0);
     renderer.clear();
-    renderer.render(points, camera);
+    drawPoints();
+    renderer.resetState();
     renderer.setRenderTarget(null);
     const { uStep, uNear, uFar } = this.#material.uniforms as Record<string, { value: unknown }>;
     (uStep!.value as Vector2).set((1.3 * pixelRatio) / size.x, (1.3 * pixelRatio) / size.y);
-    uNear!.value = camera.near;
-    uFar!.value = camera.far;
+    uNear!.value = near;
+    uFar!.value = far;
     renderer.render(this.#screen, this.#camera);
   }
 

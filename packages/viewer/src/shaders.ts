@@ -3,31 +3,128 @@
  * and lines over that. Colours are sRGB from byte to screen: nothing here converts, and blending is off but for lines.
  */
 
-/** `uFreshFrom`: index of the first point that is still fading in; `uFresh` 0…1 how far. */
-export const POINT_VERTEX = `precision highp float;
-uniform mat4 modelViewMatrix, projectionMatrix;
-uniform float uSize, uPxPerUnit, uMinPx, uMaxPx, uFreshFrom, uFresh;
-in vec3 position;
-in vec4 color;
+/**
+ * A point: its node's row gives where it is, the tree of drawn nodes how large. Positions are whole steps of the node, so
+ * that they are exact wherever the model lies. `PICK`: what is drawn is who it is.
+ */
+const POINT_HEAD = `precision highp float;
+precision highp int;
+precision highp sampler2D;
+precision highp usampler2D;`;
+
+export const POINT_VERTEX = `${POINT_HEAD}
+layout(location = 0) in uvec4 aPlace;
+layout(location = 1) in vec4 aColor;
+layout(location = 2) in uint aTag;
+uniform mat4 uEyeFromLayer, uClipFromEye;
+uniform sampler2D uSlots, uPhotos;
+uniform usampler2D uTree;
+uniform float uSizePx, uMinPx, uMaxPx, uNow;
+uniform vec2 uFade;
+uniform vec4 uUp;
+uniform int uMode;
+uniform uint uSlab;
+uniform vec3 uRamp[6];
+#ifdef PICK
+flat out uvec4 vWho;
+#endif
 out vec3 vColor;
 out float vDepth;
+
+vec3 ramp(float t) {
+  float at = clamp(t, 0.0, 1.0) * 5.0;
+  int i = min(4, int(at));
+  return mix(uRamp[i], uRamp[i + 1], at - float(i));
+}
+
+float random(uint n) {
+  n = (n ^ 61u) ^ (n >> 16u);
+  n *= 9u;
+  n ^= n >> 4u;
+  n *= 0x27d4eb2du;
+  n ^= n >> 15u;
+  return float(n & 0xffffu) / 65536.0;
+}
+
 void main() {
-  vec4 eye = modelViewMatrix * vec4(position, 1.0);
-  gl_Position = projectionMatrix * eye;
+  int at = int(aPlace.w) * 2; // SLOT_TEXELS; both textures are 1024 wide
+  vec4 box = texelFetch(uSlots, ivec2(at & 1023, at >> 10), 0);
+  vec4 node = texelFetch(uSlots, ivec2((at + 1) & 1023, (at + 1) >> 10), 0);
+  vec3 local = (vec3(aPlace.xyz) + 0.5) * node.x;
+  vec3 place = box.xyz + local;
+  vec4 eye = uEyeFromLayer * vec4(place, 1.0);
+  gl_Position = uClipFromEye * eye;
   vDepth = -eye.z;
-  float grown = float(gl_VertexID) >= uFreshFrom ? uFresh : 1.0;
-  gl_PointSize = clamp(uSize * uPxPerUnit / max(vDepth, 1e-6), uMinPx, uMaxPx) * grown;
-  vColor = mix(vec3(0.36, 0.86, 0.94), color.rgb, grown);
+
+  // The finest drawn node around the point.
+  vec3 p = local / box.w;
+  int row = int(node.y);
+  uvec2 entry = texelFetch(uTree, ivec2(row & 1023, row >> 10), 0).rg;
+  for (int level = 0; level < 24; level++) {
+    uvec3 upper = uvec3(step(0.5, p));
+    uint octant = upper.x | (upper.y << 1) | (upper.z << 2);
+    uint mask = entry.r & 255u;
+    if ((mask >> octant & 1u) == 0u) break;
+    uint before = mask & ((1u << octant) - 1u);
+    before = before - ((before >> 1) & 0x55u);
+    before = (before & 0x33u) + ((before >> 2) & 0x33u);
+    before = (before + (before >> 4)) & 15u;
+    row = int((entry.r >> 8) + before);
+    entry = texelFetch(uTree, ivec2(row & 1023, row >> 10), 0).rg;
+    p = fract(p * 2.0);
+  }
+  float spacing = uintBitsToFloat(entry.g);
+
+  // Points that came last grow into their place; those that are new to the model also shine.
+  float live = step(4096.0, node.w);
+  bool newest = aTag >> 20 == uint(node.w - live * 4096.0);
+  float grown = newest ? clamp((uNow - node.z) / 0.35, 0.0, 1.0) : 1.0;
+  float shine = newest ? live * (1.0 - clamp((uNow - node.z) / 0.45, 0.0, 1.0)) : 0.0;
+  gl_PointSize = clamp(spacing * uSizePx / max(vDepth, 1e-6), uMinPx, uMaxPx) * mix(0.4, 1.0, grown);
+
+  float chance = random(aTag ^ (aPlace.x * 0x9e37u + aPlace.y * 0x85ebu + aPlace.z * 0xc2b3u) ^ (aPlace.w << 16));
+  if (chance < uFade.x || chance >= uFade.y) gl_Position = vec4(0.0, 0.0, 2.0, 1.0);
+
+  vec3 color = aColor.rgb;
+  if (uMode == 1) color = ramp(dot(uUp.xyz, place) + uUp.w);
+  else if (uMode == 2) {
+    int photo = int(aTag & 0xfffffu);
+    if (photo >= textureSize(uPhotos, 0).x * textureSize(uPhotos, 0).y) photo = 0;
+    color = texelFetch(uPhotos, ivec2(photo & 1023, photo >> 10), 0).rgb;
+  } else if (uMode == 3) color = ramp(aColor.a);
+  vColor = mix(color, vec3(0.36, 0.86, 0.94), shine * shine);
+#ifdef PICK
+  uint photo = aTag & 0xfffffu;
+  uint sure = uint(aColor.a * 255.0 + 0.5);
+  vWho = uvec4(
+    aPlace.w | (uSlab << 16),
+    uint(gl_VertexID) | (photo << 18),
+    aPlace.x | (aPlace.y << 16),
+    aPlace.z | (sure << 16) | ((photo >> 14) << 24)
+  );
+#endif
 }`;
 
-export const POINT_FRAGMENT = `precision highp float;
+/** `FLAT`: straight to the screen, for machines that cannot draw into floats. */
+export const POINT_FRAGMENT = `${POINT_HEAD}
 in vec3 vColor;
 in float vDepth;
+#ifdef PICK
+flat in uvec4 vWho;
+layout(location = 0) out uvec4 fragment;
+#else
 layout(location = 0) out vec4 fragment;
+#endif
 void main() {
   vec2 p = gl_PointCoord * 2.0 - 1.0;
   if (dot(p, p) > 1.0) discard;
+#ifdef PICK
+  fragment = vWho;
+#elif defined(FLAT)
+  fragment = vec4(vColor, 1.0);
+#else
   fragment = vec4(vColor, log2(vDepth) + 64.0);
+#endif
 }`;
 
 export const SCREEN_VERTEX = `precision highp float;

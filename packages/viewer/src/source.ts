@@ -1,5 +1,7 @@
 /** What the viewer needs to know of a space; a connection of `@cairn/client` has this shape, and so has a fake in a test. */
-import type { Digest, SpaceState } from "@cairn/protocol";
+import type { Digest, HaveFrame, SpaceState, View } from "@cairn/protocol";
+
+type Fetching = { signal?: AbortSignal };
 
 export interface SpaceSource {
   /** The state as of now. It may be changed in place: read it anew at each change. */
@@ -7,5 +9,11 @@ export interface SpaceSource {
   /** Calls `listener` after each change of `state`; returns how to stop listening. */
   on(name: "state", listener: () => void): () => void;
   /** The bytes of a blob, lent. */
-  blob(digest: Digest, options?: { signal?: AbortSignal }): Promise<Uint8Array>;
+  blob(digest: Digest, options?: Fetching): Promise<Uint8Array>;
+  /** Bytes `start` up to `end` of a blob, lent. */
+  range(digest: Digest, start: number, end: number, options?: Fetching): Promise<Uint8Array>;
+  /** Says what is looked at, so that the server sends that first. */
+  view?(view: Omit<View, "type">): void;
+  /** Asked when the connection comes back: what is here already and need not be sent again. */
+  held?: (() => HaveFrame[]) | undefined;
 }

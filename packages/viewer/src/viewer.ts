@@ -3,20 +3,21 @@
  * Frames: the model's frame is arbitrary; the scene is the model about an origin near it, turned so that y is up.
  */
 import type { CameraState, Vec3 } from "@cairn/protocol";
-import { GLSL3, Matrix4, PerspectiveCamera, Quaternion, RawShaderMaterial, Scene, Vector3, WebGLRenderer } from "three";
+import { Matrix4, PerspectiveCamera, Quaternion, Scene, Vector3, WebGLRenderer } from "three";
 import { CameraLayer, frustumDepth } from "./camera-layer.ts";
+import type { CloudStats } from "./cloud.ts";
+import type { ColorMode, Legend } from "./color-modes.ts";
 import { EyeDome } from "./eye-dome.ts";
-import { type Bounds, center, fitView, pointSpacing, radius, robustBounds, viewDirection } from "./framing.ts";
-import { Generations } from "./generations.ts";
+import { type Bounds, center, fitView, radius, robustBounds, viewDirection } from "./framing.ts";
 import { listen } from "./input.ts";
+import { modelFromLayer } from "./layer-frame.ts";
 import { Orbit } from "./orbit.ts";
-import { pickPoint } from "./pick.ts";
-import { PointLayer } from "./point-layer.ts";
-import { POINT_FRAGMENT, POINT_VERTEX } from "./shaders.ts";
+import { type Eye, type Picked, PointScene } from "./point-scene.ts";
 import type { SpaceSource } from "./source.ts";
 import { cameraCenter, estimateUp, rotationRows } from "./up.ts";
+import { ViewTeller } from "./view-teller.ts";
 
-export type ViewerStats = { generation: number; points: number; cameras: number; pendingSegments: number };
+export type ViewerStats = CloudStats & { generation: number; cameras: number };
 
 export type ViewerOptions = {
   /** What is shown has changed. */
@@ -29,6 +30,9 @@ export type ViewerOptions = {
   onContext?(restored: boolean): void;
   /** A blob could not be fetched; it is tried again. */
   onProblem?(error: unknown): void;
+  /** Points drawn at first, and at most where the machine is fast. */
+  startPoints?: number;
+  mostPoints?: number;
   /** Room taken by panels over the canvas, CSS pixels: framing keeps the scene beside them. */
   insets?: { top: number; right: number; bottom: number; left: number };
 };
@@ -39,6 +43,11 @@ export type Viewer = {
   /** 1 is the size that suits the cloud's density. */
   setPointSize(scale: number): void;
   setCamerasVisible(visible: boolean): void;
+  setColorMode(mode: ColorMode): void;
+  /** What the colours mean; `undefined`: they are the photos' own. */
+  legend(): Legend | undefined;
+  /** The point drawn nearest to a place of the canvas, CSS pixels, within a few of them. */
+  pick(xPx: number, yPx: number): Picked | undefined;
   setInsets(insets: NonNullable<ViewerOptions["insets"]>): void;
   /** Marks the camera of this image. */
   select(image: string | undefined): void;
@@ -52,7 +61,11 @@ export type Viewer = {
 
 const FOV_Y = (50 * Math.PI) / 180;
 const MAX_PIXEL_RATIO = 2;
-const FADE_MS = 450;
+/** A phone's memory and GPU take half of what others do. */
+const START_POINTS = { phone: 1_000_000, other: 2_000_000 } as const;
+const MOST_POINTS = { phone: 1_500_000, other: 4_000_000 } as const;
+/** While points stream in, the scene is framed anew so often. */
+const REFRAME_MS = 160;
 const LOW = new Vector3(0.035, 0.043, 0.055);
 const HIGH = new Vector3(0.082, 0.1, 0.125);
 
@@ -61,9 +74,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
   const renderer = new WebGLRenderer({ canvas, antialias: true, alpha: false, powerPreference: "high-performance" });
   renderer.autoClear = false;
   const camera = new PerspectiveCamera((FOV_Y * 180) / Math.PI, 1, 0.01, 1000);
-  const pointScene = new Scene();
   const lineScene = new Scene();
-  const material = pointMaterial();
   const orbit = new Orbit();
   const cameras = new CameraLayer();
   lineScene.add(cameras.object);
@@ -78,64 +89,56 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
   let hasOrigin = false;
   const sceneFromModel = new Quaternion();
   let bounds: Bounds | undefined;
-  let spacing = { at: 0, value: 0 };
   let pointScale = 1;
   let touched = false;
   let framed = false;
   let selected: string | undefined;
   let hovered: string | undefined;
   let anchor: { x: number; y: number; atMs: number; point: Vec3 } | undefined;
-  let freshSinceMs = -Infinity;
   let drawnAtMs = 0;
+  let refreshedAtMs = -Infinity;
   let frameRequest = 0;
+  let later: ReturnType<typeof setTimeout> | undefined;
+  let again: ReturnType<typeof setTimeout> | undefined;
   let lost = false;
   let insets = options.insets ?? { top: 0, right: 0, bottom: 0, left: 0 };
   let width = 1;
   let height = 1;
   let pixelRatio = 1;
 
-  const generations = new Generations<PointLayer>({
-    createSink: () => new PointLayer(material),
-    onChange(change) {
-      if (change === "switched") {
-        pointScene.clear();
-        const layer = generations.shown?.sink;
-        if (layer) pointScene.add(layer.object);
-        spacing = { at: 0, value: 0 };
-        freshSinceMs = -Infinity;
-      } else freshSinceMs = performance.now();
-      refresh();
-    },
+  const gl = renderer.getContext() as WebGL2RenderingContext;
+  const machine = matchMedia("(pointer: coarse) and (max-width: 900px)").matches ? "phone" : "other";
+  const points = new PointScene(gl, {
+    startPoints: options.startPoints ?? START_POINTS[machine],
+    mostPoints: options.mostPoints ?? options.startPoints ?? MOST_POINTS[machine],
+    reducedMotion: () => motion.matches,
+    onChange: () => requestFrame(),
     onProblem: (error) => options.onProblem?.(error),
   });
+  const teller = new ViewTeller((view) => source?.view?.(view));
 
   function shownCameras(): CameraState[] {
-    const shown = generations.shown;
     // Cameras of the generation on screen; its state is let go when a newer one is published, a moment before the switch.
-    const state = shown && source?.state.generations[shown.generation];
+    const state = source?.state.generations[points.cloud.generation];
     return state ? Object.values(state.cameras) : [];
   }
 
   let lastStats = "";
   function stats(): ViewerStats {
-    const shown = generations.shown;
-    return {
-      generation: shown?.generation ?? 0,
-      points: shown?.sink.pool.count ?? 0,
-      cameras: cameras.count,
-      pendingSegments: generations.pending,
-    };
+    return { ...points.cloud.stats, generation: points.cloud.generation, cameras: cameras.count };
   }
 
   /** Takes over what changed in the state or the points. */
   function refresh(): void {
-    const layer = generations.shown?.sink;
-    const waiting = layer && source && !source.state.generations[generations.shown?.generation ?? 0];
+    refreshedAtMs = performance.now();
+    const generation = points.cloud.generation;
+    const waiting = generation > 0 && source && !source.state.generations[generation];
     if (!waiting) {
       const posed = shownCameras();
       const centers = posed.map(({ pose }) => cameraCenter(pose));
-      if (!hasOrigin && (layer?.pool.origin ?? centers[0])) {
-        origin = layer?.pool.origin ?? centers[0]!;
+      const first = firstPoint() ?? centers[0];
+      if (!hasOrigin && first) {
+        origin = first;
         hasOrigin = true;
       }
       if (!touched && posed.length > 0) {
@@ -143,13 +146,12 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
         sceneFromModel.setFromUnitVectors(new Vector3(x, y, z), new Vector3(0, 1, 0));
       }
       const inScene = centers.map(toScene);
-      const { positions, count } = scenePositions(layer);
+      const { positions, count } = scenePositions();
       bounds = robustBounds(positions, count, inScene);
-      if (layer && layer.pool.count > spacing.at * 1.25) {
-        spacing = { at: layer.pool.count, value: pointSpacing(layer.pool.positions, layer.pool.count) };
-      }
+      const heights = robustBounds(positions, count, [], 0.01);
+      if (heights) points.setHeights(heights.min[1], heights.max[1]);
       cameras.set(posed, origin, frustumDepth(centers, bounds ? radius(bounds) : 1), performance.now());
-      if (!framed && posed.length > 0) cameras.settle();
+      if (!framed && (posed.length > 0 || count > 0)) cameras.settle();
       if (!touched) autoFrame(positions, count, inScene);
     }
     placeObjects();
@@ -170,19 +172,26 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
     return [v.x, v.y, v.z];
   }
 
+  function firstPoint(): Vec3 | undefined {
+    for (const { state, sample } of points.cloud.samples()) {
+      const [x, y, z] = sample.positions;
+      if (x !== undefined && y !== undefined && z !== undefined) return modelFromLayer(state.transform, [x, y, z]);
+    }
+    return undefined;
+  }
+
   /** A sample of the points, in the scene's frame: enough to frame by. */
-  function scenePositions(layer: PointLayer | undefined): { positions: Float32Array; count: number } {
-    const pool = layer?.pool;
-    if (!pool?.origin || pool.count === 0) return { positions: new Float32Array(0), count: 0 };
-    const stride = Math.max(1, Math.floor(pool.count / 4096));
-    const count = Math.floor(pool.count / stride);
-    const positions = new Float32Array(count * 3);
-    const matrix = sceneFromLocal(pool.origin);
-    const v = new Vector3();
-    for (let i = 0; i < count; i++)
-      v.fromArray(pool.positions, i * stride * 3)
-        .applyMatrix4(matrix)
-        .toArray(positions, i * 3);
+  function scenePositions(): { positions: Float32Array; count: number } {
+    const layers = [...points.cloud.samples()];
+    const positions = new Float32Array(layers.reduce((sum, { sample }) => sum + sample.count, 0) * 3);
+    let count = 0;
+    for (const { state, sample } of layers) {
+      const values = sample.positions;
+      for (let i = 0; i < sample.count; i++) {
+        const point: Vec3 = [values[i * 3]!, values[i * 3 + 1]!, values[i * 3 + 2]!];
+        positions.set(toScene(modelFromLayer(state.transform, point)), count++ * 3);
+      }
+    }
     return { positions, count };
   }
 
@@ -193,8 +202,6 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
   }
 
   function placeObjects(): void {
-    const layer = generations.shown?.sink;
-    if (layer?.pool.origin) layer.place(sceneFromLocal(layer.pool.origin));
     cameras.object.matrix.copy(sceneFromLocal(origin));
     cameras.object.matrixWorldNeedsUpdate = true;
   }
@@ -225,33 +232,67 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
     if (frameRequest === 0 && !stop.signal.aborted) frameRequest = requestAnimationFrame(draw);
   }
 
+  let inARow = false;
   function draw(nowMs: number): void {
     cancelAnimationFrame(frameRequest);
     frameRequest = 0;
     if (lost) return;
-    const moving = orbit.step(Math.min(200, Math.max(1, nowMs - drawnAtMs)));
+    const time = performance.now();
+    const elapsedMs = nowMs - drawnAtMs;
+    if (inARow) points.budget.frame(elapsedMs, points.cloud.short);
+    else points.budget.rest();
+    const moving = orbit.step(Math.min(200, Math.max(1, elapsedMs)));
     drawnAtMs = nowMs;
-    const glowing = cameras.paint(performance.now());
-    const fresh = motion.matches ? 1 : Math.min(1, (performance.now() - freshSinceMs) / FADE_MS);
+    const glowing = cameras.paint(time);
     updateCamera();
-    updateUniforms(fresh);
-    if (eyeDome) eyeDome.render(renderer, pointScene, camera, pixelRatio);
+    const eye = eyeNow();
+    const generation = points.cloud.generation;
+    const changing = points.step(time, eye, source?.state);
+    if (source) teller.tell(eye, points.budget.points, time);
+    updateLines();
+    const pass = eyeDome ? "light" : "flat";
+    const drawPoints = () => points.draw(pass, time, eye, pointScale);
+    if (eyeDome) eyeDome.render(renderer, camera, pixelRatio, drawPoints);
     else {
+      renderer.setRenderTarget(null);
       renderer.setClearColor(0x0d1117, 1);
       renderer.clear();
-      renderer.render(pointScene, camera);
+      drawPoints();
+      renderer.resetState();
     }
     renderer.render(lineScene, camera);
-    if (moving || fresh < 1 || glowing) requestFrame();
+    if (changing) tellStats();
+    const switched = generation !== points.cloud.generation;
+    if (switched || (changing && time - refreshedAtMs > REFRAME_MS)) refresh();
+    else if (changing && !touched) refreshLater();
+    inARow = moving || changing || glowing;
+    if (inARow) requestFrame();
     else drawnAtMs = performance.now();
+    lookAgain(time);
+  }
+
+  /** What came last is framed too, though nothing comes after it. */
+  function refreshLater(): void {
+    later ??= setTimeout(() => {
+      later = undefined;
+      if (!stop.signal.aborted) refresh();
+    }, REFRAME_MS);
+  }
+
+  /** Nothing may happen until a failed request is due or a generation has waited long enough. */
+  function lookAgain(time: number): void {
+    clearTimeout(again);
+    const at = points.cloud.againAtMs;
+    again = at === undefined ? undefined : setTimeout(requestFrame, Math.max(30, at - time));
   }
 
   function updateCamera(): void {
     const { target, distance } = orbit.view;
     const [x, y, z] = orbit.position;
     camera.aspect = width / height;
-    camera.near = distance / 120;
-    camera.far = distance * 120;
+    // Near enough that a surface one looks along is not cut; far enough for all there is.
+    camera.near = distance / 800;
+    camera.far = distance * 150;
     // The middle of what the panels leave free, not of the canvas, is where the target is seen.
     const shiftX = (insets.right - insets.left) / 2;
     const shiftY = (insets.bottom - insets.top) / 2;
@@ -262,18 +303,46 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
     camera.updateMatrixWorld();
   }
 
-  function updateUniforms(fresh: number): void {
-    const uniforms = material.uniforms as Record<string, { value: number }>;
-    uniforms.uPxPerUnit!.value = (height * pixelRatio) / (2 * Math.tan(FOV_Y / 2));
-    uniforms.uSize!.value = spacing.value * 2.1 * pointScale;
-    uniforms.uMinPx!.value = 2.5 * pixelRatio * Math.sqrt(pointScale);
-    uniforms.uMaxPx!.value = 10 * pixelRatio * pointScale;
-    uniforms.uFreshFrom!.value = generations.shown?.sink.freshFrom ?? 0;
-    uniforms.uFresh!.value = 0.25 + 0.75 * fresh;
+  function eyeNow(): Eye {
+    const modelFromScene = sceneFromModel.clone().invert();
+    const axis = (x: number, y: number, z: number): Vec3 => {
+      const v = new Vector3(x, y, z).transformDirection(camera.matrixWorld).applyQuaternion(modelFromScene);
+      return [v.x, v.y, v.z];
+    };
+    const at = camera.position.clone().applyQuaternion(modelFromScene);
+    const p = camera.projectionMatrix.elements;
+    return {
+      origin,
+      sceneFromModel,
+      eyeFromScene: camera.matrixWorldInverse,
+      clipFromEye: camera.projectionMatrix,
+      view: {
+        position: [origin[0] + at.x, origin[1] + at.y, origin[2] + at.z],
+        axes: [axis(1, 0, 0), axis(0, -1, 0), axis(0, 0, -1)],
+        // The picture is not centred on the axis: the wider half counts on both sides.
+        tanX: (1 + Math.abs(p[8]!)) / p[0]!,
+        tanY: (1 + Math.abs(p[9]!)) / p[5]!,
+        focalPx: (height * Math.min(pixelRatio, 1.5)) / (2 * Math.tan(FOV_Y / 2)),
+      },
+      widthPx: width * pixelRatio,
+      heightPx: height * pixelRatio,
+      pixelRatio,
+    };
+  }
+
+  function updateLines(): void {
     const lines = cameras.object.material.uniforms;
     lines.uScreenPx!.value.set((width * pixelRatio) / 2, (height * pixelRatio) / 2);
     lines.uWidthPx!.value = 1.35 * pixelRatio;
     lines.uNear!.value = camera.near;
+  }
+
+  function pick(xPx: number, yPx: number): Picked | undefined {
+    if (lost) return undefined;
+    updateCamera();
+    const found = points.pick(xPx / width, yPx / height, eyeNow(), pointScale, performance.now());
+    renderer.resetState();
+    return found;
   }
 
   function clipFromScene(): Matrix4 {
@@ -283,18 +352,10 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
 
   /** The point of the cloud at a place of the canvas; where there is none, of the plane through the target. */
   function pointAt(xPx: number, yPx: number, onlyPoints: boolean): Vec3 | undefined {
-    const clip = clipFromScene();
-    const layer = generations.shown?.sink;
-    if (layer) {
-      const m = new Matrix4().multiplyMatrices(clip, layer.object.matrix);
-      const { positions, count } = layer.pool;
-      const index = pickPoint(positions, count, m.elements, xPx, yPx, width, height, 12);
-      if (index >= 0) {
-        const v = new Vector3().fromArray(positions, index * 3).applyMatrix4(layer.object.matrix);
-        return [v.x, v.y, v.z];
-      }
-    }
+    const found = pick(xPx, yPx);
+    if (found) return toScene(found.point);
     if (onlyPoints) return undefined;
+    const clip = clipFromScene();
     const target = new Vector3(...orbit.view.target).applyMatrix4(clip);
     const v = new Vector3((xPx / width) * 2 - 1, 1 - (yPx / height) * 2, target.z).applyMatrix4(clip.invert());
     return [v.x, v.y, v.z];
@@ -363,7 +424,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
   canvas.addEventListener(
     "webglcontextlost",
     (event) => {
-      event.preventDefault(); // says that we want it back; three.js then uploads everything again
+      event.preventDefault(); // says that we want it back
       lost = true;
       options.onContext?.(false);
     },
@@ -373,6 +434,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
     "webglcontextrestored",
     () => {
       lost = false;
+      points.restore(); // what is three's it uploads itself
       options.onContext?.(true);
       requestFrame();
     },
@@ -393,7 +455,8 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
       selected = undefined;
       hovered = undefined;
       cameras.clear();
-      generations.follow(next);
+      teller.reset();
+      points.follow(next);
       unsubscribe = next?.on("state", refresh) ?? (() => {});
       refresh();
     },
@@ -405,6 +468,12 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
       cameras.object.visible = visible;
       requestFrame();
     },
+    setColorMode(mode) {
+      points.setMode(mode);
+      requestFrame();
+    },
+    legend: () => source && points.legend(source.state),
+    pick,
     setInsets(next) {
       insets = next;
       refresh();
@@ -441,24 +510,15 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
       unsubscribe();
       stop.abort();
       sizes.disconnect();
-      cancelAnimationFrame(frameRequest);
+      clearTimeout(again);
+      clearTimeout(later);
+      teller.reset();
       source = undefined;
-      generations.follow(undefined);
+      points.dispose();
       cancelAnimationFrame(frameRequest);
       cameras.dispose();
-      material.dispose();
       eyeDome?.dispose();
       renderer.dispose();
     },
   };
-}
-
-function pointMaterial(): RawShaderMaterial {
-  const names = ["uSize", "uPxPerUnit", "uMinPx", "uMaxPx", "uFreshFrom", "uFresh"];
-  return new RawShaderMaterial({
-    glslVersion: GLSL3,
-    vertexShader: POINT_VERTEX,
-    fragmentShader: POINT_FRAGMENT,
-    uniforms: Object.fromEntries(names.map((name) => [name, { value: 1 }])),
-  });
 }

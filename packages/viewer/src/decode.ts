@@ -1,0 +1,41 @@
+/** From a segment's bytes to what the GPU takes: 16 bytes a point. Runs in a worker where there are workers. */
+import { decodeSegment, type NodePoints } from "@cairn/cloud";
+import { pointSpacing } from "./framing.ts";
+
+/** `u16 x, y, z, slot · u8 red, green, blue, confidence · u32 photo | batch << 20` */
+export const POINT_BYTES = 16;
+/** Photos are told apart up to this number. */
+export const MAX_PHOTO = 0xf_ffff;
+
+export type PackedPoints = {
+  readonly count: number;
+  readonly bits: number;
+  /** `[count]` of `POINT_BYTES`; slot and batch are 0. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Distance between neighbouring points, as a part of the node's edge. */
+  readonly spacing: number;
+};
+
+export async function decodePart(bytes: Uint8Array): Promise<PackedPoints> {
+  return packPoints(await decodeSegment(bytes));
+}
+
+export function packPoints({ count, bits, coords, colors, photos, confidences }: NodePoints): PackedPoints {
+  const buffer = new ArrayBuffer(count * POINT_BYTES);
+  const halves = new Uint16Array(buffer);
+  const bytes = new Uint8Array(buffer);
+  const words = new Uint32Array(buffer);
+  for (let i = 0; i < count; i++) {
+    halves[i * 8] = coords[i * 3]!;
+    halves[i * 8 + 1] = coords[i * 3 + 1]!;
+    halves[i * 8 + 2] = coords[i * 3 + 2]!;
+    bytes[i * 16 + 8] = colors[i * 3]!;
+    bytes[i * 16 + 9] = colors[i * 3 + 1]!;
+    bytes[i * 16 + 10] = colors[i * 3 + 2]!;
+    bytes[i * 16 + 11] = confidences ? confidences[i]! : 255;
+    words[i * 4 + 3] = Math.min(MAX_PHOTO, typeof photos === "number" ? photos : photos[i]!);
+  }
+  const steps = 2 ** bits;
+  const positions = Float32Array.from(coords, (value) => value / steps);
+  return { count, bits, bytes, spacing: pointSpacing(positions, count) };
+}

@@ -1,0 +1,91 @@
+/**
+ * What the vertex shader knows of nodes, as two textures. Slots: where a node's points lie and how they fade in. Tree:
+ * the nodes drawn, each with the mask of its drawn children, so that a point finds the finest node around it and takes
+ * that node's spacing as its size: without it coarse points would be blots among fine ones.
+ */
+import { cornerOf, edgeOf, GRID, type LayerGrid, parseNodeKey, type TableNode } from "@cairn/cloud";
+import type { Vec3 } from "@cairn/protocol";
+import type { Resident } from "./residents.ts";
+
+/** Width of both textures, texels. */
+export const TEXTURE_WIDTH = 1024;
+/** Texels of a slot: corner and edge; step, place in the tree, birth in seconds, batch + 4096 if new to the model. */
+export const SLOT_TEXELS = 2;
+
+export type DrawnNode = { readonly grid: LayerGrid; readonly node: TableNode; readonly resident: Resident | undefined };
+
+/** A node counts as covered by its points from this part of them on: fewer, and its parent's points stay large. */
+const COVERED = 0.5;
+/** A grid's winners are a spacing apart on average, but not everywhere: a point covers somewhat more. */
+const GRID_SPREAD = 1.5;
+/** The median distance of neighbours leaves half of the gaps open. */
+const NEIGHBOUR_SPREAD = 2;
+
+/** Points of a layer are relative to this point of the layer's frame: near them, so that singles are exact enough. */
+export function anchorOf(grid: LayerGrid): Vec3 {
+  return cornerOf(parseNodeKey(grid.seed), grid.origin);
+}
+
+export class NodeTextures {
+  /** `[rows · TEXTURE_WIDTH · 4]` */
+  slots = new Float32Array(TEXTURE_WIDTH * 4);
+  /** `[rows · TEXTURE_WIDTH · 2]`: mask of children | index of the first << 8, and the bits of the spacing. */
+  tree = new Uint32Array(TEXTURE_WIDTH * 2);
+
+  /**
+   * @param nodes those drawn, parents before their children, of all layers
+   * @param epochMs births are relative to it
+   */
+  fill(nodes: readonly DrawnNode[], slots: number, epochMs: number): void {
+    this.slots = grown(this.slots, slots * SLOT_TEXELS, 4, (n) => new Float32Array(n));
+    this.tree = grown(this.tree, nodes.length, 2, (n) => new Uint32Array(n));
+    const spacings = new Float32Array(this.tree.buffer);
+    const places = new Map<TableNode, number>();
+    const covered = new Set<TableNode>();
+    for (const { node, resident } of nodes) {
+      if (node.points === 0 || (resident && resident.points >= node.points * COVERED)) covered.add(node);
+    }
+    let next = 0;
+    for (const { grid, node, resident } of nodes) {
+      const known = places.get(node);
+      const place = known ?? next++;
+      let mask = 0;
+      const first = next;
+      node.children.forEach((child, octant) => {
+        if (!child || !covered.has(child)) return;
+        mask |= 1 << octant;
+        places.set(child, next++);
+      });
+      this.tree[place * 2] = mask | (first << 8);
+      spacings[place * 2 + 1] = spacingOf(node, resident);
+      if (!resident) continue;
+      const corner = cornerOf(node.id, grid.origin);
+      const anchor = anchorOf(grid);
+      const edge = edgeOf(node.id.e);
+      const at = resident.slot * SLOT_TEXELS * 4;
+      for (let axis = 0; axis < 3; axis++) this.slots[at + axis] = corner[axis]! - anchor[axis]!;
+      this.slots[at + 3] = edge;
+      this.slots[at + 4] = edge / 2 ** resident.bits;
+      this.slots[at + 5] = place;
+      this.slots[at + 6] = Math.max(-1e6, (resident.bornMs - epochMs) / 1000);
+      this.slots[at + 7] = resident.batch + (resident.live ? 4096 : 0);
+    }
+  }
+}
+
+/** How far apart the points of a node are where nothing finer is drawn, layer units. */
+function spacingOf({ id, children, chain }: TableNode, resident: Resident | undefined): number {
+  const edge = edgeOf(id.e);
+  const most = (edge / GRID) * GRID_SPREAD;
+  const inner = !chain && children.some((child) => child !== undefined);
+  if (inner || !resident) return most;
+  return Math.min(most, edge * resident.spacing * NEIGHBOUR_SPREAD);
+}
+
+/** Large enough for `texels`, in whole rows; a larger one by half. */
+function grown<T extends Float32Array | Uint32Array>(old: T, texels: number, size: number, make: (n: number) => T): T {
+  const rows = Math.ceil(texels / TEXTURE_WIDTH);
+  const had = old.length / size / TEXTURE_WIDTH;
+  if (rows <= had) return old;
+  return make(Math.max(rows, Math.ceil(had * 1.5)) * TEXTURE_WIDTH * size);
+}

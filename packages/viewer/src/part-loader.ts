@@ -1,0 +1,163 @@
+/**
+ * Fetches and decodes what is wanted, most wanted first: a few requests at a time, neighbours in one, and none for what
+ * is no longer wanted. What it decodes it hands on at once, so whoever takes parts in order asks for them in order.
+ */
+import type { Part } from "@cairn/cloud";
+import type { PartCache } from "./part-cache.ts";
+
+export type PartRequest = {
+  /** The same request has the same name. */
+  readonly key: string;
+  readonly part: Part;
+  /** The parts before it are here: once its bytes are, it is decoded. */
+  readonly due: boolean;
+};
+
+type PartLoaderOptions<Points> = {
+  cache: PartCache;
+  fetch(part: Pick<Part, "blob" | "start" | "end">, signal: AbortSignal): Promise<Uint8Array>;
+  decode(bytes: Uint8Array): Promise<Points>;
+  /** Decoded; or bytes came that free a request. `want` is to be called again. */
+  onDecoded(request: PartRequest, points: Points): void;
+  onFetched(): void;
+  onProblem?: ((error: unknown) => void) | undefined;
+  now(): number;
+  parallel?: number;
+};
+
+type Fetch = { parts: Part[]; stop: AbortController };
+
+const PARALLEL = 6;
+/** Neighbouring parts are one request up to this. */
+const MOST_BYTES = 256 * 1024;
+/** Decoded at the same time: what is decoded and not yet taken is memory. */
+const DECODING = 4;
+const FIRST_RETRY_MS = 500;
+const MOST_RETRY_MS = 15_000;
+
+export class PartLoader<Points> {
+  readonly #options: PartLoaderOptions<Points>;
+  readonly #fetching = new Set<Fetch>();
+  readonly #decoding = new Set<string>();
+  /** Of parts that failed: when to try again. */
+  readonly #failed = new Map<string, { untilMs: number; delayMs: number }>();
+  #stopped = false;
+
+  constructor(options: PartLoaderOptions<Points>) {
+    this.#options = options;
+  }
+
+  get pending(): number {
+    return this.#fetching.size + this.#decoding.size;
+  }
+
+  /** Earliest moment at which `want` should be called again because of a failure; `undefined`: none failed. */
+  get retryAtMs(): number | undefined {
+    let earliest: number | undefined;
+    for (const { untilMs } of this.#failed.values()) earliest = Math.min(earliest ?? untilMs, untilMs);
+    return earliest;
+  }
+
+  hasFailed({ hash }: Part): boolean {
+    return this.#failed.has(hash);
+  }
+
+  /** Everything that is wanted now, most wanted first; what was wanted before and is not named is given up. */
+  want(requests: readonly PartRequest[]): void {
+    if (this.#stopped) return;
+    this.#giveUp(requests);
+    const flying = new Set([...this.#fetching].flatMap(({ parts }) => parts.map(placeOf)));
+    const { cache, now } = this.#options;
+    let byPlace: Map<string, Part> | undefined;
+    for (const { key, part, due } of requests) {
+      if (due && this.#decoding.size < DECODING && !this.#decoding.has(key)) {
+        const bytes = cache.get(part.hash);
+        if (bytes) {
+          void this.#decode({ key, part, due }, bytes);
+          continue;
+        }
+      }
+      if (this.#fetching.size >= (this.#options.parallel ?? PARALLEL)) continue;
+      if (cache.has(part.hash) || flying.has(placeOf(part)) || this.#decoding.has(key)) continue;
+      if ((this.#failed.get(part.hash)?.untilMs ?? 0) > now()) continue;
+      byPlace ??= new Map(requests.map((each) => [placeOf(each.part), each.part]));
+      const parts = [part];
+      for (let next = byPlace.get(`${part.blob}:${part.end}`); next; next = byPlace.get(`${next.blob}:${next.end}`)) {
+        if (next.end - part.start > MOST_BYTES || flying.has(placeOf(next)) || cache.has(next.hash)) break;
+        parts.push(next);
+      }
+      for (const each of parts) flying.add(placeOf(each));
+      void this.#fetch(parts);
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const { stop } of this.#fetching) stop.abort();
+    this.#fetching.clear();
+  }
+
+  #giveUp(requests: readonly PartRequest[]): void {
+    const places = new Set(requests.map(({ part }) => placeOf(part)));
+    for (const fetching of this.#fetching) {
+      if (fetching.parts.some((part) => places.has(placeOf(part)))) continue;
+      this.#fetching.delete(fetching);
+      fetching.stop.abort();
+    }
+    if (this.#failed.size > 256) {
+      const hashes = new Set(requests.map(({ part }) => part.hash));
+      for (const hash of this.#failed.keys()) if (!hashes.has(hash)) this.#failed.delete(hash);
+    }
+  }
+
+  async #fetch(parts: Part[]): Promise<void> {
+    const fetching: Fetch = { parts, stop: new AbortController() };
+    this.#fetching.add(fetching);
+    const { blob, start } = parts[0]!;
+    const { end } = parts.at(-1)!;
+    const { signal } = fetching.stop;
+    try {
+      const bytes = await this.#options.fetch({ blob, start, end }, signal);
+      if (signal.aborted) return;
+      if (bytes.length !== end - start) throw new RangeError(`${bytes.length} bytes of ${end - start}`);
+      for (const part of parts) {
+        this.#options.cache.put(part.hash, bytes.slice(part.start - start, part.end - start));
+        this.#failed.delete(part.hash);
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      for (const { hash } of parts) this.#fail(hash);
+      this.#options.onProblem?.(error);
+    } finally {
+      // What was given up is no longer in the set and tells nobody.
+      if (this.#fetching.delete(fetching)) this.#options.onFetched();
+    }
+  }
+
+  async #decode(request: PartRequest, bytes: Uint8Array): Promise<void> {
+    this.#decoding.add(request.key);
+    try {
+      const points = await this.#options.decode(bytes);
+      this.#decoding.delete(request.key);
+      if (this.#stopped) return;
+      this.#failed.delete(request.part.hash);
+      this.#options.onDecoded(request, points);
+    } catch (error) {
+      this.#decoding.delete(request.key);
+      if (this.#stopped) return;
+      this.#options.cache.drop(request.part.hash);
+      this.#fail(request.part.hash);
+      this.#options.onProblem?.(error);
+      this.#options.onFetched();
+    }
+  }
+
+  #fail(hash: string): void {
+    const delayMs = Math.min((this.#failed.get(hash)?.delayMs ?? FIRST_RETRY_MS / 2) * 2, MOST_RETRY_MS);
+    this.#failed.set(hash, { delayMs, untilMs: this.#options.now() + delayMs });
+  }
+}
+
+function placeOf({ blob, start }: Part): string {
+  return `${blob}:${start}`;
+}
