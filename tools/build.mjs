@@ -43,6 +43,7 @@ function buildPage() {
     "web/vite.config.ts",
     "viewer/dist",
     "client/dist",
+    "cloud/dist",
     "protocol/dist",
   ];
   if (changedMs(page) >= Math.max(...sources.map((path) => changedMs(join(root, "packages", path))))) return;

@@ -5,6 +5,7 @@ import { defineConfig } from "vite";
 export default defineConfig({
   plugins: [react()],
   base: "./", // works behind any path
+  worker: { format: "es" },
   build: {
     target: "es2022",
     assetsInlineLimit: 0, // nothing in data: URLs

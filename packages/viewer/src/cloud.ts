@@ -2,11 +2,10 @@
  * The points of a space as they come to the screen: follows the log, plans what a view needs, has it fetched and
  * decoded, and keeps it in GPU memory through a sink. Knows no three.js and no clock but the one it is given.
  */
-import type { LayerView, TableNode } from "@cairn/cloud";
+import { type LayerView, type TableNode, viewInLayer } from "@cairn/cloud";
 import { type HaveFrame, type LayerState, shownLayers } from "@cairn/protocol";
 import type { PackedPoints } from "./decode.ts";
 import { LayerData } from "./layer-data.ts";
-import { layerView, type ModelView } from "./layer-frame.ts";
 import type { DrawnNode } from "./node-textures.ts";
 import { SLAB_POINTS } from "./page-pool.ts";
 import { PartCache } from "./part-cache.ts";
@@ -45,8 +44,8 @@ export type CloudStats = {
 };
 
 type Layer = { data: LayerData; sample: PointSample };
-type Decoded = { request: PartRequest & Wanted; points: PackedPoints };
-type Wanted = { layer: number; node: TableNode; index: number };
+type Request = PartRequest & { layer: number; node: TableNode; index: number };
+type Decoded = { request: Request; points: PackedPoints };
 
 /** Parts of one node that are asked for before the first of them is here. */
 const AHEAD = 8;
@@ -67,10 +66,10 @@ export class Cloud {
   readonly #layers = new Map<number, Layer>();
   readonly #stage: Stage;
   readonly residents: Residents;
-  #loader: PartLoader<PackedPoints> | undefined;
+  #loader: PartLoader<PackedPoints, Request> | undefined;
   #source: SpaceSource | undefined;
   #unsubscribe = () => {};
-  #view: ModelView | undefined;
+  #view: LayerView | undefined;
   #budget = 0;
   #plan: Plan<number> = { nodes: [], points: 0, short: false };
   #coming: Plan<number> = { nodes: [], points: 0, short: false };
@@ -121,13 +120,12 @@ export class Cloud {
     this.#stale = true;
     if (!source) return;
     const { decode, now, onProblem } = this.#options;
-    this.#loader = new PartLoader<PackedPoints>({
+    this.#loader = new PartLoader<PackedPoints, Request>({
       cache: this.#cache,
       fetch: ({ blob, start, end }, signal) => source.range(blob, start, end, { signal }),
       decode,
       onDecoded: (request, points) => {
-        // Made below, so it is one of ours.
-        this.#decoded.push({ request: request as PartRequest & Wanted, points });
+        this.#decoded.push({ request, points });
         this.#options.onChange();
       },
       onFetched: () => this.#request(),
@@ -135,7 +133,13 @@ export class Cloud {
       now,
     });
     source.held = () => this.held();
-    this.#unsubscribe = source.on("state", () => this.#read());
+    const listeners = [
+      source.on("state", () => this.#read()),
+      source.on("range", (blob, start, bytes) => this.#loader?.arrived(blob, start, bytes)),
+    ];
+    this.#unsubscribe = () => {
+      for (const stop of listeners) stop();
+    };
     this.#read();
   }
 
@@ -154,8 +158,8 @@ export class Cloud {
     this.#stale = true;
   }
 
-  /** Says what is looked at. */
-  look(view: ModelView | undefined, budget: number): void {
+  /** Says what is looked at, model frame. */
+  look(view: LayerView | undefined, budget: number): void {
     this.#view = view;
     this.#budget = budget;
     this.#stale = true;
@@ -281,7 +285,7 @@ export class Cloud {
     return [...layers].flatMap((layer) => {
       const data = this.#layers.get(layer)?.data;
       if (!data) return [];
-      return [{ layer, table: data.table, view: this.#view && layerView(data.state.transform, this.#view) }];
+      return [{ layer, table: data.table, view: this.#view && viewInLayer(this.#view, data.state) }];
     });
   }
 
@@ -290,7 +294,7 @@ export class Cloud {
     if (this.#fullAtPlan === this.#planNumber) return;
     const waiting = new Set(this.#decoded.map(({ request }) => request.key));
     const kept = new Set<string>();
-    const requests: (PartRequest & Wanted)[] = [];
+    const requests: Request[] = [];
     for (const { nodes } of [this.#coming, this.#plan]) {
       for (const { layer, node } of nodes) {
         if (requests.length >= MOST_REQUESTS) break;

@@ -4,7 +4,7 @@ import type { Pose, Vec3 } from "@cairn/protocol";
 import fc from "fast-check";
 import { center, fitView, pointSpacing, radius, robustBounds, viewDirection } from "./framing.ts";
 import { Orbit } from "./orbit.ts";
-import { insidePolygon, pickPoint } from "./pick.ts";
+import { insidePolygon } from "./pick.ts";
 import { cameraCenter, estimateUp } from "./up.ts";
 
 /** Mulberry32: the same numbers on every machine. */
@@ -192,15 +192,6 @@ test("reduced motion arrives at once", () => {
   orbit.glideTo({ target: [1, 2, 3], distance: 7, azimuth: 1, elevation: 0.3 });
   assert.equal(orbit.step(1), true);
   assert.deepEqual(orbit.view.target, [1, 2, 3]);
-});
-
-test("of the points under the pointer the nearest to the eye is picked, none behind it", () => {
-  // Perspective with x/z, y/z: clip = (x, y, ·, −z).
-  const m = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, -1, 0, 0, 0, 0];
-  const positions = Float32Array.of(0, 0, -5, 0, 0, -2, 0, 0, 2, 1, 1, -2);
-  assert.equal(pickPoint(positions, 4, m, 50, 50, 100, 100, 4), 1);
-  assert.equal(pickPoint(positions, 4, m, 75, 25, 100, 100, 4), 3);
-  assert.equal(pickPoint(positions, 4, m, 5, 5, 100, 100, 4), -1);
 });
 
 test("inside a polygon", () => {

@@ -207,7 +207,9 @@ export class GlPoints implements PointSink {
     gl.linkProgram(program);
     if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
       const logs = gl.getAttachedShaders(program)?.map((shader) => gl.getShaderInfoLog(shader));
-      throw new Error(`the points' shader does not compile: ${[gl.getProgramInfoLog(program), ...(logs ?? [])].join(" ")}`);
+      throw new Error(
+        `the points' shader does not compile: ${[gl.getProgramInfoLog(program), ...(logs ?? [])].join(" ")}`,
+      );
     }
     const places = new Map<string, WebGLUniformLocation | null>();
     const at = (name: string) => {

@@ -16,6 +16,8 @@ export type DrawnNode = { readonly grid: LayerGrid; readonly node: TableNode; re
 
 /** A node counts as covered by its points from this part of them on: fewer, and its parent's points stay large. */
 const COVERED = 0.5;
+/** Points from which a leaf is dense enough to be judged by itself. */
+const FILLED = 512;
 /** A grid's winners are a spacing apart on average, but not everywhere: a point covers somewhat more. */
 const GRID_SPREAD = 1.5;
 /** The median distance of neighbours leaves half of the gaps open. */
@@ -40,7 +42,7 @@ export class NodeTextures {
     this.slots = grown(this.slots, slots * SLOT_TEXELS, 4, (n) => new Float32Array(n));
     this.tree = grown(this.tree, nodes.length, 2, (n) => new Uint32Array(n));
     const spacings = new Float32Array(this.tree.buffer);
-    const places = new Map<TableNode, number>();
+    const places = new Map<TableNode, { place: number; above: number }>();
     const covered = new Set<TableNode>();
     for (const { node, resident } of nodes) {
       if (node.points === 0 || (resident && resident.points >= node.points * COVERED)) covered.add(node);
@@ -48,16 +50,17 @@ export class NodeTextures {
     let next = 0;
     for (const { grid, node, resident } of nodes) {
       const known = places.get(node);
-      const place = known ?? next++;
+      const place = known?.place ?? next++;
+      const spacing = spacingOf(node, resident, known?.above ?? Number.POSITIVE_INFINITY);
       let mask = 0;
       const first = next;
       node.children.forEach((child, octant) => {
         if (!child || !covered.has(child)) return;
         mask |= 1 << octant;
-        places.set(child, next++);
+        places.set(child, { place: next++, above: spacing });
       });
       this.tree[place * 2] = mask | (first << 8);
-      spacings[place * 2 + 1] = spacingOf(node, resident);
+      spacings[place * 2 + 1] = spacing;
       if (!resident) continue;
       const corner = cornerOf(node.id, grid.origin);
       const anchor = anchorOf(grid);
@@ -73,13 +76,19 @@ export class NodeTextures {
   }
 }
 
-/** How far apart the points of a node are where nothing finer is drawn, layer units. */
-function spacingOf({ id, children, chain }: TableNode, resident: Resident | undefined): number {
+/**
+ * How far apart points are around a node's, where nothing finer is drawn, layer units.
+ * @param above the same of its parent
+ */
+function spacingOf({ id, children, chain, points }: TableNode, resident: Resident | undefined, above: number): number {
   const edge = edgeOf(id.e);
   const most = (edge / GRID) * GRID_SPREAD;
   const inner = !chain && children.some((child) => child !== undefined);
   if (inner || !resident) return most;
-  return Math.min(most, edge * resident.spacing * NEIGHBOUR_SPREAD);
+  const own = Math.min(most, edge * resident.spacing * NEIGHBOUR_SPREAD);
+  // A leaf that has only begun to fill leaves the ground to its parent's points.
+  const filled = Math.min(1, points / FILLED);
+  return own * filled + Math.min(above, 2 * most) * (1 - filled);
 }
 
 /** Large enough for `texels`, in whole rows; a larger one by half. */

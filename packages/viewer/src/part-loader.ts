@@ -13,12 +13,12 @@ export type PartRequest = {
   readonly due: boolean;
 };
 
-type PartLoaderOptions<Points> = {
+type PartLoaderOptions<Points, Request> = {
   cache: PartCache;
   fetch(part: Pick<Part, "blob" | "start" | "end">, signal: AbortSignal): Promise<Uint8Array>;
   decode(bytes: Uint8Array): Promise<Points>;
   /** Decoded; or bytes came that free a request. `want` is to be called again. */
-  onDecoded(request: PartRequest, points: Points): void;
+  onDecoded(request: Request, points: Points): void;
   onFetched(): void;
   onProblem?: ((error: unknown) => void) | undefined;
   now(): number;
@@ -35,15 +35,16 @@ const DECODING = 4;
 const FIRST_RETRY_MS = 500;
 const MOST_RETRY_MS = 15_000;
 
-export class PartLoader<Points> {
-  readonly #options: PartLoaderOptions<Points>;
+export class PartLoader<Points, Request extends PartRequest> {
+  readonly #options: PartLoaderOptions<Points, Request>;
   readonly #fetching = new Set<Fetch>();
   readonly #decoding = new Set<string>();
   /** Of parts that failed: when to try again. */
   readonly #failed = new Map<string, { untilMs: number; delayMs: number }>();
+  #requests: readonly Request[] = [];
   #stopped = false;
 
-  constructor(options: PartLoaderOptions<Points>) {
+  constructor(options: PartLoaderOptions<Points, Request>) {
     this.#options = options;
   }
 
@@ -63,17 +64,19 @@ export class PartLoader<Points> {
   }
 
   /** Everything that is wanted now, most wanted first; what was wanted before and is not named is given up. */
-  want(requests: readonly PartRequest[]): void {
+  want(requests: readonly Request[]): void {
     if (this.#stopped) return;
+    this.#requests = requests;
     this.#giveUp(requests);
     const flying = new Set([...this.#fetching].flatMap(({ parts }) => parts.map(placeOf)));
     const { cache, now } = this.#options;
     let byPlace: Map<string, Part> | undefined;
-    for (const { key, part, due } of requests) {
+    for (const request of requests) {
+      const { key, part, due } = request;
       if (due && this.#decoding.size < DECODING && !this.#decoding.has(key)) {
         const bytes = cache.get(part.hash);
         if (bytes) {
-          void this.#decode({ key, part, due }, bytes);
+          void this.#decode(request, bytes);
           continue;
         }
       }
@@ -89,6 +92,19 @@ export class PartLoader<Points> {
       for (const each of parts) flying.add(placeOf(each));
       void this.#fetch(parts);
     }
+  }
+
+  /** Bytes came without being asked for: what is wanted of them need not wait its turn. @param blob begins the digest */
+  arrived(blob: string, start: number, bytes: Uint8Array): void {
+    const { cache, onFetched } = this.#options;
+    let found = false;
+    for (const { part } of this.#requests) {
+      if (!part.blob.startsWith(blob) || part.start < start || part.end > start + bytes.length) continue;
+      if (cache.has(part.hash)) continue;
+      cache.put(part.hash, bytes.slice(part.start - start, part.end - start));
+      found = true;
+    }
+    if (found) onFetched();
   }
 
   stop(): void {
@@ -134,7 +150,7 @@ export class PartLoader<Points> {
     }
   }
 
-  async #decode(request: PartRequest, bytes: Uint8Array): Promise<void> {
+  async #decode(request: Request, bytes: Uint8Array): Promise<void> {
     this.#decoding.add(request.key);
     try {
       const points = await this.#options.decode(bytes);

@@ -107,7 +107,12 @@ export function nearest(pixels: Uint32Array): PickedPoint | undefined {
     best = i;
   }
   if (best < 0) return undefined;
-  const [who, point, xy, z] = pixels.subarray(best * 4, best * 4 + 4) as Iterable<number> as [number, number, number, number];
+  const [who, point, xy, z] = pixels.subarray(best * 4, best * 4 + 4) as Iterable<number> as [
+    number,
+    number,
+    number,
+    number,
+  ];
   return {
     slot: who & 0xffff,
     slab: who >>> 16,

@@ -4,7 +4,11 @@
  */
 import { type LayerTable, type LayerView, nodesToShow, type TableNode } from "@cairn/cloud";
 
-export type PlanLayer<Layer> = { readonly layer: Layer; readonly table: LayerTable; readonly view: LayerView | undefined };
+export type PlanLayer<Layer> = {
+  readonly layer: Layer;
+  readonly table: LayerTable;
+  readonly view: LayerView | undefined;
+};
 export type PlannedNode<Layer> = { readonly layer: Layer; readonly node: TableNode; readonly px: number };
 
 export type Plan<Layer> = {

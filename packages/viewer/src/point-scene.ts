@@ -1,12 +1,12 @@
 /** The points of a space in a picture: between the cloud, which knows what to draw, and the GPU, which draws it. */
-import { cornerOf, edgeOf } from "@cairn/cloud";
+import { cornerOf, edgeOf, type LayerView } from "@cairn/cloud";
 import type { LayerState, SpaceState, Vec3 } from "@cairn/protocol";
 import { Matrix4, Quaternion, Vector3 } from "three";
 import { Cloud, type PlacedNode } from "./cloud.ts";
 import { type ColorMode, type Legend, legendOf, photoColors, RAMPS, rgbOf } from "./color-modes.ts";
 import { createDecoder } from "./decoder.ts";
 import { GlPoints, type LayerDraw, type PointPass, type PointStyle } from "./gl-points.ts";
-import { type ModelView, modelFromLayer } from "./layer-frame.ts";
+import { inModel } from "./layer-frame.ts";
 import { anchorOf, NodeTextures } from "./node-textures.ts";
 import { meetsBall, PICK_PX, Picker } from "./picker.ts";
 import { PointBudget } from "./point-budget.ts";
@@ -19,7 +19,7 @@ export type Eye = {
   readonly sceneFromModel: Quaternion;
   readonly eyeFromScene: Matrix4;
   readonly clipFromEye: Matrix4;
-  readonly view: ModelView;
+  readonly view: LayerView;
   /** Of the picture, drawn pixels. */
   readonly widthPx: number;
   readonly heightPx: number;
@@ -50,7 +50,10 @@ export type PointSceneOptions = {
 };
 
 const FRESH_MS = 500;
-const MODES = { photo: 0, height: 1, age: 2, contributor: 2, confidence: 3 } as const satisfies Record<ColorMode, number>;
+const MODES = { photo: 0, height: 1, age: 2, contributor: 2, confidence: 3 } as const satisfies Record<
+  ColorMode,
+  number
+>;
 
 export class PointScene {
   readonly cloud: Cloud;
@@ -122,7 +125,14 @@ export class PointScene {
   /** Once a frame, before drawing. @returns whether the next picture differs though nobody does anything */
   step(nowMs: number, eye: Eye, state: SpaceState | undefined): boolean {
     const { view } = eye;
-    const looked = [...view.position, ...view.axes.flat(), view.tanX, view.tanY, view.focalPx, this.budget.points].join();
+    const looked = [
+      ...view.position,
+      ...view.axes.flat(),
+      view.tanX,
+      view.tanY,
+      view.focalPx,
+      this.budget.points,
+    ].join();
     if (looked !== this.#looked) this.cloud.look(view, this.budget.points);
     this.#looked = looked;
     const before = this.cloud.residents.points;
@@ -139,7 +149,12 @@ export class PointScene {
   }
 
   draw(pass: PointPass, nowMs: number, eye: Eye, pointScale: number): void {
-    this.#gpu.draw(pass, eye.clipFromEye.elements, this.#style(nowMs, eye, pointScale), this.#layers(this.#groups, nowMs, eye));
+    this.#gpu.draw(
+      pass,
+      eye.clipFromEye.elements,
+      this.#style(nowMs, eye, pointScale),
+      this.#layers(this.#groups, nowMs, eye),
+    );
   }
 
   /** @param x part of the picture's width from the left @param y part of its height from the top */
@@ -150,7 +165,7 @@ export class PointScene {
     const near = this.#drawn.filter(({ layer, grid, node }) => {
       const edge = edgeOf(node.id.e);
       const corner = cornerOf(node.id, grid.origin);
-      const center = modelFromLayer(layer.transform, [corner[0] + edge / 2, corner[1] + edge / 2, corner[2] + edge / 2]);
+      const center = inModel(layer, [corner[0] + edge / 2, corner[1] + edge / 2, corner[2] + edge / 2]);
       return meetsBall(view.position, ray, slope, center, edge * 0.8661 * (layer.transform?.scale ?? 1));
     });
     const layers = this.#layers(grouped(near), nowMs, eye);
@@ -168,7 +183,7 @@ export class PointScene {
       layer: at.layer.layer,
       node: at.node.key,
       index: indexOfPoint(at.resident, found.slab, found.point),
-      point: modelFromLayer(at.layer.transform, [place(0), place(1), place(2)]),
+      point: inModel(at.layer, [place(0), place(1), place(2)]),
       photo: found.photo,
       confidence: found.confidence,
     };
@@ -226,8 +241,9 @@ export class PointScene {
 }
 
 /** Of a point relative to the layer's anchor. Differences of large numbers in doubles, the rest is small. */
-function sceneFromLayer({ origin: corner, seed, finest, transform }: LayerState, { origin, sceneFromModel }: Eye): Matrix4 {
-  const anchor = modelFromLayer(transform, anchorOf({ origin: corner, seed, finest }));
+function sceneFromLayer(layer: LayerState, { origin, sceneFromModel }: Eye): Matrix4 {
+  const { transform } = layer;
+  const anchor = inModel(layer, anchorOf(layer));
   const shift = new Vector3(anchor[0] - origin[0], anchor[1] - origin[1], anchor[2] - origin[2]);
   const [w, x, y, z] = transform?.rotation ?? [1, 0, 0, 0];
   const scale = transform?.scale ?? 1;
@@ -258,4 +274,3 @@ function grouped(nodes: readonly PlacedNode[]): Map<LayerState, Map<number, numb
   }
   return layers;
 }
-

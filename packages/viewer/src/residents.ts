@@ -3,7 +3,7 @@
  * always the first so many of its points. Bounded: what was not wanted for longest makes room. Knows no WebGL.
  */
 import { type LayerTable, type NodeId, nodeKey } from "@cairn/cloud";
-import { POINT_BYTES, type PackedPoints } from "./decode.ts";
+import { type PackedPoints, POINT_BYTES } from "./decode.ts";
 import { PAGE_POINTS, PagePool, type PageRun } from "./page-pool.ts";
 
 /** Takes points into GPU memory. */
@@ -171,7 +171,9 @@ export class Residents {
 
   /** Lets go of those not seen for longest, and of some more, so that it is not done for every part. */
   #evict(pages: number, before: number, keep: Resident | undefined): boolean {
-    const old = this.#bySlot.filter((each): each is Resident => each !== undefined && each.seen < before && each !== keep);
+    const old = this.#bySlot.filter(
+      (each): each is Resident => each !== undefined && each.seen < before && each !== keep,
+    );
     // Of one age, the finer first: a coarse node is worth more to whoever looks there again.
     old.sort((a, b) => a.seen - b.seen || a.id.e - b.id.e);
     const target = Math.max(pages, this.#pool.takenPages >> 4);

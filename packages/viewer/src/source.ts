@@ -8,12 +8,14 @@ export interface SpaceSource {
   readonly state: SpaceState;
   /** Calls `listener` after each change of `state`; returns how to stop listening. */
   on(name: "state", listener: () => void): () => void;
+  /** Bytes came without being asked for; `blob` is the beginning of its digest. `range` has them. */
+  on(name: "range", listener: (blob: string, start: number, bytes: Uint8Array) => void): () => void;
   /** The bytes of a blob, lent. */
   blob(digest: Digest, options?: Fetching): Promise<Uint8Array>;
   /** Bytes `start` up to `end` of a blob, lent. */
   range(digest: Digest, start: number, end: number, options?: Fetching): Promise<Uint8Array>;
-  /** Says what is looked at, so that the server sends that first. */
-  view?(view: Omit<View, "type">): void;
+  /** Says what is looked at, so that the server sends that first; as often as one likes. */
+  view?(view: Omit<View, "type"> | undefined): void;
   /** Asked when the connection comes back: what is here already and need not be sent again. */
-  held?: (() => HaveFrame[]) | undefined;
+  held?: (() => Iterable<HaveFrame>) | undefined;
 }

@@ -10,12 +10,12 @@ import type { ColorMode, Legend } from "./color-modes.ts";
 import { EyeDome } from "./eye-dome.ts";
 import { type Bounds, center, fitView, radius, robustBounds, viewDirection } from "./framing.ts";
 import { listen } from "./input.ts";
-import { modelFromLayer } from "./layer-frame.ts";
+import { inModel } from "./layer-frame.ts";
 import { Orbit } from "./orbit.ts";
 import { type Eye, type Picked, PointScene } from "./point-scene.ts";
 import type { SpaceSource } from "./source.ts";
 import { cameraCenter, estimateUp, rotationRows } from "./up.ts";
-import { ViewTeller } from "./view-teller.ts";
+import { viewMessage } from "./view-message.ts";
 
 export type ViewerStats = CloudStats & { generation: number; cameras: number };
 
@@ -115,7 +115,6 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
     onChange: () => requestFrame(),
     onProblem: (error) => options.onProblem?.(error),
   });
-  const teller = new ViewTeller((view) => source?.view?.(view));
 
   function shownCameras(): CameraState[] {
     // Cameras of the generation on screen; its state is let go when a newer one is published, a moment before the switch.
@@ -175,7 +174,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
   function firstPoint(): Vec3 | undefined {
     for (const { state, sample } of points.cloud.samples()) {
       const [x, y, z] = sample.positions;
-      if (x !== undefined && y !== undefined && z !== undefined) return modelFromLayer(state.transform, [x, y, z]);
+      if (x !== undefined && y !== undefined && z !== undefined) return inModel(state, [x, y, z]);
     }
     return undefined;
   }
@@ -189,7 +188,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
       const values = sample.positions;
       for (let i = 0; i < sample.count; i++) {
         const point: Vec3 = [values[i * 3]!, values[i * 3 + 1]!, values[i * 3 + 2]!];
-        positions.set(toScene(modelFromLayer(state.transform, point)), count++ * 3);
+        positions.set(toScene(inModel(state, point)), count++ * 3);
       }
     }
     return { positions, count };
@@ -248,7 +247,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
     const eye = eyeNow();
     const generation = points.cloud.generation;
     const changing = points.step(time, eye, source?.state);
-    if (source) teller.tell(eye, points.budget.points, time);
+    source?.view?.(viewMessage(eye, points.budget.points));
     updateLines();
     const pass = eyeDome ? "light" : "flat";
     const drawPoints = () => points.draw(pass, time, eye, pointScale);
@@ -455,7 +454,6 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
       selected = undefined;
       hovered = undefined;
       cameras.clear();
-      teller.reset();
       points.follow(next);
       unsubscribe = next?.on("state", refresh) ?? (() => {});
       refresh();
@@ -512,7 +510,6 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
       sizes.disconnect();
       clearTimeout(again);
       clearTimeout(later);
-      teller.reset();
       source = undefined;
       points.dispose();
       cancelAnimationFrame(frameRequest);

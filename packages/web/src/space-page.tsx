@@ -1,10 +1,11 @@
 /** One space: the model over the whole window, and around it what there is to know and do. */
 import type { CairnApi, SpaceConnection } from "@cairn/client";
 import type { OperationState } from "@cairn/protocol";
-import type { Viewer } from "@cairn/viewer";
+import type { ColorMode, Viewer, ViewerStats } from "@cairn/viewer";
 import { type JSX, useCallback, useEffect, useRef, useState } from "react";
 import { DropVeil, useDrop } from "./drop.tsx";
 import { Icon, Mark } from "./icons.tsx";
+import { Legend } from "./legend.tsx";
 import { PhotoPanel } from "./photo-panel.tsx";
 import { announce, type Toast } from "./toasts.ts";
 import { TopBar } from "./top-bar.tsx";
@@ -21,6 +22,9 @@ export function SpacePage({ space, api, url }: { space: string; api: CairnApi; u
   const open = useSpace(url, space);
   const [viewer, setViewer] = useState<Viewer>();
   const [hover, setHover] = useState<Hover>();
+  const [colorMode, setColorMode] = useState<ColorMode>("photo");
+  // What the viewer shows has changed, so what its colours mean may have.
+  const [, onStats] = useState<ViewerStats>();
   const [selected, setSelected] = useState<string>();
   const [panelOpen, setPanelOpen] = useState(() => innerWidth > PHONE_PX);
   const { toasts, say, dismiss } = useToasts(open?.connection);
@@ -46,6 +50,8 @@ export function SpacePage({ space, api, url }: { space: string; api: CairnApi; u
     addEventListener("resize", fit);
     return () => removeEventListener("resize", fit);
   }, [viewer, panelOpen]);
+
+  useEffect(() => viewer?.setColorMode(colorMode), [viewer, colorMode]);
 
   useEffect(() => {
     if (!uploads) return;
@@ -84,6 +90,11 @@ export function SpacePage({ space, api, url }: { space: string; api: CairnApi; u
     );
   }
 
+  const onColorMode = (mode: ColorMode) => {
+    viewer?.setColorMode(mode);
+    setColorMode(mode);
+  };
+  const legend = viewer?.legend();
   const base = `./v1/spaces/${encodeURIComponent(space)}/images/`;
   const thumbnail = (image: string, sidePx: number) => `${base}${image}/thumbnail?side=${sidePx}`;
   const photos = photosOf(state);
@@ -95,8 +106,14 @@ export function SpacePage({ space, api, url }: { space: string; api: CairnApi; u
 
   return (
     <main className="space">
-      <ViewerCanvas connection={connection} onViewer={setViewer} onHover={setHover} onSelect={setSelected} />
-      <TopBar {...{ space, api, state, status, presence, viewer, say }} />
+      <ViewerCanvas
+        connection={connection}
+        onViewer={setViewer}
+        onHover={setHover}
+        onSelect={setSelected}
+        onStats={onStats}
+      />
+      <TopBar {...{ space, api, state, status, presence, viewer, colorMode, say }} onColorMode={onColorMode} />
       {loaded && photos.length === 0 && open.uploads.items.length === 0 && (
         <div className="empty">
           <Icon name="images" />
@@ -117,6 +134,7 @@ export function SpacePage({ space, api, url }: { space: string; api: CairnApi; u
           if (image !== selected) viewer?.viewFrom(image);
         }}
       />
+      {legend && <Legend mode={colorMode} legend={legend} />}
       <div className="corner">
         {shown && shownStatus && (
           <section className="card photo-card" aria-label={shown.name}>

@@ -1,9 +1,10 @@
 /** Name, connection, counts, and what one does with a space. */
 import type { CairnApi, Status } from "@cairn/client";
 import type { Presence, SpaceState } from "@cairn/protocol";
-import type { Viewer } from "@cairn/viewer";
+import type { ColorMode, Viewer } from "@cairn/viewer";
 import { type JSX, useRef, useState } from "react";
 import { Icon, Mark } from "./icons.tsx";
+import { COLOR_MODES } from "./legend.tsx";
 import { Menu } from "./menu.tsx";
 import { count, inWords, modelOf } from "./words.ts";
 
@@ -21,10 +22,13 @@ type TopBarProps = {
   status: Status;
   presence: Presence | undefined;
   viewer: Viewer | undefined;
+  colorMode: ColorMode;
+  onColorMode(mode: ColorMode): void;
   say(title: string, text?: string, tone?: "good" | "bad"): void;
 };
 
-export function TopBar({ space, api, state, status, presence, viewer, say }: TopBarProps): JSX.Element {
+export function TopBar(props: TopBarProps): JSX.Element {
+  const { space, api, state, status, presence, viewer, colorMode, onColorMode, say } = props;
   const [pointScale, setPointScale] = useState(1);
   const [cameras, setCameras] = useState(true);
   const remover = useRef<HTMLDialogElement>(null);
@@ -88,6 +92,16 @@ export function TopBar({ space, api, state, status, presence, viewer, say }: Top
         <Icon name="frame" />
       </button>
       <Menu label="View" icon="sliders" stays>
+        <label className="field">
+          <span>Colour by</span>
+          <select value={colorMode} onChange={({ target }) => onColorMode(target.value as ColorMode)}>
+            {Object.entries(COLOR_MODES).map(([mode, name]) => (
+              <option key={mode} value={mode}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </label>
         <label className="field">
           <span>Point size</span>
           <output>{pointScale.toFixed(1)}×</output>

@@ -2,7 +2,7 @@
 import type { SpaceConnection } from "@cairn/client";
 import type { Viewer, ViewerStats } from "@cairn/viewer";
 import { type JSX, useEffect, useRef, useState } from "react";
-import { count } from "./words.ts";
+import { count, loading } from "./words.ts";
 
 export type Hover = { image: string; xPx: number; yPx: number };
 
@@ -11,9 +11,10 @@ type ViewerCanvasProps = {
   onViewer(viewer: Viewer | undefined): void;
   onHover(hover: Hover | undefined): void;
   onSelect(image: string | undefined): void;
+  onStats(stats: ViewerStats): void;
 };
 
-export function ViewerCanvas({ connection, onViewer, onHover, onSelect }: ViewerCanvasProps): JSX.Element {
+export function ViewerCanvas({ connection, onViewer, onHover, onSelect, onStats }: ViewerCanvasProps): JSX.Element {
   const holder = useRef<HTMLDivElement>(null);
   const [stats, setStats] = useState<ViewerStats>();
   const [problem, setProblem] = useState<string>();
@@ -31,7 +32,10 @@ export function ViewerCanvas({ connection, onViewer, onHover, onSelect }: Viewer
       .then(({ createViewer }) => {
         if (gone) return;
         viewer = createViewer(canvas, {
-          onStats: setStats,
+          onStats: (next) => {
+            setStats(next);
+            onStats(next);
+          },
           onHover,
           onSelect,
           onContext: (restored) =>
@@ -47,7 +51,7 @@ export function ViewerCanvas({ connection, onViewer, onHover, onSelect }: Viewer
       viewer?.dispose();
       canvas.remove();
     };
-  }, [connection, onViewer, onHover, onSelect]);
+  }, [connection, onViewer, onHover, onSelect, onStats]);
 
   useEffect(() => {
     const canvas = holder.current?.querySelector("canvas");
@@ -59,7 +63,12 @@ export function ViewerCanvas({ connection, onViewer, onHover, onSelect }: Viewer
   return (
     <>
       <div ref={holder} className="canvas" />
-      {stats !== undefined && stats.pendingSegments > 0 && <div className="loading-bar" aria-hidden="true" />}
+      {stats !== undefined && stats.loaded < stats.wanted && (
+        <div className="loading" aria-hidden="true">
+          <i style={{ scale: `${stats.loaded / stats.wanted} 1` }} />
+          <span>{loading(stats.loaded, stats.wanted)}</span>
+        </div>
+      )}
       {problem && (
         <p className="problem floating" role="alert">
           {problem}

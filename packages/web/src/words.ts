@@ -47,6 +47,13 @@ export function modelOf(state: SpaceState): { points: number; cameras: number } 
   return { points, cameras: Object.keys(shownGeneration(state)?.cameras ?? {}).length };
 }
 
+/** "Loading 1.2 of 12.4 M points" */
+export function loading(loaded: number, wanted: number): string {
+  const [unit, name] = wanted >= 1e6 ? [1e6, " M"] : wanted >= 1e4 ? [1e3, " k"] : [1, ""];
+  const digits = unit === 1 ? 0 : 1;
+  return `Loading ${(loaded / unit).toFixed(digits)} of ${(wanted / unit).toFixed(digits)}${name} points`;
+}
+
 export function duration(ms: number): string {
   const seconds = Math.round(ms / 1000);
   return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
