@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { type CloudPoints, encodePack, encodeSegment, type LayerGrid, Octree, planGrid } from "@cairn/cloud";
-import { deflate, hashOf } from "@cairn/cloud/node";
+import { hashOf } from "@cairn/cloud/node";
 import type { CairnEvent, EventData, EventDraft, Similarity, Vec3 } from "@cairn/protocol";
 
 export class TestSpace {
@@ -50,7 +50,7 @@ export class TestLayer {
     const { root, segments, kept, merged, min, max } = this.#tree.insert(points);
     const { bytes, headBytes } = encodePack(
       root,
-      segments.map((segment) => encodeSegment(segment, deflate)),
+      segments.map((segment) => encodeSegment(segment)),
       hashOf,
     );
     const data: EventData<"segments.added"> = {
