@@ -64,7 +64,7 @@ describe("words", () => {
     const help = await cairn(["--help"]);
     assert.equal(help.code, 0);
     assert.equal(help.err, "");
-    for (const word of ["serve", "push", "status", "export", "reconstruct", "Examples:", "Exit codes:"]) {
+    for (const word of ["serve", "push", "status", "export", "rollback", "reconstruct", "Examples:", "Exit codes:"]) {
       assert.ok(help.out.includes(word), word);
     }
     const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
@@ -231,6 +231,40 @@ describe("against a server", () => {
     assert.match(strange.out.toString(), /^01\.png {2}(waiting|not used) /);
   });
 
+  test("GENR-2 rollback shows the generation before, said again there is none; --to names one, --list shows them", async () => {
+    const run = (...args: string[]) => cairn(["rollback", "seen", "--server", url, ...args]);
+    const listed = await run("--list");
+    assert.equal(listed.code, 0);
+    assert.match(listed.out.toString(), /^ {2}generation 1 {2}\S+ \S+, 3 cameras, \d+ points\n/);
+    assert.match(listed.out.toString(), /\* generation \d {2}[^\n]*residual \d+\.\d\d % of the scene\n$/);
+    const { shown, generations } = JSON.parse((await run("--list", "--json")).out.toString()) as {
+      shown: number;
+      generations: { generation: number; points: number }[];
+    };
+    const back = await run();
+    assert.deepEqual([back.code, back.err], [0, ""]);
+    assert.match(
+      back.out.toString(),
+      new RegExp(
+        `^seen shows generation ${shown - 1} again: generation ${shown + 1} .*, goes back to ${shown - 1}\\n$`,
+      ),
+    );
+    const { out } = await cairn(["status", "seen", "--server", url, "--json"]);
+    const first = generations.find(({ generation }) => generation === shown - 1);
+    assert.equal((JSON.parse(out.toString()) as { points: number }).points, first?.points);
+    assert.match((await run("--to", String(shown), "--json")).out.toString(), /"restored":/);
+    for (const args of [
+      ["--to", "99"],
+      ["--to", "0"],
+    ])
+      assert.notEqual((await run(...args)).code, 0);
+    await run("--to", "1");
+    const none = await run();
+    assert.equal(none.code, 1);
+    oneLine(none.err);
+    assert.equal((await run("--to", String(shown))).code, 0);
+  });
+
   test("export names what stands in the way: a folder where a file goes, a file where a folder goes", async () => {
     for (const [format, out, advice] of [
       ["ply", join(folder, "seen"), /seen is a folder; name a file/],
@@ -265,6 +299,8 @@ describe("against a server", () => {
   test("status and export of a space that is not there, and export without a model, say what to do", async () => {
     for (const args of [
       ["status", "nowhere"],
+      ["rollback", "nowhere"],
+      ["rollback", "mixed"],
       ["export", "nowhere", "--out", join(folder, "x.ply")],
       ["export", "mixed", "--out", join(folder, "x.ply")],
       ["export", "mixed", "--format", "colmap", "--out", join(folder, "x.ply")],

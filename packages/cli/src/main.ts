@@ -6,6 +6,7 @@ import { exportModel } from "./export.ts";
 import { parseCameraParams } from "./photos.ts";
 import { push } from "./push.ts";
 import { reconstruct } from "./reconstruct.ts";
+import { rollback } from "./rollback.ts";
 import { LOG_LEVELS, serve } from "./serve.ts";
 import { DEFAULT_SERVER, parseServerUrl } from "./server-url.ts";
 import { status } from "./status.ts";
@@ -90,6 +91,13 @@ function program(): Command {
     )
     .action(async (space, options) => finish(await exportModel(space, options)));
 
+  command("rollback <space>", "show an earlier generation of the model again; said again, the one before it")
+    .addOption(serverOption())
+    .option("--to <n>", "this generation", wholeNumber(1, 2 ** 31 - 1))
+    .option("--list", "only say which there are; * is shown")
+    .option("--json", "print one JSON object instead of lines")
+    .action(async (space, options) => finish(await rollback(space, options)));
+
   command("reconstruct <photos...>", "a model from photos without a server; - reads standard input")
     .requiredOption("--out <dir>", "folder for cameras.txt, images.txt, points3D.txt, points.ply and report.json")
     .addOption(cameraOption())
@@ -115,6 +123,7 @@ Examples:
   $ cairn export castle --format ply --out castle.ply
   $ cairn export castle --format ply --out - | gzip > castle.ply.gz
   $ cairn export castle --format colmap --out castle  a folder that COLMAP opens
+  $ cairn rollback castle                             the model as it was before the last rebuild
   $ cairn reconstruct photos/*.jpg --out model        the same without a server
 
 Exit codes:

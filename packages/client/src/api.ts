@@ -1,5 +1,6 @@
 /** The REST doors as typed calls. Needs `fetch` and nothing else, so it runs in a page, a worker and Node. */
 import {
+  type AnchorState,
   CairnError,
   type CairnEvent,
   type Digest,
@@ -10,12 +11,14 @@ import {
   type ImageReceipt,
   type ImageState,
   type Intrinsics,
+  type PublishedGeneration,
   type Seq,
   type SpaceId,
   type SpaceSettings,
   type SpaceState,
   type SpaceSummary,
   type TimeNs,
+  type Vec3,
 } from "@cairn/protocol";
 
 export type ApiOptions = {
@@ -94,6 +97,40 @@ export class CairnApi {
 
   snapshot(id: SpaceId, options?: CallOptions): Promise<{ seq: Seq; epoch: string; state: SpaceState }> {
     return this.#json("GET", spacePath(id, "snapshot"), options);
+  }
+
+  /** Generations that are kept, oldest first, and which one is shown. */
+  generations(
+    id: SpaceId,
+    options?: CallOptions,
+  ): Promise<{ shown: number; generations: Omit<PublishedGeneration, "transforms">[] }> {
+    return this.#json("GET", spacePath(id, "generations"), options);
+  }
+
+  /** Shows an earlier generation again; answers its new number. @throws {CairnError} `generation.missing`, `generation.gone` */
+  restoreGeneration(id: SpaceId, generation: number, options?: CallOptions): Promise<{ generation: number }> {
+    return this.#json("POST", spacePath(id, "generations", String(generation), "restore"), options);
+  }
+
+  async anchors(id: SpaceId, options?: CallOptions): Promise<AnchorState[]> {
+    return (await this.#json<{ anchors: AnchorState[] }>("GET", spacePath(id, "anchors"), options)).anchors;
+  }
+
+  /**
+   * A point that keeps its place while the model is refined; the same `anchor` (a UUID) again moves it.
+   * @param place `generation`: the one in which `point` was seen, when that may not be the shown one any more
+   */
+  placeAnchor(
+    id: SpaceId,
+    anchor: Id,
+    place: { point: Vec3; label?: string; generation?: number },
+    options?: CallOptions,
+  ): Promise<AnchorState> {
+    return this.#json("PUT", spacePath(id, "anchors", anchor), { ...options, json: place });
+  }
+
+  async removeAnchor(id: SpaceId, anchor: Id, options?: CallOptions): Promise<void> {
+    await this.call("DELETE", spacePath(id, "anchors", anchor), options);
   }
 
   startOperation(id: SpaceId, kind: string, options?: CallOptions): Promise<{ operation: Id }> {

@@ -49,7 +49,7 @@ export type OperationState = {
   error?: { code: string; message: string };
 };
 
-/** What is kept of a generation that was published, so that people can look back and go back. */
+/** What is kept of a generation that was published, as it was last, so that people can look back and go back. */
 export type PublishedGeneration = Pick<
   EventData<"generation.published">,
   "generation" | "cameras" | "points" | "residual" | "restores"
@@ -154,7 +154,11 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
       return;
     case "camera.posed": {
       const generation = state.generations[event.data.generation];
-      if (generation) generation.cameras[event.data.image] = event.data;
+      if (!generation) return;
+      const shown = state.history.at(-1);
+      const grows = shown?.generation === event.data.generation && !generation.cameras[event.data.image];
+      if (shown && grows) shown.cameras++;
+      generation.cameras[event.data.image] = event.data;
       return;
     }
     case "segment.added":
@@ -202,6 +206,8 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
       const { layer: _, ...pack } = event.data;
       layer.packs.push(pack);
       layer.points += pack.points;
+      const shown = state.history.at(-1);
+      if (shown?.layers.includes(layer.layer)) shown.points += pack.points;
       const { min = pack.min, max = pack.max } = layer;
       layer.min = [Math.min(min[0], pack.min[0]), Math.min(min[1], pack.min[1]), Math.min(min[2], pack.min[2])];
       layer.max = [Math.max(max[0], pack.max[0]), Math.max(max[1], pack.max[1]), Math.max(max[2], pack.max[2])];

@@ -9,6 +9,7 @@ import {
   ingestImage,
   openCore,
   type Reconstructor,
+  restoreGeneration,
   startExport,
   startReconstructor,
 } from "@cairn/core";
@@ -92,6 +93,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     opened.push(() => decoder.close());
 
     const operationKinds = new Map<string, OperationStarter>();
+    let restore: ServerContext["restore"] = restoreGeneration;
     const openEngine = options.openEngine === undefined ? openEmbeddedEngine : options.openEngine;
     if (openEngine) {
       const running: Reconstructor = startReconstructor({
@@ -101,6 +103,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         cache: openFeatureCache(join(dataDir, "features")),
         onError: (error, about) => log.error({ err: error, about }, "reconstruction"),
       });
+      restore = (space, generation) => running.restore(space.id, generation);
       operationKinds.set("rebuild", async (space) => ({ operation: await running.rebuild(space.id) }));
       opened.push(() => running.close());
     }
@@ -137,6 +140,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       version,
       access,
       operationKinds,
+      restore,
       uploadsDir: join(dataDir, "uploads"),
       connections: () => ({ heritage: 0, depth: 0, meshes: 0, hub: 0, imagetools: 0, live: live.connections }),
       stopping: stopping.signal,

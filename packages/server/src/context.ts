@@ -18,6 +18,8 @@ export type ServerContext = {
   readonly access: Access;
   /** By kind; `rebuild` is the reconstruction's. */
   readonly operationKinds: ReadonlyMap<string, OperationStarter>;
+  /** Shows an earlier generation again; resolves with its new number. @throws {CairnError} `generation.…` */
+  restore(space: Space, generation: number): Promise<number>;
   /** Open sockets by face, for `/health`. */
   connections(): Record<"heritage" | "depth" | "meshes" | "hub" | "imagetools" | "live", number>;
   /** Aborts when the server begins to stop. */

@@ -98,6 +98,11 @@ describe("going back", () => {
         [4, 2, undefined],
       ],
     );
+    assert.deepEqual(
+      state.history.map(({ cameras, points }) => [cameras, points]),
+      [1, 2, 3, 4].map(() => [6, 120]),
+      "the first as it was when the second came",
+    );
     // Forth again, and back to the very first, which had grown photo by photo.
     assert.equal(await at.reconstructor.restore("a", 3), 5);
     assert.deepEqual(shownCameras(at.space.log.snapshot().state), shownCameras(third));

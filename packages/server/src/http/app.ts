@@ -8,9 +8,11 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { TSchema } from "typebox";
 import { Value } from "typebox/value";
 import type { ServerContext } from "../context.ts";
+import { anchorRoutes } from "../routes/anchors.ts";
 import { blobRoutes } from "../routes/blobs.ts";
 import { eventRoutes } from "../routes/events.ts";
 import { exportRoutes } from "../routes/exports.ts";
+import { generationRoutes } from "../routes/generations.ts";
 import { healthRoutes } from "../routes/health.ts";
 import { imageRoutes } from "../routes/images.ts";
 import { operationRoutes } from "../routes/operations.ts";
@@ -109,6 +111,8 @@ export async function setUpApp(
   imageRoutes(app, context);
   eventRoutes(app, context);
   operationRoutes(app, context);
+  generationRoutes(app, context);
+  anchorRoutes(app, context);
   exportRoutes(app, context);
   blobRoutes(app, context);
   healthRoutes(app, context);

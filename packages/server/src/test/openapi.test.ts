@@ -1,5 +1,6 @@
 /** The OpenAPI document: whole, true to the routes, and the answers true to it. */
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { EXPORT_FORMATS } from "@cairn/core";
 import { Ajv2020 } from "ajv/dist/2020.js";
@@ -93,6 +94,12 @@ test("HTTP-4 the document is whole, and answers fit the shapes that it gives", a
   await holds("GET", `${space}/operations`, "/v1/spaces/place/operations", 200);
   await holds("POST", `${space}/operations`, "/v1/spaces/place/operations", 422, JSON.stringify({ kind: "dance" }));
   await holds("DELETE", `${space}/operations/{operation}`, "/v1/spaces/place/operations/x", 404);
+  await holds("GET", `${space}/generations`, "/v1/spaces/place/generations", 200);
+  await holds("POST", `${space}/generations/{generation}/restore`, "/v1/spaces/place/generations/7/restore", 404);
+  await holds("GET", `${space}/anchors`, "/v1/spaces/place/anchors", 200);
+  const anchor = `/v1/spaces/place/anchors/${randomUUID()}`;
+  await holds("PUT", `${space}/anchors/{anchor}`, anchor, 409, JSON.stringify({ point: [1, 2, 3] }));
+  await holds("DELETE", `${space}/anchors/{anchor}`, anchor, 404);
   await holds("GET", `${space}/exports`, "/v1/spaces/place/exports", 200);
   await holds("POST", `${space}/exports`, "/v1/spaces/place/exports", 422, JSON.stringify({ format: "clay" }));
   await holds("POST", `${space}/exports`, "/v1/spaces/place/exports", 202, JSON.stringify({ format: "ply" }));
