@@ -8,6 +8,7 @@ import {
   exportKind,
   ingestImage,
   openCore,
+  openTileEncoder,
   type Reconstructor,
   restoreGeneration,
   startExport,
@@ -19,7 +20,7 @@ import { type Engine, type FeatureCache, openEmbeddedEngine } from "@cairn/recon
 import type { FastifyBaseLogger } from "fastify";
 import pino from "pino";
 import type { OperationStarter, ServerContext } from "./context.ts";
-import { openFeatureCache } from "./feature-cache.ts";
+import { openFileCache } from "./file-cache.ts";
 import { accessBy } from "./http/access.ts";
 import { createApp, setUpApp } from "./http/app.ts";
 import { asyncapiRoute } from "./live/asyncapi.ts";
@@ -27,6 +28,7 @@ import { attachLive } from "./live/attach-live.ts";
 import { eventStreamRoutes } from "./live/event-stream.ts";
 import type { LiveContext } from "./live/live-context.ts";
 import { exportSources } from "./routes/exports.ts";
+import { TileMaker } from "./tiles/tile-maker.ts";
 
 export type ServerOptions = {
   /** Default 127.0.0.1. */
@@ -47,6 +49,8 @@ export type ServerOptions = {
   rate?: { perSecond: number; burst: number };
   /** How long a client may take for the headers of a request, and for all of it. */
   timeouts?: { headersMs: number; requestMs: number };
+  /** How many tiles one JSON of a tileset names, about; default 3000. */
+  tilesPerJson?: number;
   /** Another engine than the embedded one; `null`: photos are taken and not reconstructed. */
   openEngine?: ((options: { cache: FeatureCache }) => Promise<Engine>) | null;
 };
@@ -100,7 +104,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         core,
         decode: (bytes, wanted) => decoder.decode(bytes, wanted),
         openEngine,
-        cache: openFeatureCache(join(dataDir, "features")),
+        cache: openFileCache(join(dataDir, "features")),
         onError: (error, about) => log.error({ err: error, about }, "reconstruction"),
       });
       restore = (space, generation) => running.restore(space.id, generation);
@@ -115,6 +119,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         return { operation };
       });
     }
+
+    const tileEncoder = openTileEncoder();
+    opened.push(() => tileEncoder.close());
+    const tiles = new TileMaker(tileEncoder, openFileCache(join(dataDir, "tiles")));
 
     const stopping = new AbortController();
     const access = accessBy(options);
@@ -136,6 +144,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const context: ServerContext = {
       core,
       decoder,
+      tiles,
+      ...(options.tilesPerJson !== undefined && { tilesPerJson: options.tilesPerJson }),
       log,
       version,
       access,

@@ -4,6 +4,7 @@ import type { ImageDecoder } from "@cairn/images";
 import type { Id } from "@cairn/protocol";
 import type { FastifyBaseLogger } from "fastify";
 import type { Access } from "./http/access.ts";
+import type { TileMaker } from "./tiles/tile-maker.ts";
 
 /** Long work that a client may ask for by name. Resolves when it is queued. */
 export type OperationStarter = (space: Space) => Promise<{ operation: Id }>;
@@ -13,6 +14,9 @@ export type ServerContext = {
   /** Where uploads that are not whole yet wait. */
   readonly uploadsDir: string;
   readonly decoder: ImageDecoder;
+  readonly tiles: TileMaker;
+  /** How many tiles one JSON of a tileset names, about. */
+  readonly tilesPerJson?: number;
   readonly log: FastifyBaseLogger;
   readonly version: string;
   readonly access: Access;

@@ -2,7 +2,9 @@
 import { CairnError, type SpaceId } from "@cairn/protocol";
 import { exportColmap, exportColmapBinary } from "./colmap.ts";
 import type { ExportOptions } from "./export-options.ts";
+import { exportGlb } from "./glb.ts";
 import { exportCsv, exportLas, exportPly } from "./point-files.ts";
+import { exportTilesZip } from "./tiles-zip.ts";
 
 type Format = {
   /** Ends the file's name. */
@@ -33,6 +35,18 @@ export const EXPORT_FORMATS = {
     mediaType: "application/vnd.las",
     description: "LAS 1.4, point format 7.",
     write: (options) => exportLas(options, "1.4"),
+  },
+  glb: {
+    suffix: ".glb",
+    mediaType: "model/gltf-binary",
+    description: "GLB (glTF 2.0): points with linear colours, up to 4 GiB.",
+    write: exportGlb,
+  },
+  "3dtiles": {
+    suffix: "-3dtiles.zip",
+    mediaType: ZIP,
+    description: "OGC 3D Tiles 1.1: `tileset.json` and its tiles as one zip.",
+    write: exportTilesZip,
   },
   csv: {
     suffix: ".csv",

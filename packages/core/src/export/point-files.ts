@@ -75,7 +75,12 @@ function enuFromModel({ enuFromModel: transform, altitudeM }: Georeference): Flo
   return modelFromLayer({ transform: { ...transform, translation: [east, north, up + altitudeM] } });
 }
 
-async function* told(points: ShownPoints, { onProgress }: ExportOptions, stage: string): AsyncGenerator<PointRun> {
+/** The points, and word of how many are through. */
+export async function* told(
+  points: ShownPoints,
+  { onProgress }: ExportOptions,
+  stage: string,
+): AsyncGenerator<PointRun> {
   let done = 0;
   onProgress?.(stage, done, points.count);
   for await (const run of points.read()) {

@@ -45,16 +45,22 @@ async function feed(
     signal?.throwIfAborted();
     const stream = Readable.from(bytes());
     const options = { mtime: EPOCH, forceDosTimestamp: true, compress };
+    let closed = () => {};
     const read = new Promise<void>((resolve, reject) => {
       stream.once("end", resolve).once("error", reject);
       // Whoever reads the archive may stop; then the entry is not read to its end.
-      out.once("close", () => {
+      closed = () => {
         stream.destroy();
         resolve();
-      });
+      };
+      out.once("close", closed);
     });
     zip.addReadStream(stream, name, options);
-    await read;
+    try {
+      await read;
+    } finally {
+      out.off("close", closed);
+    }
     if (out.destroyed) return;
   }
   zip.end();

@@ -18,6 +18,7 @@ import { imageRoutes } from "../routes/images.ts";
 import { operationRoutes } from "../routes/operations.ts";
 import { pageRoutes } from "../routes/page.ts";
 import { spaceRoutes } from "../routes/spaces.ts";
+import { tileRoutes } from "../routes/tiles.ts";
 import { uploadRoutes } from "../upload/tus-uploads.ts";
 import { tokenOf } from "./access.ts";
 import { type AllowedMethods, allowedMethods } from "./allowed-methods.ts";
@@ -115,6 +116,7 @@ export async function setUpApp(
   anchorRoutes(app, context);
   exportRoutes(app, context);
   blobRoutes(app, context);
+  tileRoutes(app, context);
   healthRoutes(app, context);
   await app.register(async (scope) => uploadRoutes(scope, context));
   await extra(app);

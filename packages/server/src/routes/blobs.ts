@@ -4,6 +4,7 @@ import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
 import { parseRange } from "../http/byte-range.ts";
+import { matchesEtag } from "../http/etag.ts";
 import { fileAnswer } from "../http/schemas.ts";
 
 const BlobParams = Type.Object({ digest: Type.String() });
@@ -33,7 +34,7 @@ export function blobRoutes(app: FastifyInstance, { core, access }: Pick<ServerCo
         .header("cache-control", `${access.tokenRequired ? "private" : "public"}, max-age=31536000, immutable`)
         // A photo may end in a page: opened by itself it runs nothing.
         .header("content-security-policy", "default-src 'none'; sandbox");
-      if (matches(request.headers["if-none-match"], etag)) return reply.code(304).send();
+      if (matchesEtag(request.headers["if-none-match"], etag)) return reply.code(304).send();
 
       const ifRange = request.headers["if-range"];
       const range = parseRange(
@@ -53,8 +54,4 @@ export function blobRoutes(app: FastifyInstance, { core, access }: Pick<ServerCo
       return reply.send(await core.blobs.stream(digest, { start, end }));
     },
   );
-}
-
-function matches(header: string | undefined, etag: string): boolean {
-  return (header ?? "").split(",").some((each) => [etag, `W/${etag}`, "*"].includes(each.trim()));
 }

@@ -25,6 +25,8 @@ export type TestServer = {
   /** A GET whose path goes out as it is: `fetch` would resolve its dots. */
   rawGet(path: string, headers?: Record<string, string>): Promise<{ status: number; body: string }>;
   restart(): Promise<void>;
+  /** Lets go of `dataDir`. Done anyway when the test ends. */
+  close(): Promise<void>;
 };
 
 /** With one space, `place`, and no reconstruction unless `openEngine` asks for it. */
@@ -71,6 +73,7 @@ export async function testServer(t: TestContext, options: Partial<ServerOptions>
       await running.close();
       running = await start();
     },
+    close: () => running.close(),
   };
   const made = await server.send("POST", "/v1/spaces", JSON.stringify({ id: "place" }));
   assert.ok(made.status === 201 || made.status === 409, `space: ${made.status}`);

@@ -1,13 +1,19 @@
-/** Features of photos on disk, so that a restart does not compute them again. Losing one costs time, never a result. */
+/** What can be made again, on disk, so that a restart does not make it again. Losing one costs time, never a result. */
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { FeatureCache } from "@cairn/reconstruct";
 
 const MAX_BYTES = 2 * 2 ** 30;
+const DIGEST_BYTES = 32;
+
+export interface FileCache {
+  /** `undefined` when it is not there, or not as it was put. */
+  get(key: string): Promise<Uint8Array | undefined>;
+  put(key: string, bytes: Uint8Array): Promise<void>;
+}
 
 /** Best effort: nothing is synced, and an error of the disk is a miss. Above `maxBytes` those used longest ago go. */
-export function openFeatureCache(folder: string, maxBytes = MAX_BYTES): FeatureCache {
+export function openFileCache(folder: string, maxBytes = MAX_BYTES): FileCache {
   const pathOf = (key: string) => join(folder, createHash("sha256").update(key).digest("hex"));
   let writtenBytes = 0;
 
@@ -30,7 +36,12 @@ export function openFeatureCache(folder: string, maxBytes = MAX_BYTES): FeatureC
     async get(key) {
       try {
         const path = pathOf(key);
-        const bytes = await readFile(path);
+        const file = await readFile(path);
+        const bytes = file.subarray(DIGEST_BYTES);
+        if (!digestOf(bytes).equals(file.subarray(0, DIGEST_BYTES))) {
+          await rm(path, { force: true });
+          return undefined;
+        }
         const now = new Date();
         await utimes(path, now, now);
         return bytes;
@@ -42,7 +53,7 @@ export function openFeatureCache(folder: string, maxBytes = MAX_BYTES): FeatureC
       const temporary = join(folder, `${randomUUID()}.tmp`);
       try {
         await mkdir(folder, { recursive: true });
-        await writeFile(temporary, bytes);
+        await writeFile(temporary, Buffer.concat([digestOf(bytes), bytes]));
         await rename(temporary, pathOf(key));
         writtenBytes += bytes.length;
         if (writtenBytes > maxBytes / 16) {
@@ -54,6 +65,10 @@ export function openFeatureCache(folder: string, maxBytes = MAX_BYTES): FeatureC
       }
     },
   };
+}
+
+function digestOf(bytes: Uint8Array): Buffer {
+  return createHash("sha256").update(bytes).digest();
 }
 
 async function sizeAndUse(path: string): Promise<{ sizeBytes: number; usedMs: number }> {
