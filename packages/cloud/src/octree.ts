@@ -23,9 +23,9 @@ import {
 import type { CloudPoints, NodePoints } from "./points.ts";
 
 /**
- * Points a node holds before it sends the rest to its children. Measured (benchmarks/cloud-leaf.mjs) on a hall, a room and
- * a stadium: of 4,096, 8,192 and 16,384 the smallest shows 99 % of a dense picture after a fifth fewer bytes than the
- * next and after two fifths fewer than the largest, for 2 % more bytes in a live increment of a dense scene.
+ * Points a node holds before it sends the rest to its children. Measured on a hall, a room and a stadium
+ * (benchmarks/cloud-leaf.mjs): of 4,096, 8,192 and 16,384 the smallest shows 99 % of a dense picture after a fifth fewer
+ * bytes than the next and a third fewer than the largest, for 2 to 9 % more bytes in a live increment.
  */
 export const LEAF_CAP = 4096;
 
