@@ -15,6 +15,7 @@ from typing import List, Optional, Tuple
 
 MAX_POINTS = 1 << 20
 LUMA_PLANES = 4
+REACH = 4  # a colour is guessed from the nearest of so many points before it
 Triple = Tuple[int, int, int]
 
 
@@ -165,8 +166,10 @@ def _points(planes, rest, count, bits, key_precision, chroma_precision, luma_pre
         at += n
         return word & ((1 << n) - 1)
 
-    coords, colors = [], []
-    key = luma = orange = green = 0
+    # Before the first point there are as many of nothing.
+    coords, colors = [(0, 0, 0)] * REACH, []
+    tones = [(0, 0, 0)] * REACH
+    key = 0
     for i in range(count):
         symbol = keys[i]
         if symbol >= 2 << key_precision:
@@ -184,6 +187,11 @@ def _points(planes, rest, count, bits, key_precision, chroma_precision, luma_pre
             x |= (key >> 3 * bit & 1) << bit
             y |= (key >> 3 * bit + 1 & 1) << bit
             z |= (key >> 3 * bit + 2 & 1) << bit
+        nearest = min(
+            range(1, REACH + 1),  # of equally near ones the last point, so the first that is found
+            key=lambda back: sum(abs(a - b) for a, b in zip((x, y, z), coords[-back])),
+        )
+        luma, orange, green = tones[-nearest]
         coords.append((x, y, z))
 
         chroma = chromas[i]
@@ -193,13 +201,14 @@ def _points(planes, rest, count, bits, key_precision, chroma_precision, luma_pre
             raise InvalidSegment("a colour that is none")
         orange = _byte(orange + _signed(chroma_bases[chroma >> 4] + take(chroma_rest[chroma >> 4])))
         green = _byte(green + _signed(chroma_bases[chroma & 15] + take(chroma_rest[chroma & 15])))
-        luma += _signed(luma_bases[luma_symbol] + take(luma_rest[luma_symbol]))
+        luma = _byte(luma + _signed(luma_bases[luma_symbol] + take(luma_rest[luma_symbol])))
+        tones.append((luma, orange, green))
         middle = luma - (green >> 1)
         blue = middle - (orange >> 1)
         colors.append(((blue + orange) & 255, (middle + green) & 255, blue & 255))
     if (at + 7) >> 3 != len(rest):
         raise InvalidSegment("its rest bits are too many")
-    return coords, colors
+    return coords[REACH:], colors
 
 
 def _signed(number: int) -> int:

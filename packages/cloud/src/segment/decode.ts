@@ -4,7 +4,7 @@ import type { NodePoints } from "../points.ts";
 import { type FullHead, invalid, photoPlanes, planeBytes, readHead } from "./head.ts";
 import { GATHER } from "./morton.ts";
 import { decodeNormals } from "./normals.ts";
-import { LUMA_PLANE_OF, LUMA_PLANES, SYMBOL_TABLES } from "./symbols.ts";
+import { CHROMA_PACKED, LUMA_PLANE_OF, LUMA_PLANES, REACH, SYMBOL_TABLES } from "./symbols.ts";
 
 /** Raw inflate; may throw, also when it is more than `sizeBytes`. */
 export type Inflate = (compressed: Uint8Array, sizeBytes: number) => Uint8Array;
@@ -85,7 +85,7 @@ function readPoints(
   const keyPrecision = precision.key;
   const keysAsTheyAre = 2 << keyPrecision;
   const topMask = (1 << keyPrecision) - 1;
-  const { bases: chromaBases, symbolRestBits: chromaRestBits } = SYMBOL_TABLES[precision.chroma]!;
+  const packed = CHROMA_PACKED[precision.chroma]!;
   const { symbols: lumaSymbols, bases: lumaBases, symbolRestBits: lumaRestBits } = SYMBOL_TABLES[precision.luma]!;
   const planeOf = LUMA_PLANE_OF[precision.chroma]!;
   const lumaAt = new Uint32Array(LUMA_PLANES + 2);
@@ -104,9 +104,25 @@ function readPoints(
   let at = 0;
   let low = 0;
   let high = 0;
-  let luma = 0;
-  let orange = 0;
-  let green = 0;
+  /** What the upper word of the key says; it seldom changes. */
+  let highBefore = 0;
+  let farX = 0;
+  let farY = 0;
+  let farZ = 0;
+  /** Luma, Co and Cg of each point, a byte each from the lowest; before them those of the points that are pretended. */
+  const tone = new Uint32Array(REACH + count);
+  let x1 = 0;
+  let y1 = 0;
+  let z1 = 0;
+  let x2 = 0;
+  let y2 = 0;
+  let z2 = 0;
+  let x3 = 0;
+  let y3 = 0;
+  let z3 = 0;
+  let x4 = 0;
+  let y4 = 0;
+  let z4 = 0;
   let lastLuma = 0;
 
   for (let i = 0, j = 0; i < count; i++, j += 3) {
@@ -136,32 +152,57 @@ function readPoints(
       high++;
     }
     if (high >= highEnd || low >= lowEnd) throw invalid("a key beyond its node", { at: i });
-    const a = GATHER[low & 4095]!;
-    const b = GATHER[low >> 12]!;
-    const c = GATHER[high & 4095]!;
-    const d = GATHER[high >> 12]!;
-    const nearNibbles = a | (b << 4);
-    const farNibbles = c | (d << 4);
-    coords[j] = (nearNibbles & 255) | ((farNibbles & 255) << 8);
-    coords[j + 1] = ((nearNibbles >> 8) & 255) | (farNibbles & 0xff00);
-    coords[j + 2] = ((nearNibbles >> 16) & 255) | ((farNibbles >> 8) & 0xff00);
+    if (high !== highBefore) {
+      const nibbles = GATHER[high & 4095]! | (GATHER[high >> 12]! << 4);
+      farX = (nibbles & 255) << 8;
+      farY = nibbles & 0xff00;
+      farZ = (nibbles >> 8) & 0xff00;
+      highBefore = high;
+    }
+    const nibbles = GATHER[low & 4095]! | (GATHER[low >> 12]! << 4);
+    const x = (nibbles & 255) | farX;
+    const y = ((nibbles >> 8) & 255) | farY;
+    const z = (nibbles >> 16) | farZ;
+    coords[j] = x;
+    coords[j + 1] = y;
+    coords[j + 2] = z;
 
     const chroma = planes[count + i]!;
     const lumaSymbol = planes[lumaAt[planeOf[chroma]!]!++]!;
     if (lumaSymbol > lastLuma) lastLuma = lumaSymbol;
-    const o = chroma >> 4;
-    const g = chroma & 15;
-    const oBits = chromaRestBits[o]!;
-    const gBits = chromaRestBits[g]!;
+    const both = packed[chroma]!;
+    const oBits = (both >> 16) & 15;
+    const gBits = both >> 20;
     const lBits = lumaRestBits[lumaSymbol]!;
     const word = words.getUint32(at >> 3, true) >>> (at & 7);
-    const oDelta = chromaBases[o]! + (word & ((1 << oBits) - 1));
-    const gDelta = chromaBases[g]! + ((word >> oBits) & ((1 << gBits) - 1));
+    const oDelta = (both & 255) + (word & ((1 << oBits) - 1));
+    const gDelta = ((both >> 8) & 255) + ((word >> oBits) & ((1 << gBits) - 1));
     const lDelta = lumaBases[lumaSymbol]! + ((word >> (oBits + gBits)) & ((1 << lBits) - 1));
     at += oBits + gBits + lBits;
-    orange = ((orange + ((oDelta >> 1) ^ -(oDelta & 1))) << 24) >> 24;
-    green = ((green + ((gDelta >> 1) ^ -(gDelta & 1))) << 24) >> 24;
-    luma = luma + ((lDelta >> 1) ^ -(lDelta & 1));
+    let nearest = (Math.abs(x - x1) + Math.abs(y - y1) + Math.abs(z - z1)) << 2;
+    let less = (((Math.abs(x - x2) + Math.abs(y - y2) + Math.abs(z - z2)) << 2) | 1) - nearest;
+    nearest += less & (less >> 31);
+    less = (((Math.abs(x - x3) + Math.abs(y - y3) + Math.abs(z - z3)) << 2) | 2) - nearest;
+    nearest += less & (less >> 31);
+    less = (((Math.abs(x - x4) + Math.abs(y - y4) + Math.abs(z - z4)) << 2) | 3) - nearest;
+    nearest += less & (less >> 31);
+    x4 = x3;
+    y4 = y3;
+    z4 = z3;
+    x3 = x2;
+    y3 = y2;
+    z3 = z2;
+    x2 = x1;
+    y2 = y1;
+    z2 = z1;
+    x1 = x;
+    y1 = y;
+    z1 = z;
+    const guess = tone[i + REACH - 1 - (nearest & 3)]!;
+    const luma = guess + ((lDelta >> 1) ^ -(lDelta & 1));
+    const orange = (((guess >> 8) + ((oDelta >> 1) ^ -(oDelta & 1))) << 24) >> 24;
+    const green = (((guess >> 16) + ((gDelta >> 1) ^ -(gDelta & 1))) << 24) >> 24;
+    tone[i + REACH] = (luma & 255) | ((orange & 255) << 8) | ((green & 255) << 16);
     const middle = luma - (green >> 1);
     const blue = middle - (orange >> 1);
     colors[j] = blue + orange;

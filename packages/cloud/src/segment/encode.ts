@@ -7,13 +7,15 @@ import { deflatePlanes } from "./deflate.ts";
 import { MAX_SEGMENT_POINTS, photoPlanes, writeHead } from "./head.ts";
 import { MortonSorter } from "./morton.ts";
 import { encodeNormals } from "./normals.ts";
-import { LUMA_PLANE_OF, LUMA_PLANES, type Precision, precisionFor, SYMBOL_TABLES } from "./symbols.ts";
+import { LUMA_PLANE_OF, LUMA_PLANES, type Precision, precisionFor, REACH, SYMBOL_TABLES } from "./symbols.ts";
 
 const sorter = new MortonSorter();
 /** Working memory of one call; it grows to the largest segment seen. */
 let planes = new Uint8Array(0);
 let lumas = new Uint8Array(0);
 let rest = new Uint8Array(0);
+/** Luma, Co and Cg of each sorted point, a byte each from the lowest; before them those of the points that are pretended. */
+let tones = new Uint32Array(0);
 let restBytes = 0;
 
 /** Confidence goes in steps of 17: 0, 17, … 255. */
@@ -70,7 +72,7 @@ export function encodeSegment(points: NodePoints): Uint8Array {
 }
 
 /** Writes key, chroma and luma planes and the rest bits. @returns where each plane ends */
-function writePoints({ count, colors }: NodePoints, order: Uint32Array, precision: Precision): number[] {
+function writePoints({ count, coords, colors }: NodePoints, order: Uint32Array, precision: Precision): number[] {
   const { low, high } = sorter;
   const keyPrecision = precision.key;
   const keysAsTheyAre = 2 << keyPrecision;
@@ -84,9 +86,21 @@ function writePoints({ count, colors }: NodePoints, order: Uint32Array, precisio
   let heldBits = 0; // below 8 between points
   let lowBefore = 0;
   let highBefore = 0;
-  let lumaBefore = 0;
-  let orangeBefore = 0;
-  let greenBefore = 0;
+  const tone = tones;
+  // The last points: a colour is guessed from the nearest of them. Before the first there are as many of nothing.
+  let x1 = 0;
+  let y1 = 0;
+  let z1 = 0;
+  let x2 = 0;
+  let y2 = 0;
+  let z2 = 0;
+  let x3 = 0;
+  let y3 = 0;
+  let z3 = 0;
+  let x4 = 0;
+  let y4 = 0;
+  let z4 = 0;
+  tone.fill(0, 0, REACH);
 
   for (let i = 0; i < count; i++) {
     const index = order[i]!;
@@ -140,12 +154,34 @@ function writePoints({ count, colors }: NodePoints, order: Uint32Array, precisio
     const middle = blue + (orange >> 1);
     const green = ((colors[j + 1]! - middle) << 24) >> 24;
     const luma = middle + (green >> 1);
-    const orangeDelta = ((orange - orangeBefore) << 24) >> 24;
-    const greenDelta = ((green - greenBefore) << 24) >> 24;
-    const lumaDelta = ((luma - lumaBefore) << 24) >> 24;
-    orangeBefore = orange;
-    greenBefore = green;
-    lumaBefore = luma;
+    const x = coords[j]!;
+    const y = coords[j + 1]!;
+    const z = coords[j + 2]!;
+    // Lowest two bits: how many points further back than the last.
+    let nearest = (Math.abs(x - x1) + Math.abs(y - y1) + Math.abs(z - z1)) << 2;
+    let less = (((Math.abs(x - x2) + Math.abs(y - y2) + Math.abs(z - z2)) << 2) | 1) - nearest;
+    nearest += less & (less >> 31); // the smaller, without a branch that nobody can foresee
+    less = (((Math.abs(x - x3) + Math.abs(y - y3) + Math.abs(z - z3)) << 2) | 2) - nearest;
+    nearest += less & (less >> 31);
+    less = (((Math.abs(x - x4) + Math.abs(y - y4) + Math.abs(z - z4)) << 2) | 3) - nearest;
+    nearest += less & (less >> 31);
+    x4 = x3;
+    y4 = y3;
+    z4 = z3;
+    x3 = x2;
+    y3 = y2;
+    z3 = z2;
+    x2 = x1;
+    y2 = y1;
+    z2 = z1;
+    x1 = x;
+    y1 = y;
+    z1 = z;
+    const guess = tone[i + REACH - 1 - (nearest & 3)]!;
+    tone[i + REACH] = (luma & 255) | ((orange & 255) << 8) | ((green & 255) << 16);
+    const lumaDelta = ((luma - guess) << 24) >> 24;
+    const orangeDelta = ((orange - (guess >> 8)) << 24) >> 24;
+    const greenDelta = ((green - (guess >> 16)) << 24) >> 24;
     // Signs alternate, so that small numbers of both signs are small: 0, −1, 1, −2, …
     const o = (orangeDelta << 1) ^ (orangeDelta >> 31);
     const g = (greenDelta << 1) ^ (greenDelta >> 31);
@@ -184,6 +220,7 @@ function reserve(count: number, morePlanes: number): void {
   if (planes.length < count * (3 + morePlanes)) planes = new Uint8Array(count * (3 + morePlanes) * 2);
   if (lumas.length >= count && rest.length >= count * 9 + 16) return;
   lumas = new Uint8Array(count * 2);
+  tones = new Uint32Array(count * 2 + REACH);
   rest = new Uint8Array(count * 9 * 2 + 16); // 48 bits of a key and three times 7 of a colour, and what is held
 }
 

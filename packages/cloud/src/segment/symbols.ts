@@ -34,6 +34,9 @@ export const SYMBOL_TABLES: readonly SymbolTable[] = Array.from({ length: 8 }, (
   return table;
 });
 
+/** From how many points back a colour is guessed: in Morton order the last one is often not the nearest. */
+export const REACH = 4;
+
 /** Luma goes in planes by how far the chroma moved: where that stays, luma stays too. */
 export const LUMA_PLANES = 4;
 
@@ -49,6 +52,15 @@ export const LUMA_PLANE_OF: readonly Uint8Array[] = [0, 1].map((precision) => {
     if (chroma >> 4 > last || (chroma & 15) > last) return LUMA_PLANES;
     const length = Math.max(lengthOf(chroma >> 4), lengthOf(chroma & 15));
     return length < 2 ? length : length < 4 ? 2 : 3;
+  });
+});
+
+/** By chroma precision, by chroma symbol: smallest number of Co and of Cg in a byte each, their rest bits in four each. */
+export const CHROMA_PACKED: readonly Uint32Array[] = [0, 1].map((precision) => {
+  const { bases, symbolRestBits } = SYMBOL_TABLES[precision]!;
+  return Uint32Array.from({ length: 256 }, (_, chroma) => {
+    const [o, g] = [chroma >> 4, chroma & 15];
+    return bases[o]! | (bases[g]! << 8) | (symbolRestBits[o]! << 16) | (symbolRestBits[g]! << 20);
   });
 });
 
