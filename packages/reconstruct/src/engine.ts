@@ -28,12 +28,16 @@ export type Photo = {
 /** Photos are handed to the engine with this many pixels on the long side, or fewer. */
 export const DECODE_SIDE_PX = 1600;
 
-/** Coloured points; the same index in both arrays is one point. */
+/** Coloured points; the same index in all arrays is one point. */
 export type Points = {
   /** `[n, 3]` model frame. */
   readonly positions: Float32Array;
   /** `[n, 3]` sRGB. */
   readonly colors: Uint8Array;
+  /** The photo with which each became a point, the second that sees it: `images[of[i]]`. Left out: not known. */
+  readonly source?: { readonly images: readonly string[]; readonly of: Uint32Array };
+  /** `[n]` 0…255: the more photos agree on a point, the surer. Left out: all 255. */
+  readonly confidences?: Uint8Array;
 };
 
 export type Step = {

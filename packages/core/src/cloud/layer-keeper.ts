@@ -1,6 +1,6 @@
 /**
  * Looks after layers while nobody asks: compacts them, says once what is damaged and makes it again where there is
- * something to make it from, and removes what an import that did not end has left. One thing at a time.
+ * something to make it from, and removes what an import that did not end has left. One thing at a time in each space.
  */
 import type { CairnEvent, Digest, LayerState, PackState, SpaceState } from "@cairn/protocol";
 import type { Space } from "../space/spaces.ts";
@@ -28,7 +28,8 @@ export class LayerKeeper {
   /** What waits or is being done, by its name: asked for twice it is done once. */
   readonly #waiting = new WeakMap<Space, Set<string>>();
   readonly #watching = new Set<Promise<void>>();
-  #tail: Promise<unknown> = Promise.resolve();
+  /** The last thing that is to be done in each space. */
+  readonly #tails = new Map<Space, Promise<unknown>>();
 
   constructor(house: WriterHouse, onError: (context: string, error: unknown) => void) {
     this.#house = house;
@@ -48,7 +49,7 @@ export class LayerKeeper {
   }
 
   async compact(space: Space, layer: number, options: CompactOptions = {}): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#inTurn(space, async () => {
       options.signal?.throwIfAborted();
       const signal = AbortSignal.any([
         this.#stopping.signal,
@@ -78,7 +79,7 @@ export class LayerKeeper {
   async close(): Promise<void> {
     this.#stopping.abort();
     await Promise.all(this.#watching);
-    await this.#tail;
+    await Promise.all(this.#tails.values());
   }
 
   async #watch(space: Space): Promise<void> {
@@ -188,7 +189,7 @@ export class LayerKeeper {
     this.#waiting.set(space, waiting);
     if (waiting.has(name)) return;
     waiting.add(name);
-    const done = this.#inTurn(async () => {
+    const done = this.#inTurn(space, async () => {
       if (!this.#stopping.signal.aborted && !space.signal.aborted) await task();
     });
     void done
@@ -199,10 +200,15 @@ export class LayerKeeper {
       .finally(() => waiting.delete(name));
   }
 
-  async #inTurn<T>(task: () => Promise<T>): Promise<T> {
-    const mine = this.#tail.then(task);
-    this.#tail = mine.catch(() => undefined);
-    return mine;
+  async #inTurn(space: Space, task: () => Promise<void>): Promise<void> {
+    const mine = (this.#tails.get(space) ?? Promise.resolve()).then(task);
+    const tail = mine.catch(() => undefined);
+    this.#tails.set(space, tail);
+    try {
+      await mine;
+    } finally {
+      if (this.#tails.get(space) === tail) this.#tails.delete(space);
+    }
   }
 }
 

@@ -43,6 +43,8 @@ export class LayerTables {
   async open(space: Space, layer: number): Promise<LayerTable> {
     const all = this.#newest.get(space) ?? new Map<number, Promise<Newest | undefined>>();
     this.#newest.set(space, all);
+    const { layers } = space.log.snapshot().state;
+    for (const known of all.keys()) if (!layers[known]) all.delete(known);
     const before = (all.get(layer) ?? Promise.resolve(undefined)).catch(() => undefined);
     const next = before.then((known) => this.#catchUp(space, layer, known));
     all.set(layer, next);
@@ -76,6 +78,14 @@ export class LayerTables {
       });
     this.#turns.set(table, next);
     return next;
+  }
+
+  /**
+   * One segment, held against its hash.
+   * @throws {CairnError} `blob.missing`, `blob.corrupt`; the layer is then said to be damaged, and made again if it can be
+   */
+  read(space: Space, layer: number, part: Part): Promise<Uint8Array> {
+    return this.#parts.read(space, layer, part);
   }
 
   /**

@@ -322,7 +322,7 @@ describe("layers of a space (docs/spec/cloud.md)", () => {
       else await flipByte(blobPath(at.dataDir, blob), 100);
       const read = async () => {
         const { list } = await at.core.layers.tables.open(at.space, layer);
-        for (const { parts } of list) for (const part of parts) await at.core.layers.parts.read(at.space, layer, part);
+        for (const { parts } of list) for (const part of parts) await at.core.layers.tables.read(at.space, layer, part);
       };
       await rejects(read(), damage === "delete" ? "blob.missing" : "blob.corrupt");
       await read().catch(() => undefined);

@@ -16,7 +16,7 @@ const MAX_TREES = 32;
 
 export class Layers {
   readonly tables: LayerTables;
-  /** Reads segments; damage that it meets is said and repaired. */
+  /** Reads segments; damage that it meets is said, and repaired where that is possible. */
   readonly parts: PartReader;
   readonly #house: WriterHouse;
   readonly #keeper: LayerKeeper;

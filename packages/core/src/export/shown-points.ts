@@ -13,7 +13,6 @@ import {
   shownLayers,
   type Vec3,
 } from "@cairn/protocol";
-import { readPart } from "../cloud/layer-tables.ts";
 import type { ExportOptions } from "./export-options.ts";
 
 export type ShownPoints = {
@@ -31,11 +30,11 @@ export type ShownPoints = {
   read(): AsyncGenerator<PointRun>;
 };
 
-type Options = Pick<ExportOptions, "space" | "blobs" | "tables" | "signal">;
+type Options = Pick<ExportOptions, "space" | "tables" | "signal">;
 type Placed = { readonly part: Part; readonly layer: LayerState };
 
 /** @throws {CairnError} `export.empty` when nothing is shown */
-export async function openShownPoints({ space, blobs, tables, signal }: Options): Promise<ShownPoints> {
+export async function openShownPoints({ space, tables, signal }: Options): Promise<ShownPoints> {
   const { state } = space.log.snapshot();
   const placed: Placed[] = [];
   const min: Vec3 = [Infinity, Infinity, Infinity];
@@ -51,7 +50,7 @@ export async function openShownPoints({ space, blobs, tables, signal }: Options)
     if (!now || !root || !parts[0]) continue;
     const layer = { ...now };
     for (const part of parts) placed.push({ part, layer });
-    normals ||= decodeSegmentSync(await readPart(blobs, parts[0])).normals !== undefined;
+    normals ||= decodeSegmentSync(await tables.read(space, number, parts[0])).normals !== undefined;
     const finest = edgeOf(layer.finest) / 2 ** FINEST_BITS;
     step = Math.min(step, finest * (layer.transform?.scale ?? 1));
     // A point lies in the middle of its step, which may be past the box of what was inserted.
@@ -73,14 +72,18 @@ export async function openShownPoints({ space, blobs, tables, signal }: Options)
     async *read() {
       for (const each of placed) {
         signal?.throwIfAborted();
-        yield await readNode(blobs, each);
+        yield await readNode(space, tables, each);
       }
     },
   };
 }
 
-async function readNode(blobs: Options["blobs"], { part, layer }: Placed): Promise<PointRun> {
-  const points = decodeSegmentSync(await readPart(blobs, part));
+async function readNode(
+  space: Options["space"],
+  tables: Options["tables"],
+  { part, layer }: Placed,
+): Promise<PointRun> {
+  const points = decodeSegmentSync(await tables.read(space, layer.layer, part));
   const { count, colors, photos, confidences, normals } = points;
   // The count that a file's header says comes from the directory; the hash says that the segment is the one meant.
   if (count !== part.points) throw new CairnError("blob.corrupt", { digest: part.blob });

@@ -66,7 +66,7 @@ export async function keepLayers(
   }
   const old = joined(clouds);
   const distance = grain * motion.scale;
-  const { positions, colors } = rebuild.points;
+  const { positions, colors, source, confidences } = rebuild.points;
   if (pointsWithout(old, positions, distance).length > (MOST_LOST * old.length) / 3) return undefined;
   const missing = pointsWithout(positions, old, distance);
   if (missing.length > MOST_FRESH * wanted) return undefined;
@@ -77,7 +77,12 @@ export async function keepLayers(
       points,
       ...(stays ? {} : { transform }),
     })),
-    fresh: { positions: picked(positions, missing), colors: picked(colors, missing) },
+    fresh: {
+      positions: picked(positions, missing, 3),
+      colors: picked(colors, missing, 3),
+      ...(source && { source: { images: source.images, of: picked(source.of, missing, 1) } }),
+      ...(confidences && { confidences: picked(confidences, missing, 1) }),
+    },
   };
 }
 
@@ -107,9 +112,11 @@ function joined(clouds: readonly Float64Array[]): Float64Array {
   return all;
 }
 
-/** The triples of these indices. */
-function picked<T extends Float32Array | Uint8Array>(values: T, indices: Uint32Array): T {
-  const out = values.slice(0, 3 * indices.length) as T;
-  for (const [to, from] of indices.entries()) for (let k = 0; k < 3; k++) out[3 * to + k] = values[3 * from + k]!;
+/** Of rows of `width` values those of these indices. */
+function picked<T extends Float32Array | Uint8Array | Uint32Array>(values: T, indices: Uint32Array, width: number): T {
+  const out = values.slice(0, width * indices.length) as T;
+  for (const [to, from] of indices.entries()) {
+    for (let k = 0; k < width; k++) out[width * to + k] = values[width * from + k]!;
+  }
   return out;
 }

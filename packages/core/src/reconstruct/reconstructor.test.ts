@@ -327,6 +327,28 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
     assert.ok(given.every(Boolean), "no engine got a photo twice");
   });
 
+  test("CLD-51 a model whose pack is lost is rebuilt from its photos, which is said", async () => {
+    const dir = await folder();
+    const { core, errors } = await start(dir);
+    const space = await core.spaces.create({ id: "a" });
+    await add(core, space, 3);
+    const before = await until(space, allJudged(3));
+    const { blob } = before.layers[1]!.packs[0]!;
+    await rm(join(dir, "blobs", blob.slice(0, 2), blob.slice(2)));
+    const { list } = await core.layers.tables.open(space, 1);
+    assert.equal(list.length, 1, "the table knew it");
+    await until(space, (at) => at.generation === 2 && allJudged(3)(at) && !at.layers[1]?.damaged);
+    const told = (await everything(space)).filter(({ type }) => type === "layer.damaged");
+    assert.deepEqual(
+      told.map(({ data }) => data),
+      [false, true].map((remade) => ({ layer: 1, blob, points: 2, remade })),
+    );
+    const after = space.log.snapshot().state;
+    assert.deepEqual(after.generations[2]?.layers, [2]);
+    assert.equal(after.layers[2]?.points, 3);
+    assert.deepEqual(errors, []);
+  });
+
   test("REC-10 deleting a space ends its work, others go on", async () => {
     const { core } = await start(await folder());
     const gone = await core.spaces.create({ id: "gone" });

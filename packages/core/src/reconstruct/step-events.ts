@@ -42,8 +42,14 @@ export async function stepEvents(
         growing === undefined
           ? layers.start(space, { kind: "model", name: "model", generation })
           : layers.writer(space, growing);
-      const photo = Object.keys(state.images).indexOf(image) + 1;
-      drafts.push(...(await writer.insert(chunksOf(step.points, photo), { image, cause, signal, move: true })));
+      drafts.push(
+        ...(await writer.insert(chunksOf(step.points, photoNumbers(state)(image)), {
+          image,
+          cause,
+          signal,
+          move: true,
+        })),
+      );
     }
   }
   if (opens) {
@@ -71,7 +77,7 @@ export async function rebuildEvents(
   if (fresh.positions.length > 0 || !kept) {
     const grid = shownGrid(state);
     const writer = layers.start(space, { kind: "model", name: "model", generation, ...(grid && { grid }) });
-    filled.push(...(await writer.insert(chunksOf(fresh, 0), { cause, signal, move: true })));
+    filled.push(...(await writer.insert(chunksOf(fresh, photosOf(fresh, state)), { cause, signal, move: true })));
   }
   const text = writeColmapText(model);
   const [cameras, images, points3D] = await Promise.all(
@@ -120,11 +126,30 @@ function shownGrid(state: SpaceState): LayerGrid | undefined {
   return undefined;
 }
 
+/** An image's number: 1 is the space's first `image.added`, 0 one that it has not. */
+function photoNumbers(state: SpaceState): (image: string) => number {
+  const numbers = new Map(Object.keys(state.images).map((image, index) => [image, index + 1]));
+  return (image) => numbers.get(image) ?? 0;
+}
+
+function photosOf({ source }: Points, state: SpaceState): Uint32Array | number {
+  if (!source) return 0;
+  const numbers = source.images.map(photoNumbers(state));
+  return source.of.map((index) => numbers[index] ?? 0);
+}
+
 /** In pieces that a worker can hold beside others. */
-function* chunksOf({ positions, colors }: Points, photos: number): Generator<CloudPoints> {
-  for (let from = 0; from < positions.length; from += 3 * CHUNK_POINTS) {
-    const to = Math.min(positions.length, from + 3 * CHUNK_POINTS);
-    yield { positions: positions.slice(from, to), colors: colors.slice(from, to), photos };
+function* chunksOf(points: Points, photos: Uint32Array | number): Generator<CloudPoints> {
+  const { positions, colors, confidences } = points;
+  const n = positions.length / 3;
+  for (let from = 0; from < n; from += CHUNK_POINTS) {
+    const to = Math.min(n, from + CHUNK_POINTS);
+    yield {
+      positions: positions.slice(3 * from, 3 * to),
+      colors: colors.slice(3 * from, 3 * to),
+      photos: typeof photos === "number" ? photos : photos.slice(from, to),
+      ...(confidences && { confidences: confidences.slice(from, to) }),
+    };
   }
 }
 

@@ -22,6 +22,8 @@ const STALE_LOST = 0.4;
 /** What two photos alone see must fit well, since no third one bears witness. */
 const TWO_VIEW_ERROR_PX = 1.5;
 const ERROR_PX = 2;
+/** A point that six photos agree on is as sure as can be. */
+const CONFIDENCE_A_PHOTO = 51;
 const TWO_VIEW_ANGLE_RAD = (2 * Math.PI) / 180;
 
 export class Ledger {
@@ -127,15 +129,21 @@ function presentable(scene: Scene, track: Track): boolean {
   return fitting === 2 && worst <= TWO_VIEW_ERROR_PX && angleRad(scene, track) >= TWO_VIEW_ANGLE_RAD;
 }
 
-/** Positions and colours of points; a colour is the median over the photos that see the point, channel by channel. */
+/** A colour is the median over the photos that see the point, channel by channel. */
 function pointsOf(scene: Scene, tracks: readonly Track[]): Points {
   const positions = new Float32Array(tracks.length * 3);
   const colors = new Uint8Array(tracks.length * 3);
+  const of = new Uint32Array(tracks.length);
+  const confidences = new Uint8Array(tracks.length);
   for (const [index, track] of tracks.entries()) {
     positions.set(track.point!, index * 3);
     colors.set(trackColor(scene, track), index * 3);
+    const seenIn = track.views.filter((view, k) => track.fits[k] && scene.isPosed(view)).sort((a, b) => a - b);
+    of[index] = seenIn[1] ?? seenIn[0];
+    confidences[index] = Math.min(255, CONFIDENCE_A_PHOTO * (seenIn.length - 1));
   }
-  return { positions, colors };
+  const images = scene.views.map(({ photo }) => photo.image);
+  return { positions, colors, source: { images, of }, confidences };
 }
 
 export function trackColor(scene: Scene, track: Track): [number, number, number] {
