@@ -170,11 +170,12 @@ export class Cloud {
    * @returns whether what is drawn changed, or goes on changing by itself
    */
   step(nowMs: number): boolean {
+    const before = this.#planNumber;
     const taken = this.#take(nowMs);
     const staged = this.#stage.step(nowMs, (layers) => this.#isReady(layers, nowMs));
     if (staged) this.#letGo();
-    const planned = this.#stale || staged;
-    if (planned) this.#makePlan();
+    if (this.#stale || staged) this.#makePlan();
+    const planned = this.#planNumber !== before;
     if (planned || taken) this.#request();
     return planned || taken;
   }
@@ -226,18 +227,16 @@ export class Cloud {
       shown.map(({ layer }) => layer),
     );
     for (const each of shown) {
-      const known = this.#layers.get(each.layer);
-      if (known) known.data.update(each);
-      else this.#open(each);
+      (this.#layers.get(each.layer) ?? this.#open(each)).data.update(each);
     }
     this.#letGo();
     this.#stale = true;
     this.#options.onChange();
   }
 
-  #open(state: LayerState): void {
+  #open(state: LayerState): Layer {
     const { wait, onProblem } = this.#options;
-    const data: LayerData = new LayerData(state, {
+    const data = new LayerData(state, {
       source: this.#source!,
       wait,
       onProblem,
@@ -252,8 +251,9 @@ export class Cloud {
         this.#options.onChange();
       },
     });
-    this.#layers.set(state.layer, { data, sample: new PointSample() });
-    this.#stale = true;
+    const layer = { data, sample: new PointSample() };
+    this.#layers.set(state.layer, layer);
+    return layer;
   }
 
   #letGo(): void {

@@ -39,7 +39,6 @@ export class LayerData {
     this.#options = options;
     this.#state = state;
     this.#table = emptyTable(state);
-    this.update(state);
   }
 
   get table(): LayerTable {
@@ -60,7 +59,7 @@ export class LayerData {
     return !this.#running;
   }
 
-  /** After each change of the space's state. */
+  /** At first, and after each change of the space's state. */
   update(state: LayerState): void {
     this.#state = state;
     const { origin, seed, finest } = this.#table.grid;

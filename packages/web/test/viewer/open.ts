@@ -5,9 +5,9 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { TestSpace } from "@cairn/viewer/test";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { build } from "vite";
-import type { TestSpace } from "./space.ts";
 
 const TYPES: Readonly<Record<string, string>> = { ".html": "text/html", ".js": "text/javascript" };
 
