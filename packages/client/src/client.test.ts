@@ -7,6 +7,7 @@ import { rolldown } from "rolldown";
 import { CairnApi } from "./api.ts";
 import { Backoff } from "./backoff.ts";
 import { BlobCache } from "./blob-cache.ts";
+import { CreditWindow, FIRST_CREDIT_BYTES } from "./credit-window.ts";
 import { Emitter } from "./emitter.ts";
 import { randomId } from "./random-id.ts";
 
@@ -50,6 +51,73 @@ describe("blob cache", () => {
     assert.deepEqual([cache.get("a")?.length, cache.get("b"), cache.get("c")?.length], [50, undefined, 10]);
     cache.put("huge", new Uint8Array(101));
     assert.equal(cache.get("huge"), undefined);
+  });
+});
+
+describe("the credit window", () => {
+  /** A link of `rate` bytes/ms and `rttMs` without load: frames of 12 KiB leave one after the other, as credit allows. */
+  function run(
+    rate: number,
+    rttMs: number,
+    seconds: number,
+  ): { windowBytes: number; usedPart: number; mostMs: number } {
+    const window = new CreditWindow();
+    window.start(FIRST_CREDIT_BYTES, 4 * 2 ** 20);
+    window.roundTrip(rttMs);
+    const frame = 12 * 1024;
+    const grants: { atMs: number; bytes: number }[] = [];
+    let credit = FIRST_CREDIT_BYTES;
+    let freeMs = 0;
+    let sentBytes = 0;
+    let mostMs = 0;
+    const arriving: { atMs: number; bytes: number }[] = [];
+    for (let nowMs = 0; nowMs < seconds * 1000; nowMs++) {
+      while (grants[0] && grants[0].atMs <= nowMs) credit += grants.shift()!.bytes;
+      while (credit > 0) {
+        credit -= frame;
+        freeMs = Math.max(freeMs, nowMs) + frame / rate;
+        arriving.push({ atMs: freeMs + rttMs / 2, bytes: frame });
+        if (nowMs > 2000) mostMs = Math.max(mostMs, freeMs - nowMs);
+      }
+      while (arriving[0] && arriving[0].atMs <= nowMs) {
+        window.received(arriving.shift()!.bytes, nowMs);
+        if (nowMs > 2000) sentBytes += frame;
+        const bytes = window.grant();
+        if (bytes > 0) grants.push({ atMs: nowMs + rttMs / 2, bytes });
+      }
+    }
+    return { windowBytes: window.windowBytes, usedPart: sentBytes / (rate * (seconds * 1000 - 2000)), mostMs };
+  }
+
+  test("keeps a link busy and its queue short, on slow and fast links, near and far", () => {
+    for (const [megabits, rttMs] of [
+      [10, 1],
+      [10, 50],
+      [100, 20],
+      [2, 80],
+    ] as const) {
+      const { usedPart, mostMs, windowBytes } = run(megabits * 125, rttMs, 8);
+      const about = `${megabits} Mbit/s, ${rttMs} ms: ${usedPart.toFixed(3)} used, ${mostMs.toFixed(0)} ms, ${windowBytes}`;
+      assert.ok(usedPart > 0.97, about);
+      if (megabits >= 10) assert.ok(mostMs < 100 + rttMs, about);
+    }
+  });
+
+  test("grants nothing where the server pushes nothing, and goes on granting after it shrank", () => {
+    const window = new CreditWindow();
+    window.start(FIRST_CREDIT_BYTES, 0);
+    assert.equal(window.grant(), 0);
+    window.start(FIRST_CREDIT_BYTES, 4 * 2 ** 20);
+    let granted = FIRST_CREDIT_BYTES;
+    let taken = 0;
+    for (let nowMs = 0; nowMs < 20_000; nowMs += 10) {
+      const bytes = Math.min(granted - taken, nowMs < 5000 ? 50_000 : 100);
+      taken += bytes;
+      if (bytes > 0) window.received(bytes, nowMs);
+      granted += window.grant();
+      assert.ok(granted - taken > 0 && granted - taken <= 4 * 2 ** 20, `${granted - taken} at ${nowMs}`);
+    }
+    assert.ok(window.windowBytes <= 100_000);
   });
 });
 

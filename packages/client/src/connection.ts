@@ -87,6 +87,8 @@ export type ConnectionEvents = {
 const OFFLINE_AFTER = 4;
 /** A camera moves at every frame; the server is told this often. */
 const VIEW_EVERY_MS = 100;
+/** Grants count as messages, of which the server takes 100 a second. */
+const GRANT_EVERY_MS = 16;
 /** A connection that held this long was a success: the next break starts with short waits again. */
 const STABLE_MS = 5_000;
 
@@ -139,6 +141,7 @@ export class SpaceConnection {
   #silence: ReturnType<typeof setTimeout> | undefined;
   #view: View | undefined;
   #viewing: ReturnType<typeof setTimeout> | undefined;
+  #granting: ReturnType<typeof setTimeout> | undefined;
   #viewSentMs = Number.NEGATIVE_INFINITY;
   /** This connection was told a view, so the server pushes. */
   #pushing = false;
@@ -446,8 +449,15 @@ export class SpaceConnection {
   }
 
   #grant(): void {
-    const bytes = this.#view ? this.#credit.grant() : 0;
-    if (bytes > 0) this.#send({ type: "credit", bytes });
+    if (!this.#view || this.#granting !== undefined) return;
+    const bytes = this.#credit.grant();
+    if (bytes === 0) return;
+    this.#send({ type: "credit", bytes });
+    this.#granting = setTimeout(() => {
+      this.#granting = undefined;
+      this.#grant();
+    }, GRANT_EVERY_MS);
+    unref(this.#granting);
   }
 
   /** Any message is a sign of life; silence is met with a ping, and more silence with a new socket. */

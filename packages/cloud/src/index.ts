@@ -1,5 +1,6 @@
 export { concatPoints } from "./concat.ts";
 export { decodeLayerIndex, encodeLayerIndex } from "./layer-index.ts";
+export { layerView } from "./layer-view.ts";
 export { pointsWithout } from "./near.ts";
 export {
   bitsOf,

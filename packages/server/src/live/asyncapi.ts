@@ -43,6 +43,12 @@ export function asyncapi(version: string): Json {
       summary: "Binary: 1, u32 LE length of the head, head as JSON, the photo.",
       payload: ImageHead,
     },
+    "client.have": {
+      name: "have",
+      contentType: "application/octet-stream",
+      summary: "Binary: 4, u32 LE layer, then i8 e, u32 LE x, y, z and points for each node.",
+      payload: { type: "string", format: "binary" },
+    },
   };
   const toClient: Json = {
     ...Object.fromEntries(
@@ -51,10 +57,10 @@ export function asyncapi(version: string): Json {
         message(name, { ...rest, properties: { type: { const: name }, ...(properties as Json) } }),
       ]),
     ),
-    "server.blob": {
-      name: "blob",
+    "server.range": {
+      name: "range",
       contentType: "application/octet-stream",
-      summary: "Binary: 2, 32 bytes of SHA-256, the blob.",
+      summary: "Binary: 3, the first 8 bytes of a blob's SHA-256, u32 LE start, the blob's bytes from there on.",
       payload: { type: "string", format: "binary" },
     },
   };

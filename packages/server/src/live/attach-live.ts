@@ -7,8 +7,10 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { Answers } from "./answers.ts";
 import { LIVE_LIMITS, type LiveContext, type LiveLimits } from "./live-context.ts";
 import { type LiveHouse, LiveSocket } from "./live-socket.ts";
+import { LiveTables } from "./live-tables.ts";
 import { PresenceRooms } from "./presence.ts";
 import { SharedMessages } from "./shared-messages.ts";
+import { Turns } from "./turns.ts";
 
 export type LiveDoor = {
   /** Open live sockets. */
@@ -27,6 +29,10 @@ export function attachLive(server: Server, context: LiveContext): LiveDoor {
     shared: new SharedMessages(limits.sharedBytes),
     answers: new Answers(),
     presence: new PresenceRooms(),
+    tables: new LiveTables(context.core.blobs, (error, blob) =>
+      context.log.warn({ blob, cause: error }, "the head of a pack cannot be read"),
+    ),
+    turns: new Turns(),
     imageBytes: 0,
     closes: new Map(),
   };

@@ -47,7 +47,7 @@ export type LiveLimits = {
   /** Photos of one socket in hand at the same time, and bytes of them over all sockets. */
   imagesInHand: number;
   imageBytesInHand: number;
-  /** Most bytes of blobs pushed ahead of a client's credit. */
+  /** Most bytes of points on their way to one client, however much it grants. */
   pushBytes: number;
   /** Encoded messages kept for the next socket at the same place. */
   sharedBytes: number;

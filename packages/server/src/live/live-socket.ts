@@ -8,6 +8,7 @@ import {
   CLOSE,
   ClientMessage,
   check,
+  decodeHaveFrame,
   decodeImageFrame,
   ImageHead,
   LIVE_VERSION,
@@ -18,11 +19,14 @@ import type { WebSocket } from "ws";
 import type { Answers } from "./answers.ts";
 import { parseObject } from "./json-guard.ts";
 import type { LiveContext, LiveLimits } from "./live-context.ts";
+import type { LiveTables } from "./live-tables.ts";
 import { Outbox } from "./outbox.ts";
 import type { PresenceRooms } from "./presence.ts";
 import { canResume } from "./resume.ts";
+import { SegmentPush } from "./segment-push.ts";
 import { encode, type SharedMessages } from "./shared-messages.ts";
 import { TokenBucket } from "./token-bucket.ts";
+import type { Turns } from "./turns.ts";
 
 /** What all live sockets of one server have in common. */
 export type LiveHouse = {
@@ -31,6 +35,8 @@ export type LiveHouse = {
   shared: SharedMessages;
   answers: Answers;
   presence: PresenceRooms;
+  tables: LiveTables;
+  turns: Turns;
   /** Bytes of photos in hand over all sockets. */
   imageBytes: number;
   /** Sockets that this side closed, by code. */
@@ -40,6 +46,8 @@ export type LiveHouse = {
 type Hello = Extract<ClientMessage, { type: "hello" }>;
 
 const TYPES = new Set(["hello", "credit", "view", "signal", "ping", "operation.start", "operation.cancel"]);
+/** First byte of a frame that says what a client holds. */
+const HAVE = 4;
 /** Events in one message. */
 const BATCH = 512;
 /** A close frame behind unread data gets this long before the socket is cut. */
@@ -57,6 +65,7 @@ export class LiveSocket {
   readonly #bucket: TokenBucket;
   #hello: Hello | undefined;
   #client: string;
+  #push: SegmentPush | undefined;
   /** Seq of the last event that was handed out. */
   #position = 0;
   #imagesInHand = 0;
@@ -122,6 +131,7 @@ export class LiveSocket {
     if (this.#ended.signal.aborted) return;
     this.#ended.abort();
     for (const leave of this.#leave) leave();
+    this.#push?.close();
     this.outbox.close();
     if (this.#hello?.client === undefined) this.#house.answers.forgetClient(this.#client);
   }
@@ -151,6 +161,10 @@ export class LiveSocket {
     try {
       if (binary) {
         if (!this.#hello) throw new CairnError("live.hello_expected");
+        if (data[0] === HAVE) {
+          this.#push?.have(decodeHaveFrame(data), data.length);
+          return;
+        }
         const { head, bytes } = decodeImageFrame(data);
         if (head !== null && typeof head === "object" && "id" in head) id = String(head.id).slice(0, 64);
         await this.#image(check(ImageHead, head), bytes);
@@ -180,8 +194,10 @@ export class LiveSocket {
         this.outbox.reply(encode({ type: "pong" }));
         return;
       case "credit":
+        this.#push?.credit(message.bytes);
         return;
       case "view":
+        this.#push?.view(message);
         return;
       case "signal":
         if (message.channel === PRESENCE) throw new CairnError("request.invalid", { field: "/channel" });
@@ -206,11 +222,11 @@ export class LiveSocket {
       setImmediate(() => this.close(CLOSE.version, "unsupported version"));
       return;
     }
-    const { limits, shared, presence } = this.#house;
+    const { context, limits, shared, presence, tables, turns } = this.#house;
     const { log, channels } = this.#space;
     this.#hello = hello;
     if (hello.client !== undefined) this.#client = `${this.#space.id}/client/${hello.client}`;
-    const pushBytes = Math.min(hello.credit ?? 0, limits.pushBytes);
+    const pushBytes = hello.credit ? limits.pushBytes : 0;
     const recovered = canResume(log, hello.after, hello.epoch);
     this.outbox.reply(
       encode({
@@ -224,6 +240,20 @@ export class LiveSocket {
         peer: this.#peer,
       }),
     );
+    if (pushBytes > 0) {
+      this.#push = new SegmentPush({
+        space: this.#space,
+        blobs: context.core.blobs,
+        tables,
+        turns,
+        outbox: this.outbox,
+        shared,
+        creditBytes: hello.credit ?? 0,
+        mostBytes: pushBytes,
+        after: recovered ? hello.after : undefined,
+        onError: (error) => context.log.error({ space: this.#space.id, cause: error }, "points are not pushed"),
+      });
+    }
     const wanted = (hello.channels ?? []).filter((channel) => channel !== PRESENCE);
     const onSignal = (signal: Signal) => {
       if (signal.from !== this.#peer) this.outbox.signal(shared.signal(signal));
@@ -261,6 +291,7 @@ export class LiveSocket {
     if (item.kind === "events") {
       await this.outbox.facts(shared.events(place, this.#position, item.events));
       this.#position = item.events.at(-1)?.seq ?? this.#position;
+      this.#push?.delivered(item, this.#position);
       for (const event of item.events) {
         if (event.type === "space.closed") this.close(CLOSE.normal, "space closed");
       }
@@ -270,6 +301,7 @@ export class LiveSocket {
     const message = shared.get(`${place}/snapshot/${seq}`, () => encode({ type: "snapshot", epoch, seq, state }));
     await this.outbox.facts(message);
     this.#position = seq;
+    this.#push?.delivered(item, seq);
   }
 
   async #image({ id, ...photo }: ImageHead, bytes: Uint8Array): Promise<void> {

@@ -21,7 +21,7 @@ export class Outbox {
   readonly #news = new Map<string, Message>();
   readonly #signals: Message[] = [];
   #signalBytes = 0;
-  #blob: { message: Message; done: () => void } | undefined;
+  #blob: { message: Message; wanted: () => boolean; done: (sent: boolean) => void } | undefined;
   /** Fragments of the message that is being written: nothing else of ours may come between. */
   #fragments: { rest: Message; next: number; done: () => void } | undefined;
   #handedBytes = 0;
@@ -71,11 +71,11 @@ export class Outbox {
     this.#schedule();
   }
 
-  /** Bytes go when nothing else waits. Resolves as `facts` does. One at a time. */
-  blob(message: Message): Promise<void> {
+  /** Bytes go when nothing else waits, if they are `wanted` then. Resolves as `facts` does, with whether they went. */
+  blob(message: Message, wanted: () => boolean): Promise<boolean> {
     return new Promise((resolve) => {
-      if (this.#closed) return resolve();
-      this.#blob = { message, done: resolve };
+      if (this.#closed) return resolve(false);
+      this.#blob = { message, wanted, done: resolve };
       this.#schedule();
     });
   }
@@ -106,7 +106,8 @@ export class Outbox {
     this.#news.clear();
     this.#replyBytes = 0;
     this.#signalBytes = 0;
-    for (const pending of [this.#facts, this.#blob, this.#fragments]) pending?.done();
+    for (const pending of [this.#facts, this.#fragments]) pending?.done();
+    this.#blob?.done(false);
     this.#facts = undefined;
     this.#blob = undefined;
     this.#fragments = undefined;
@@ -170,9 +171,11 @@ export class Outbox {
       return begin(signal);
     }
     if (this.#blob) {
-      const { message, done } = this.#blob;
-      if (!peek) this.#blob = undefined;
-      return begin(message, done);
+      const { message, wanted, done } = this.#blob;
+      if (peek) return begin(message);
+      this.#blob = undefined;
+      if (wanted()) return begin(message, () => done(true));
+      done(false);
     }
     return undefined;
   }

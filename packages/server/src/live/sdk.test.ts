@@ -4,8 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type ConnectOptions, SpaceConnection } from "@cairn/client";
+import { decodePackHead } from "@cairn/cloud";
+import { hashOf } from "@cairn/cloud/node";
+import { LayerTables } from "@cairn/core";
 import { CairnError, canonicalState, type EventDraft, type ImageReceipt } from "@cairn/protocol";
 import { WebSocket } from "ws";
+import { floor, TestLayer } from "../test/cloud.ts";
 import { openDoor, renamed, type TestDoor } from "../test/live-door.ts";
 import type { LiveContext } from "./live-context.ts";
 
@@ -207,6 +211,91 @@ describe("the SDK at a live door (docs/spec/live.md)", () => {
     const stop = new AbortController();
     stop.abort(new Error("enough"));
     await assert.rejects(peer.connection.upload(new Uint8Array(3), { via: "live", signal: stop.signal }), /enough/);
+    peer.connection.close();
+    await house.close();
+  });
+
+  test("LIVE-7 what is pushed needs no request, what is not is asked for by range", async () => {
+    const house = await openDoor();
+    const layer = new TestLayer(house, 1, 1);
+    await layer.start();
+    await layer.publish();
+    await layer.grow(floor(30_000, 1));
+    await layer.compact();
+    await layer.grow(floor(2000, 2));
+    const asked: string[] = [];
+    const fetch = async (url: string | URL | Request, init?: RequestInit) => {
+      const range = new Headers(init?.headers).get("range");
+      const digest = String(url).slice(-64);
+      asked.push(`${digest} ${range}`);
+      const [from = 0, to = 0] = (range ?? "").match(/\d+/g)?.map(Number) ?? [];
+      const bytes = range ? await house.core.blobs.range(digest, from, to + 1) : await house.core.blobs.get(digest);
+      return new Response(bytes as Uint8Array<ArrayBuffer>, { status: range ? 206 : 200 });
+    };
+    const table = await new LayerTables(house.core.blobs).open(house.space, 1);
+    const parts = table.list.flatMap((node) => node.parts);
+    const read = async (peer: Peer) => {
+      const { index, packs } = peer.connection.state.layers[1]!;
+      assert.equal(hashOf(await peer.connection.blob(index!.index)), index!.index.slice(0, 16));
+      for (const { blob, headBytes } of packs)
+        await decodePackHead(await peer.connection.range(blob, 0, headBytes), blob);
+      for (const { blob, start, end, hash } of parts)
+        assert.equal(hashOf(await peer.connection.range(blob, start, end)), hash);
+    };
+    const pushed = new Peer(house.port, { fetch });
+    let arrived = 0;
+    pushed.connection.on("range", () => arrived++);
+    pushed.connection.view({});
+    await pushed.caughtUp(house);
+    await read(pushed);
+    assert.deepEqual(asked, []);
+    assert.ok(arrived >= parts.length);
+    // The next socket: it says what it holds, and only what is new comes.
+    pushed.connection.held = () => [{ layer: 1, nodes: table.list.map(({ id, points }) => ({ ...id, points })) }];
+    pushed.socket?.terminate();
+    const had = arrived;
+    const { segments } = await layer.grow(floor(300, 3));
+    await pushed.caughtUp(house);
+    while (arrived < had + segments.length + 1) await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.equal(arrived, had + segments.length + 1);
+
+    const pulling = new Peer(house.port, { fetch, creditBytes: 0 });
+    pulling.connection.view({});
+    await pulling.caughtUp(house);
+    await read(pulling);
+    const { packs } = pulling.connection.state.layers[1]!;
+    assert.equal(new Set(asked).size, asked.length);
+    assert.equal(asked.length, parts.length + packs.length + 1);
+    await assert.rejects(
+      pulling.connection.range(parts[0]!.blob, 0, 9, { signal: AbortSignal.abort(new Error("no more")) }),
+      {
+        message: "no more",
+      },
+    );
+    for (const peer of [pushed, pulling]) peer.connection.close();
+    await house.close();
+  });
+
+  test("LIVE-7 a range that is not pushed is fetched when the push has come to rest", async () => {
+    const house = await openDoor();
+    const layer = new TestLayer(house, 1, 1);
+    await layer.start();
+    await layer.publish();
+    const { blob } = await layer.grow(floor(3000, 1));
+    const asked: string[] = [];
+    const fetch = async (url: string | URL | Request) => {
+      asked.push(String(url).slice(-64));
+      return new Response(new Uint8Array(10), { status: 206 });
+    };
+    const peer = new Peer(house.port, { fetch });
+    peer.connection.view({});
+    await peer.caughtUp(house);
+    const stop = new AbortController();
+    const waiting = peer.connection.range(blob, 5, 15, { signal: stop.signal });
+    stop.abort(new Error("no more"));
+    await assert.rejects(waiting, { message: "no more" });
+    assert.equal((await peer.connection.range(blob, 3, 13)).length, 10);
+    assert.deepEqual(asked, [blob]);
     peer.connection.close();
     await house.close();
   });

@@ -12,6 +12,7 @@ import type { LiveContext } from "../live/live-context.ts";
 
 export type TestDoor = {
   core: Core;
+  dataDir: string;
   space: Space;
   door: LiveDoor;
   server: Server;
@@ -44,6 +45,7 @@ export async function openDoor(
   const { port } = server.address() as AddressInfo;
   return {
     core,
+    dataDir: folder,
     space,
     door,
     server,

@@ -1,0 +1,477 @@
+/**
+ * Points pushed to one client: what is fresh where it looks, then the backlog in the order in which it draws, within the
+ * credit it gave. Bytes are ranges of blobs; what a client does not get this way it asks for by name. Of a client it
+ * keeps its view, a count for each node, and a look-ahead. Rules: LIVE-7, LIVE-15 to LIVE-19.
+ */
+import { FINE_PX, type LayerView, layerView, nodeKey, nodesToShow, spacingPx, type TableNode } from "@cairn/cloud";
+import { type BlobStore, type CursorItem, readPart, type Space } from "@cairn/core";
+import {
+  CairnError,
+  type Digest,
+  encodeRangeFrame,
+  type HaveFrame,
+  type LayerState,
+  type Seq,
+  type SpaceState,
+  shownLayers,
+  type View,
+} from "@cairn/protocol";
+import { binaryMessage } from "./frames.ts";
+import type { LiveTable, LiveTables } from "./live-tables.ts";
+import type { Outbox } from "./outbox.ts";
+import { PartCounts } from "./part-counts.ts";
+import type { SharedMessages } from "./shared-messages.ts";
+import type { Turns } from "./turns.ts";
+
+/** Parts chosen ahead. */
+const LOOK_AHEAD = 256;
+/** Indexes and heads go in pieces: nothing may keep an event waiting for long. */
+const PIECE_BYTES = 16 * 1024;
+/** Have frames of one client, bytes: 250,000 nodes. */
+const HAVE_BYTES = 4 * 2 ** 20;
+/** Layers no longer shown of which it is still known what the client was sent: their parts may come again. */
+const REMEMBERED = 2;
+
+/** What one client was sent of one layer. */
+type Sending = {
+  readonly layer: number;
+  readonly live: LiveTable;
+  /** By ordinal of the node: so many of its parts, from the first on. */
+  readonly counts: PartCounts;
+  /** Packs before this one the client has heard of. */
+  known: number;
+  /** Bytes of the index that went, and the next pack whose head goes. */
+  indexBytes: number;
+  nextHead: number;
+  shown: boolean;
+};
+
+type Wanted = { sending: Sending; node: TableNode; index: number };
+
+type Piece = { blob: Digest; start: number; end: number; read(): Promise<Uint8Array>; went(): void };
+
+export type SegmentPushOptions = {
+  space: Space;
+  blobs: BlobStore;
+  tables: LiveTables;
+  turns: Turns;
+  outbox: Outbox;
+  shared: SharedMessages;
+  /** What the client granted to begin with, and the most that is ever on its way. */
+  creditBytes: number;
+  mostBytes: number;
+  /** Set when the client came back with the state as of this seq. */
+  after: Seq | undefined;
+  onError(error: unknown): void;
+};
+
+export class SegmentPush {
+  readonly #options: SegmentPushOptions;
+  #creditBytes: number;
+  #view: View | undefined;
+  #have: HaveFrame[] = [];
+  #haveBytes = 0;
+  /** The state the client has: seq of the last event it was sent. */
+  #position: Seq;
+  /** Layers are those of the state at `#boundSeq`; nothing goes before the client is there. */
+  #boundSeq: Seq = Number.POSITIVE_INFINITY;
+  #generation = 0;
+  #sendings = new Map<number, Sending>();
+  /** Of layers that changed while the client was away: the first pack it was told of, and whether it was told an index. */
+  readonly #told = new Map<number, { pack: number | undefined; index: boolean }>();
+  #tasks: Promise<void> = Promise.resolve();
+  #binding = false;
+  #reset = false;
+  #fresh: Wanted[] = [];
+  #ahead: Wanted[] = [];
+  /** There may be more than what is ahead. */
+  #stale = false;
+  #looking = false;
+  /** Nodes finer than this on the screen come after what is ahead, or not at all. */
+  #cutPx = Number.POSITIVE_INFINITY;
+  #pumping = false;
+  #closed = false;
+
+  constructor(options: SegmentPushOptions) {
+    this.#options = options;
+    this.#creditBytes = Math.min(options.creditBytes, options.mostBytes);
+    this.#position = options.after ?? -1;
+  }
+
+  /** Before the first view. @throws {CairnError} `request.invalid` */
+  have(frame: HaveFrame, sizeBytes: number): void {
+    this.#haveBytes += sizeBytes;
+    if (this.#view || this.#haveBytes > HAVE_BYTES) {
+      throw new CairnError("request.invalid", { field: "frame", problem: this.#view ? "after the view" : "too many" });
+    }
+    this.#have.push(frame);
+  }
+
+  view(view: View): void {
+    const first = this.#view === undefined;
+    this.#view = view;
+    if (first) this.#bind();
+    else this.#lookAgain();
+  }
+
+  /** Never more than the most in all, however often it is granted. */
+  credit(bytes: number): void {
+    this.#creditBytes = Math.min(this.#options.mostBytes, this.#creditBytes + bytes);
+    this.#pump();
+  }
+
+  /** The client was sent this item, the last of which is `position`. */
+  delivered(item: CursorItem, position: Seq): void {
+    this.#position = position;
+    if (item.kind === "snapshot") {
+      if (this.#view) {
+        this.#reset = true;
+        this.#bind();
+      }
+      return;
+    }
+    for (const event of item.events) {
+      switch (event.type) {
+        case "segments.added": {
+          const { data } = event;
+          if (this.#view) this.#then(() => this.#packCame(data));
+          else this.#tell(data.layer, data.pack);
+          break;
+        }
+        case "layer.compacted": {
+          const { layer, index } = event.data;
+          if (this.#view) this.#then(async () => this.#indexCame(layer, index));
+          else this.#tell(layer, undefined);
+          break;
+        }
+        case "generation.published":
+        case "layer.started":
+        case "layer.removed":
+          if (this.#view) this.#bind();
+          break;
+        case "layer.moved":
+          this.#lookAgain();
+      }
+    }
+    this.#pump();
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const { live } of this.#sendings.values()) this.#options.tables.release(this.#options.space, live);
+    this.#sendings.clear();
+    this.#fresh = [];
+    this.#ahead = [];
+    this.#have = [];
+  }
+
+  /** A client that came back and has not said its view yet: what it hears of now it cannot have been sent. */
+  #tell(layer: number, pack: number | undefined): void {
+    const { pack: first, index = false } = this.#told.get(layer) ?? {};
+    this.#told.set(layer, { pack: first ?? pack, index: index || pack === undefined });
+  }
+
+  /** In order: what events say comes after the layers they are about are there. */
+  #then(task: () => Promise<void>): void {
+    this.#tasks = this.#tasks.then(task).catch((error: unknown) => this.#options.onError(error));
+  }
+
+  /** Takes the layers of the log's state; sends on when the client is that far. */
+  #bind(): void {
+    if (this.#binding || this.#closed) return;
+    this.#binding = true;
+    this.#then(async () => {
+      this.#binding = false;
+      const { space } = this.#options;
+      const { seq, state } = space.log.snapshot();
+      // What the state says now, for it goes on changing.
+      const layers = this.#toBind(state).map((each) => ({ ...each, packs: [...each.packs] }));
+      const shown = new Set(shownLayers(state).map(({ layer }) => layer));
+      const reset = this.#reset;
+      this.#reset = false;
+      this.#generation = state.generation;
+      this.#boundSeq = Number.POSITIVE_INFINITY;
+      for (const layer of layers) {
+        await this.#bindLayer(layer, shown.has(layer.layer), reset).catch((error: unknown) => {
+          // The others go on; this one the client asks for by name, and is told why not.
+          this.#options.onError(error);
+        });
+      }
+      this.#have = [];
+      this.#leaveAllBut(shown);
+      this.#boundSeq = seq;
+      this.#lookAgain();
+    });
+  }
+
+  /** Shown layers, and those of which the client holds something. */
+  #toBind(state: SpaceState): LayerState[] {
+    const shown = shownLayers(state);
+    const held = new Set([...this.#have.map(({ layer }) => layer)]);
+    return [...shown, ...Object.values(state.layers).filter((each) => held.has(each.layer) && !shown.includes(each))];
+  }
+
+  async #bindLayer(state: LayerState, shown: boolean, reset: boolean): Promise<void> {
+    const { space, tables, after } = this.#options;
+    const { layer } = state;
+    const before = this.#sendings.get(layer);
+    const known = state.packs.at(-1)?.pack ?? (state.index?.packs ?? 0) - 1;
+    if (before && !reset && before.live.next >= (state.index?.packs ?? 0)) {
+      for (const pack of state.packs) if (pack.pack >= before.live.next) await before.live.offer(pack);
+      before.known = Math.max(before.known, known + 1);
+      before.shown = shown;
+      return;
+    }
+    const live = await tables.open(space, state);
+    if (this.#closed) {
+      tables.release(space, live);
+      return;
+    }
+    const have = this.#have.filter((each) => each.layer === layer);
+    const told = this.#told.get(layer);
+    // Who came back with points of this layer has read its tree as far as it had heard of it.
+    const knows = after !== undefined && !reset && have.length > 0;
+    const sending: Sending = {
+      layer,
+      live,
+      counts: new PartCounts(),
+      known: known + 1,
+      indexBytes: knows && !told?.index ? Number.POSITIVE_INFINITY : 0,
+      nextHead: knows ? Math.max(told?.pack ?? known + 1, live.firstPack) : live.firstPack,
+      shown,
+    };
+    for (const { nodes } of have) for (const { points, ...id } of nodes) hold(sending, nodeKey(id), points);
+    if (before) {
+      before.shown = false;
+      for (const node of before.live.table.list) hold(sending, node.key, sentPoints(before, node));
+      tables.release(space, before.live);
+    }
+    this.#sendings.delete(layer);
+    this.#sendings.set(layer, sending);
+  }
+
+  #leaveAllBut(shown: ReadonlySet<number>): void {
+    for (const sending of this.#sendings.values()) sending.shown = shown.has(sending.layer);
+    const hidden = [...this.#sendings.values()].filter((each) => !each.shown);
+    for (const { layer, live } of hidden.slice(0, Math.max(0, hidden.length - REMEMBERED))) {
+      this.#options.tables.release(this.#options.space, live);
+      this.#sendings.delete(layer);
+    }
+  }
+
+  async #packCame({ layer, ...pack }: { layer: number; pack: number; blob: Digest; headBytes: number }): Promise<void> {
+    const sending = this.#sendings.get(layer);
+    if (!sending?.shown) return;
+    if (pack.pack < sending.known) {
+      // Known from the state that its layers are of, and only now heard of.
+      sending.nextHead = Math.min(sending.nextHead, pack.pack);
+      return;
+    }
+    const touched = await sending.live.offer(pack);
+    sending.known = pack.pack + 1;
+    const view = this.#viewOf(layer);
+    for (const node of touched ?? []) {
+      const index = node.parts.length - 1;
+      const px = pixels(sending, node, view);
+      const upToDate = sending.live.packOf(node.parts[index]!) === pack.pack && this.#reaches(sending, node, index);
+      if (px >= this.#cutPx && upToDate && this.#fresh.length < LOOK_AHEAD) this.#fresh.push({ sending, node, index });
+      else if (px >= FINE_PX && (!upToDate || px >= this.#cutPx)) this.#stale = true;
+    }
+    if (!touched) this.#stale = true;
+    this.#pump();
+  }
+
+  /** The layer was compacted before its state was taken; who follows live need not act. */
+  #indexCame(layer: number, index: Digest): void {
+    const sending = this.#sendings.get(layer);
+    if (sending?.live.index?.index === index && sending.indexBytes === Number.POSITIVE_INFINITY) sending.indexBytes = 0;
+  }
+
+  /** The client has all parts before this one, or they go before it. */
+  #reaches(sending: Sending, node: TableNode, index: number): boolean {
+    if (sending.counts.get(node.ordinal) === index) return true;
+    return this.#fresh.some((each) => each.node === node && each.sending === sending && each.index === index - 1);
+  }
+
+  #viewOf(layer: number): LayerView | undefined {
+    const transform = this.#options.space.log.snapshot().state.layers[layer]?.transform;
+    return this.#view?.camera && layerView(this.#view.camera, transform);
+  }
+
+  /** Chooses anew when it is this client's turn; what was chosen goes on meanwhile. */
+  #lookAgain(): void {
+    this.#stale = true;
+    this.#ahead.length = Math.min(this.#ahead.length, LOOK_AHEAD / 8);
+    this.#look();
+    this.#pump();
+  }
+
+  #look(): void {
+    if (this.#looking || this.#closed) return;
+    this.#looking = true;
+    this.#options.turns.take(() => {
+      this.#looking = false;
+      if (this.#closed || !this.#view) return;
+      this.#choose();
+      this.#pump();
+    });
+  }
+
+  /** The next parts of the backlog, best first over all layers, as far as the client's points go. */
+  #choose(): void {
+    const budget = this.#view?.points ?? Number.POSITIVE_INFINITY;
+    const lanes = [...this.#sendings.values()]
+      .filter(({ shown }) => shown)
+      .map((sending) => {
+        const nodes = nodesToShow(sending.live.table, this.#viewOf(sending.layer));
+        return { sending, nodes, next: nodes.next() };
+      });
+    this.#ahead = [];
+    this.#stale = false;
+    let points = 0;
+    for (;;) {
+      let best: (typeof lanes)[number] | undefined;
+      for (const lane of lanes) if (!lane.next.done && !(best && pxOf(best) >= pxOf(lane))) best = lane;
+      if (!best || best.next.done) break;
+      const { node, px } = best.next.value;
+      const { sending, nodes } = best;
+      points += node.points;
+      if (points > budget && points > node.points) {
+        this.#cutPx = px;
+        return;
+      }
+      for (let index = sending.counts.get(node.ordinal); index < node.parts.length; index++) {
+        if (sending.live.packOf(node.parts[index]!) >= sending.known) break;
+        this.#ahead.push({ sending, node, index });
+        if (this.#ahead.length < LOOK_AHEAD) continue;
+        this.#stale = true;
+        this.#cutPx = px;
+        return;
+      }
+      best.next = nodes.next();
+    }
+    this.#cutPx = FINE_PX;
+  }
+
+  #pump(): void {
+    if (this.#pumping || this.#closed) return;
+    this.#pumping = true;
+    this.#push().catch((error: unknown) => this.#options.onError(error));
+  }
+
+  async #push(): Promise<void> {
+    try {
+      while (!this.#closed && this.#creditBytes > 0 && this.#position >= this.#boundSeq) {
+        if (this.#obsolete()) {
+          this.#bind();
+          return;
+        }
+        const piece = this.#next();
+        if (!piece) return;
+        await this.#send(piece);
+      }
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  async #send({ blob, start, end, read, went }: Piece): Promise<void> {
+    const { outbox, shared } = this.#options;
+    const make = async () => binaryMessage(encodeRangeFrame(blob, start, await read()));
+    const message = await shared.load(`${blob}/${start}-${end}`, make).catch(() => undefined);
+    went();
+    // Gone or damaged: asking for it by name gets the client the reason.
+    if (!message || this.#closed) return;
+    this.#creditBytes -= end - start;
+    const sent = await outbox.blob(message, () => !this.#obsolete());
+    if (!sent) this.#creditBytes += end - start;
+  }
+
+  /** Another generation was published, which the client will hear of: what is chosen is not shown any more. */
+  #obsolete(): boolean {
+    return this.#options.space.log.snapshot().state.generation !== this.#generation;
+  }
+
+  #next(): Piece | undefined {
+    for (const sending of this.#sendings.values()) {
+      const piece = sending.shown ? this.#treePiece(sending) : undefined;
+      if (piece) return piece;
+    }
+    for (;;) {
+      const next = this.#fresh.shift() ?? this.#ahead.shift();
+      if (!next) {
+        if (this.#stale) this.#look();
+        if (this.#ahead.length === 0) return undefined;
+        continue;
+      }
+      const { sending, node, index } = next;
+      if (!sending.shown || sending.counts.get(node.ordinal) !== index) continue;
+      const part = node.parts[index]!;
+      const went = () => sending.counts.set(node.ordinal, index + 1);
+      if (!this.#sentElsewhere(sending, part.hash)) {
+        return { ...part, read: () => readPart(this.#options.blobs, part), went };
+      }
+      went();
+    }
+  }
+
+  /** What the client must read to know what there is: first the index, then the heads of the packs after it. */
+  #treePiece(sending: Sending): Piece | undefined {
+    const { blobs } = this.#options;
+    const { live, indexBytes, nextHead } = sending;
+    const { index } = live;
+    if (index && indexBytes < index.sizeBytes) {
+      const end = Math.min(index.sizeBytes, indexBytes + PIECE_BYTES);
+      const read = () => blobs.range(index.index, indexBytes, end);
+      const went = () => {
+        sending.indexBytes = end;
+      };
+      return { blob: index.index, start: indexBytes, end, read, went };
+    }
+    const head = nextHead < sending.known ? live.heads[nextHead - live.firstPack] : undefined;
+    if (!head) return undefined;
+    const went = () => {
+      sending.nextHead = nextHead + 1;
+    };
+    const read = () => blobs.range(head.blob, 0, head.headBytes);
+    return { blob: head.blob, start: 0, end: head.headBytes, read, went };
+  }
+
+  /** The same bytes went for another layer, as when a rebuild left a place as it was. */
+  #sentElsewhere(than: Sending, hash: string): boolean {
+    for (const sending of this.#sendings.values()) {
+      const found = sending === than ? undefined : sending.live.find(hash);
+      if (found && sending.counts.get(found.ordinal) > found.index) return true;
+    }
+    return false;
+  }
+}
+
+function pixels({ live: { table } }: Sending, node: TableNode, view: LayerView | undefined): number {
+  // Nodes on the way to the first root are drawn with their parent, and there are few of them.
+  return node.chain || node.key === table.grid.seed ? Number.POSITIVE_INFINITY : spacingPx(table, node, view);
+}
+
+function pxOf({ next }: { next: IteratorResult<{ px: number }> }): number {
+  return next.done ? Number.NEGATIVE_INFINITY : next.value.px;
+}
+
+/** The client holds so many points of a node: parts that lie within them do not go again. */
+function hold({ live, counts }: Sending, key: string, points: number): void {
+  const node = live.table.nodes.get(key);
+  if (!node) return;
+  let count = 0;
+  let held = 0;
+  for (const part of node.parts) {
+    held += part.points;
+    if (held > points) break;
+    count++;
+  }
+  if (count > counts.get(node.ordinal)) counts.set(node.ordinal, count);
+}
+
+function sentPoints({ counts }: Sending, { ordinal, parts }: TableNode): number {
+  let points = 0;
+  for (let i = counts.get(ordinal); i-- > 0; ) points += parts[i]?.points ?? 0;
+  return points;
+}
