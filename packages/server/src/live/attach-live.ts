@@ -29,9 +29,7 @@ export function attachLive(server: Server, context: LiveContext): LiveDoor {
     shared: new SharedMessages(limits.sharedBytes),
     answers: new Answers(),
     presence: new PresenceRooms(),
-    tables: new LiveTables(context.core.blobs, (error, blob) =>
-      context.log.warn({ blob, cause: error }, "the head of a pack cannot be read"),
-    ),
+    tables: new LiveTables(context.core.layers.tables),
     turns: new Turns(),
     imageBytes: 0,
     closes: new Map(),

@@ -244,6 +244,7 @@ export class LiveSocket {
       this.#push = new SegmentPush({
         space: this.#space,
         blobs: context.core.blobs,
+        layers: context.core.layers,
         tables,
         turns,
         outbox: this.outbox,

@@ -1,40 +1,36 @@
 /**
- * Tables of layers as live clients have them. A client's table is that of the state it joined with, the index and the
- * packs after it, and grows with the packs it hears of; it does not change when a layer is compacted. So there may be
- * two tables of one layer for a while; each is shared by all clients that joined in the same age.
+ * Tables of layers as live clients have them: of the state a client joined with, the index and the packs after it, grown
+ * by the packs it hears of. A client's table does not change when a layer is compacted, so there may be several of one
+ * layer for a while; all clients that joined in the same age share one.
  */
-import { decodeLayerIndex, decodePackHead, LayerTable, type Part, parseNodeKey, type TableNode } from "@cairn/cloud";
-import type { BlobStore, Space } from "@cairn/core";
-import type { Digest, LayerState, PackState } from "@cairn/protocol";
+import type { LayerTable, Part, TableNode } from "@cairn/cloud";
+import type { LayerTables, Space } from "@cairn/core";
+import { CairnError, type Digest, type LayerState, type PackState } from "@cairn/protocol";
+
+type PackPlace = Pick<PackState, "pack" | "blob" | "headBytes">;
+/** Where in a table a part is. */
+type Found = { ordinal: number; index: number };
 
 /** Packs of which it is still known which nodes they touched. */
 const RECENT = 64;
 
-type OnDamage = (error: unknown, blob: Digest) => void;
-type Found = { ordinal: number; index: number };
-
 export class LiveTable {
   readonly table: LayerTable;
   readonly index: LayerState["index"];
-  /** Packs after the index, in order: where their heads are. */
-  readonly heads: { blob: Digest; headBytes: number }[] = [];
-  users = 0;
-  readonly #blobs: BlobStore;
-  readonly #onDamage: OnDamage;
+  readonly #advance: (place: PackPlace) => Promise<TableNode[]>;
+  /** By number of the pack after the index. */
+  readonly #places: PackPlace[] = [];
   readonly #packOf = new Map<Digest, number>();
   readonly #byHash = new Map<string, Found>();
   readonly #recent = new Map<number, Promise<TableNode[]>>();
-  #next: number;
-  #tail: Promise<unknown> = Promise.resolve();
 
-  /** Use `LiveTables`. */
-  constructor(table: LayerTable, { index }: LayerState, blobs: BlobStore, onDamage: OnDamage) {
+  /** Use `LiveTables`. @param advance gives the table a pack, unless it has it */
+  constructor(table: LayerTable, { index, packs }: LayerState, advance: (place: PackPlace) => Promise<TableNode[]>) {
     this.table = table;
     this.index = index;
-    this.#blobs = blobs;
-    this.#onDamage = onDamage;
-    this.#next = this.firstPack;
-    for (const node of table.list) this.#learn(node, 0);
+    this.#advance = advance;
+    for (const pack of packs) this.#heard(pack);
+    for (const node of table.list) this.#learn(node);
   }
 
   /** The first pack that is not in the index. */
@@ -42,9 +38,14 @@ export class LiveTable {
     return this.index?.packs ?? 0;
   }
 
-  /** The pack that it lacks next. */
+  /** The pack that it has not heard of yet. */
   get next(): number {
-    return this.#next;
+    return this.firstPack + this.#places.length;
+  }
+
+  /** Where the head of a pack is. */
+  head(pack: number): PackPlace | undefined {
+    return this.#places[pack - this.firstPack];
   }
 
   /** Pack that brought this part; −1: the index. */
@@ -57,98 +58,72 @@ export class LiveTable {
     return this.#byHash.get(hash);
   }
 
-  /**
-   * Takes a pack, unless it did. Packs come in order. Resolves with the nodes it touched when the table has it;
-   * `undefined`: too long ago to say.
-   */
-  offer({ pack, blob, headBytes }: Pick<PackState, "pack" | "blob" | "headBytes">): Promise<TableNode[] | undefined> {
-    if (pack < this.#next) return this.#recent.get(pack) ?? this.#tail.then(() => undefined);
-    if (pack > this.#next) throw new RangeError(`pack ${pack} before ${this.#next}`);
-    this.#next = pack + 1;
-    this.heads.push({ blob, headBytes });
-    const applied = this.#tail.then(async () => {
-      const { seed } = this.table.grid;
-      const head = await this.#blobs
-        .range(blob, 0, headBytes)
-        .then((bytes) => decodePackHead(bytes, blob))
-        .catch((error: unknown) => {
-          // The packs after it are whole; who asks for this one by name is told what is wrong.
-          this.#onDamage(error, blob);
-          return { root: this.table.root?.id ?? parseNodeKey(seed), parts: [] };
-        });
-      if (!this.#packOf.has(blob)) this.#packOf.set(blob, pack);
-      const touched = this.table.applyPack(head);
-      for (const node of touched) this.#learn(node, node.parts.length - 1);
-      return touched;
-    });
-    this.#tail = applied;
-    this.#recent.set(pack, applied);
-    this.#recent.delete(pack - RECENT);
-    return applied;
+  /** Takes a pack, unless it did; they come in order. Resolves with the nodes it touched; `undefined`: too long ago to say. */
+  async offer(place: PackPlace): Promise<TableNode[] | undefined> {
+    const { pack, blob } = place;
+    if (pack > this.next) throw new RangeError(`pack ${pack} before ${this.next}`);
+    if (pack === this.next) {
+      this.#heard(place);
+      const applied = this.#advance(place).then((nodes) => {
+        // Someone else who shares the table may have given it the pack.
+        const touched =
+          nodes.length > 0 ? nodes : this.table.list.filter((node) => node.pack >= pack && brings(node, blob));
+        for (const node of touched) this.#learn(node);
+        return touched;
+      });
+      applied.catch(() => {});
+      this.#recent.set(pack, applied);
+      this.#recent.delete(pack - RECENT);
+    }
+    return this.#recent.get(pack);
   }
 
-  #learn({ ordinal, parts }: TableNode, from: number): void {
-    for (let index = from; index < parts.length; index++) this.#byHash.set(parts[index]!.hash, { ordinal, index });
+  #heard(place: PackPlace): void {
+    this.#places.push(place);
+    if (!this.#packOf.has(place.blob)) this.#packOf.set(place.blob, place.pack);
+  }
+
+  #learn({ ordinal, parts }: TableNode): void {
+    parts.forEach(({ hash }, index) => {
+      this.#byHash.set(hash, { ordinal, index });
+    });
   }
 }
-
-type Entry = { layer: number; loading: Promise<LiveTable>; live?: LiveTable };
 
 export class LiveTables {
-  readonly #blobs: BlobStore;
-  readonly #onDamage: OnDamage;
-  readonly #spaces = new WeakMap<Space, Map<string, Entry>>();
+  readonly #tables: LayerTables;
+  readonly #live = new WeakMap<LayerTable, LiveTable>();
 
-  /** @param onDamage told of heads that cannot be read */
-  constructor(blobs: BlobStore, onDamage: OnDamage) {
-    this.#blobs = blobs;
-    this.#onDamage = onDamage;
+  constructor(tables: LayerTables) {
+    this.#tables = tables;
   }
 
-  /** The table of a layer in this state, with all its packs. To be released. @throws {CairnError} when its index cannot be read */
-  async open(space: Space, state: LayerState): Promise<LiveTable> {
-    const tables = this.#spaces.get(space) ?? new Map<string, Entry>();
-    this.#spaces.set(space, tables);
-    const key = keyOf(state);
-    const packs = [...state.packs];
-    const entry = tables.get(key) ?? { layer: state.layer, loading: this.#load(state) };
-    tables.set(key, entry);
-    try {
-      const live = await entry.loading;
-      entry.live = live;
-      live.users++;
-      this.#tidy(space);
-      await Promise.all(packs.filter(({ pack }) => pack >= live.next).map((pack) => live.offer(pack)));
-      return live;
-    } catch (error) {
-      if (tables.get(key) === entry) tables.delete(key);
-      throw error;
+  /**
+   * The newest table of a layer, with all packs that its state names now.
+   * @throws {CairnError} `layer.missing`; `blob.missing`, `blob.corrupt` when the index is lost
+   */
+  async open(space: Space, layer: number): Promise<{ live: LiveTable; state: LayerState }> {
+    for (;;) {
+      const before = stateOf(space, layer).index?.index;
+      const table = await this.#tables.open(space, layer);
+      const state = stateOf(space, layer);
+      // Compacted meanwhile: it may be the table from before or from after.
+      if (state.index?.index !== before) continue;
+      const known = this.#live.get(table);
+      const live = known ?? new LiveTable(table, state, (place) => this.#tables.advance(space, layer, table, place));
+      if (!known) this.#live.set(table, live);
+      for (const pack of [...state.packs]) if (pack.pack >= live.next) await live.offer(pack);
+      return { live, state };
     }
-  }
-
-  release(space: Space, live: LiveTable): void {
-    live.users--;
-    this.#tidy(space);
-  }
-
-  /** Lets go of tables that nobody uses and nobody will join: of layers that were compacted since or are gone. */
-  #tidy(space: Space): void {
-    const tables = this.#spaces.get(space);
-    const { layers } = space.log.snapshot().state;
-    for (const [key, { layer, live }] of tables ?? []) {
-      const state = layers[layer];
-      if (live?.users === 0 && (!state || keyOf(state) !== key)) tables?.delete(key);
-    }
-  }
-
-  async #load(state: LayerState): Promise<LiveTable> {
-    const { origin, seed, finest, index } = state;
-    const table = new LayerTable({ origin, seed, finest });
-    if (index) table.applyIndex(await decodeLayerIndex(await this.#blobs.get(index.index)), index.packs);
-    return new LiveTable(table, state, this.#blobs, this.#onDamage);
   }
 }
 
-function keyOf({ layer, index }: Pick<LayerState, "layer" | "index">): string {
-  return `${layer}/${index?.index ?? ""}`;
+function brings({ parts }: TableNode, blob: Digest): boolean {
+  return parts.some((part) => part.blob === blob);
+}
+
+function stateOf(space: Space, layer: number): LayerState {
+  const state = space.log.snapshot().state.layers[layer];
+  if (!state) throw new CairnError("layer.missing", { layer });
+  return state;
 }

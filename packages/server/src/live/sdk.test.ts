@@ -6,7 +6,6 @@ import { describe, test } from "node:test";
 import { type ConnectOptions, SpaceConnection } from "@cairn/client";
 import { decodePackHead } from "@cairn/cloud";
 import { hashOf } from "@cairn/cloud/node";
-import { LayerTables } from "@cairn/core";
 import { CairnError, canonicalState, type EventDraft, type ImageReceipt } from "@cairn/protocol";
 import { WebSocket } from "ws";
 import { floor, TestLayer } from "../test/cloud.ts";
@@ -232,13 +231,12 @@ describe("the SDK at a live door (docs/spec/live.md)", () => {
       const bytes = range ? await house.core.blobs.range(digest, from, to + 1) : await house.core.blobs.get(digest);
       return new Response(bytes as Uint8Array<ArrayBuffer>, { status: range ? 206 : 200 });
     };
-    const table = await new LayerTables(house.core.blobs).open(house.space, 1);
+    const table = await house.core.layers.tables.open(house.space, 1);
     const parts = table.list.flatMap((node) => node.parts);
     const read = async (peer: Peer) => {
       const { index, packs } = peer.connection.state.layers[1]!;
       assert.equal(hashOf(await peer.connection.blob(index!.index)), index!.index.slice(0, 16));
-      for (const { blob, headBytes } of packs)
-        await decodePackHead(await peer.connection.range(blob, 0, headBytes), blob);
+      for (const { blob, headBytes } of packs) decodePackHead(await peer.connection.range(blob, 0, headBytes), blob);
       for (const { blob, start, end, hash } of parts)
         assert.equal(hashOf(await peer.connection.range(blob, start, end)), hash);
     };

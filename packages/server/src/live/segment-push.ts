@@ -4,7 +4,7 @@
  * keeps its view, a count for each node, and a look-ahead. Rules: LIVE-7, LIVE-15 to LIVE-19.
  */
 import { FINE_PX, type LayerView, layerView, nodeKey, nodesToShow, spacingPx, type TableNode } from "@cairn/cloud";
-import { type BlobStore, type CursorItem, readPart, type Space } from "@cairn/core";
+import type { BlobStore, CursorItem, Layers, Space } from "@cairn/core";
 import {
   CairnError,
   type Digest,
@@ -12,7 +12,6 @@ import {
   type HaveFrame,
   type LayerState,
   type Seq,
-  type SpaceState,
   shownLayers,
   type View,
 } from "@cairn/protocol";
@@ -53,6 +52,7 @@ type Piece = { blob: Digest; start: number; end: number; read(): Promise<Uint8Ar
 export type SegmentPushOptions = {
   space: Space;
   blobs: BlobStore;
+  layers: Layers;
   tables: LiveTables;
   turns: Turns;
   outbox: Outbox;
@@ -158,7 +158,6 @@ export class SegmentPush {
 
   close(): void {
     this.#closed = true;
-    for (const { live } of this.#sendings.values()) this.#options.tables.release(this.#options.space, live);
     this.#sendings.clear();
     this.#fresh = [];
     this.#ahead = [];
@@ -182,69 +181,59 @@ export class SegmentPush {
     this.#binding = true;
     this.#then(async () => {
       this.#binding = false;
-      const { space } = this.#options;
-      const { seq, state } = space.log.snapshot();
-      // What the state says now, for it goes on changing.
-      const layers = this.#toBind(state).map((each) => ({ ...each, packs: [...each.packs] }));
+      const { log } = this.#options.space;
+      const { state } = log.snapshot();
       const shown = new Set(shownLayers(state).map(({ layer }) => layer));
+      // And those of which the client holds something: their bytes may be those of a layer that is shown.
+      const held = this.#have.map(({ layer }) => layer).filter((layer) => state.layers[layer] && !shown.has(layer));
       const reset = this.#reset;
       this.#reset = false;
       this.#generation = state.generation;
       this.#boundSeq = Number.POSITIVE_INFINITY;
-      for (const layer of layers) {
-        await this.#bindLayer(layer, shown.has(layer.layer), reset).catch((error: unknown) => {
+      for (const layer of [...shown, ...new Set(held)]) {
+        if (this.#closed) return;
+        await this.#bindLayer(layer, reset).catch((error: unknown) => {
           // The others go on; this one the client asks for by name, and is told why not.
-          this.#options.onError(error);
+          if (!(error instanceof CairnError && error.code === "layer.missing")) this.#options.onError(error);
         });
       }
       this.#have = [];
       this.#leaveAllBut(shown);
-      this.#boundSeq = seq;
+      this.#boundSeq = log.head;
       this.#lookAgain();
     });
   }
 
-  /** Shown layers, and those of which the client holds something. */
-  #toBind(state: SpaceState): LayerState[] {
-    const shown = shownLayers(state);
-    const held = new Set([...this.#have.map(({ layer }) => layer)]);
-    return [...shown, ...Object.values(state.layers).filter((each) => held.has(each.layer) && !shown.includes(each))];
-  }
-
-  async #bindLayer(state: LayerState, shown: boolean, reset: boolean): Promise<void> {
+  async #bindLayer(layer: number, reset: boolean): Promise<void> {
     const { space, tables, after } = this.#options;
-    const { layer } = state;
     const before = this.#sendings.get(layer);
-    const known = state.packs.at(-1)?.pack ?? (state.index?.packs ?? 0) - 1;
-    if (before && !reset && before.live.next >= (state.index?.packs ?? 0)) {
-      for (const pack of state.packs) if (pack.pack >= before.live.next) await before.live.offer(pack);
-      before.known = Math.max(before.known, known + 1);
-      before.shown = shown;
+    const now = space.log.snapshot().state.layers[layer];
+    if (before && !reset && before.live.next >= (now?.index?.packs ?? 0)) {
+      for (const pack of [...(now?.packs ?? [])]) {
+        if (pack.pack >= before.live.next) await before.live.offer(pack);
+        before.known = Math.max(before.known, pack.pack + 1);
+      }
       return;
     }
-    const live = await tables.open(space, state);
-    if (this.#closed) {
-      tables.release(space, live);
-      return;
-    }
+    const { live, state } = await tables.open(space, layer);
     const have = this.#have.filter((each) => each.layer === layer);
     const told = this.#told.get(layer);
+    const known = packsOf(state);
     // Who came back with points of this layer has read its tree as far as it had heard of it.
     const knows = after !== undefined && !reset && have.length > 0;
     const sending: Sending = {
       layer,
       live,
       counts: new PartCounts(),
-      known: known + 1,
+      known,
       indexBytes: knows && !told?.index ? Number.POSITIVE_INFINITY : 0,
-      nextHead: knows ? Math.max(told?.pack ?? known + 1, live.firstPack) : live.firstPack,
-      shown,
+      nextHead: knows ? Math.max(told?.pack ?? known, live.firstPack) : live.firstPack,
+      shown: false,
     };
     for (const { nodes } of have) for (const { points, ...id } of nodes) hold(sending, nodeKey(id), points);
     if (before) {
       before.shown = false;
-      for (const node of before.live.table.list) hold(sending, node.key, sentPoints(before, node));
-      tables.release(space, before.live);
+      carry(before, sending);
     }
     this.#sendings.delete(layer);
     this.#sendings.set(layer, sending);
@@ -253,10 +242,7 @@ export class SegmentPush {
   #leaveAllBut(shown: ReadonlySet<number>): void {
     for (const sending of this.#sendings.values()) sending.shown = shown.has(sending.layer);
     const hidden = [...this.#sendings.values()].filter((each) => !each.shown);
-    for (const { layer, live } of hidden.slice(0, Math.max(0, hidden.length - REMEMBERED))) {
-      this.#options.tables.release(this.#options.space, live);
-      this.#sendings.delete(layer);
-    }
+    for (const { layer } of hidden.slice(0, Math.max(0, hidden.length - REMEMBERED))) this.#sendings.delete(layer);
   }
 
   async #packCame({ layer, ...pack }: { layer: number; pack: number; blob: Digest; headBytes: number }): Promise<void> {
@@ -272,7 +258,7 @@ export class SegmentPush {
     const view = this.#viewOf(layer);
     for (const node of touched ?? []) {
       const index = node.parts.length - 1;
-      const px = pixels(sending, node, view);
+      const px = spacingPx(sending.live.table, node, view);
       const upToDate = sending.live.packOf(node.parts[index]!) === pack.pack && this.#reaches(sending, node, index);
       if (px >= this.#cutPx && upToDate && this.#fresh.length < LOOK_AHEAD) this.#fresh.push({ sending, node, index });
       else if (px >= FINE_PX && (!upToDate || px >= this.#cutPx)) this.#stale = true;
@@ -281,10 +267,26 @@ export class SegmentPush {
     this.#pump();
   }
 
-  /** The layer was compacted before its state was taken; who follows live need not act. */
-  #indexCame(layer: number, index: Digest): void {
+  /** Who follows live need not act; but who has all that was compacted may share the newest table. */
+  async #indexCame(layer: number, index: Digest): Promise<void> {
     const sending = this.#sendings.get(layer);
-    if (sending?.live.index?.index === index && sending.indexBytes === Number.POSITIVE_INFINITY) sending.indexBytes = 0;
+    if (!sending?.shown) return;
+    if (sending.live.index?.index === index) {
+      // Known from the state that its layers are of, and only now heard of.
+      if (sending.indexBytes === Number.POSITIVE_INFINITY) sending.indexBytes = 0;
+      return;
+    }
+    const { space, tables } = this.#options;
+    const { live } = await tables.open(space, layer);
+    const known = Math.max(sending.known, live.firstPack);
+    if (live.firstPack > sending.nextHead || this.#sendings.get(layer) !== sending) return;
+    const next: Sending = { ...sending, live, counts: new PartCounts(), known, indexBytes: Number.POSITIVE_INFINITY };
+    if (!carry(sending, next)) return;
+    sending.shown = false;
+    this.#sendings.set(layer, next);
+    this.#fresh = this.#fresh.filter((each) => each.sending !== sending);
+    this.#ahead = [];
+    this.#lookAgain();
   }
 
   /** The client has all parts before this one, or they go before it. */
@@ -294,8 +296,8 @@ export class SegmentPush {
   }
 
   #viewOf(layer: number): LayerView | undefined {
-    const transform = this.#options.space.log.snapshot().state.layers[layer]?.transform;
-    return this.#view?.camera && layerView(this.#view.camera, transform);
+    const state = this.#options.space.log.snapshot().state.layers[layer];
+    return this.#view?.camera && layerView(this.#view.camera, state);
   }
 
   /** Chooses anew when it is this client's turn; what was chosen goes on meanwhile. */
@@ -409,7 +411,8 @@ export class SegmentPush {
       const part = node.parts[index]!;
       const went = () => sending.counts.set(node.ordinal, index + 1);
       if (!this.#sentElsewhere(sending, part.hash)) {
-        return { ...part, read: () => readPart(this.#options.blobs, part), went };
+        const { layers, space } = this.#options;
+        return { ...part, read: () => layers.parts.read(space, sending.layer, part), went };
       }
       went();
     }
@@ -428,7 +431,7 @@ export class SegmentPush {
       };
       return { blob: index.index, start: indexBytes, end, read, went };
     }
-    const head = nextHead < sending.known ? live.heads[nextHead - live.firstPack] : undefined;
+    const head = nextHead < sending.known ? live.head(nextHead) : undefined;
     if (!head) return undefined;
     const went = () => {
       sending.nextHead = nextHead + 1;
@@ -445,11 +448,6 @@ export class SegmentPush {
     }
     return false;
   }
-}
-
-function pixels({ live: { table } }: Sending, node: TableNode, view: LayerView | undefined): number {
-  // Nodes on the way to the first root are drawn with their parent, and there are few of them.
-  return node.chain || node.key === table.grid.seed ? Number.POSITIVE_INFINITY : spacingPx(table, node, view);
 }
 
 function pxOf({ next }: { next: IteratorResult<{ px: number }> }): number {
@@ -470,8 +468,26 @@ function hold({ live, counts }: Sending, key: string, points: number): void {
   if (count > counts.get(node.ordinal)) counts.set(node.ordinal, count);
 }
 
-function sentPoints({ counts }: Sending, { ordinal, parts }: TableNode): number {
+/** What was sent by one table as the other says it. Whether nothing of what the other's index holds is lacking. */
+function carry(from: Sending, to: Sending): boolean {
+  let whole = true;
+  for (const node of to.live.table.list) {
+    const points = sentPoints(from, node.key);
+    hold(to, node.key, points);
+    const index = node.parts.reduce((sum, part) => sum + (to.live.packOf(part) < 0 ? part.points : 0), 0);
+    whole &&= points >= index;
+  }
+  return whole;
+}
+
+function sentPoints({ live, counts }: Sending, key: string): number {
+  const node = live.table.nodes.get(key);
   let points = 0;
-  for (let i = counts.get(ordinal); i-- > 0; ) points += parts[i]?.points ?? 0;
+  for (let i = node ? counts.get(node.ordinal) : 0; i-- > 0; ) points += node?.parts[i]?.points ?? 0;
   return points;
+}
+
+/** Packs that a state of a layer knows of. */
+function packsOf({ index, packs }: LayerState): number {
+  return Math.max(index?.packs ?? 0, (packs.at(-1)?.pack ?? -1) + 1);
 }

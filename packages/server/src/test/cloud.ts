@@ -112,7 +112,7 @@ export class TestLayer {
       known.parts.push(each);
       this.#parts.set(key, known);
     }
-    const encoded = segments.map((segment) => encodeSegment(segment, deflate));
+    const encoded = segments.map((segment) => encodeSegment(segment));
     const { bytes, headBytes } = encodePack(root, encoded, hashOf);
     const { digest: blob, sizeBytes } = await this.#core.blobs.put(bytes);
     const data = { layer: this.layer, pack: this.#packs++, blob, sizeBytes, headBytes, points: kept, merged, min, max };
@@ -126,7 +126,7 @@ export class TestLayer {
     const places: { node: NodePoints["node"]; start: number; end: number; points: number; hash: string }[] = [];
     let at = 0;
     for (const { node, parts } of this.#parts.values()) {
-      const bytes = encodeSegment(join(parts), deflate);
+      const bytes = encodeSegment(join(parts));
       const points = parts.reduce((sum, { count }) => sum + count, 0);
       places.push({ node, start: at, end: at + bytes.length, points, hash: hashOf(bytes) });
       pieces.push(bytes);
@@ -165,6 +165,8 @@ export class Watcher {
   readonly client: RawClient;
   readonly pushed: Pushed[] = [];
   state: SpaceState = emptyState();
+  /** Blobs that events and snapshots have named so far. */
+  readonly named = new Set<string>();
   seq = 0;
   epoch = "";
   /** Grants what it took as it takes it. */
@@ -320,11 +322,17 @@ export class Watcher {
       this.seq = message.seq;
       this.epoch = message.epoch;
       this.#base = new Map(Object.values(structuredClone(message.state.layers)).map((each) => [each.layer, each]));
+      for (const { index, packs } of this.#base.values()) {
+        for (const blob of [index?.index ?? "", ...(index?.blobs ?? []), ...packs.map((pack) => pack.blob)]) {
+          this.named.add(blob.slice(0, 16));
+        }
+      }
     }
     if (message.type !== "events") return;
     for (const event of message.events) {
       if (event.type === "layer.compacted") this.#remember(event.data.layer);
       applyEvent(this.state, event);
+      if (event.type === "segments.added") this.named.add(event.data.blob.slice(0, 16));
       if (event.type === "layer.started") this.#remember(event.data.layer);
       this.seq = event.seq;
     }
