@@ -4,5 +4,4 @@ export { CSV_HEADER, csvRun } from "./csv.ts";
 export { LAS12_MAX_POINTS, type LasHeader, type LasShape, lasHeader, lasRun } from "./las-write.ts";
 export { type PlyPoints, type PlyShape, plyHeader, plyRun, readPly, writePly } from "./ply.ts";
 export type { PointRun } from "./point-run.ts";
-export { bounds, decodeSegment, encodeSegment, type SegmentPoints } from "./segment.ts";
 export type { SparseModel } from "./sparse-model.ts";

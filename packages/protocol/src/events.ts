@@ -140,16 +140,6 @@ export const EVENTS = {
   "image.judged": Verdict,
 
   "camera.posed": Type.Object({ generation: Type.Integer({ minimum: 1 }), ...PosedCamera.properties }),
-  "segment.added": Type.Object({
-    generation: Type.Integer({ minimum: 1 }),
-    /** 0, 1, 2, … within the generation. */
-    segment: Type.Integer({ minimum: 0 }),
-    points: Type.Integer({ minimum: 1 }),
-    blob: Digest,
-    sizeBytes: Type.Integer({ minimum: 1 }),
-    min: Vec3,
-    max: Vec3,
-  }),
   /** A layer is one octree of points: the model of a generation, or an imported cloud. */
   "layer.started": Type.Object({
     layer: LayerNumber,

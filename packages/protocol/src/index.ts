@@ -47,7 +47,6 @@ export {
   type OperationState,
   type PackState,
   type PublishedGeneration,
-  type SegmentState,
   type SpaceState,
   type SpaceSummary,
   shownGeneration,

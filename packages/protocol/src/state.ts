@@ -7,7 +7,6 @@ import type { Digest, Id, Seq, SpaceId, TimeNs } from "./ids.ts";
 
 export type ImageState = EventData<"image.added"> & { seq: Seq; addedNs: TimeNs; verdict?: Verdict };
 export type CameraState = EventData<"camera.posed">;
-export type SegmentState = EventData<"segment.added">;
 export type PackState = Omit<EventData<"segments.added">, "layer">;
 export type AnchorState = EventData<"anchor.placed"> & {
   /** The generation in which someone placed it; since then it was carried over. */
@@ -31,7 +30,6 @@ export type LayerState = Omit<EventData<"layer.started">, "transform"> & {
 export type GenerationState = {
   generation: number;
   cameras: Record<Id, CameraState>;
-  segments: SegmentState[];
   /** Numbers of the layers that hold its points. */
   layers: number[];
   /** Set once it is the one to show. */
@@ -148,7 +146,6 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
       state.generations[event.data.generation] = {
         generation: event.data.generation,
         cameras: {},
-        segments: [],
         layers: [],
       };
       return;
@@ -161,9 +158,6 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
       generation.cameras[event.data.image] = event.data;
       return;
     }
-    case "segment.added":
-      state.generations[event.data.generation]?.segments.push(event.data);
-      return;
     case "generation.published": {
       const generation = state.generations[event.data.generation];
       if (!generation) return;
