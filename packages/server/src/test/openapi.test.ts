@@ -100,6 +100,10 @@ test("HTTP-4 the document is whole, and answers fit the shapes that it gives", a
   const anchor = `/v1/spaces/place/anchors/${randomUUID()}`;
   await holds("PUT", `${space}/anchors/{anchor}`, anchor, 409, JSON.stringify({ point: [1, 2, 3] }));
   await holds("DELETE", `${space}/anchors/{anchor}`, anchor, 404);
+  await holds("GET", `${space}/tileset.json`, "/v1/spaces/place/tileset.json", 200);
+  const branch = `${space}/tiles/{layer}/{node}`;
+  await holds("GET", `${branch}/tileset.json`, "/v1/spaces/place/tiles/1/3_1_2_3/tileset.json", 404);
+  await holds("GET", `${branch}/{file}`, "/v1/spaces/place/tiles/1/3_1_2_3/0123456789abcdef.glb", 404);
   await holds("GET", `${space}/exports`, "/v1/spaces/place/exports", 200);
   await holds("POST", `${space}/exports`, "/v1/spaces/place/exports", 422, JSON.stringify({ format: "clay" }));
   await holds("POST", `${space}/exports`, "/v1/spaces/place/exports", 202, JSON.stringify({ format: "ply" }));
