@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { CairnError } from "@cairn/protocol";
 import fc from "fast-check";
 import { decodeLayerIndex, encodeLayerIndex } from "./layer-index.ts";
@@ -212,6 +214,78 @@ describe("index (docs/spec/cloud.md)", () => {
         );
       assert.deepEqual(facts(table), facts(whole));
     }
+  });
+
+  test("CLD-13 a table refuses what belongs to another layer's grid, and stays as it was", () => {
+    const { heads } = grow(2, 500);
+    const table = new LayerTable({ ...GRID, seed: "0_100_10_10" });
+    assert.throws(() => table.applyPack(heads[0]!), isInvalid);
+    assert.throws(() => table.applyIndex(indexOf(heads), 2), isInvalid);
+    assert.deepEqual([table.list.length, table.packs, table.points], [0, 0, 0]);
+  });
+
+  test("CLD-12 golden bytes", async () => {
+    const root = { e: 1, x: 2, y: 3, z: 4 };
+    const [near, far] = ["aa".repeat(32), "bb".repeat(32)];
+    const part = (blob: string, start: number, end: number, points: number, hash: string) => ({
+      ...{ blob, start, end, points, hash: hash.repeat(8) },
+    });
+    const nodes = [
+      { node: { e: -1, x: 10, y: 12, z: 16 }, parts: [part(near, 130, 230, 300, "11"), part(far, 24, 34, 5, "22")] },
+      { node: root, parts: [part(near, 30, 130, 1, "00")] },
+    ];
+    const columns = [
+      "02" + "01" + "00", // the tree: octant 1 of the root, octant 0 of that
+      "01" + "00" + "02", // parts of each
+      "00" + "00" + "02", // the first blob twice, then the next
+      "3c" + "00" + "30", // 30 bytes into the first, at once after that, 24 into the other
+      "64" + "64" + "0a", // bytes
+      "01" + "ac02" + "05", // points
+    ].join("");
+    const size = columns.length / 2;
+    const stored = (bytes: Uint8Array) => Uint8Array.of(1, bytes.length, 0, 255 - bytes.length, 255, ...bytes);
+    const expected = [
+      "434958310300000002000000",
+      `${size.toString(16)}000000`,
+      "01000000" + "02000000" + "03000000" + "04000000",
+      near + far,
+      "00".repeat(8) + "11".repeat(8) + "22".repeat(8),
+      `01${size.toString(16)}00${(255 - size).toString(16)}ff${columns}`,
+    ].join("");
+    const bytes = encodeLayerIndex({ root, nodes }, stored);
+    assert.equal(Buffer.from(bytes).toString("hex"), expected);
+    assert.deepEqual((await decodeLayerIndex(bytes)).nodes, nodes.toReversed());
+  });
+
+  test("CLD-11, CLD-12 the Python reader finds the same parts", (t) => {
+    const { blobs, packs, heads } = grow(5, 2000);
+    const index = indexOf(heads);
+    const inputs = [
+      blobs.get(packs[4]!.blob)!,
+      blobs.get(packs[3]!.blob)!.subarray(0, packs[3]!.headBytes),
+      encodeLayerIndex(index, deflate),
+    ];
+    const program = `
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import cairn_layer
+json.dump([cairn_layer.asdict(cairn_layer.read(bytes.fromhex(line.strip()))) for line in sys.stdin], sys.stdout)`;
+    const input = inputs.map((bytes) => Buffer.from(bytes).toString("hex")).join("\n");
+    const folder = fileURLToPath(new URL("../../../python/", import.meta.url));
+    const run = spawnSync("python3", ["-B", "-c", program, folder], { input, maxBuffer: 2 ** 28, encoding: "utf8" });
+    if (run.error && "code" in run.error && run.error.code === "ENOENT") return t.skip("SKIPPED: python3 not found");
+    assert.equal(run.status, 0, run.stderr);
+    const told = ({ e, x, y, z }: NodeId) => [e, x, y, z];
+    const ofPack = ({ root, parts }: PackHead) => ({
+      root: told(root),
+      parts: parts.map(({ node, part }) => ({ node: told(node), ...part, blob: null })),
+    });
+    const [first, second, third] = JSON.parse(run.stdout) as [unknown, unknown, { parts: { node: number[] }[] }];
+    assert.deepEqual([first, second], [ofPack(heads[4]!), ofPack(heads[3]!)]);
+    const expected = index.nodes.flatMap(({ node, parts }) => parts.map((part) => ({ node: told(node), ...part })));
+    const byNode = (parts: { node: number[] }[]) =>
+      parts.toSorted((a, b) => (`${a.node}` < `${b.node}` ? -1 : `${a.node}` > `${b.node}` ? 1 : 0));
+    assert.deepEqual(byNode(third.parts), byNode(expected));
   });
 
   test("CLD-13 an index that is cut off, altered or lies is request.invalid, and never more memory than its bytes", async () => {

@@ -2,7 +2,7 @@
  * What is known of a layer: its nodes and where their bytes are. Built from the layer's index (compacted nodes) and the
  * heads of the packs that came after it. Server and viewer hold the same table, so both can say what comes first.
  */
-import type { Digest, Vec3 } from "@cairn/protocol";
+import { CairnError, type Digest, type Vec3 } from "@cairn/protocol";
 import {
   contains,
   cornerOf,
@@ -81,19 +81,26 @@ export class LayerTable {
     return this.#root;
   }
 
-  /** Into an empty table. @param packs how many packs are in the index */
+  /** Into an empty table. @param packs how many packs are in the index @throws {CairnError} `request.invalid` */
   applyIndex(index: LayerIndex, packs: number): void {
+    this.#expectRoot(index.root);
     for (const { node, parts } of index.nodes) for (const part of parts) this.#add(node, part, -1);
     this.#root = this.#ensure(index.root);
     this.packs = packs;
   }
 
-  /** Packs come in order. Returns the nodes that gained a part. */
+  /** Packs come in order. Returns the nodes that gained a part. @throws {CairnError} `request.invalid` */
   applyPack(head: PackHead): TableNode[] {
+    this.#expectRoot(head.root);
     const pack = this.packs++;
     const touched = head.parts.map(({ node, part }) => this.#add(node, part, pack));
     this.#root = this.#ensure(head.root);
     return touched;
+  }
+
+  /** Of another layer, or altered. */
+  #expectRoot(root: NodeId): void {
+    if (!contains(root, this.#seed)) throw new CairnError("request.invalid", { field: "root", root: nodeKey(root) });
   }
 
   #add(id: NodeId, part: Part, pack: number): TableNode {
