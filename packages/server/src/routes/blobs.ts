@@ -1,5 +1,6 @@
+import type { BlobStore } from "@cairn/core";
 import { recognise } from "@cairn/images";
-import { CairnError } from "@cairn/protocol";
+import { CairnError, type Digest } from "@cairn/protocol";
 import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
@@ -11,9 +12,13 @@ const BlobParams = Type.Object({ digest: Type.String() });
 
 /** Up to this size a blob is read whole and held against its digest before a byte of it goes out. */
 const VERIFIED_BYTES = 16 * 2 ** 20;
+/** So long what was verified is read in ranges without reading the whole again. */
+const VERIFIED_MS = 600_000;
+const VERIFIED_BLOBS = 4096;
 
 /** Bytes by their digest: they never change, so a cache may keep them for ever. */
 export function blobRoutes(app: FastifyInstance, { core, access }: Pick<ServerContext, "core" | "access">): void {
+  const verified = new VerifiedBlobs(core.blobs);
   app.get<{ Params: Static<typeof BlobParams> }>(
     "/v1/blobs/:digest",
     {
@@ -47,11 +52,44 @@ export function blobRoutes(app: FastifyInstance, { core, access }: Pick<ServerCo
       const { start, end } = range ?? { start: 0, end: stored.sizeBytes };
       if (range) reply.code(206).header("content-range", `bytes ${start}-${end - 1}/${stored.sizeBytes}`);
       if (stored.sizeBytes <= VERIFIED_BYTES) {
-        const bytes = await core.blobs.get(digest);
-        return reply.type(recognise(bytes) ?? "application/octet-stream").send(bytes.subarray(start, end));
+        const { mediaType, bytes } = await (range ? verified.range(digest, start, end) : verified.whole(digest));
+        return reply.type(mediaType).send(bytes);
       }
       reply.type("application/octet-stream").header("content-length", end - start);
       return reply.send(await core.blobs.stream(digest, { start, end }));
     },
   );
+}
+
+/** Many ask for many ranges of one pack: it is held against its digest once in a while, not for each. */
+class VerifiedBlobs {
+  readonly #blobs: BlobStore;
+  readonly #known = new Map<Digest, { mediaType: string; untilMs: number }>();
+
+  constructor(blobs: BlobStore) {
+    this.#blobs = blobs;
+  }
+
+  /** @throws {CairnError} `blob.missing`, `blob.corrupt` */
+  async whole(digest: Digest): Promise<{ mediaType: string; bytes: Uint8Array }> {
+    this.#known.delete(digest);
+    const bytes = await this.#blobs.get(digest);
+    const mediaType = recognise(bytes) ?? "application/octet-stream";
+    this.#known.set(digest, { mediaType, untilMs: performance.now() + VERIFIED_MS });
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= VERIFIED_BLOBS) break;
+      this.#known.delete(oldest);
+    }
+    return { mediaType, bytes };
+  }
+
+  /** @throws {CairnError} `blob.missing`, `blob.corrupt` */
+  async range(digest: Digest, start: number, end: number): Promise<{ mediaType: string; bytes: Uint8Array }> {
+    const known = this.#known.get(digest);
+    if (known && performance.now() < known.untilMs) {
+      return { mediaType: known.mediaType, bytes: await this.#blobs.range(digest, start, end) };
+    }
+    const { mediaType, bytes } = await this.whole(digest);
+    return { mediaType, bytes: bytes.subarray(start, end) };
+  }
 }

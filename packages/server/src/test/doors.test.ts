@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createConnection } from "node:net";
+import { join } from "node:path";
 import { test } from "node:test";
 import { applyEvent, CairnError, type CairnEvent, canonicalState, emptyState, type SpaceState } from "@cairn/protocol";
+import { WebSocket } from "ws";
 import { startServer } from "../compose.ts";
 import { errorAnswer } from "../http/errors.ts";
 import { jsonDepth } from "../http/json-body.ts";
@@ -167,6 +169,51 @@ test("HTTP-21 blobs: type by content, ETag, one range, nothing that runs", async
   const small = await server.send("GET", `/v1/spaces/place/images/${image}/thumbnail?side=100`);
   assert.deepEqual([small.status, small.headers.get("content-type")], [200, "image/jpeg"]);
   assert.doesNotMatch(Buffer.from(await small.arrayBuffer()).toString("latin1"), /script/);
+});
+
+test("BLOB-8 ranges of a blob are whole, and a damaged one is refused with the reason", async (t) => {
+  const server = await testServer(t);
+  const photo = png(200);
+  const { blob } = await receiptOf(await server.upload(photo));
+  const ranged = async (start: number, end: number) => {
+    const response = await server.send("GET", `/v1/blobs/${blob}`, null, { range: `bytes=${start}-${end - 1}` });
+    assert.equal(response.headers.get("content-type"), "image/png");
+    return Buffer.from(await response.arrayBuffer());
+  };
+  for (const [start, end] of [
+    [0, 1],
+    [5, 60],
+    [0, photo.length],
+    [photo.length - 1, photo.length],
+  ] as const)
+    assert.deepEqual(await ranged(start, end), Buffer.from(photo.subarray(start, end)));
+  const { blob: other } = await receiptOf(await server.upload(png(201)));
+  const file = join(server.dataDir, "blobs", other.slice(0, 2), other.slice(2));
+  await writeFile(file, (await readFile(file)).fill(1, 40));
+  const asked = await server.send("GET", `/v1/blobs/${other}`, null, { range: "bytes=0-9" });
+  assert.equal((await errorOf(asked)).code, "blob.corrupt");
+});
+
+test("BLOB-9 with a token set no blob goes out without it, over any door", async (t) => {
+  const server = await testServer(t, { token: "s3cret" });
+  const { blob } = await receiptOf(await server.upload(png(3)));
+  const path = `/v1/blobs/${blob}`;
+  for (const headers of [
+    {},
+    { range: "bytes=0-3" },
+    { "if-none-match": `"${blob}"` },
+    { authorization: "Bearer no" },
+  ]) {
+    const response = await fetch(server.url + path, { headers: headers as Record<string, string> });
+    assert.deepEqual([response.status, response.headers.get("etag")], [401, null]);
+  }
+  assert.equal((await fetch(server.url + path, { method: "HEAD" })).status, 401);
+  const whole = await server.send("GET", path);
+  assert.equal(whole.status, 200);
+  assert.match(whole.headers.get("cache-control") ?? "", /^private/);
+  const socket = new WebSocket(`${server.url.replace("http", "ws")}/v1/spaces/place/live`);
+  const closed = await new Promise<number>((resolve) => socket.on("close", resolve));
+  assert.equal(closed, 4001);
 });
 
 test("GEN-34 GEN-36 HTTP-23 with a token, all but the page and health need it", async (t) => {
