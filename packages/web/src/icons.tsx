@@ -7,6 +7,7 @@ const PATHS = {
   close: "M6 6l12 12M18 6 6 18",
   download: "M12 4v11m-4-4 4 4 4-4M4 19h16",
   frame: "M4 9V5a1 1 0 0 1 1-1h4m6 0h4a1 1 0 0 1 1 1v4m0 6v4a1 1 0 0 1-1 1h-4m-6 0H5a1 1 0 0 1-1-1v-4",
+  history: "M4 5v5h5M4.600 10A8 8 0 1 1 4 13.500M12 8v4.500l3 2",
   images:
     "M7 4h13a1 1 0 0 1 1 1v11M4 8h12a1 1 0 0 1 1 1v10a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V9a1 1 0 0 1 1-1Zm-1 10 4-4 3 3 2-2 5 5",
   people:

@@ -46,9 +46,9 @@ export function announce(connection: SpaceConnection, show: (toast: Omit<Toast, 
         points += event.data.points;
         break;
       case "generation.published":
-        if (event.data.refined === 0) return;
+        if (event.data.refined === 0 && event.data.restores === undefined) return;
         show({
-          title: "Model refined",
+          title: event.data.restores === undefined ? "Model refined" : `Back to model ${event.data.restores}`,
           text: `${count(event.data.cameras, "photo")} · ${count(event.data.points, "point")}`,
         });
         return;

@@ -3,6 +3,7 @@ import type { CairnApi, Status } from "@cairn/client";
 import type { Presence, SpaceState } from "@cairn/protocol";
 import type { ColorMode, Viewer } from "@cairn/viewer";
 import { type JSX, useRef, useState } from "react";
+import { HistoryMenu } from "./history-menu.tsx";
 import { Icon, Mark } from "./icons.tsx";
 import { COLOR_MODES } from "./legend.tsx";
 import { Menu } from "./menu.tsx";
@@ -134,6 +135,7 @@ export function TopBar(props: TopBarProps): JSX.Element {
           <Icon name="trash" /> Delete this space…
         </button>
       </Menu>
+      <HistoryMenu {...{ space, api, state, say }} />
       <Menu label="Export" icon="download" disabled={model.points === 0}>
         <a className="menu-item" href={exportUrl("ply")} download>
           <strong>Point cloud</strong> <span>PLY</span>

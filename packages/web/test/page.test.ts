@@ -247,6 +247,29 @@ test("the mouse turns and zooms, F frames again, a camera shows its photo, a los
   );
 });
 
+test("GENR-2 the history has every model, and going back to one is seen in every window", async () => {
+  const { page, complaints } = await visit(server.url);
+  await page.getByRole("link", { name: /Stones/ }).click();
+  await drawn(page);
+  const other = await visit(page.url());
+  await drawn(other.page);
+  await page.getByRole("button", { name: "History" }).click();
+  const first = page.locator(".history li").filter({ hasText: /^Model 1,/ });
+  const points = (await first.locator("span").innerText()).split(" · ")[1];
+  assert.notEqual(await text(page, "points"), points, "a rebuild has changed them");
+  await first.getByRole("button", { name: /^Go back to Model 1,/ }).click();
+  await page.locator(".history li[aria-current=true]", { hasText: "Model 1 again" }).waitFor();
+  for (const each of [page, other.page]) {
+    await each.waitForFunction((n) => document.querySelector("[data-count=points]")?.textContent === n, points);
+    await drawn(each);
+    await each.locator(".toast", { hasText: "Back to model 1" }).first().waitFor();
+  }
+  await page.setViewportSize({ width: 360, height: 640 });
+  const widest = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(widest <= 360, `${widest} pixels`);
+  for (const { complaints: said } of [{ complaints }, other]) assert.deepEqual(said, []);
+});
+
 test("a file that is no photo is refused in words, and the next one is taken", async () => {
   const { page, complaints } = await visit(server.url);
   await page.getByLabel("Choose photos").setInputFiles([

@@ -1,0 +1,62 @@
+/** The generations of the model, newest first, and the way back to each. */
+import type { CairnApi } from "@cairn/client";
+import { nsToMs, type PublishedGeneration, type SpaceState } from "@cairn/protocol";
+import { type JSX, useState } from "react";
+import { Menu } from "./menu.tsx";
+import { count, inWords } from "./words.ts";
+
+type HistoryMenuProps = {
+  space: string;
+  api: CairnApi;
+  state: SpaceState;
+  say(title: string, text?: string, tone?: "good" | "bad"): void;
+};
+
+export function HistoryMenu({ space, api, state, say }: HistoryMenuProps): JSX.Element | undefined {
+  const [going, setGoing] = useState<number>();
+  if (state.history.length < 2) return undefined;
+  const goBack = async (generation: number) => {
+    setGoing(generation);
+    await api
+      .restoreGeneration(space, generation)
+      .catch((error: unknown) => say("Not gone back", inWords(error), "bad"));
+    setGoing(undefined);
+  };
+  return (
+    <Menu label="History" icon="history" stays>
+      <ol className="history">
+        {state.history.toReversed().map((each) => (
+          <li key={each.generation} aria-current={each.generation === state.generation}>
+            <div>
+              <strong>{title(each)}</strong>
+              <span>{facts(each)}</span>
+            </div>
+            {each.generation === state.generation ? (
+              <em>Shown</em>
+            ) : (
+              <button
+                type="button"
+                className="button small"
+                aria-label={`Go back to ${title(each)}`}
+                disabled={going !== undefined}
+                onClick={() => void goBack(each.generation)}
+              >
+                {going === each.generation ? "Going back…" : "Go back"}
+              </button>
+            )}
+          </li>
+        ))}
+      </ol>
+    </Menu>
+  );
+}
+
+function title({ generation, timeNs, restores }: PublishedGeneration): string {
+  const time = new Date(nsToMs(timeNs)).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  return restores === undefined ? `Model ${generation}, ${time}` : `Model ${restores} again, ${time}`;
+}
+
+function facts({ cameras, points, residual }: PublishedGeneration): string {
+  const moved = residual === undefined ? [] : [`moved ${(100 * residual).toFixed(2)} %`];
+  return [count(cameras, "photo"), count(points, "point"), ...moved].join(" · ");
+}
