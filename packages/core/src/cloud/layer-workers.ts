@@ -11,9 +11,15 @@ const FILE = new URL("./layer.worker.js", import.meta.url);
 type Options = { signal?: AbortSignal };
 
 export class LayerWorkers {
-  readonly #growing: Pool<LayerJobs> = workers<LayerJobs>(FILE, 1);
-  readonly #merging: Pool<LayerJobs> = workers<LayerJobs>(FILE, 1);
+  readonly #growing: Pool<LayerJobs>;
+  readonly #merging: Pool<LayerJobs>;
   #trees = 0;
+
+  /** @param file the worker as it is built */
+  constructor(file: URL = FILE) {
+    this.#growing = workers<LayerJobs>(file, 1);
+    this.#merging = workers<LayerJobs>(file, 1);
+  }
 
   /** A tree of its own; it is gone when its worker crashes: every later call then fails. */
   async plant(grid: LayerGrid, options: Options = {}): Promise<Tree> {

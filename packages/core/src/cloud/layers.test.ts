@@ -17,6 +17,8 @@ import { rejects } from "../test/log.contract.ts";
 import { sheet } from "../test/sheet.ts";
 import { importPoints } from "./import-points.ts";
 import { readPart } from "./layer-tables.ts";
+import { LayerWorkers } from "./layer-workers.ts";
+import { LayerWriter } from "./layer-writer.ts";
 
 type Place = { core: Core; space: Space; dataDir: string; errors: unknown[] };
 
@@ -153,6 +155,23 @@ describe("layers of a space (docs/spec/cloud.md)", () => {
     const other = await place(t);
     await grow(other, undefined, sheet(10_000, 1));
     assert.deepEqual(drafts, await other.core.layers.writer(other.space, 1).insert([sheet(10_000, 2)]));
+  });
+
+  test("CLD-43 a worker that dies costs the insertion it was at, in any layer; the trees grow again", async (t) => {
+    const at = await place(t);
+    const { tables, parts } = at.core.layers;
+    const workers = new LayerWorkers(new URL("../test/mortal-layer.worker.js", import.meta.url));
+    afterwards(t, () => workers.close());
+    const house = { blobs: at.core.blobs, tables, parts, workers };
+    const [a, b] = [1, 2].map((layer) => new LayerWriter(at.space, house, { layer, kind: "import", name: "sheet" }));
+    for (const writer of [a!, b!]) await at.space.log.append(await writer.insert([sheet(10_000, 1)]));
+    await rejects(a!.insert([sheet(5000, 2), sheet(5000, 666)]), "engine.failed");
+    await rejects(b!.insert([sheet(10_000, 2)]), "engine.failed"); // its tree went with the same worker
+    const [again, other] = [await a!.insert([sheet(10_000, 2)]), await b!.insert([sheet(10_000, 2)])];
+    const alike = await place(t);
+    await grow(alike, undefined, sheet(10_000, 1));
+    assert.deepEqual(again, await alike.core.layers.writer(alike.space, 1).insert([sheet(10_000, 2)]));
+    assert.deepEqual({ ...other![0]!.data, layer: 1 }, again![0]!.data);
   });
 
   test("CLD-44 compaction keeps every point in its node, one part a node; who follows live ends at the same", async (t) => {
@@ -324,7 +343,8 @@ describe("layers of a space (docs/spec/cloud.md)", () => {
         const { list } = await at.core.layers.tables.open(at.space, layer);
         for (const { parts } of list) for (const part of parts) await at.core.layers.tables.read(at.space, layer, part);
       };
-      await rejects(read(), damage === "delete" ? "blob.missing" : "blob.corrupt");
+      if (damage === "delete") at.core.layers.lost(blob);
+      else await rejects(read(), "blob.corrupt");
       await read().catch(() => undefined);
       await until(at.space, (_, event) => event?.type === "layer.damaged" && event.data.remade);
       const said = (await ofType(at.space, "layer.damaged")).map(({ data }) => data);

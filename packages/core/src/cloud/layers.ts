@@ -2,14 +2,14 @@
  * The layers of all spaces: who writes one, what is known of one, which number the next one has, and what is done with
  * them while nobody asks. Rules: docs/spec/cloud.md.
  */
-import { CairnError, type LayerState } from "@cairn/protocol";
+import { CairnError, type Digest, type LayerState } from "@cairn/protocol";
 import type { BlobStore } from "../blob/blob-store.ts";
 import type { Space } from "../space/spaces.ts";
 import { LayerKeeper } from "./layer-keeper.ts";
 import { LayerTables } from "./layer-tables.ts";
 import { LayerWorkers } from "./layer-workers.ts";
 import { type LayerStart, LayerWriter, type WriterHouse } from "./layer-writer.ts";
-import { PartReader } from "./part-reader.ts";
+import { names, PartReader } from "./part-reader.ts";
 
 /** Trees in memory; the one not used for longest is let go for another, and the log brings it back. */
 const MAX_TREES = 32;
@@ -20,6 +20,7 @@ export class Layers {
   readonly parts: PartReader;
   readonly #house: WriterHouse;
   readonly #keeper: LayerKeeper;
+  readonly #spaces = new Set<Space>();
   /** Highest number given out, which the log may not hold yet. */
   readonly #numbers = new WeakMap<Space, number>();
   readonly #writers = new WeakMap<Space, Map<number, LayerWriter>>();
@@ -78,7 +79,18 @@ export class Layers {
 
   /** Looks after the layers of a space from now on. */
   attach(space: Space): void {
+    this.#spaces.add(space);
+    space.signal.addEventListener("abort", () => this.#spaces.delete(space), { once: true });
     this.#keeper.attach(space);
+  }
+
+  /** Somebody asked for a blob that is missing or wrong: the layers that need it are damaged. */
+  lost(blob: Digest): void {
+    for (const space of this.#spaces) {
+      for (const layer of Object.values(space.log.snapshot().state.layers)) {
+        if (names(layer, blob)) this.#keeper.damaged({ space, layer: layer.layer, blob });
+      }
+    }
   }
 
   /** Called when a layer of the model cannot be made again from its blobs: its photos can. */

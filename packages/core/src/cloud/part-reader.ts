@@ -44,7 +44,8 @@ export class PartReader {
   }
 }
 
-function names(layer: LayerState | undefined, blob: Digest): boolean {
+/** Whether it takes the blob to read the layer. */
+export function names(layer: LayerState | undefined, blob: Digest): boolean {
   if (!layer) return false;
   const { index, packs } = layer;
   return index?.index === blob || (index?.blobs.includes(blob) ?? false) || packs.some((pack) => pack.blob === blob);
