@@ -364,6 +364,10 @@ describe("reading GLB points", () => {
     "a stride below its item": ({ bufferViews }) => {
       bufferViews[0]!.byteStride = 4;
     },
+    "an offset between elements": ({ accessors, bufferViews }) => {
+      accessors[0]!.byteOffset = 2;
+      bufferViews[0]!.byteLength = 14;
+    },
     "an accessor that is not there": ({ meshes }) => {
       meshes[0]!.primitives[0]!.attributes = { POSITION: 7 };
     },

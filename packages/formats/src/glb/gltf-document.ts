@@ -155,6 +155,7 @@ class GltfDocument {
     const stride = view.stride ?? sizeBytes;
     if (count < 1 || count > MAX_POINTS || stride < sizeBytes)
       throw invalid(`${name} has a count or stride that cannot be`);
+    if (offset % component.bytes !== 0 || stride % component.bytes !== 0) throw invalid(`${name} is not aligned`);
     if (offset + (count - 1) * stride + sizeBytes > view.sizeBytes) throw invalid(`${name} reaches beyond its buffer`);
     const normalized = accessor.normalized === true;
     return { view, offset, stride, count, component: component.name, normalized, width };

@@ -30,20 +30,24 @@ export function mortonOrder(coords: Uint16Array, count: number, bits: number): U
     counts[1][(key >>> 10) & 1023]!++;
     counts[2][(key >>> 20) & 1023]!++;
   }
-  let from = Uint32Array.from({ length: count }, (_, i) => i);
-  let to = new Uint32Array(count);
-  for (let turn = 0; turn < 3; turn++) {
-    const places = counts[turn]!;
+  for (const places of counts) {
     for (let digit = 0, place = 0; digit < 1024; digit++) {
       const members = places[digit]!;
       places[digit] = place;
       place += members;
     }
-    for (let i = 0; i < count; i++) {
-      const index = from[i]!;
-      to[places[(keys[index]! >>> (10 * turn)) & 1023]!++] = index;
-    }
-    [from, to] = [to, from];
   }
-  return from;
+  const [low, middle, high] = counts;
+  const first = new Uint32Array(count);
+  for (let i = 0; i < count; i++) first[low[keys[i]! & 1023]!++] = i;
+  const second = new Uint32Array(count);
+  for (let i = 0; i < count; i++) {
+    const index = first[i]!;
+    second[middle[(keys[index]! >>> 10) & 1023]!++] = index;
+  }
+  for (let i = 0; i < count; i++) {
+    const index = second[i]!;
+    first[high[(keys[index]! >>> 20) & 1023]!++] = index;
+  }
+  return first;
 }

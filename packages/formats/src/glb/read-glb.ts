@@ -4,7 +4,14 @@
  */
 import { MeshoptDecoder } from "meshoptimizer/decoder";
 import { CHUNK_HEAD_BYTES, HEADER_BYTES, readBinaryHead, readGlbHeader } from "./container.ts";
-import { type Accessor, type BufferView, invalid, type PointPrimitive, pointPrimitives } from "./gltf-document.ts";
+import {
+  type Accessor,
+  type BufferView,
+  type ComponentName,
+  invalid,
+  type PointPrimitive,
+  pointPrimitives,
+} from "./gltf-document.ts";
 import { srgbOf } from "./linear-color.ts";
 
 export type GlbSource = {
@@ -89,9 +96,15 @@ async function readPoints(
     positions[at + 1] = -(m[2]! * x + m[6]! * y + m[10]! * z + m[14]!);
     positions[at + 2] = m[1]! * x + m[5]! * y + m[9]! * z + m[13]!;
   }
+  const colors = new Uint8Array(count * 3);
   const linear = new Float64Array(count * 3).fill(1);
   if (color) await views.each(color, from, to, linear);
-  const colors = Uint8Array.from(linear, (value, at) => srgbOf(value * baseColor[at % 3]!));
+  const [red, green, blue] = baseColor;
+  for (let at = 0; at < colors.length; at += 3) {
+    colors[at] = srgbOf(linear[at]! * red);
+    colors[at + 1] = srgbOf(linear[at + 1]! * green);
+    colors[at + 2] = srgbOf(linear[at + 2]! * blue);
+  }
   if (!normal) return { positions, colors };
 
   const directions = new Float64Array(count * 3);
@@ -169,28 +182,40 @@ class DecodedViews {
 
 const DIVISOR = { i8: 127, u8: 255, i16: 32767, u16: 65535, f32: 1 } as const;
 
+/** Strides and offsets are whole elements; `gltf-document.ts` has seen to it. */
 function readComponents(
   bytes: Uint8Array,
   { component, normalized, stride }: Accessor,
   count: number,
   out: Float64Array,
 ): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const elements = elementsOf(bytes, component);
+  const step = stride / elements.BYTES_PER_ELEMENT;
+  for (let i = 0, at = 0, to = 0; i < count; i++, at += step, to += 3) {
+    out[to] = elements[at]!;
+    out[to + 1] = elements[at + 1]!;
+    out[to + 2] = elements[at + 2]!;
+  }
+  if (!normalized) return;
+  const divisor = DIVISOR[component];
+  // Both −128 and −127 mean −1.
+  for (let i = 0; i < out.length; i++) out[i] = Math.max(-1, out[i]! / divisor);
+}
+
+function elementsOf(bytes: Uint8Array, component: ComponentName) {
   const size = component === "f32" ? 4 : component === "i16" || component === "u16" ? 2 : 1;
-  const read = {
-    i8: (at: number) => view.getInt8(at),
-    u8: (at: number) => view.getUint8(at),
-    i16: (at: number) => view.getInt16(at, true),
-    u16: (at: number) => view.getUint16(at, true),
-    f32: (at: number) => view.getFloat32(at, true),
-  }[component];
-  const divisor = normalized ? DIVISOR[component] : 1;
-  for (let i = 0; i < count; i++) {
-    for (let axis = 0; axis < 3; axis++) {
-      // Both −128 and −127 mean −1.
-      out[3 * i + axis] = normalized
-        ? Math.max(-1, read(i * stride + axis * size) / divisor)
-        : read(i * stride + axis * size);
-    }
+  const { buffer, byteOffset, length } = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  const count = Math.floor(length / size);
+  switch (component) {
+    case "i8":
+      return new Int8Array(buffer, byteOffset, count);
+    case "u8":
+      return new Uint8Array(buffer, byteOffset, count);
+    case "i16":
+      return new Int16Array(buffer, byteOffset, count);
+    case "u16":
+      return new Uint16Array(buffer, byteOffset, count);
+    case "f32":
+      return new Float32Array(buffer, byteOffset, count);
   }
 }
