@@ -10,7 +10,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { pointsWithout } from "@cairn/cloud";
+import { NearPoints } from "@cairn/cloud";
 import {
   alignPoints,
   calibrationFromParams,
@@ -199,7 +199,7 @@ for (let round = 0; round < 3; round++) {
   );
   const lost = [0.0001, 0.0003, 0.001].map(
     (part) =>
-      `${part * 100} %: ${percent(pointsWithout(oldPoints, points.positions, part * unit).length / (oldPoints.length / 3))}`,
+      `${part * 100} %: ${percent(new NearPoints(points.positions, part * unit).lacks(oldPoints).length / (oldPoints.length / 3))}`,
   );
   console.log(`worst camera ${percent(worst(moved))}; ${points.positions.length / 3} points, ${lost.join(", ")}`);
 }

@@ -1,7 +1,7 @@
 export { concatPoints } from "./concat.ts";
 export { decodeLayerIndex, encodeLayerIndex } from "./layer-index.ts";
 export { layerView } from "./layer-view.ts";
-export { pointsWithout } from "./near.ts";
+export { NearPoints } from "./near.ts";
 export {
   bitsOf,
   childOf,

@@ -5,7 +5,8 @@
  * What counts as the same is the layer's own grain, a cell of its finest level: points nearer to each other than that
  * merge anyway. A camera must end within it too, also what it looks at across the scene.
  */
-import { modelFromLayer, movePoints, pointsWithout, positionsOf, spacingOf } from "@cairn/cloud";
+import { setImmediate } from "node:timers/promises";
+import { modelFromLayer, movePoints, NearPoints, positionsOf, spacingOf } from "@cairn/cloud";
 import { decodeSegmentSync } from "@cairn/cloud/node";
 import { type LayerState, type Similarity, shownGeneration, shownLayers } from "@cairn/protocol";
 import { composeMotions, motionAsOne, type Points, type Rebuild } from "@cairn/reconstruct";
@@ -21,7 +22,9 @@ const MOST_LAYERS = 4;
 /** A move of less than this part of a grain is none. */
 const STILL = 100;
 /** Larger models are not read back to be compared. */
-const MOST_POINTS = 5_000_000;
+const MOST_POINTS = 2_000_000;
+/** Points looked up in one turn: 10 to 20 ms. */
+const TURN_POINTS = 20_000;
 
 export type KeptLayers = {
   /** With the transform that brings each into the new generation; left out where it stays as it is. */
@@ -67,8 +70,9 @@ export async function keepLayers(
   const old = joined(clouds);
   const distance = grain * motion.scale;
   const { positions, colors, source, confidences } = rebuild.points;
-  if (pointsWithout(old, positions, distance).length > (MOST_LOST * old.length) / 3) return undefined;
-  const missing = pointsWithout(positions, old, distance);
+  const lost = await lacking(positions, old, distance);
+  if (lost.length > (MOST_LOST * old.length) / 3) return undefined;
+  const missing = Uint32Array.from(await lacking(old, positions, distance));
   if (missing.length > MOST_FRESH * wanted) return undefined;
   const stays = layers.every((layer) => largestMove(motion, layer) < distance / STILL);
   return {
@@ -84,6 +88,17 @@ export async function keepLayers(
       ...(confidences && { confidences: picked(confidences, missing, 1) }),
     },
   };
+}
+
+/** Indices of the points that the cloud lacks, looked for in turns that leave the event loop to others. */
+async function lacking(cloud: ArrayLike<number>, points: ArrayLike<number>, distance: number): Promise<number[]> {
+  const near = new NearPoints(cloud, distance);
+  const found: number[] = [];
+  for (let from = 0; from < points.length / 3; from += TURN_POINTS) {
+    found.push(...near.lacks(points, from, Math.min(points.length / 3, from + TURN_POINTS)));
+    await setImmediate();
+  }
+  return found;
 }
 
 /** How far a corner of the layer's box moves, at most: new units. */

@@ -5,9 +5,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { CairnApi } from "@cairn/client";
+import { CairnApi, type SpaceConnection } from "@cairn/client";
+import { connect } from "@cairn/client/node";
 import { openCore } from "@cairn/core";
-import { CairnError, type EventDraft } from "@cairn/protocol";
+import { applyEvent, CairnError, canonicalState, type EventDraft, shownLayers } from "@cairn/protocol";
 import { testServer } from "./test-server.ts";
 
 const image = randomUUID();
@@ -114,4 +115,40 @@ test("GENR-10 GENR-12 an anchor is placed, listed, carried back and removed thro
     assert.equal(status, 422, body);
   }
   assert.deepEqual(await api.anchors("place"), []);
+});
+
+test("GENR-2 LIVE-13 who watched, who slept through two generations and who comes later have the same state", async (t) => {
+  const { api, server } = await serverWithModel(t);
+  const join = () => {
+    const connection = connect({ url: server.url, space: "place" });
+    t.after(() => connection.close());
+    return connection;
+  };
+  const arrived = async (connection: SpaceConnection) => {
+    const { seq, state } = await api.snapshot("place");
+    await connection.waitFor(() => connection.seq >= seq);
+    return [canonicalState(connection.state), canonicalState(state)];
+  };
+  const [watching, sleeping] = [join(), join()];
+  for (const each of [watching, sleeping]) await arrived(each);
+  sleeping.close();
+  const [anchor, asleepAt] = [randomUUID(), sleeping.seq];
+  await api.placeAnchor("place", anchor, { point: [2, 0, 5] });
+  await api.restoreGeneration("place", 2);
+  await api.restoreGeneration("place", 1);
+  const late = join();
+  // What a sleeper misses is folded into what it had; no part of a layer that it holds is named anew.
+  const { events } = await api.events("place", asleepAt);
+  const slept = structuredClone(sleeping.state);
+  for (const event of events) applyEvent(slept, event);
+  const [watched, now] = await arrived(watching);
+  assert.equal(watched, now);
+  assert.equal(canonicalState(slept), now);
+  assert.equal((await arrived(late))[0], now);
+  const types = new Set(events.map(({ type }) => type));
+  assert.deepEqual([...types].sort(), ["anchor.placed", "camera.posed", "generation.published", "generation.started"]);
+  assert.deepEqual(
+    shownLayers(slept).map(({ layer }) => layer),
+    [1],
+  );
 });
