@@ -26,7 +26,7 @@ const FIXED_LENGTHS = Uint8Array.from({ length: 288 }, (_, i) => (i < 144 ? 8 : 
 const FIXED_CODES = new Uint16Array(288);
 codesOf(FIXED_LENGTHS, 288, FIXED_CODES);
 
-/** What a block needs to be written; `bits` in all. */
+/** What a block needs to be written; `bits` in all, −1 before that is known. */
 type Block = {
   from: number;
   to: number;
@@ -54,38 +54,41 @@ const tokenCodes = new Uint16Array(19);
 /** Bits on their way out; `held` holds fewer than 16 between writes. */
 const out = { bytes: new Uint8Array(4096), at: 0, held: 0, heldBits: 0 };
 
+/** Planes of fewer bytes join the next block: a table of codes of their own would be larger than they are. */
+const TINY = 32;
+/** Planes of more bytes than this have a block each: a table of codes is small beside what it saves. */
+const LARGE = 1024;
+const blocks = [newBlock(), newBlock(), newBlock()] as const;
+
 /** @param ends where each plane ends, ascending; empty ones are allowed */
 export function deflatePlanes(bytes: Uint8Array, ends: readonly number[]): Uint8Array {
   out.at = out.held = out.heldBits = 0;
-  let [current, next, both] = [newBlock(), newBlock(), newBlock()];
-  measure(current, bytes, 0, ends[0] ?? 0);
+  let [current, next, both]: readonly Block[] = blocks;
+  count(current!, bytes, 0, ends[0] ?? 0);
   for (let i = 1; i < ends.length; i++) {
     const end = ends[i]!;
-    if (end === current.to) continue;
-    if (current.from === current.to) {
-      measure(current, bytes, current.from, end);
-      continue;
-    }
-    measure(next, bytes, current.to, end);
-    merge(both, current, next);
-    if (both.bits <= current.bits + next.bits) {
+    if (end === current!.to) continue;
+    count(next!, bytes, current!.to, end);
+    if (joined(both!, current!, next!)) {
       [current, both] = [both, current];
     } else {
-      writeBlock(current, bytes, false);
+      writeBlock(current!, bytes, false);
       [current, next] = [next, current];
     }
   }
-  writeBlock(current, bytes, true);
+  writeBlock(current!, bytes, true);
   if (out.heldBits > 0) out.bytes[out.at++] = out.held;
   if (out.heldBits > 8) out.bytes[out.at++] = out.held >>> 8;
   return out.bytes.slice(0, out.at);
 }
 
-function measure(block: Block, bytes: Uint8Array, from: number, to: number): void {
+/** Counts what a plane has of each symbol. */
+function count(block: Block, bytes: Uint8Array, from: number, to: number): void {
   const { counts } = block;
   counts.fill(0);
   block.from = from;
   block.to = to;
+  block.bits = -1;
   let same = 0;
   let before = -1;
   for (let i = from; i < to; i++) {
@@ -106,18 +109,28 @@ function measure(block: Block, bytes: Uint8Array, from: number, to: number): voi
     });
   }
   counts[END] = 1;
-  plan(block);
 }
 
-function merge(into: Block, a: Block, b: Block): void {
+/** Whether the planes `a` and `b`, neighbours, are better one block; then it is in `into`. */
+function joined(into: Block, a: Block, b: Block): boolean {
+  // A repeat would reach over the seam; planes that repeat are few symbols, apart is as good.
+  if (a.repeats || b.repeats) return a.from === a.to && joinedAnyway(into, a, b, b.repeats);
+  const smaller = Math.min(a.to - a.from, b.to - b.from);
+  if (smaller < TINY) return joinedAnyway(into, a, b, false);
+  if (smaller > LARGE) return false;
+  joinedAnyway(into, a, b, false);
+  for (const block of [into, a, b]) if (block.bits < 0) plan(block);
+  return into.bits <= a.bits + b.bits;
+}
+
+function joinedAnyway(into: Block, a: Block, b: Block, repeats: boolean): true {
   for (let i = 0; i < LITERALS; i++) into.counts[i] = a.counts[i]! + b.counts[i]!;
   into.counts[END] = 1;
   into.from = a.from;
   into.to = b.to;
-  into.repeats = a.repeats;
-  plan(into);
-  // A repeat would reach over the seam; planes that repeat are few symbols, apart is as good.
-  if (a.repeats || b.repeats) into.bits = Infinity;
+  into.repeats = repeats;
+  into.bits = -1;
+  return true;
 }
 
 /** Chooses the codes of a block and says what it takes. */
@@ -199,6 +212,7 @@ function headerBits(block: Block): number {
 }
 
 function writeBlock(block: Block, bytes: Uint8Array, last: boolean): void {
+  if (block.bits < 0) plan(block);
   reserve(Math.ceil(block.bits / 8) + 8);
   put(last ? 1 : 0, 1);
   if (isFixed(block)) {

@@ -67,10 +67,15 @@ export const CHROMA_PACKED: readonly Uint32Array[] = [0, 1].map((precision) => {
 /** How many bits below the highest go into symbols. */
 export type Precision = { readonly key: number; readonly chroma: number; readonly luma: number };
 
-/** Few points: few symbols, for each costs room in the table of codes. */
+/**
+ * The fewer points the fewer symbols, for each costs room in the table of codes; a handful go without a table, and then
+ * symbols of any kind cost the same. Measured on insertions of depth frames, lidar and a hall: within 1 % of the best of
+ * all combinations for every count.
+ */
 export function precisionFor(count: number): Precision {
-  if (count < 800) return { key: 0, chroma: 0, luma: 0 };
-  if (count < 4000) return { key: 1, chroma: 0, luma: 1 };
+  if (count < 60) return { key: 2, chroma: 1, luma: 7 };
+  if (count < 250) return { key: 0, chroma: 0, luma: 1 };
+  if (count < 600) return { key: 1, chroma: 0, luma: 1 };
   if (count < 20000) return { key: 2, chroma: 1, luma: 2 };
   return { key: 2, chroma: 1, luma: 7 };
 }
