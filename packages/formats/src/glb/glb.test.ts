@@ -4,6 +4,7 @@ import { CairnError, type Vec3 } from "@cairn/protocol";
 import fc from "fast-check";
 import gltfValidator from "gltf-validator";
 import { MeshoptDecoder } from "meshoptimizer/decoder";
+import { MeshoptEncoder } from "meshoptimizer/encoder";
 import type { BufferAttribute, InterleavedBufferAttribute, Object3D, Points } from "three";
 import { Vector3 } from "three";
 import { GLTFLoader } from "three/examples/jsm/loaders/GLTFLoader.js";
@@ -320,6 +321,58 @@ describe("reading GLB points", () => {
     );
   });
 
+  test("TIL-3 what meshoptimizer packs in either version, with its filters, under either name", async () => {
+    await MeshoptEncoder.ready;
+    const count = 300;
+    const random = randomOf(4);
+    const places = Float32Array.from({ length: count * 3 }, () => random() * 200 - 100);
+    const directions = Float32Array.from({ length: count * 4 }, (_, i) => (i % 4 === 3 ? 0 : random() - 0.5));
+    for (let i = 0; i < count * 4; i += 4) {
+      const length = Math.hypot(directions[i]!, directions[i + 1]!, directions[i + 2]!);
+      for (let axis = 0; axis < 3; axis++) directions[i + axis]! /= length;
+    }
+    for (const [extension, version] of [
+      ["EXT_meshopt_compression", 0],
+      ["KHR_meshopt_compression", 1],
+    ] as const) {
+      const streams = [
+        { bytes: MeshoptEncoder.encodeFilterExp(places, count, 12, 20), byteStride: 12, filter: "EXPONENTIAL" },
+        { bytes: MeshoptEncoder.encodeFilterOct(directions, count, 4, 8), byteStride: 4, filter: "OCTAHEDRAL" },
+      ].map(({ bytes, ...more }) => ({
+        ...more,
+        data: MeshoptEncoder.encodeGltfBuffer(bytes, count, more.byteStride, "ATTRIBUTES", version),
+      }));
+      const glb = craft(
+        [
+          { ...ONE_POINT, data: streams[0]!.data },
+          { name: "NORMAL", data: streams[1]!.data, componentType: 5120, type: "VEC3", normalized: true },
+        ],
+        (gltf) => {
+          gltf.extensionsRequired = [extension];
+          for (const [i, { byteStride, filter }] of streams.entries()) {
+            const view = gltf.bufferViews[i]!;
+            view.extensions = { [extension]: { ...view, byteStride, count, mode: "ATTRIBUTES", filter } };
+            view.byteStride = byteStride;
+            gltf.accessors[i]!.count = count;
+          }
+        },
+      );
+      const { positions, normals } = await readAll(glb);
+      for (let i = 0; i < count; i++) {
+        const [x, y, z] = [places[3 * i]!, -places[3 * i + 2]!, places[3 * i + 1]!];
+        const off = Math.hypot(positions[3 * i]! - x, positions[3 * i + 1]! - y, positions[3 * i + 2]! - z);
+        assert.ok(off < 1e-3, `${extension}: a place is off by ${off}`);
+        const [nx, ny, nz] = [directions[4 * i]!, -directions[4 * i + 2]!, directions[4 * i + 1]!];
+        const turn = Math.hypot(
+          normals[3 * i]! / 127 - nx,
+          normals[3 * i + 1]! / 127 - ny,
+          normals[3 * i + 2]! / 127 - nz,
+        );
+        assert.ok(turn < 0.03, `${extension}: a normal is off by ${turn}`);
+      }
+    }
+  });
+
   test("TIL-3 a large file is read in pieces, each once, and NaN stays NaN", async () => {
     const count = 150_000;
     const data = Float32Array.from({ length: count * 3 }, (_, i) => (i === 5 ? Number.NaN : i));
@@ -406,6 +459,22 @@ describe("reading GLB points", () => {
     },
     "an unknown extension": (gltf) => {
       gltf.extensionsRequired = ["KHR_draco_mesh_compression"];
+    },
+    "more points than anything could hold": (gltf) => {
+      gltf.accessors[0]!.count = 1;
+      gltf.scenes[0]!.nodes = Array.from({ length: 70_000 }, (_, i) => i);
+      gltf.nodes = Array.from({ length: 70_000 }, () => ({ mesh: 0 }));
+      gltf.accessors[0] = { bufferView: 0, componentType: 5121, type: "VEC3", count: 70_000 };
+      gltf.bufferViews[0] = {
+        buffer: 0,
+        byteLength: 12,
+        byteStride: 4,
+        extensions: {
+          EXT_meshopt_compression: { buffer: 0, byteLength: 12, byteStride: 4, count: 3000, mode: "ATTRIBUTES" },
+        },
+      };
+      gltf.accessors[0].count = 3000;
+      gltf.meshes[0]!.primitives = Array.from({ length: 30 }, () => ({ mode: 0, attributes: { POSITION: 0 } }));
     },
     "triangles only": ({ meshes }) => {
       meshes[0]!.primitives[0]!.mode = 4;

@@ -80,6 +80,7 @@ class GltfDocument {
 
   points(): PointPrimitive[] {
     const found: PointPrimitive[] = [];
+    let count = 0;
     const seen = new Set<number>();
     const open = this.#rootNodes().map((index) => ({ index, above: IDENTITY }));
     open.reverse();
@@ -93,7 +94,12 @@ class GltfDocument {
         const { primitives } = this.#item("meshes", node.mesh);
         for (const each of asList(primitives, "primitives")) {
           const primitive = asObject(each, "a primitive");
-          if (primitive.mode === 0) found.push(this.#primitive(primitive, matrix));
+          if (primitive.mode !== 0) continue;
+          const points = this.#primitive(primitive, matrix);
+          // One accessor may be drawn many times over.
+          count += points.count;
+          if (count > MAX_POINTS) throw invalid(`has more than ${MAX_POINTS} points`);
+          found.push(points);
         }
       }
       const children = node.children === undefined ? [] : asList(node.children, "children");

@@ -10,23 +10,31 @@ import { GLTFLoader } from "three/examples/jsm/loaders/GLTFLoader.js";
 /** One tile's points in the tileset's outermost frame, doubles, and linear colours 0…1. */
 export type ShownTile = { readonly url: string; readonly positions: Float64Array; readonly colors: Float64Array };
 
+const VIEW_PX = 2000;
 const GIVE_UP_MS = 60_000;
 /** Frames in which something more could turn up. */
 const TURNS_AFTER = 20;
 
-/** @param count how many tiles with points there should be: it looks until they are there, and a little longer */
-export async function openTiles(url: string, count: number): Promise<ShownTile[]> {
+/**
+ * @param count how many tiles with points there should be: it looks until they are there, and a little longer
+ * @param view how far away the camera is, in radii of the whole, and how many pixels of error it takes. Left out:
+ * everything is in sight and nothing is fine enough
+ */
+export async function openTiles(
+  url: string,
+  count: number,
+  view: { radii: number; errorPx: number } = { radii: 3, errorPx: 0 },
+): Promise<ShownTile[]> {
   pretendBrowser(url);
   await MeshoptDecoder.ready;
   const tiles = new TilesRenderer(url);
   tiles.manager.addHandler(/\.glb$/, new GLTFLoader(tiles.manager).setMeshoptDecoder(MeshoptDecoder));
-  // Everything: no tile is fine enough, and all of it is in sight.
-  tiles.errorTarget = 0;
+  tiles.errorTarget = view.errorPx;
   const camera = new PerspectiveCamera(60, 1, 1e-3, 1e9);
   const failures: unknown[] = [];
   tiles.addEventListener("load-error", ({ error }: { error: unknown }) => void failures.push(error));
   tiles.setCamera(camera);
-  tiles.setResolution(camera, 2000, 2000);
+  tiles.setResolution(camera, VIEW_PX, VIEW_PX);
   const { warn } = console;
   console.warn = () => {}; // It says of each JSON of version 1.1 that it may not know all of it.
   const turn = async () => {
@@ -42,7 +50,7 @@ export async function openTiles(url: string, count: number): Promise<ShownTile[]
   try {
     const sphere = new Sphere();
     while (!tiles.getBoundingSphere(sphere)) await turn();
-    camera.position.copy(sphere.center).add(new Vector3(0, 0, Math.max(1, sphere.radius) * 3));
+    camera.position.copy(sphere.center).add(new Vector3(0, 0, sphere.radius * view.radii));
     camera.lookAt(sphere.center);
     camera.updateMatrixWorld(true);
     const until = performance.now() + GIVE_UP_MS;

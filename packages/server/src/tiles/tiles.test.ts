@@ -5,7 +5,7 @@ import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { cornerOf, edgeOf, parseNodeKey } from "@cairn/cloud";
+import { contains, cornerOf, edgeOf, parseNodeKey } from "@cairn/cloud";
 import { decodeSegmentSync } from "@cairn/cloud/node";
 import { readPart } from "@cairn/core";
 import { readPly } from "@cairn/formats";
@@ -186,6 +186,25 @@ describe("a space as 3D Tiles", () => {
       compare(shown, truth, worldOf, 1e-6);
     });
   }
+
+  test("TIL-7 from far away the halves of a root that grew are shown, and nothing finer", async (t) => {
+    const space = await layerSpace(t);
+    await space.change(async (core, place) => {
+      const writer = core.layers.start(place, { kind: "import", name: "A", spacing: 2 ** -10 });
+      await place.log.append(await writer.insert([floor(20_000, 4, [0, 0, 0])]));
+      await place.log.append(await writer.insert([floor(20_000, 6, [11, -9, 4], 2)]));
+    });
+    const { truth, state } = await truthOf(space);
+    const seed = parseNodeKey(state.layers[1]!.seed);
+    const keys = [...truth.keys()].map((key) => key.slice(2));
+    const former = keys.filter((key) => contains(parseNodeKey(key), seed));
+    assert.ok(former.length > 2 && former.length < keys.length);
+    const server = await testServer(t, { dataDir: space.dataDir });
+    // The whole is some 60 pixels wide: far too small for the next finer nodes.
+    const url = `${server.url}/v1/spaces/place/tileset.json`;
+    const shown = await openTiles(url, former.length, { radii: 30, errorPx: 16 });
+    assert.deepEqual(shown.map((tile) => tile.url.split("/").at(-2)!).sort(), former.sort());
+  });
 
   test("TIL-1 TIL-9 a real scan: every tile passes the validator; all of its points are there", async (t) => {
     const file = join(datasets, "clouds/autzen-crop.ply");
