@@ -8,6 +8,7 @@ import {
   exportKind,
   ingestImage,
   openCore,
+  openImports,
   openTileEncoder,
   type Reconstructor,
   restoreGeneration,
@@ -124,6 +125,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     opened.push(() => tileEncoder.close());
     const tiles = new TileMaker(tileEncoder, openFileCache(join(dataDir, "tiles")));
 
+    const imports = await openImports(core, join(dataDir, "imports"));
     const stopping = new AbortController();
     const access = accessBy(options);
     const app = createApp({ log, ...(options.timeouts && { timeouts: options.timeouts }) });
@@ -146,6 +148,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       decoder,
       tiles,
       ...(options.tilesPerJson !== undefined && { tilesPerJson: options.tilesPerJson }),
+      imports,
       log,
       version,
       access,

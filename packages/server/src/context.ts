@@ -1,5 +1,5 @@
 /** What every door of the server is handed: the core, the decoder, and who may come in. */
-import type { Core, Space } from "@cairn/core";
+import type { Core, Imports, Space } from "@cairn/core";
 import type { ImageDecoder } from "@cairn/images";
 import type { Id } from "@cairn/protocol";
 import type { FastifyBaseLogger } from "fastify";
@@ -17,6 +17,7 @@ export type ServerContext = {
   readonly tiles: TileMaker;
   /** How many tiles one JSON of a tileset names, about. */
   readonly tilesPerJson?: number;
+  readonly imports: Imports;
   readonly log: FastifyBaseLogger;
   readonly version: string;
   readonly access: Access;

@@ -1,11 +1,22 @@
 /** How much a space takes. */
 import { CairnError, type SpaceState } from "@cairn/protocol";
 
-/** @throws {CairnError} `space.quota` when photos of `sizeBytes` in all would be more than the space's settings allow */
+/** @throws {CairnError} `space.quota` when that many more would be more than the space's settings allow */
 export function checkQuota(state: SpaceState, more: { images: number; sizeBytes: number }): void {
   const { maxImages, maxBytes } = state.settings;
-  const images = Object.values(state.images);
-  if (images.length + more.images > maxImages) throw new CairnError("space.quota", { maxImages });
-  const sizeBytes = images.reduce((sum, image) => sum + image.sizeBytes, more.sizeBytes);
-  if (sizeBytes > maxBytes) throw new CairnError("space.quota", { maxBytes });
+  if (Object.keys(state.images).length + more.images > maxImages) throw new CairnError("space.quota", { maxImages });
+  if (more.sizeBytes > freeBytes(state)) throw new CairnError("space.quota", { maxBytes });
+}
+
+/** Bytes that the space still takes: photos count, and what was imported. */
+export function freeBytes({ settings, images, layers }: SpaceState): number {
+  let used = 0;
+  for (const { sizeBytes } of Object.values(images)) used += sizeBytes;
+  for (const { kind, packs, points, index } of Object.values(layers)) {
+    if (kind !== "import") continue;
+    used += index?.sizeBytes ?? 0;
+    // Compacted blobs are not listed by size: what is kept of a point is five bytes at most.
+    used += packs.reduce((sum, pack) => sum + pack.sizeBytes, 0) || points * 5;
+  }
+  return Math.max(0, settings.maxBytes - used);
 }

@@ -15,6 +15,7 @@ import { exportRoutes } from "../routes/exports.ts";
 import { generationRoutes } from "../routes/generations.ts";
 import { healthRoutes } from "../routes/health.ts";
 import { imageRoutes } from "../routes/images.ts";
+import { layerRoutes } from "../routes/layers.ts";
 import { operationRoutes } from "../routes/operations.ts";
 import { pageRoutes } from "../routes/page.ts";
 import { spaceRoutes } from "../routes/spaces.ts";
@@ -115,6 +116,7 @@ export async function setUpApp(
   generationRoutes(app, context);
   anchorRoutes(app, context);
   exportRoutes(app, context);
+  layerRoutes(app, context);
   blobRoutes(app, context);
   tileRoutes(app, context);
   healthRoutes(app, context);

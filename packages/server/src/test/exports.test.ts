@@ -86,6 +86,37 @@ test("EXC-5 what cannot be exported is refused before the first byte", async (t)
   assert.equal((await errorOf(started)).code, "request.invalid");
 });
 
+test("EXC-13 EXC-6 a cloud in by HTTP, out again as a file and as an operation, and removed", async (t) => {
+  const server = await testServer(t);
+  const rows = Array.from({ length: 1000 }, (_, i) => `${i % 40} ${Math.floor(i / 40)} 0 10 20 30`);
+  const cloud = Buffer.from(
+    `ply\nformat ascii 1.0\nelement vertex 1000\n${["x", "y", "z"].map((n) => `property float ${n}\n`).join("")}` +
+      `${["red", "green", "blue"].map((n) => `property uchar ${n}\n`).join("")}end_header\n${rows.join("\n")}\n`,
+  );
+  const raw = { "content-type": "application/octet-stream" };
+  const turned = JSON.stringify({ scale: 2, rotation: [1, 0, 0, 0], translation: [100, 0, 0] });
+  const path = `/v1/spaces/place/layers?name=hall.ply&transform=${encodeURIComponent(turned)}`;
+  const asked = await server.send("POST", path, cloud, raw);
+  assert.equal(asked.status, 202);
+  const { operation } = (await asked.json()) as { operation: string };
+  const done = await eventually(
+    server.url,
+    ({ type, data }) => type === "operation.completed" && data.operation === operation,
+  );
+  assert.ok(done.type === "operation.completed");
+  assert.deepEqual(done.data.result, { layer: 1, points: 1000, merged: 0, refused: 0 });
+  const { positions, colors } = readPly(await fileOf(server, "ply"));
+  assert.deepEqual([positions.length, [...colors.subarray(0, 3)]], [3000, [10, 20, 30]]);
+  for (let i = 0; i < 3000; i += 3) assert.ok(positions[i]! > 99.9 && positions[i]! < 178.1);
+
+  const bad = await errorOf(await server.send("POST", path, cloud.subarray(0, 500), raw));
+  assert.deepEqual([bad.status, bad.code, bad.facts.format], [422, "import.invalid", "ply"]);
+  assert.equal((await errorOf(await server.send("POST", `${path}x`, cloud, raw))).code, "request.not_json");
+  assert.equal((await server.send("DELETE", "/v1/spaces/place/layers/1")).status, 204);
+  assert.equal((await errorOf(await server.send("DELETE", "/v1/spaces/place/layers/1"))).code, "layer.missing");
+  assert.equal((await errorOf(await server.send("GET", "/v1/spaces/place/exports/ply"))).code, "export.empty");
+});
+
 async function fileOf(server: TestServer, format: string): Promise<Buffer> {
   const response = await server.send("GET", `/v1/spaces/place/exports/${format}`);
   assert.equal(response.status, 200);

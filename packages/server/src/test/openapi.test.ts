@@ -110,6 +110,12 @@ test("HTTP-4 the document is whole, and answers fit the shapes that it gives", a
   for (const format of Object.keys(EXPORT_FORMATS).filter((each) => each !== "colmap")) {
     await holds("GET", `${space}/exports/${format}`, `/v1/spaces/place/exports/${format}`, 409);
   }
+  const cloud = Buffer.from(
+    "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\nproperty float z\nend_header\n1 2 3\n",
+  );
+  await holds("POST", `${space}/layers`, "/v1/spaces/place/layers", 422, png(1));
+  await holds("POST", `${space}/layers`, "/v1/spaces/place/layers?name=a.ply", 202, cloud);
+  await holds("DELETE", `${space}/layers/{layer}`, "/v1/spaces/place/layers/7", 404);
   await holds("GET", `${space}/exports/points.ply`, "/v1/spaces/place/exports/points.ply", 409);
   await holds("GET", `${space}/exports/colmap`, "/v1/spaces/place/exports/colmap", 409);
   await holds("GET", `${space}/exports/colmap/{file}`, "/v1/spaces/place/exports/colmap/images.txt", 409);

@@ -1,0 +1,167 @@
+/** Files of points in as layers, and files that lie. Rules: docs/spec/exchange.md. */
+import assert from "node:assert/strict";
+import { readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, type TestContext, test } from "node:test";
+import { lasHeader, lasRun, plyHeader, plyRun, readPly } from "@cairn/formats";
+import { CairnError } from "@cairn/protocol";
+import { type Core, openCore } from "../core.ts";
+import { EXPORT_FORMATS } from "../export/formats.ts";
+import type { Space } from "../space/spaces.ts";
+import { afterwards, temporaryFolder } from "../test/fixtures.ts";
+import { type Imports, type IncomingPoints, openImports } from "./imports.ts";
+
+type Setting = { core: Core; space: Space; imports: Imports; folder: string };
+
+async function setting(t: TestContext): Promise<Setting> {
+  const dataDir = await temporaryFolder(t);
+  const core = await openCore({ dataDir });
+  afterwards(t, () => core.close());
+  const folder = join(dataDir, "imports");
+  return { core, space: await core.spaces.create({ id: "place" }), imports: await openImports(core, folder), folder };
+}
+
+async function* pieces(file: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < file.length; at += 65_536) yield file.subarray(at, at + 65_536);
+}
+
+/** A sheet of points two centimetres apart about `at`; some of them are no numbers. */
+function run(count: number, at: readonly number[] = [0, 0, 0], bad = 0) {
+  const side = Math.ceil(Math.sqrt(count));
+  return {
+    count,
+    positions: Float64Array.from({ length: 3 * count }, (_, i) => {
+      const p = Math.floor(i / 3);
+      return p < bad ? Number.NaN : at[i % 3]! + [(p % side) / 50, Math.floor(p / side) / 50, 0][i % 3]!;
+    }),
+    colors: Uint8Array.from({ length: 3 * count }, (_, i) => i * 3),
+    photos: 0,
+  };
+}
+
+function plyOf(points: ReturnType<typeof run>): Buffer {
+  const shape = { count: points.count, double: true, normals: false };
+  return Buffer.concat([plyHeader(shape), plyRun(points, shape)]);
+}
+
+function incoming(file: Uint8Array, more: Partial<IncomingPoints> = {}): IncomingPoints {
+  return { name: "cloud.ply", bytes: pieces(file), sizeBytes: file.length, ...more };
+}
+
+const layersOf = ({ space }: Setting) => Object.values(space.log.snapshot().state.layers);
+
+async function exported({ core, space }: Setting, format: "ply" | "csv" = "ply"): Promise<Buffer> {
+  const all: Uint8Array[] = [];
+  for await (const piece of EXPORT_FORMATS[format].write({ space, blobs: core.blobs, tables: core.layers.tables })) {
+    all.push(piece);
+  }
+  return Buffer.concat(all);
+}
+
+describe("imports", () => {
+  test("EXC-13 a file becomes a layer by an operation; points that are none are left out and counted", async (t) => {
+    const place = await setting(t);
+    const file = plyOf(run(150_000, [0, 0, 0], 7));
+    const { operation, ended } = await place.imports.take(place.space, incoming(file, { name: "../a/cloud.ply" }));
+    assert.equal(await ended, "completed");
+    const { kind, result } = place.space.log.snapshot().state.operations[operation]!;
+    assert.deepEqual([kind, result], ["import", { layer: 1, points: 149_993, merged: 0, refused: 7 }]);
+    const [layer] = layersOf(place);
+    assert.deepEqual([layer?.kind, layer?.name, layer?.points], ["import", "cloud.ply", 149_993]);
+    const { positions } = readPly(await exported(place));
+    assert.equal(positions.length / 3, 149_993);
+    assert.ok((await exported(place, "csv")).toString().trim().endsWith(",0,255"), "of no photo");
+    assert.deepEqual(await readdir(place.folder), []);
+  });
+
+  test("EXC-13 at 6,000,000 m what comes in goes out to under 1 mm", async (t) => {
+    const place = await setting(t);
+    const points = run(5000, [600_000.1234, 6_000_000.5678, 250.9]);
+    const shape = {
+      version: "1.4",
+      count: 5000,
+      min: [600_000, 6_000_000, 250],
+      max: [600_002, 6_000_002, 251],
+    } as const;
+    const header = lasHeader({
+      ...shape,
+      min: [...shape.min],
+      max: [...shape.max],
+      step: 0.0004,
+      created: new Date(0),
+    });
+    const file = Buffer.concat([header.bytes, lasRun(points, header)]);
+    const { ended } = await place.imports.take(place.space, incoming(file));
+    assert.equal(await ended, "completed");
+    const bytes = await exported(place);
+    const at = bytes.indexOf("end_header\n") + 11;
+    for (const axis of [0, 1, 2]) {
+      const out = Array.from({ length: 5000 }, (_, i) => bytes.readDoubleLE(at + i * 27 + 8 * axis)).sort(
+        (a, b) => a - b,
+      );
+      const wanted = Array.from({ length: 5000 }, (_, i) => points.positions[3 * i + axis]!).sort((a, b) => a - b);
+      for (let i = 0; i < 5000; i++) assert.ok(Math.abs(out[i]! - wanted[i]!) < 0.001, `${out[i]} ${wanted[i]}`);
+    }
+  });
+
+  test("EXC-14 a file that cannot be read is refused before anything begins, and nothing is left of it", async (t) => {
+    const place = await setting(t);
+    const good = plyOf(run(1000));
+    const before = place.space.log.head;
+    const files = [
+      Buffer.alloc(0),
+      Buffer.from("not a cloud"),
+      good.subarray(0, -1),
+      Buffer.from(good.toString("latin1").replace("vertex 1000", "vertex 1000000000000"), "latin1"),
+    ];
+    for (const file of files) {
+      await assert.rejects(place.imports.take(place.space, incoming(file)), { code: "import.invalid" });
+    }
+    assert.equal(place.space.log.head, before);
+    assert.deepEqual(await readdir(place.folder), []);
+  });
+
+  test("EXC-14 a file that turns out bad half-way, or without a single point, leaves no layer", async (t) => {
+    const place = await setting(t);
+    const rows = Array.from({ length: 140_000 }, (_, i) => `${i} 0 ${i % 7}`);
+    rows[130_000] = "here it ends badly";
+    const head =
+      "ply\nformat ascii 1.0\nelement vertex 140000\nproperty float x\nproperty float y\nproperty float z\nend_header\n";
+    const bad = await place.imports.take(place.space, incoming(Buffer.from(`${head}${rows.join("\n")}\n`)));
+    assert.equal(await bad.ended, "failed");
+    const { error } = place.space.log.snapshot().state.operations[bad.operation]!;
+    assert.equal(error?.code, "import.invalid");
+    assert.match(error?.message ?? "", /format: ply, problem: a value that is no number/);
+    const none = await place.imports.take(place.space, incoming(plyOf(run(50, [0, 0, 0], 50))));
+    assert.equal(await none.ended, "failed");
+    assert.deepEqual(layersOf(place), []);
+    assert.deepEqual(await readdir(place.folder), []);
+  });
+
+  test("EXC-14 cancelled, or cut off by its sender, it leaves nothing", async (t) => {
+    const place = await setting(t);
+    const { operation, ended } = await place.imports.take(place.space, incoming(plyOf(run(400_000))));
+    await place.space.operations.cancel(operation);
+    assert.equal(await ended, "cancelled");
+    const cut = (async function* () {
+      yield plyOf(run(1000)).subarray(0, 900);
+      throw new CairnError("operation.cancelled");
+    })();
+    await assert.rejects(place.imports.take(place.space, { name: "x", bytes: cut }), { code: "operation.cancelled" });
+    assert.deepEqual(layersOf(place), []);
+    assert.deepEqual(await readdir(place.folder), []);
+  });
+
+  test("EXC-15 the quota holds for what is declared and for what comes; leftovers go at the start", async (t) => {
+    const { core, folder } = await setting(t);
+    const space = await core.spaces.create({ id: "small", settings: { maxBytes: 100_000 } });
+    await writeFile(join(folder, "left.tmp"), "x");
+    const imports = await openImports(core, folder);
+    const file = plyOf(run(10_000));
+    await assert.rejects(imports.take(space, incoming(file)), { code: "space.quota" });
+    await assert.rejects(imports.take(space, { name: "x", bytes: pieces(file) }), { code: "space.quota" });
+    assert.deepEqual(await readdir(folder), []);
+    const { ended } = await imports.take(space, incoming(plyOf(run(1000))));
+    assert.equal(await ended, "completed");
+  });
+});

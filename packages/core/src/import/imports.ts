@@ -1,0 +1,183 @@
+/**
+ * Files of points from outside as layers: the bytes go to disk as they come, the header is looked at, then an operation
+ * fills the layer. The file goes when the operation ends, or at the next start. Rules: docs/spec/exchange.md.
+ */
+import { randomUUID } from "node:crypto";
+import { type FileHandle, open, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { CloudPoints } from "@cairn/cloud";
+import { CairnError, type Similarity, type Vec3 } from "@cairn/protocol";
+import { type Import, importPoints } from "../cloud/import-points.ts";
+import type { Layers } from "../cloud/layers.ts";
+import { makeFolder, storeError, TEMPORARY } from "../disk/disk.ts";
+import { checkQuota, freeBytes } from "../space/quota.ts";
+import type { Space } from "../space/spaces.ts";
+import { openPointReader, type PointReader } from "./point-reader.ts";
+
+export type IncomingPoints = {
+  /** The sender's file name: shown, never used as a path. */
+  readonly name: string;
+  readonly bytes: AsyncIterable<Uint8Array>;
+  /** As the sender declares it. */
+  readonly sizeBytes?: number;
+  /** Wanted smallest distance of points, in the file's unit. */
+  readonly spacing?: number;
+  /** From the file's coordinates to the model's. */
+  readonly transform?: Similarity;
+};
+
+/** Files that are taken or read at once. */
+const MAX_OPEN = 4;
+/** Unless asked otherwise points are kept at least this close: if the unit is a metre, places stay to half a millimetre. */
+const SPACING = 1 / 256;
+
+export class Imports {
+  readonly #layers: Layers;
+  readonly #folder: string;
+  #open = 0;
+
+  /** Use `openImports`. */
+  constructor(layers: Layers, folder: string) {
+    this.#layers = layers;
+    this.#folder = folder;
+  }
+
+  /**
+   * Resolves when the whole file is on disk, its header can be believed, and the operation `import` is queued.
+   * @throws {CairnError} `import.invalid`, `space.closed`, `space.quota`, `upload.too_many`, `store.full`, `store.failed`
+   */
+  async take(space: Space, { name, bytes, sizeBytes = 0, ...options }: IncomingPoints): Promise<Import> {
+    if (space.log.snapshot().state.closed || space.signal.aborted) throw new CairnError("space.closed");
+    if (this.#open >= MAX_OPEN) throw new CairnError("upload.too_many", { imports: this.#open });
+    checkQuota(space.log.snapshot().state, { images: 0, sizeBytes });
+    this.#open++;
+    const path = join(this.#folder, `${randomUUID()}${TEMPORARY}`);
+    let reader: PointReader | undefined;
+    const end = async () => {
+      this.#open--;
+      await reader?.close();
+      await rm(path, { force: true }).catch(() => undefined);
+    };
+    try {
+      await receive(path, bytes, space);
+      reader = await openPointReader(path);
+      const { operation, ended } = await this.#start(space, reader, { name, ...options });
+      return { operation, ended: ended.finally(end) };
+    } catch (error) {
+      await end();
+      throw error;
+    }
+  }
+
+  async #start(
+    space: Space,
+    { facts, chunks }: PointReader,
+    { name, spacing, transform }: Omit<IncomingPoints, "bytes" | "sizeBytes">,
+  ): Promise<Import> {
+    const { count, bounds } = facts;
+    const [first, all] = await peek(chunks());
+    return importPoints(space, this.#layers, {
+      name: displayName(name),
+      chunks: all,
+      points: count,
+      ...(bounds && { bounds: { min: [...bounds.min], max: [...bounds.max] } }),
+      spacing: spacing ?? spacingOf(bounds ?? (first && boxOf(first))),
+      ...(transform && { transform }),
+    });
+  }
+}
+
+/** Removes what was being taken when the process ended. */
+export async function openImports({ layers }: { readonly layers: Layers }, folder: string): Promise<Imports> {
+  await makeFolder(folder);
+  for (const name of await readdir(folder)) {
+    if (name.endsWith(TEMPORARY)) await rm(join(folder, name), { force: true });
+  }
+  return new Imports(layers, folder);
+}
+
+async function receive(path: string, bytes: AsyncIterable<Uint8Array>, space: Space): Promise<void> {
+  const limit = freeBytes(space.log.snapshot().state);
+  let taken = 0;
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, "wx").catch(onDisk);
+    for await (const chunk of fromSender(bytes)) {
+      space.signal.throwIfAborted();
+      taken += chunk.length;
+      if (taken > limit) throw new CairnError("space.quota", { freeBytes: limit });
+      await file.writeFile(chunk).catch(onDisk);
+    }
+  } finally {
+    await file?.close();
+  }
+}
+
+/** A sender that goes away in the middle is no fault of ours. */
+async function* fromSender(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* bytes;
+  } catch (cause) {
+    if (cause instanceof CairnError) throw cause;
+    throw new CairnError("request.invalid", { field: "body", problem: "cut off by its sender" }, cause);
+  }
+}
+
+function onDisk(error: unknown): never {
+  throw storeError(error);
+}
+
+/** The first chunk, and all of them. */
+async function peek(
+  chunks: AsyncGenerator<CloudPoints>,
+): Promise<[first: CloudPoints | undefined, all: AsyncGenerator<CloudPoints>]> {
+  const first = await chunks.next();
+  async function* all() {
+    try {
+      if (!first.done) yield first.value;
+      yield* chunks;
+    } finally {
+      await chunks.return(undefined);
+    }
+  }
+  return [first.done ? undefined : first.value, all()];
+}
+
+type Box = { readonly min: Vec3; readonly max: Vec3 };
+
+/** As a layer's grid would be planned for the box, or finer. */
+function spacingOf(box: Box | undefined): number {
+  if (!box) return SPACING;
+  const extent = Math.max(...box.max.map((high, axis) => high - box.min[axis]!));
+  // 2^7 levels of cells below the root, 64 of them along each edge.
+  return extent > 0 && extent < Infinity
+    ? Math.min(SPACING, 2 ** Math.ceil(Math.log2(extent * 1.25)) / 2 ** 13)
+    : SPACING;
+}
+
+function boxOf({ positions }: CloudPoints): Box {
+  const min: Vec3 = [Infinity, Infinity, Infinity];
+  const max: Vec3 = [-Infinity, -Infinity, -Infinity];
+  for (let i = 0; i < positions.length; i++) {
+    const value = positions[i]!;
+    if (!Number.isFinite(value)) continue;
+    const axis = i % 3;
+    if (value < min[axis]!) min[axis] = value;
+    if (value > max[axis]!) max[axis] = value;
+  }
+  return { min, max };
+}
+
+/** The last part of what may be a path, without what would disturb a line of text. */
+function displayName(name: string): string {
+  const plain = (name.split(/[/\\]/).at(-1) ?? "").replace(
+    /[\p{Cc}\p{Cs}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu,
+    "",
+  );
+  return (
+    plain
+      .trim()
+      .slice(0, 255)
+      .replace(/\p{Cs}/gu, "") || "points"
+  );
+}
