@@ -11,7 +11,7 @@ export {
   type RobustAlignment,
   type RobustAlignmentOptions,
 } from "./alignment/align.ts";
-export { carryPoint, type MovedCamera } from "./alignment/carry.ts";
+export { carryPoint, type MovedCamera, type Point3, pointCarrier } from "./alignment/carry.ts";
 export {
   composeSimilarities,
   invertSimilarity,

@@ -205,7 +205,10 @@ export const EVENTS = {
     generation: Type.Integer({ minimum: 1 }),
     cameras: Type.Integer({ minimum: 0 }),
     points: Type.Integer({ minimum: 0 }),
-    /** Photos processed when everything was refined together; 0 for a first generation that grows as photos come. */
+    /**
+     * Photos processed when everything was refined together, or when someone went back; 0 for a first generation that
+     * grows as photos come.
+     */
     refined: Type.Integer({ minimum: 0 }),
     /** How the new model was laid onto the old frame, and the RMS distance left, as a part of the scene's size. */
     alignment: Type.Optional(Similarity),

@@ -3,7 +3,14 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { describe, type TestContext, test } from "node:test";
 import { modelFromLayer, movePoints } from "@cairn/cloud";
-import { type CairnEvent, type PosedCamera, type SpaceState, shownGeneration, type Vec3 } from "@cairn/protocol";
+import {
+  type CairnEvent,
+  type EventDraft,
+  type PosedCamera,
+  type SpaceState,
+  shownGeneration,
+  type Vec3,
+} from "@cairn/protocol";
 import type { Core } from "../core.ts";
 import type { Space } from "../space/spaces.ts";
 import { temporaryFolder } from "../test/fixtures.ts";
@@ -304,6 +311,12 @@ describe("anchors", () => {
     await removeAnchor(at.space, anchor);
     assert.deepEqual(at.space.log.snapshot().state.anchors, {});
     await rejects(removeAnchor(at.space, anchor), "anchor.missing");
+    const many = Array.from({ length: 1000 }, (): EventDraft => {
+      return { type: "anchor.placed", data: { anchor: randomUUID(), generation: 1, point: [0, 0, 0] } };
+    });
+    await at.space.log.append(many);
+    await rejects(placeAnchor(at.space, anchor, { point: [0, 0, 0] }), "space.quota");
+    await placeAnchor(at.space, Object.keys(at.space.log.snapshot().state.anchors)[0] ?? "", { point: [1, 0, 0] });
     const empty = await at.core.spaces.create({ id: "empty" });
     await rejects(placeAnchor(empty, anchor, { point: [0, 0, 0] }), "export.empty");
   });

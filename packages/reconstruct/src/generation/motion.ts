@@ -5,9 +5,9 @@ import {
   alignPointsRobust,
   calibrationFromParams,
   cameraCentre,
-  carryPoint,
   composeSimilarities,
   type MovedCamera,
+  pointCarrier,
   poseFromQuaternion,
   quaternionOfPose,
   quaternionOfSimilarity,
@@ -24,8 +24,8 @@ type Posed = Pick<PosedCamera, "image" | "pose" | "intrinsics">;
 
 /** Points of the old generation where they are in the new one: each moves as the photos near it do. */
 export function carryPoints(points: readonly Vec3[], before: readonly Posed[], after: readonly Posed[]): Vec3[] {
-  const cameras = common(before, after);
-  return points.map((point) => carryPoint(point, cameras) ?? point);
+  const carry = pointCarrier(common(before, after));
+  return points.map((point) => carry?.(point) ?? point);
 }
 
 /**
