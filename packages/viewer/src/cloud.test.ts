@@ -183,7 +183,6 @@ test("bytes that fail to come are asked for again, and nothing is doubled", asyn
   assert.ok(cloud.againAtMs !== undefined && cloud.againAtMs > 0);
   source.auto = true;
   clock.ms += 5000;
-  source.apply(); // a frame is due
   await settle();
   assert.equal(onGpu(here, 1).length, source.state.layers[1]!.points);
 });

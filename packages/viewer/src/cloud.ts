@@ -48,13 +48,13 @@ type Request = PartRequest & { layer: number; node: TableNode; index: number };
 type Decoded = { request: Request; points: PackedPoints };
 
 /** Parts of one node that are asked for before the first of them is here. */
-const AHEAD = 8;
+const AHEAD = 32;
 /** Requests the loader is told of: enough to find neighbours among them. */
 const MOST_REQUESTS = 256;
 /** Points put into GPU memory in one frame. */
 const FRAME_POINTS = 131_072;
-/** Decoded parts that may wait for their turn. */
-const MOST_DECODED = 12;
+/** Decoded parts that may wait for a frame or for those before them. */
+const MOST_DECODED = 64;
 /** A new generation is shown when this part of what its view wants is here … */
 const COARSE_PART = 0.25;
 /** … and so much time has gone to the rest; at once when all of it is. */
@@ -77,6 +77,8 @@ export class Cloud {
   /** The plan is older than what it was made of. */
   #stale = true;
   #decoded: Decoded[] = [];
+  #decodedPoints = 0;
+  #requesting: ReturnType<typeof setTimeout> | undefined;
   /** Number of the plan for which there was no room. */
   #fullAtPlan = -1;
 
@@ -116,7 +118,7 @@ export class Cloud {
     this.#stage.clear();
     this.#cache.clear();
     this.#source = source;
-    this.#decoded = [];
+    this.#keep([]);
     this.#stale = true;
     if (!source) return;
     const { decode, now, onProblem } = this.#options;
@@ -126,9 +128,11 @@ export class Cloud {
       decode,
       onDecoded: (request, points) => {
         this.#decoded.push({ request, points });
+        this.#decodedPoints += points.count;
         this.#options.onChange();
+        this.#requestSoon(); // the next ones need not wait for the frame that shows this one
       },
-      onFetched: () => this.#request(),
+      onFetched: () => this.#requestSoon(),
       onProblem,
       now,
     });
@@ -154,7 +158,7 @@ export class Cloud {
   /** The GPU lost everything: it is put there again from the bytes that are kept. */
   lost(): void {
     this.residents.clear();
-    this.#decoded = [];
+    this.#keep([]);
     this.#stale = true;
   }
 
@@ -171,12 +175,15 @@ export class Cloud {
    */
   step(nowMs: number): boolean {
     const before = this.#planNumber;
+    // Also what was decoded in vain frees a place.
+    const decoded = this.#decoded.length > 0;
     const taken = this.#take(nowMs);
     const staged = this.#stage.step(nowMs, (layers) => this.#isReady(layers, nowMs));
     if (staged) this.#letGo();
     if (this.#stale || staged) this.#makePlan();
     const planned = this.#planNumber !== before;
-    if (planned || taken) this.#request();
+    const due = (this.#loader?.retryAtMs ?? Number.POSITIVE_INFINITY) <= nowMs;
+    if (planned || decoded || due) this.#request();
     return planned || taken;
   }
 
@@ -245,7 +252,7 @@ export class Cloud {
         if (change === "other") this.residents.dropLayer(state.layer);
         if (change === "pieces") {
           this.residents.realign(state.layer, data.table);
-          this.#decoded = this.#decoded.filter(({ request }) => request.layer !== state.layer);
+          this.#keep(this.#decoded.filter(({ request }) => request.layer !== state.layer));
         }
         this.#stale = true;
         this.#options.onChange();
@@ -264,7 +271,7 @@ export class Cloud {
     this.#layers.get(layer)?.data.stop();
     this.#layers.delete(layer);
     this.residents.dropLayer(layer);
-    this.#decoded = this.#decoded.filter(({ request }) => request.layer !== layer);
+    this.#keep(this.#decoded.filter(({ request }) => request.layer !== layer));
     this.#stale = true;
   }
 
@@ -289,11 +296,20 @@ export class Cloud {
     });
   }
 
+  /** After one of many small things: once for those that come together. */
+  #requestSoon(): void {
+    this.#requesting ??= setTimeout(() => {
+      this.#requesting = undefined;
+      if (this.#source) this.#request();
+    }, 0);
+  }
+
   /** Tells the loader what is wanted. What is to be shown next comes first: what is shown is mostly here. */
   #request(): void {
     if (this.#fullAtPlan === this.#planNumber) return;
     const waiting = new Set(this.#decoded.map(({ request }) => request.key));
     const kept = new Set<string>();
+    const room = this.#decoded.length < MOST_DECODED && this.#decodedPoints < FRAME_POINTS;
     const requests: Request[] = [];
     for (const { nodes } of [this.#coming, this.#plan]) {
       for (const { layer, node } of nodes) {
@@ -307,15 +323,20 @@ export class Cloud {
             kept.add(key);
             continue;
           }
-          const due = index === next || this.#decoded.length < MOST_DECODED;
+          const due = index === next || room;
           requests.push({ key, part, due, layer, node, index });
         }
       }
     }
     // Decoded for a node that is no longer wanted: its bytes are kept, its place is not.
-    this.#decoded = this.#decoded.filter(({ request }) => kept.has(request.key));
+    this.#keep(this.#decoded.filter(({ request }) => kept.has(request.key)));
     this.#loader?.want(requests);
     if (requests.length === 0 && this.#decoded.length === 0) this.#compact();
+  }
+
+  #keep(decoded: Decoded[]): void {
+    this.#decoded = decoded;
+    this.#decodedPoints = decoded.reduce((sum, { points }) => sum + points.count, 0);
   }
 
   /** Puts decoded points into GPU memory, each node's in order. */
@@ -325,10 +346,11 @@ export class Cloud {
     const kept: Decoded[] = [];
     let taken = 0;
     for (const each of this.#decoded) {
-      const { layer, node, index } = each.request;
+      const { layer, index, part } = each.request;
+      // The table may be another one since it was asked for.
       const data = this.#layers.get(layer)?.data;
-      // Whoever dropped the node or replaced the table meanwhile will ask again.
-      if (!data || data.table.nodes.get(node.key) !== node) continue;
+      const node = data?.table.nodes.get(each.request.node.key);
+      if (!data || !node || node.parts[index]?.hash !== part.hash) continue;
       const known = this.residents.get(layer, node.key);
       const next = known?.parts ?? 0;
       if (index < next) continue;
@@ -346,9 +368,8 @@ export class Cloud {
       taken += each.points.count;
       this.#addToSample(layer, node, each.points);
     }
-    const changed = taken > 0;
-    this.#decoded = kept;
-    return changed;
+    this.#keep(kept);
+    return taken > 0;
   }
 
   #addToSample(layer: number, { id }: TableNode, { bytes, count, bits }: PackedPoints): void {

@@ -20,8 +20,11 @@ const COVERED = 0.5;
 const FILLED = 512;
 /** A grid's winners are a spacing apart on average, but not everywhere: a point covers somewhat more. */
 const GRID_SPREAD = 1.5;
-/** The median distance of neighbours leaves half of the gaps open. */
-const NEIGHBOUR_SPREAD = 2;
+/**
+ * Points thrown at random on a surface, n a unit area: the nearest neighbour is 0.5 / √n away, and discs of 2.5 / √n
+ * across cover 1 − exp(−1.56 π) = 99 % of it.
+ */
+const NEIGHBOUR_SPREAD = 5;
 
 /** Points of a layer are relative to this point of the layer's frame: near them, so that singles are exact enough. */
 export function anchorOf(grid: LayerGrid): Vec3 {

@@ -31,7 +31,7 @@ const PARALLEL = 6;
 /** Neighbouring parts are one request up to this. */
 const MOST_BYTES = 256 * 1024;
 /** Decoded at the same time: what is decoded and not yet taken is memory. */
-const DECODING = 4;
+const DECODING = 8;
 const FIRST_RETRY_MS = 500;
 const MOST_RETRY_MS = 15_000;
 
@@ -39,7 +39,7 @@ export class PartLoader<Points, Request extends PartRequest> {
   readonly #options: PartLoaderOptions<Points, Request>;
   readonly #fetching = new Set<Fetch>();
   readonly #decoding = new Set<string>();
-  /** Of parts that failed: when to try again. */
+  /** Of parts that failed: when to try again; infinite while that is under way. */
   readonly #failed = new Map<string, { untilMs: number; delayMs: number }>();
   #requests: readonly Request[] = [];
   #stopped = false;
@@ -55,7 +55,12 @@ export class PartLoader<Points, Request extends PartRequest> {
   /** Earliest moment at which `want` should be called again because of a failure; `undefined`: none failed. */
   get retryAtMs(): number | undefined {
     let earliest: number | undefined;
-    for (const { untilMs } of this.#failed.values()) earliest = Math.min(earliest ?? untilMs, untilMs);
+    for (const { part } of this.#requests) {
+      const failed = this.#failed.get(part.hash);
+      if (failed && failed.untilMs < Number.POSITIVE_INFINITY) {
+        earliest = Math.min(earliest ?? failed.untilMs, failed.untilMs);
+      }
+    }
     return earliest;
   }
 
@@ -129,19 +134,26 @@ export class PartLoader<Points, Request extends PartRequest> {
   async #fetch(parts: Part[]): Promise<void> {
     const fetching: Fetch = { parts, stop: new AbortController() };
     this.#fetching.add(fetching);
+    for (const { hash } of parts) {
+      const failed = this.#failed.get(hash);
+      if (failed) failed.untilMs = Number.POSITIVE_INFINITY;
+    }
     const { blob, start } = parts[0]!;
     const { end } = parts.at(-1)!;
     const { signal } = fetching.stop;
     try {
       const bytes = await this.#options.fetch({ blob, start, end }, signal);
-      if (signal.aborted) return;
+      signal.throwIfAborted();
       if (bytes.length !== end - start) throw new RangeError(`${bytes.length} bytes of ${end - start}`);
       for (const part of parts) {
         this.#options.cache.put(part.hash, bytes.slice(part.start - start, part.end - start));
         this.#failed.delete(part.hash);
       }
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted) {
+        for (const { hash } of parts) this.#failed.delete(hash);
+        return;
+      }
       for (const { hash } of parts) this.#fail(hash);
       this.#options.onProblem?.(error);
     } finally {

@@ -26,7 +26,7 @@ export class PointBudget {
   frame(elapsedMs: number, short: boolean): boolean {
     // Longer than that is a tab that slept.
     if (elapsedMs > 1000) return false;
-    this.#averageMs = this.#frames === 0 ? elapsedMs : this.#averageMs * 0.8 + elapsedMs * 0.2;
+    this.#averageMs = this.#frames === 0 ? elapsedMs : this.#averageMs * 0.8 + Math.min(elapsedMs, 2 * SLOW_MS) * 0.2;
     if (++this.#frames < PATIENCE) return false;
     const before = this.#points;
     if (this.#averageMs > SLOW_MS) this.#points = Math.max(this.#least, Math.round(before * 0.75));

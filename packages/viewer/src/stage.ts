@@ -89,8 +89,8 @@ export class Stage {
     if (!this.#fade) return WHOLE;
     const t = Math.min(1, (nowMs - this.#fade.sinceMs) / Math.max(1, this.#fadeMs()));
     // First the new one comes, then the old one goes: where both are thin one would see through.
-    if (this.#fade.incoming.has(layer)) return { from: 0, to: Math.min(1, t * 1.7) };
-    if (this.#fade.outgoing.has(layer)) return { from: Math.max(0, t * 1.7 - 0.7), to: 1 };
+    if (this.#fade.incoming.has(layer)) return { from: 0, to: Math.min(1, t * 2) };
+    if (this.#fade.outgoing.has(layer)) return { from: Math.max(0, t * 2 - 1), to: 1 };
     return WHOLE;
   }
 

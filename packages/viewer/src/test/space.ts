@@ -1,8 +1,20 @@
 /** A space for the viewer's tests and measurements: layers of points as events and blobs, made by the real octree and codec. */
 
 import { createHash } from "node:crypto";
-import { type CloudPoints, encodePack, encodeSegment, type LayerGrid, Octree, planGrid } from "@cairn/cloud";
-import { hashOf } from "@cairn/cloud/node";
+import {
+  type CloudPoints,
+  concatPoints,
+  decodePackHead,
+  encodeLayerIndex,
+  encodePack,
+  encodeSegment,
+  type LayerGrid,
+  type LayerIndex,
+  LayerTable,
+  Octree,
+  planGrid,
+} from "@cairn/cloud";
+import { decodeSegmentSync, deflate, hashOf } from "@cairn/cloud/node";
 import type { CairnEvent, EventData, EventDraft, Similarity, Vec3 } from "@cairn/protocol";
 
 export class TestSpace {
@@ -27,6 +39,9 @@ export class TestLayer {
   readonly #space: TestSpace;
   readonly #tree: Octree;
   #packs = 0;
+  /** What is known of the packs before those of `#heads`. */
+  #table: LayerTable;
+  #heads: { blob: string; headBytes: number }[] = [];
 
   constructor(
     space: TestSpace,
@@ -39,6 +54,7 @@ export class TestLayer {
     this.layer = layer;
     this.grid = grid ?? planGrid(min, max, spacing);
     this.#tree = new Octree(this.grid);
+    this.#table = new LayerTable(this.grid);
   }
 
   started(about: { generation?: number; transform?: Similarity } = {}): EventDraft {
@@ -46,6 +62,38 @@ export class TestLayer {
     return { type: "layer.started", data: { layer: this.layer, kind, name: "test", ...this.grid, ...about } };
   }
 
+  /** As the server does in the background: all that the log names, one part a node, in one blob with an index. */
+  async compact(): Promise<EventDraft> {
+    const table = this.#table;
+    for (const { blob, headBytes } of this.#heads.splice(0)) {
+      table.applyPack(await decodePackHead(this.#space.blobs.get(blob)!.subarray(0, headBytes), blob));
+    }
+    const nodes = table.list.filter(({ points }) => points > 0);
+    const segments = nodes.map(({ parts }) =>
+      encodeSegment(
+        concatPoints(
+          parts.map(({ blob, start, end }) => decodeSegmentSync(this.#space.blobs.get(blob)!.subarray(start, end))),
+        ),
+      ).slice(),
+    );
+    const blob = this.#space.put(Buffer.concat(segments));
+    let at = 0;
+    const index: LayerIndex = {
+      root: table.root!.id,
+      nodes: nodes.map(({ id, points }, i) => {
+        const [start, bytes] = [at, segments[i]!];
+        at += bytes.length;
+        return { node: id, parts: [{ blob, start, end: at, points, hash: hashOf(bytes) }] };
+      }),
+    };
+    const bytes = encodeLayerIndex(index, deflate);
+    this.#table = new LayerTable(this.grid);
+    this.#table.applyIndex(index, this.#packs);
+    const data = { layer: this.layer, packs: this.#packs, index: this.#space.put(bytes), sizeBytes: bytes.length };
+    return { type: "layer.compacted", data: { ...data, points: table.points, nodes: nodes.length, blobs: [blob] } };
+  }
+
+  /** A draft of 0 points is not to be appended. */
   insert(points: CloudPoints): EventDraft {
     const { root, segments, kept, merged, min, max } = this.#tree.insert(points);
     const { bytes, headBytes } = encodePack(
@@ -65,6 +113,8 @@ export class TestLayer {
       min,
       max,
     };
+    if (kept > 0) this.#heads.push(data);
+    else this.#packs--;
     return { type: "segments.added", data };
   }
 }

@@ -1,0 +1,467 @@
+/** The viewer in a real browser, pixel by pixel: growth, switching, picking, colours, a lost GPU, an hour of growth. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { EventDraft, Vec3 } from "@cairn/protocol";
+import { ground, random, TestLayer, TestSpace } from "@cairn/viewer/test";
+import type { Page } from "playwright-core";
+import sharp from "sharp";
+import type { Harness } from "./viewer/harness.ts";
+import { type OpenHarness, openHarness } from "./viewer/open.ts";
+
+declare global {
+  interface Window {
+    harness: Harness;
+  }
+}
+
+const PATIENCE_MS = 60_000;
+const WIDTH = 480;
+const HEIGHT = 360;
+
+let harness: OpenHarness;
+before(async () => {
+  harness = await openHarness();
+});
+after(() => harness?.close());
+
+const started = (generation: number): EventDraft => ({ type: "generation.started", data: { generation } });
+const published = (generation: number): EventDraft => ({
+  type: "generation.published",
+  data: { generation, cameras: 0, points: 0, refined: 0 },
+});
+/** A level camera above the ground's near end: up is known, and the first view is from its side. */
+const posed = (generation: number, [x, y, z]: Vec3 = [0, 0, 0]): EventDraft => {
+  const pose = { rotation: [1, 0, 0, 0] as [number, number, number, number], translation: [-x, 4 - y, 9 - z] as Vec3 };
+  const intrinsics = { model: "PINHOLE" as const, width: 800, height: 600, params: [700, 700, 400, 300] };
+  return { type: "camera.posed", data: { generation, image: `g${generation}`, pose, intrinsics, reprojectionPx: 0.3 } };
+};
+
+async function apply(page: Page, space: TestSpace, ...drafts: EventDraft[]): Promise<void> {
+  const events = space.events(...drafts);
+  await page.evaluate((each) => window.harness.source.apply(each), events);
+}
+
+/** All that the view wants is on the screen, and the view is still. */
+async function settled(page: Page, points: number): Promise<void> {
+  await page.waitForFunction(
+    (n) => {
+      const { loaded, wanted, points: shown } = window.harness.viewer.stats;
+      return wanted >= n && loaded === wanted && shown === wanted;
+    },
+    points,
+    { timeout: PATIENCE_MS },
+  );
+  await page.waitForTimeout(600); // what is framed last is framed a moment later, and that has no end one could ask for
+  await painted(page);
+}
+
+const painted = (page: Page) =>
+  page.evaluate(() => new Promise((shown) => requestAnimationFrame(() => requestAnimationFrame(shown))));
+
+type Picture = { at(x: number, y: number): Vec3; count(test: (color: Vec3) => boolean): number };
+
+async function picture(page: Page): Promise<Picture> {
+  const { data, info } = await sharp(await page.screenshot())
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  const at = (x: number, y: number): Vec3 => {
+    const i = (y * info.width + x) * info.channels;
+    return [data[i]!, data[i + 1]!, data[i + 2]!];
+  };
+  return {
+    at,
+    count(wanted) {
+      let n = 0;
+      for (let y = 0; y < info.height; y++) for (let x = 0; x < info.width; x++) if (wanted(at(x, y))) n++;
+      return n;
+    },
+  };
+}
+
+const isBackground = ([r, g, b]: Vec3) => Math.max(r, g, b) < 42;
+const isOrange = ([r, g, b]: Vec3) => r > g * 1.15 && g > b * 1.15 && r > 60;
+const isGreen = ([r, g, b]: Vec3) => g > r * 1.3 && g > b * 1.3 && g > 60;
+
+/**
+ * Looks in the page, at every frame that is shown, at a part of the canvas: how many of its pixels are background that
+ * were not when it began to look. The view is taken into the hand first, so that it stays where it is.
+ */
+async function watchBackground(page: Page): Promise<() => Promise<{ frames: number; most: number; pixels: number }>> {
+  await page.mouse.move(WIDTH / 2, HEIGHT / 2);
+  await page.mouse.wheel(0, -1);
+  await page.waitForTimeout(300);
+  await page.evaluate(() => {
+    const canvas = document.querySelector("canvas") as HTMLCanvasElement;
+    const [width, height] = [160, 80];
+    const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+    if (!context) throw new Error("no second canvas");
+    let covered: Uint8Array | undefined;
+    const seen = { frames: 0, most: 0, pixels: 0, on: true };
+    Object.assign(window, { seen });
+    const look = () => {
+      context.drawImage(
+        canvas,
+        (canvas.width - width) / 2,
+        (canvas.height - height) / 2 + 30,
+        width,
+        height,
+        0,
+        0,
+        width,
+        height,
+      );
+      const { data } = context.getImageData(0, 0, width, height);
+      const now = Uint8Array.from({ length: width * height }, (_, i) =>
+        Math.max(data[i * 4]!, data[i * 4 + 1]!, data[i * 4 + 2]!) < 42 ? 0 : 1,
+      );
+      covered ??= now;
+      let empty = 0;
+      for (let i = 0; i < now.length; i++) if (covered[i] && !now[i]) empty++;
+      seen.pixels = covered.reduce((sum, value) => sum + value, 0);
+      seen.frames++;
+      seen.most = Math.max(seen.most, empty);
+    };
+    const request = window.requestAnimationFrame.bind(window);
+    // After the viewer's own callback of the same frame, while its picture is there.
+    window.requestAnimationFrame = (callback) =>
+      request((time) => {
+        callback(time);
+        if (seen.on && callback.name === "draw") look();
+      });
+  });
+  return () =>
+    page.evaluate(() => {
+      const { seen } = window as unknown as { seen: { frames: number; most: number; pixels: number; on: boolean } };
+      seen.on = false;
+      return { frames: seen.frames, most: seen.most, pixels: seen.pixels };
+    });
+}
+
+test("a model that grows never shows a gap where it was closed, and colours are the bytes that came", async () => {
+  const space = new TestSpace();
+  const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);
+  const page = await harness.visit(space, { motion: true });
+  await apply(
+    page,
+    space,
+    started(1),
+    posed(1),
+    layer.started({ generation: 1 }),
+    layer.insert(ground(30_000, 1)),
+    published(1),
+  );
+  await settled(page, 30_000);
+  const before = await picture(page);
+  assert.ok(!isBackground(before.at(WIDTH / 2, HEIGHT / 2 + 20)));
+  // The very bytes, where no edge is shaded: the most frequent colour.
+  assert.ok(before.count(([r, g, b]) => r === 200 && g === 120 && b === 60) > 500, "sRGB bytes go through unchanged");
+  const stop = await watchBackground(page);
+  for (let i = 0; i < 12; i++) {
+    await apply(page, space, layer.insert(ground(3000, 10 + i)));
+    await page.waitForTimeout(90);
+  }
+  await settled(page, 60_000);
+  const { frames, most, pixels } = await stop();
+  assert.ok(frames >= 12, `${frames} frames`);
+  assert.ok(
+    pixels > 5000 && most <= pixels * 0.003,
+    `${most} of ${pixels} pixels were background in one of ${frames} frames`,
+  );
+  assert.deepEqual(await page.evaluate(() => window.harness.problems), []);
+  await page.context().close();
+});
+
+test("points that come late are drawn when they come, and the server is told where we look", async () => {
+  const space = new TestSpace();
+  const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);
+  const page = await harness.visit(space);
+  await page.evaluate(() => {
+    window.harness.source.paused = true;
+  });
+  await apply(
+    page,
+    space,
+    started(1),
+    posed(1),
+    layer.started({ generation: 1 }),
+    layer.insert(ground(20_000, 2)),
+    published(1),
+  );
+  await painted(page);
+  assert.equal((await picture(page)).count(isOrange), 0);
+  await page.evaluate(() => window.harness.source.go());
+  await settled(page, 20_000);
+  assert.ok((await picture(page)).count(isOrange) > 5000);
+  const view = await page.evaluate(() => window.harness.source.views.at(-1));
+  assert.equal(view?.points, 100_000);
+  assert.ok(view?.camera && view.camera.widthPx === WIDTH && view.camera.heightPx === HEIGHT);
+  assert.ok(Math.abs(Math.hypot(...view.camera.pose.rotation) - 1) < 1e-6);
+  const held = await page.evaluate(() => [...(window.harness.source.held?.() ?? [])]);
+  assert.equal(
+    held[0]?.nodes.reduce((sum, { points }) => sum + points, 0),
+    await page.evaluate(() => window.harness.viewer.stats.total),
+  );
+  await page.context().close();
+});
+
+test("a new generation crossfades: the old until it is here, no frame without points, then the new alone", async () => {
+  const space = new TestSpace();
+  const page = await harness.visit(space, { motion: true });
+  const first = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);
+  await apply(
+    page,
+    space,
+    started(1),
+    posed(1),
+    first.started({ generation: 1 }),
+    first.insert(ground(30_000, 3)),
+    published(1),
+  );
+  await settled(page, 30_000);
+  const stop = await watchBackground(page);
+  const second = new TestLayer(space, 2, [-5, -1, -5], [5, 1, 5], { grid: first.grid });
+  await page.evaluate(() => {
+    window.harness.source.paused = true;
+  });
+  await apply(
+    page,
+    space,
+    started(2),
+    posed(2),
+    second.started({ generation: 2 }),
+    second.insert(ground(30_000, 4, { color: [60, 190, 70] })),
+    published(2),
+  );
+  await page.waitForTimeout(500);
+  const waiting = await picture(page);
+  assert.ok(waiting.count(isOrange) > 5000 && waiting.count(isGreen) === 0, "the old one stays");
+  await page.evaluate(() => window.harness.source.go());
+  await page.waitForFunction(() => window.harness.viewer.stats.generation === 2, undefined, { timeout: PATIENCE_MS });
+  await page.waitForFunction(() => window.harness.viewer.stats.points < 45_000, undefined, { timeout: PATIENCE_MS });
+  await settled(page, 20_000);
+  const { frames, most, pixels } = await stop();
+  assert.ok(frames > 5, `${frames} frames`);
+  assert.ok(
+    pixels > 5000 && most <= pixels * 0.01,
+    `${most} of ${pixels} pixels were background in one of ${frames} frames`,
+  );
+  const after = await picture(page);
+  assert.ok(after.count(isGreen) > 5000, `${after.count(isGreen)} pixels are green`);
+  assert.equal(after.count(isOrange), 0);
+  await page.context().close();
+});
+
+test("a pick names the very point that is drawn there, to the millimetre at 6,000,000 m and in a turned layer", async () => {
+  const space = new TestSpace();
+  const center: Vec3 = [431_000, -120, 6_000_000];
+  const layer = new TestLayer(space, 1, [430_990, -125, 5_999_990], [431_010, -115, 6_000_010]);
+  // Few points, far apart, each told by its photo.
+  const next = random(9);
+  const count = 400;
+  const positions = new Float64Array(count * 3);
+  for (let i = 0; i < count; i++) {
+    positions.set([center[0] + next() * 10 - 5, center[1] + next() * 0.2, center[2] + next() * 10 - 5], i * 3);
+  }
+  const photos = Uint32Array.from({ length: count }, (_, i) => i + 1);
+  const confidences = Uint8Array.from({ length: count }, (_, i) => i % 256);
+  const page = await harness.visit(space);
+  const half = Math.SQRT1_2;
+  const transform = {
+    scale: 1,
+    rotation: [half, 0, half, 0] as [number, number, number, number],
+    translation: [0, 0, 0] as Vec3,
+  };
+  // A quarter turn about y takes x to −z and z to x.
+  const inModel = (i: number): Vec3 => [positions[i * 3 + 2]!, positions[i * 3 + 1]!, -positions[i * 3]!];
+  await apply(
+    page,
+    space,
+    started(1),
+    posed(1, inModel(0)),
+    layer.started({ generation: 1, transform }),
+    layer.insert({ positions, colors: new Uint8Array(count * 3).fill(200), photos, confidences }),
+    published(1),
+  );
+  await settled(page, count);
+  const found = await page.evaluate(() => {
+    const picks = [];
+    for (let y = 60; y < 340; y += 9) {
+      for (let x = 40; x < 440; x += 9) {
+        const picked = window.harness.viewer.pick(x, y);
+        if (picked) picks.push(picked);
+      }
+    }
+    return picks;
+  });
+  const named = new Set(found.map(({ photo }) => photo));
+  assert.ok(named.size > 60, `${named.size} different points`);
+  for (const { photo, point, confidence, index, layer: number, node } of found) {
+    const truth = inModel(photo - 1);
+    const off = Math.hypot(point[0] - truth[0], point[1] - truth[1], point[2] - truth[2]);
+    assert.ok(off < 0.001, `${off} m off`);
+    assert.ok(Math.abs(confidence - ((photo - 1) % 256)) <= 16, "confidence travels in a few bits");
+    assert.ok(number === 1 && index >= 0 && index < count && /^-?\d+_\d+_\d+_\d+$/.test(node));
+  }
+  await page.context().close();
+});
+
+test("a lost GPU comes back by itself with the same picture, from the bytes that are kept", async () => {
+  const space = new TestSpace();
+  const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);
+  const page = await harness.visit(space);
+  await apply(
+    page,
+    space,
+    started(1),
+    posed(1),
+    layer.started({ generation: 1 }),
+    layer.insert(ground(30_000, 5)),
+    published(1),
+  );
+  await settled(page, 30_000);
+  const before = (await picture(page)).count(isOrange);
+  const asked = await page.evaluate(() => window.harness.source.asked.length);
+  const lose = await page.evaluateHandle(() =>
+    document.querySelector("canvas")?.getContext("webgl2")?.getExtension("WEBGL_lose_context"),
+  );
+  await lose.evaluate((extension) => extension?.loseContext());
+  await page.waitForFunction(() => window.harness.restored === false);
+  await apply(page, space, layer.insert(ground(2000, 6))); // while it is away
+  await lose.evaluate((extension) => extension?.restoreContext());
+  await page.waitForFunction(() => window.harness.restored === true);
+  await settled(page, 31_000);
+  const after = (await picture(page)).count(isOrange);
+  assert.ok(Math.abs(after - before) < before * 0.03, `${after} pixels, not ${before}`);
+  const again = (await page.evaluate(() => window.harness.source.asked.length)) - asked;
+  assert.ok(again <= 4, `${again} requests, only the new pack is unknown`);
+  assert.ok(await page.evaluate(() => window.harness.viewer.pick(240, 200)), "picking works again");
+  await page.context().close();
+});
+
+test("points are coloured by what one asks for, in the colours that the legend names", async () => {
+  const space = new TestSpace();
+  const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);
+  const page = await harness.visit(space);
+  const images = [..."ab"].map((image, i): EventDraft => {
+    const data = {
+      image,
+      blob: "0".repeat(64),
+      mediaType: "image/jpeg",
+      name: image,
+      sizeBytes: 1,
+      width: 8,
+      height: 6,
+      orientation: 1,
+      source: "http",
+      contributor: i ? "Ben" : "Ada",
+    };
+    return { type: "image.added", data };
+  });
+  const half = (count: number, seed: number, x: number, photo: number) => {
+    const points = ground(count, seed, { photo });
+    for (let i = 0; i < count; i++) points.positions[i * 3] = points.positions[i * 3]! / 2 + x;
+    return { ...points, confidences: new Uint8Array(count).fill(photo === 1 ? 0 : 255) };
+  };
+  await apply(page, space, ...images, started(1), posed(1), layer.started({ generation: 1 }));
+  await apply(page, space, layer.insert(half(20_000, 7, -2.5, 1)), layer.insert(half(20_000, 8, 2.5, 2)), published(1));
+  await settled(page, 30_000);
+  const hex = (color: string): Vec3 => [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16)) as Vec3;
+  const close = (a: Vec3) => (b: Vec3) => a.every((value, axis) => Math.abs(value - b[axis]!) <= 3);
+  const show = async (mode: "photo" | "height" | "age" | "contributor" | "confidence") => {
+    await page.evaluate((name) => window.harness.viewer.setColorMode(name), mode);
+    await painted(page);
+    return { shown: await picture(page), legend: await page.evaluate(() => window.harness.viewer.legend()) };
+  };
+
+  const people = await show("contributor");
+  assert.equal(people.legend?.kind, "entries");
+  if (people.legend?.kind !== "entries") return;
+  assert.deepEqual(
+    people.legend.entries.map(({ name }) => name),
+    ["Ada", "Ben"],
+  );
+  for (const { color } of people.legend.entries) assert.ok(people.shown.count(close(hex(color))) > 300, color);
+  assert.equal(people.shown.count(close([200, 120, 60])), 0, "no photo's colour is left");
+  for (const mode of ["age", "confidence"] as const) {
+    const { shown, legend } = await show(mode);
+    assert.equal(legend?.kind, "scale");
+    if (legend?.kind !== "scale") return;
+    // Two photos, two confidences: both ends and nothing between.
+    for (const color of [legend.colors[0]!, legend.colors.at(-1)!]) {
+      assert.ok(shown.count(close(hex(color))) > 300, `${mode} ${color}`);
+    }
+  }
+  const height = await show("height");
+  assert.equal(height.legend?.kind, "scale");
+  if (height.legend?.kind !== "scale") return;
+  assert.ok(Math.abs(Number(height.legend.high) - 0.6) < 0.1, `the waves are 0.6 high, not ${height.legend.high}`);
+  assert.equal(height.shown.count(close([200, 120, 60])), 0);
+  const photo = await show("photo");
+  assert.equal(photo.legend, undefined);
+  assert.ok(photo.shown.count(close([200, 120, 60])) > 500);
+  await page.context().close();
+});
+
+test("an hour of growth leaves memory where it was: 2,000 packs over one surface", async () => {
+  const space = new TestSpace();
+  const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5], { spacing: 0.08 });
+  const page = await harness.visit(space, { width: 240, height: 180 });
+  await apply(
+    page,
+    space,
+    started(1),
+    posed(1),
+    layer.started({ generation: 1 }),
+    layer.insert(ground(12_000, 9)),
+    published(1),
+  );
+  await settled(page, 5000);
+  const heap = async () => {
+    const session = await page.context().newCDPSession(page);
+    await session.send("HeapProfiler.collectGarbage");
+    await session.send("HeapProfiler.collectGarbage");
+    const { usedSize } = await session.send("Runtime.getHeapUsage");
+    await session.detach();
+    return usedSize / 2 ** 20;
+  };
+  const grow = async (from: number, to: number) => {
+    for (let i = from; i < to; i += 100) {
+      const known = new Set(space.blobs.keys());
+      const drafts: EventDraft[] = [];
+      for (let k = i; k < i + 100; k++) {
+        const draft = layer.insert(ground(300, 1000 + k));
+        if (draft.type === "segments.added" && draft.data.points > 0) drafts.push(draft);
+      }
+      drafts.push(await layer.compact());
+      const blobs = [...space.blobs].filter(([digest]) => !known.has(digest));
+      await page.evaluate(
+        (each) => {
+          for (const [digest, base64] of each) window.harness.source.keep(digest, base64);
+        },
+        blobs.map(([digest, bytes]): [string, string] => [digest, Buffer.from(bytes).toString("base64")]),
+      );
+      // A few at a time, as they would come.
+      for (let k = 0; k < drafts.length; k += 20) {
+        await apply(page, space, ...drafts.slice(k, k + 20));
+        await painted(page);
+      }
+      await page.waitForFunction(() => {
+        const { loaded, wanted } = window.harness.viewer.stats;
+        return loaded === wanted;
+      });
+      await painted(page);
+      await page.evaluate(() => {
+        const { source } = window.harness;
+        source.forget();
+        source.asked.length = 0;
+        source.views.length = 0;
+      });
+    }
+  };
+  await grow(0, 400);
+  const first = await heap();
+  await grow(400, 2000);
+  const last = await heap();
+  assert.ok(last < first * 1.1 + 1, `${first.toFixed(1)} MiB after 400 packs, ${last.toFixed(1)} after 2,000`);
+  await page.context().close();
+});
