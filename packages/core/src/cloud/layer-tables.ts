@@ -84,8 +84,8 @@ export class LayerTables {
    * One segment, held against its hash.
    * @throws {CairnError} `blob.missing`, `blob.corrupt`; the layer is then said to be damaged, and made again if it can be
    */
-  read(space: Space, layer: number, part: Part): Promise<Uint8Array> {
-    return this.#parts.read(space, layer, part);
+  read(space: Space, layer: number, part: Part, blobs: BlobStore = this.#blobs): Promise<Uint8Array> {
+    return this.#parts.read(space, layer, part, blobs);
   }
 
   /**

@@ -18,9 +18,9 @@ export class PartReader {
   }
 
   /** @throws {CairnError} `blob.missing`, `blob.corrupt`; the layer is then said to be damaged */
-  async read(space: Space, layer: number, part: Part): Promise<Uint8Array> {
+  async read(space: Space, layer: number, part: Part, blobs: BlobStore = this.#blobs): Promise<Uint8Array> {
     try {
-      return await readPart(this.#blobs, part);
+      return await readPart(blobs, part);
     } catch (error) {
       this.heard(space, layer, part.blob, error);
       throw error;

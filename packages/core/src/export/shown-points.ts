@@ -30,11 +30,11 @@ export type ShownPoints = {
   read(): AsyncGenerator<PointRun>;
 };
 
-type Options = Pick<ExportOptions, "space" | "tables" | "signal">;
+type Options = Pick<ExportOptions, "space" | "blobs" | "tables" | "signal">;
 type Placed = { readonly part: Part; readonly layer: LayerState };
 
 /** @throws {CairnError} `export.empty` when nothing is shown */
-export async function openShownPoints({ space, tables, signal }: Options): Promise<ShownPoints> {
+export async function openShownPoints({ space, blobs, tables, signal }: Options): Promise<ShownPoints> {
   const { state } = space.log.snapshot();
   const placed: Placed[] = [];
   const min: Vec3 = [Infinity, Infinity, Infinity];
@@ -50,7 +50,7 @@ export async function openShownPoints({ space, tables, signal }: Options): Promi
     if (!now || !root || !parts[0]) continue;
     const layer = { ...now };
     for (const part of parts) placed.push({ part, layer });
-    normals ||= decodeSegmentSync(await tables.read(space, number, parts[0])).normals !== undefined;
+    normals ||= decodeSegmentSync(await tables.read(space, number, parts[0], blobs)).normals !== undefined;
     const finest = edgeOf(layer.finest) / 2 ** FINEST_BITS;
     step = Math.min(step, finest * (layer.transform?.scale ?? 1));
     // A point lies in the middle of its step, which may be past the box of what was inserted.
@@ -72,18 +72,14 @@ export async function openShownPoints({ space, tables, signal }: Options): Promi
     async *read() {
       for (const each of placed) {
         signal?.throwIfAborted();
-        yield await readNode(space, tables, each);
+        yield await readNode({ space, blobs, tables }, each);
       }
     },
   };
 }
 
-async function readNode(
-  space: Options["space"],
-  tables: Options["tables"],
-  { part, layer }: Placed,
-): Promise<PointRun> {
-  const points = decodeSegmentSync(await tables.read(space, layer.layer, part));
+async function readNode({ space, blobs, tables }: Options, { part, layer }: Placed): Promise<PointRun> {
+  const points = decodeSegmentSync(await tables.read(space, layer.layer, part, blobs));
   const { count, colors, photos, confidences, normals } = points;
   // The count that a file's header says comes from the directory; the hash says that the segment is the one meant.
   if (count !== part.points) throw new CairnError("blob.corrupt", { digest: part.blob });
