@@ -119,7 +119,7 @@ describe("what comes first (docs/spec/cloud.md)", () => {
         }
         for (const node of table.list) {
           if (seen.has(node.key)) continue;
-          const px = spacingPx(table, node, view);
+          const px = spacingPx(node, view);
           const isHere = placesOf(node).some((at) => isInPicture(view, at));
           assert(px < finePx || px === 0, `${node.key} is left out`);
           assert(!isHere || px > 0, `${node.key} has a point in the picture`);
@@ -144,14 +144,14 @@ describe("what comes first (docs/spec/cloud.md)", () => {
       tanY: 1,
       focalPx: 1000,
     });
-    assert(Math.abs(spacingPx(table, node, from(2)) - (1000 * 2 ** -2) / GRID / 2) < 1e-9);
-    assert(Math.abs(spacingPx(table, node, from(0)) - (1000 * 2 ** -2) / GRID / 2 ** -7) < 1e-9);
+    assert(Math.abs(spacingPx(node, from(2)) - (1000 * 2 ** -2) / GRID / 2) < 1e-9);
+    assert(Math.abs(spacingPx(node, from(0)) - (1000 * 2 ** -2) / GRID / 2 ** -7) < 1e-9);
     fc.assert(
       fc.property(views, (view) => {
         for (const below of table.list) {
           const above = table.list.find(({ children }) => children.includes(below));
           if (!above) continue;
-          assert(spacingPx(table, below, view) <= spacingPx(table, above, view) * (1 + 1e-12));
+          assert(spacingPx(below, view) <= spacingPx(above, view) * (1 + 1e-12));
         }
       }),
       { seed: SEED, numRuns: 10 },

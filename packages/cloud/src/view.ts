@@ -34,7 +34,7 @@ export function* nodesToShow(
   if (!table.root) return;
   const waiting = new Heap();
   const consider = (node: TableNode) => {
-    const px = spacingPx(table, node, view);
+    const px = spacingPx(node, view);
     if (px > 0 && px >= finePx) waiting.push(node, px);
   };
   consider(table.root);
@@ -51,7 +51,7 @@ export function* nodesToShow(
  * Without limit for the first root and those above: what a former root keeps to its child is drawn with it, or there
  * would be a hole. Never more than for its parent.
  */
-export function spacingPx(_table: LayerTable, node: TableNode, view: LayerView | undefined): number {
+export function spacingPx(node: TableNode, view: LayerView | undefined): number {
   const px = view ? sightOf(view).px(node) : coarseness(node);
   return node.trunk && px > 0 ? Number.POSITIVE_INFINITY : px;
 }

@@ -225,7 +225,7 @@ describe("points pushed (docs/spec/live.md)", () => {
     tables.forEach((table, i) => {
       const seen = layerView(view.camera, i === 1 ? { transform } : {});
       for (const node of table.list) {
-        const px = node === table.root ? Number.POSITIVE_INFINITY : spacingPx(table, node, seen);
+        const px = spacingPx(node, seen);
         for (const part of node.parts) places.set(partKey(part), px);
       }
     });

@@ -258,7 +258,7 @@ export class SegmentPush {
     const view = this.#viewOf(layer);
     for (const node of touched ?? []) {
       const index = node.parts.length - 1;
-      const px = spacingPx(sending.live.table, node, view);
+      const px = spacingPx(node, view);
       const upToDate = sending.live.packOf(node.parts[index]!) === pack.pack && this.#reaches(sending, node, index);
       if (px >= this.#cutPx && upToDate && this.#fresh.length < LOOK_AHEAD) this.#fresh.push({ sending, node, index });
       else if (px >= FINE_PX && (!upToDate || px >= this.#cutPx)) this.#stale = true;
