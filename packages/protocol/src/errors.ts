@@ -126,7 +126,7 @@ export const ERRORS = {
   "tile.gone": {
     status: 404,
     retry: false,
-    text: "No tile of this revision; read the tileset again and take the address from there.",
+    text: "No such tile; read the tileset again and take the address from there.",
   },
   "import.empty": {
     status: 422,

@@ -50,6 +50,10 @@ export function errorAnswer(
 
 export function sendError(reply: FastifyReply, error: unknown): FastifyReply {
   const { status, body } = errorAnswer(error, reply.log);
+  // What was to be said of the answer does not hold for a refusal: nobody may keep one for ever.
+  for (const name of ["etag", "content-range", "content-length", "content-encoding", "content-disposition"])
+    reply.removeHeader(name);
+  reply.header("cache-control", "no-store");
   if (status === 401) reply.header("www-authenticate", "Bearer");
   if (status === 429 || status === 503) reply.header("retry-after", "1");
   // What is left of a body that was refused is not read: the connection ends with the answer.

@@ -1,5 +1,5 @@
 import type { Part } from "@cairn/cloud";
-import { partsOf } from "@cairn/core";
+import { partsOf, revisionsOf } from "@cairn/core";
 import { CairnError } from "@cairn/protocol";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
@@ -76,22 +76,21 @@ export function tileRoutes(
     },
     async (request, reply) => {
       const { space, layer, node: key, file } = request.params;
-      const revision = /^([0-9a-f]{16})\.glb$/.exec(file)?.[1];
+      const asked = /^([0-9a-f]{16})\.glb$/.exec(file)?.[1];
       const opened = await core.spaces.open(space);
       const { grid, nodes } = await core.layers.tables.open(opened, layer);
       const node = nodes.get(key);
-      if (!revision || !node) throw new CairnError("tile.gone", { layer });
-      const parts = partsOf(grid, node, revision);
+      const newest = node && revisionsOf(grid, node).at(-1);
+      if (!asked || !newest) throw new CairnError("tile.gone", { layer });
+      const known = partsOf(grid, node, asked);
+      // Its parts were made one since: what the node holds now has all of its points.
+      const [revision, parts] = known ? [asked, known] : [newest, [...node.parts]];
       const etag = `"${revision}"`;
-      const had = parts !== undefined && matchesEtag(request.headers["if-none-match"], etag);
-      const make = (known: readonly Part[]) => {
-        const read = (part: Part) => core.layers.parts.read(opened, layer, part);
-        return tiles.make({ revision, grid, node, parts: known, read }, whileOpen(reply));
-      };
-      const glb = had || (await (parts ? make(parts) : tiles.cached(revision)));
-      if (!glb) throw new CairnError("tile.gone", { layer });
-      reply.header("etag", etag).header("cache-control", `${visibility}, max-age=31536000, immutable`);
-      if (glb === true) return reply.code(304).send();
+      reply.header("etag", etag);
+      reply.header("cache-control", known ? `${visibility}, max-age=31536000, immutable` : "no-cache");
+      if (matchesEtag(request.headers["if-none-match"], etag)) return reply.code(304).send();
+      const read = (part: Part) => core.layers.parts.read(opened, layer, part);
+      const glb = await tiles.make({ revision, grid, node, parts, read }, whileOpen(reply));
       return reply.type("model/gltf-binary").send(Buffer.from(glb.buffer, glb.byteOffset, glb.byteLength));
     },
   );

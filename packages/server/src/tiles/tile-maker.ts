@@ -17,11 +17,6 @@ export class TileMaker {
     this.#cache = cache;
   }
 
-  /** A tile that was made before, whether or not its parts are still known. */
-  cached(revision: string): Promise<Uint8Array | undefined> {
-    return this.#cache.get(keyOf(revision));
-  }
-
   /**
    * @param signal aborts when the caller has lost interest; when all have, the tile is not made
    * @throws {CairnError} `blob.missing`, `blob.corrupt` when its points are lost
@@ -42,7 +37,7 @@ export class TileMaker {
   }
 
   async #find({ revision, ...tile }: WantedTile, signal: AbortSignal): Promise<Uint8Array> {
-    const known = await this.cached(revision);
+    const known = await this.#cache.get(keyOf(revision));
     if (known) return known;
     const glb = await this.#encoder.encode(tile, signal);
     await this.#cache.put(keyOf(revision), glb);
