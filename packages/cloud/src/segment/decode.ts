@@ -5,7 +5,7 @@ import { type FullHead, invalid, photoPlanes, planeBytes, readHead } from "./hea
 import { inflate } from "./inflate.ts";
 import { GATHER } from "./morton.ts";
 import { decodeNormals } from "./normals.ts";
-import { CHROMA_PACKED, LUMA_PLANE_OF, LUMA_PLANES, REACH, SYMBOL_TABLES } from "./symbols.ts";
+import { CHROMA_PACKED, KEY_TABLES, LUMA_PACKED, LUMA_PLANE_OF, LUMA_PLANES, NO_SYMBOL, REACH } from "./symbols.ts";
 
 /** Raw inflate; may throw, also when it is more than `sizeBytes`. */
 export type Inflate = (compressed: Uint8Array, sizeBytes: number) => Uint8Array;
@@ -91,11 +91,9 @@ function readPoints(
   coords: Uint16Array,
   colors: Uint8Array,
 ): void {
-  const keyPrecision = precision.key;
-  const keysAsTheyAre = 2 << keyPrecision;
-  const topMask = (1 << keyPrecision) - 1;
-  const packed = CHROMA_PACKED[precision.chroma]!;
-  const { symbols: lumaSymbols, bases: lumaBases, symbolRestBits: lumaRestBits } = SYMBOL_TABLES[precision.luma]!;
+  const { low: keyLow, high: keyHigh, restBits: keyRestBits } = KEY_TABLES[precision.key]!;
+  const packedChroma = CHROMA_PACKED[precision.chroma]!;
+  const packedLuma = LUMA_PACKED[precision.luma]!;
   const planeOf = LUMA_PLANE_OF[precision.chroma]!;
   const lumaAt = new Uint32Array(LUMA_PLANES + 2);
   for (let i = count; i < 2 * count; i++) lumaAt[planeOf[planes[i]!]! + 1]!++;
@@ -133,29 +131,23 @@ function readPoints(
   let x4 = 0;
   let y4 = 0;
   let z4 = 0;
-  let lastLuma = 0;
+  let wrong = 0;
 
   for (let i = 0, j = 0; i < count; i++, j += 3) {
     if (at > restEnd) throw invalid("its rest bits are too short", { at: i });
     const symbol = planes[i]!;
-    if (symbol < keysAsTheyAre) {
-      low += symbol;
+    const more = keyRestBits[symbol]!;
+    low += keyLow[symbol]!;
+    high += keyHigh[symbol]!;
+    if (more < 24) {
+      low += (words.getUint32(at >> 3, true) >>> (at & 7)) & ((1 << more) - 1);
+      at += more;
     } else {
-      const more = (symbol >> keyPrecision) - 1;
-      const top = (symbol & topMask) | (topMask + 1);
       if (more > 47) throw invalid("a key beyond its node", { at: i });
-      if (more < 24) {
-        low += (words.getUint32(at >> 3, true) >>> (at & 7)) & ((1 << more) - 1);
-        low += (top << more) & 0xffffff;
-        high += top >> (24 - more);
-        at += more;
-      } else {
-        low += (words.getUint32(at >> 3, true) >>> (at & 7)) & 0xffffff;
-        at += 24;
-        high += (words.getUint32(at >> 3, true) >>> (at & 7)) & ((1 << (more - 24)) - 1);
-        high += top << (more - 24);
-        at += more - 24;
-      }
+      low += (words.getUint32(at >> 3, true) >>> (at & 7)) & 0xffffff;
+      at += 24;
+      high += (words.getUint32(at >> 3, true) >>> (at & 7)) & ((1 << (more - 24)) - 1);
+      at += more - 24;
     }
     if (low > 0xffffff) {
       low -= 0x1000000;
@@ -163,31 +155,32 @@ function readPoints(
     }
     if (high >= highEnd || low >= lowEnd) throw invalid("a key beyond its node", { at: i });
     if (high !== highBefore) {
-      const nibbles = GATHER[high & 4095]! | (GATHER[high >> 12]! << 4);
-      farX = (nibbles & 255) << 8;
-      farY = nibbles & 0xff00;
-      farZ = (nibbles >> 8) & 0xff00;
+      const far = GATHER[high & 4095]! | (GATHER[high >> 12]! << 4);
+      farX = (far & 255) << 8;
+      farY = far & 0xff00;
+      farZ = (far >> 8) & 0xff00;
       highBefore = high;
     }
-    const nibbles = GATHER[low & 4095]! | (GATHER[low >> 12]! << 4);
-    const x = (nibbles & 255) | farX;
-    const y = ((nibbles >> 8) & 255) | farY;
-    const z = (nibbles >> 16) | farZ;
+    const near = GATHER[low & 4095]! | (GATHER[low >> 12]! << 4);
+    const x = (near & 255) | farX;
+    const y = ((near >> 8) & 255) | farY;
+    const z = (near >> 16) | farZ;
     coords[j] = x;
     coords[j + 1] = y;
     coords[j + 2] = z;
 
     const chroma = planes[count + i]!;
     const lumaSymbol = planes[lumaAt[planeOf[chroma]!]!++]!;
-    if (lumaSymbol > lastLuma) lastLuma = lumaSymbol;
-    const both = packed[chroma]!;
+    const both = packedChroma[chroma]!;
     const oBits = (both >> 16) & 15;
     const gBits = both >> 20;
-    const lBits = lumaRestBits[lumaSymbol]!;
+    const tall = packedLuma[lumaSymbol]!;
+    const lBits = (tall >> 8) & 15;
+    wrong |= tall;
     const word = words.getUint32(at >> 3, true) >>> (at & 7);
     const oDelta = (both & 255) + (word & ((1 << oBits) - 1));
     const gDelta = ((both >> 8) & 255) + ((word >> oBits) & ((1 << gBits) - 1));
-    const lDelta = lumaBases[lumaSymbol]! + ((word >> (oBits + gBits)) & ((1 << lBits) - 1));
+    const lDelta = (tall & 255) + ((word >> (oBits + gBits)) & ((1 << lBits) - 1));
     at += oBits + gBits + lBits;
     let nearest = (Math.abs(x - x1) + Math.abs(y - y1) + Math.abs(z - z1)) << 2;
     let less = (((Math.abs(x - x2) + Math.abs(y - y2) + Math.abs(z - z2)) << 2) | 1) - nearest;
@@ -219,6 +212,6 @@ function readPoints(
     colors[j + 1] = middle + green;
     colors[j + 2] = blue;
   }
-  if (lastLuma > lumaSymbols[255]!) throw invalid("a colour that is none");
+  if (wrong & NO_SYMBOL) throw invalid("a colour that is none");
   if ((at + 7) >> 3 !== restBits.length) throw invalid("its rest bits are too many or too few");
 }

@@ -64,6 +64,29 @@ export const CHROMA_PACKED: readonly Uint32Array[] = [0, 1].map((precision) => {
   });
 });
 
+/** Marks what is no symbol in `LUMA_PACKED`. */
+export const NO_SYMBOL = 1 << 16;
+/** By luma precision, by symbol: smallest number in a byte, rest bits in the next four. */
+export const LUMA_PACKED: readonly Uint32Array[] = SYMBOL_TABLES.map(({ symbols, bases, symbolRestBits }) =>
+  Uint32Array.from({ length: 256 }, (_, symbol) =>
+    symbol > symbols[255]! ? NO_SYMBOL : bases[symbol]! | (symbolRestBits[symbol]! << 8),
+  ),
+);
+
+/** By key precision, by symbol: the smallest number in two words of 24 bits, and how many rest bits; over 47: no symbol. */
+export const KEY_TABLES = [0, 1, 2].map((precision) => {
+  const table = { low: new Uint32Array(256), high: new Uint32Array(256), restBits: new Uint8Array(256) };
+  for (let symbol = 0; symbol < 256; symbol++) {
+    const restBits = symbol < 2 << precision ? 0 : (symbol >> precision) - 1;
+    table.restBits[symbol] = restBits;
+    if (restBits > 47) continue;
+    const top = restBits === 0 ? symbol : (symbol & ((1 << precision) - 1)) + (1 << precision);
+    table.low[symbol] = (top * 2 ** restBits) % 0x1000000;
+    table.high[symbol] = Math.floor((top * 2 ** restBits) / 0x1000000);
+  }
+  return table;
+});
+
 /** How many bits below the highest go into symbols. */
 export type Precision = { readonly key: number; readonly chroma: number; readonly luma: number };
 
