@@ -29,6 +29,6 @@ export {
 export { checkQuota } from "./space/quota.ts";
 export type { NewSpace, Space, Spaces } from "./space/spaces.ts";
 export { openTileEncoder, type TileEncoder, type TileSource } from "./tiles/tile-encoder.ts";
-export { partsOf, revisionsOf } from "./tiles/tile-revision.ts";
+export { partsOf, revisionOf } from "./tiles/tile-revision.ts";
 export type { Tile } from "./tiles/tile-tree.ts";
 export { branchTileset, openTiledLayers, rootTileset, type TiledLayer, type Tileset } from "./tiles/tileset.ts";

@@ -14,7 +14,7 @@ import {
   type TableNode,
 } from "@cairn/cloud";
 import type { LayerState, Vec3 } from "@cairn/protocol";
-import { revisionsOf } from "./tile-revision.ts";
+import { revisionOf } from "./tile-revision.ts";
 
 /** A tile as its JSON says it. */
 export type Tile = {
@@ -103,7 +103,7 @@ export class TileTree {
   tilesFrom(node: TableNode, base: string): Tile {
     const { ceded, children } = this.#below(node);
     const boundingVolume = boxVolume(this.boxOf(node));
-    const revision = revisionsOf(this.#table.grid, node).at(-1);
+    const revision = revisionOf(this.#table.grid, node);
     const own: Tile = {
       boundingVolume,
       geometricError: children.length ? spacingOf(node.id.e) : 0,

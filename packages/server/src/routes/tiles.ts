@@ -1,5 +1,5 @@
 import type { Part } from "@cairn/cloud";
-import { partsOf, revisionsOf } from "@cairn/core";
+import { partsOf, revisionOf } from "@cairn/core";
 import { CairnError } from "@cairn/protocol";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
@@ -80,7 +80,7 @@ export function tileRoutes(
       const opened = await core.spaces.open(space);
       const { grid, nodes } = await core.layers.tables.open(opened, layer);
       const node = nodes.get(key);
-      const newest = node && revisionsOf(grid, node).at(-1);
+      const newest = node && revisionOf(grid, node);
       if (!asked || !newest) throw new CairnError("tile.gone", { layer });
       const known = partsOf(grid, node, asked);
       // Its parts were made one since: what the node holds now has all of its points.
