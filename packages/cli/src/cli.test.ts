@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -64,7 +64,17 @@ describe("words", () => {
     const help = await cairn(["--help"]);
     assert.equal(help.code, 0);
     assert.equal(help.err, "");
-    for (const word of ["serve", "push", "status", "export", "rollback", "reconstruct", "Examples:", "Exit codes:"]) {
+    for (const word of [
+      "serve",
+      "push",
+      "status",
+      "export",
+      "import",
+      "rollback",
+      "reconstruct",
+      "Examples:",
+      "Exit codes:",
+    ]) {
       assert.ok(help.out.includes(word), word);
     }
     const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
@@ -263,6 +273,29 @@ describe("against a server", () => {
     assert.equal(none.code, 1);
     oneLine(none.err);
     assert.equal((await run("--to", String(shown))).code, 0);
+  });
+
+  test("EXC-13 import makes a layer of a file, export hands it out in every format of points", async () => {
+    const file = join(folder, "scan.ply");
+    const rows = Array.from({ length: 500 }, (_, i) => `${i % 20} ${Math.floor(i / 20)} ${i % 3}`).join("\n");
+    const head = ["x", "y", "z"].map((name) => `property float ${name}\n`).join("");
+    writeFileSync(file, `ply\nformat ascii 1.0\nelement vertex 500\n${head}end_header\n${rows}\n`);
+    const taken = await cairn(["import", "scans", file, "--server", url, "--json"]);
+    assert.deepEqual([taken.code, taken.err], [0, ""]);
+    assert.deepEqual(JSON.parse(taken.out.toString()), { layer: 1, points: 500, merged: 0, refused: 0 });
+    const starts = { ply: "ply\n", las: "LASF", las14: "LASF", glb: "glTF", "3dtiles": "PK", csv: "x,y,z" };
+    for (const [format, start] of Object.entries(starts)) {
+      const { code, out } = await cairn(["export", "scans", "--format", format, "--out", "-", "--server", url]);
+      assert.deepEqual([code, out.subarray(0, start.length).toString()], [0, start], format);
+    }
+    const las = join(folder, "again.las");
+    assert.equal((await cairn(["export", "scans", "--format", "las14", "--out", las, "--server", url])).code, 0);
+    const again = await cairn(["import", "scans", las, "--server", url]);
+    assert.equal(again.out.toString(), "layer 2: 500 points, 0 merged into others\n");
+    writeFileSync(file, "no cloud");
+    const bad = await cairn(["import", "scans", file, "--server", url]);
+    assert.equal(bad.code, 1);
+    assert.match(bad.err, /not a point cloud .* neither PLY nor LAS/);
   });
 
   test("export names what stands in the way: a folder where a file goes, a file where a folder goes", async () => {

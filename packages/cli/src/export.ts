@@ -1,4 +1,4 @@
-/** `cairn export`: the model as files: a PLY cloud, or COLMAP's text model as a folder or a zip. */
+/** `cairn export`: the model as a file of some format, or COLMAP's text model as a folder. */
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ReadableStream } from "node:stream/web";
@@ -6,9 +6,13 @@ import { CairnApi } from "@cairn/client";
 import { CairnError } from "@cairn/protocol";
 import { EXIT, interruption, Problem } from "./exit.ts";
 import { writeFolder, writeWhole } from "./out-file.ts";
+import { ProgressLine } from "./progress.ts";
 import { apiOptions, reach } from "./server-url.ts";
 
-type ExportOptions = { readonly server: string; readonly format: "ply" | "colmap"; readonly out: string };
+/** As the server's list of exports has them. */
+export const FORMATS = ["ply", "las", "las14", "glb", "3dtiles", "colmap", "colmap-bin", "nerfstudio", "csv"] as const;
+
+type ExportOptions = { readonly server: string; readonly format: (typeof FORMATS)[number]; readonly out: string };
 
 export async function exportModel(space: string, { server, format, out }: ExportOptions): Promise<number> {
   if (out === "-" && process.stdout.isTTY) {
@@ -16,6 +20,7 @@ export async function exportModel(space: string, { server, format, out }: Export
   }
   const api = new CairnApi(apiOptions(server));
   const { signal, release } = interruption();
+  const progress = new ProgressLine();
   try {
     if (format === "colmap" && out !== "-" && !out.toLowerCase().endsWith(".zip")) {
       await writeFolder(out, await reach(server, () => colmapFiles(api, space, signal)));
@@ -23,12 +28,23 @@ export async function exportModel(space: string, { server, format, out }: Export
     }
     const { body } = await reach(server, () => api.exportModel(space, format, { signal }));
     if (!body) throw new Problem("the server answered without a model");
-    const pieces = Readable.fromWeb(body as ReadableStream<Uint8Array>);
+    const pieces = told(Readable.fromWeb(body as ReadableStream<Uint8Array>), progress);
     if (out === "-") await pipeline(pieces, process.stdout, { end: false });
-    else await writeWhole(out, pieces as AsyncIterable<Uint8Array>);
+    else await writeWhole(out, pieces);
     return EXIT.ok;
   } finally {
+    progress.clear();
     release();
+  }
+}
+
+/** How large a file becomes is known when it is there: what can be said is how much has come, and how fast. */
+async function* told(pieces: AsyncIterable<Uint8Array>, progress: ProgressLine): AsyncGenerator<Uint8Array> {
+  let done = 0;
+  for await (const piece of pieces) {
+    yield piece;
+    done += piece.length;
+    progress.update("receiving", done, undefined, "bytes");
   }
 }
 

@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { EXIT, report } from "./exit.ts";
-import { exportModel } from "./export.ts";
+import { exportModel, FORMATS } from "./export.ts";
+import { importCloud } from "./import.ts";
 import { parseCameraParams } from "./photos.ts";
 import { push } from "./push.ts";
 import { reconstruct } from "./reconstruct.ts";
@@ -22,6 +23,12 @@ function wholeNumber(low: number, high: number): (text: string) => number {
     }
     return Number(text);
   };
+}
+
+function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value < Infinity)) throw new InvalidArgumentError("A number above 0.");
+  return value;
 }
 
 const serverOption = () =>
@@ -82,12 +89,12 @@ function program(): Command {
     .option("--json", "print one JSON object instead of lines")
     .action(async (space, options) => finish(await status(space, options)));
 
-  command("export <space>", "save the model: a PLY cloud, or a folder with COLMAP's text model")
+  command("export <space>", "save the model: points for any program, or cameras for COLMAP and nerfstudio")
     .addOption(serverOption())
-    .addOption(new Option("--format <format>", "ply or colmap").choices(["ply", "colmap"]).default("ply"))
+    .addOption(new Option("--format <format>", "what the file is").choices(FORMATS).default("ply"))
     .requiredOption(
       "--out <path>",
-      "ply: a file; colmap: a folder, or one file if it ends in .zip; - is standard output",
+      "a file; - is standard output; for colmap also a folder, unless the name ends in .zip",
     )
     .action(async (space, options) => finish(await exportModel(space, options)));
 
@@ -97,6 +104,15 @@ function program(): Command {
     .option("--list", "only say which there are; * is shown")
     .option("--json", "print one JSON object instead of lines")
     .action(async (space, options) => finish(await rollback(space, options)));
+
+  command(
+    "import <space> <file>",
+    "add a PLY, LAS, LAZ, COPC or GLB cloud as a layer; the space is made if it is not there",
+  )
+    .addOption(serverOption())
+    .option("--spacing <length>", "points closer than this may merge, in the file's unit", positiveNumber)
+    .option("--json", "print one JSON object instead of lines")
+    .action(async (space, file, options) => finish(await importCloud(space, file, options)));
 
   command("reconstruct <photos...>", "a model from photos without a server; - reads standard input")
     .requiredOption("--out <dir>", "folder for cameras.txt, images.txt, points3D.txt, points.ply and report.json")
@@ -124,6 +140,8 @@ Examples:
   $ cairn export castle --format ply --out - | gzip > castle.ply.gz
   $ cairn export castle --format colmap --out castle  a folder that COLMAP opens
   $ cairn rollback castle                             the model as it was before the last rebuild
+  $ cairn export castle --format las14 --out castle.las
+  $ cairn import castle scan.laz                      a scan beside the model
   $ cairn reconstruct photos/*.jpg --out model        the same without a server
 
 Exit codes:

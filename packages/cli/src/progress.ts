@@ -14,13 +14,16 @@ export class ProgressLine {
     this.#shown = Boolean(process.stderr.isTTY) && !quiet;
   }
 
-  /** `unit` is what `done` counts: bytes are shown as megabytes. A new label starts a new clock. */
-  update(label: string, done: number, total: number, unit: "bytes" | "photos"): void {
+  /**
+   * `unit` is what `done` counts: bytes are shown as megabytes. Without a `total` only what is done and its rate are
+   * shown. A new label starts a new clock.
+   */
+  update(label: string, done: number, total: number | undefined, unit: Unit): void {
     if (label !== this.#label) {
       this.#label = label;
       this.#startedMs = Date.now();
     }
-    if (!this.#shown || (done < total && Date.now() - this.#drawnMs < INTERVAL_MS)) return;
+    if (!this.#shown || (done !== total && Date.now() - this.#drawnMs < INTERVAL_MS)) return;
     this.#drawnMs = Date.now();
     process.stderr.write(`\r\x1b[2K${progressText(label, done, total, unit, this.#drawnMs - this.#startedMs)}`);
   }
@@ -32,18 +35,27 @@ export class ProgressLine {
 }
 
 /** `sending  ███████░░░░░  12.3/40.1 MB  4.1 MB/s  7 s left` */
-export function progressText(label: string, done: number, total: number, unit: "bytes" | "photos", ms: number): string {
+export function progressText(label: string, done: number, total: number | undefined, unit: Unit, ms: number): string {
+  const perSecond = ms > 0 ? (done * 1000) / ms : 0;
+  const [scale, digits, name] = UNITS[unit];
+  const show = (value: number) => (value / scale).toFixed(digits);
+  const rate = unit === "photos" ? `${(perSecond * 60).toFixed(1)}/min` : `${(perSecond / scale).toFixed(1)} ${name}/s`;
+  if (total === undefined) return `${label}  ${show(done)} ${name}  ${rate}`;
   const part = total > 0 ? Math.min(1, done / total) : 1;
   const full = Math.round(part * WIDTH);
-  const perSecond = ms > 0 ? (done * 1000) / ms : 0;
   const leftMs = perSecond > 0 ? ((total - done) / perSecond) * 1000 : undefined;
-  const amount =
-    unit === "bytes"
-      ? `${(done / 1e6).toFixed(1)}/${(total / 1e6).toFixed(1)} MB  ${(perSecond / 1e6).toFixed(1)} MB/s`
-      : `${done}/${total} photos  ${(perSecond * 60).toFixed(1)}/min`;
   const left = leftMs === undefined || done >= total ? "" : `  ${duration(leftMs)} left`;
-  return `${label}  ${"█".repeat(full)}${"░".repeat(WIDTH - full)}  ${amount}${left}`;
+  return `${label}  ${"█".repeat(full)}${"░".repeat(WIDTH - full)}  ${show(done)}/${show(total)} ${name}  ${rate}${left}`;
 }
+
+/** By how much what is counted is divided, with how many digits it is shown, and in what. */
+const UNITS = {
+  bytes: [1e6, 1, "MB"],
+  photos: [1, 0, "photos"],
+  points: [1e6, 2, "M points"],
+} as const;
+
+type Unit = keyof typeof UNITS;
 
 export function duration(ms: number): string {
   const seconds = Math.ceil(ms / 1000);

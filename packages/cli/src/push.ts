@@ -4,6 +4,7 @@ import { connect } from "@cairn/client/node";
 import { openImageDecoder } from "@cairn/images";
 import { CairnError, type Id, type SpaceState } from "@cairn/protocol";
 import { EXIT, interruption, Problem } from "./exit.ts";
+import { createUnlessThere } from "./make-space.ts";
 import { cameraOf, findPhotos, type PhotoFile, sha256 } from "./photos.ts";
 import { ProgressLine } from "./progress.ts";
 import { apiOptions, reach } from "./server-url.ts";
@@ -97,22 +98,6 @@ export async function push(space: string, names: readonly string[], options: Pus
 
 /** Few at a time, so that the space gets them about as they were named. */
 const PARALLEL = 2;
-
-async function createUnlessThere(
-  api: CairnApi,
-  id: string,
-  rebuildEvery: number | undefined,
-  signal: AbortSignal,
-): Promise<void> {
-  try {
-    await api.createSpace(
-      { id, title: id, ...(rebuildEvery === undefined ? {} : { settings: { rebuildEvery } }) },
-      { signal },
-    );
-  } catch (error) {
-    if (!(error instanceof CairnError && error.code === "space.exists")) throw error;
-  }
-}
 
 function withIds(sent: readonly Sent[], verdicts: readonly Named[]): object[] {
   return sent.map(({ name, image, refused }, i) => ({

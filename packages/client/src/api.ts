@@ -13,6 +13,7 @@ import {
   type Intrinsics,
   type PublishedGeneration,
   type Seq,
+  type Similarity,
   type SpaceId,
   type SpaceSettings,
   type SpaceState,
@@ -36,6 +37,9 @@ export type PhotoFacts = {
   capturedNs?: TimeNs;
   contributor?: string;
 };
+
+/** A format of `exports`. */
+export type ExportInfo = { format: string; name: string; mediaType: string; description: string };
 
 type CallOptions = { signal?: AbortSignal | undefined };
 
@@ -141,9 +145,41 @@ export class CairnApi {
     await this.call("DELETE", spacePath(id, "operations", operation), options);
   }
 
-  /** A PLY cloud, or the COLMAP text model as one zip. The answer's body is not read yet. */
-  async exportModel(id: SpaceId, format: "ply" | "colmap", options?: CallOptions): Promise<Response> {
+  /** Formats in which the space's model and points can be had. */
+  async exports(id: SpaceId, options?: CallOptions): Promise<ExportInfo[]> {
+    return (await this.#json<{ formats: ExportInfo[] }>("GET", spacePath(id, "exports"), options)).formats;
+  }
+
+  /** A file of the format, as it is being made: the answer's body is not read yet. @param format as `exports` says */
+  async exportModel(id: SpaceId, format: string, options?: CallOptions): Promise<Response> {
     return this.call("GET", spacePath(id, "exports", format), options);
+  }
+
+  /** The same as an operation; its result names a blob: `digest`, `sizeBytes`, `name`, `mediaType`. */
+  startExport(id: SpaceId, format: string, options?: CallOptions): Promise<{ operation: Id }> {
+    return this.#json("POST", spacePath(id, "exports"), { ...options, json: { format } });
+  }
+
+  /**
+   * A PLY, LAS, LAZ, COPC or GLB file as a layer of the space. Resolves when the file is there and can be read; the
+   * operation then fills the layer. @throws {CairnError} `import.invalid`
+   */
+  importLayer(
+    id: SpaceId,
+    file: Blob | Uint8Array | ReadableStream<Uint8Array>,
+    { name, spacing, transform }: { name: string; spacing?: number; transform?: Similarity },
+    options?: CallOptions,
+  ): Promise<{ operation: Id }> {
+    const query = new URLSearchParams({ name });
+    if (spacing !== undefined) query.set("spacing", String(spacing));
+    if (transform) query.set("transform", JSON.stringify(transform));
+    const headers = { "content-type": "application/octet-stream" };
+    return this.#json("POST", `${spacePath(id, "layers")}?${query}`, { ...options, body: file, headers });
+  }
+
+  /** An imported layer goes. */
+  async removeLayer(id: SpaceId, layer: number, options?: CallOptions): Promise<void> {
+    await this.call("DELETE", spacePath(id, "layers", String(layer)), options);
   }
 
   /** Where a blob can be fetched, for `<img src>` and the like. */
@@ -194,7 +230,11 @@ export class CairnApi {
     if (json !== undefined) {
       init.body = JSON.stringify(json);
       init.headers = { ...init.headers, "content-type": "application/json" };
-    } else if (body) init.body = body as BodyInit;
+    } else if (body) {
+      init.body = body as BodyInit;
+      // A stream that is sent while it is read; `fetch` wants to be told.
+      if (body instanceof ReadableStream) Object.assign(init, { duplex: "half" });
+    }
     const response = await this.#fetch(this.#base + path, init);
     if (!response.ok) throw await errorOf(response);
     return response;
@@ -209,7 +249,11 @@ export class CairnApi {
   }
 }
 
-type CallBody = { json?: unknown; body?: Blob | Uint8Array; headers?: Record<string, string> };
+type CallBody = {
+  json?: unknown;
+  body?: Blob | Uint8Array | ReadableStream<Uint8Array>;
+  headers?: Record<string, string>;
+};
 
 /** The facts of a photo as flat text fields: query of a POST, metadata of a tus upload. */
 export function photoFields({ name, key, camera, capturedNs, contributor }: PhotoFacts): Record<string, string> {

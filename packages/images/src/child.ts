@@ -1,7 +1,7 @@
 /** The decoding process: one job at a time, and an end when its parent is gone. */
 import { CairnError } from "@cairn/protocol";
 import type { FromChild, Results, ToChild } from "./contract.ts";
-import { decode, inspect, thumbnail } from "./pixels.ts";
+import { decode, inspect, thumbnail, undistorted } from "./pixels.ts";
 
 function send(message: FromChild): void {
   process.send?.(message);
@@ -10,6 +10,7 @@ function send(message: FromChild): void {
 async function run(job: ToChild): Promise<Results[keyof Results]> {
   if (job.kind === "inspect") return inspect(job.bytes);
   if (job.kind === "decode") return decode(job.bytes, job.maxSidePx);
+  if (job.kind === "undistort") return undistorted(job.bytes, job.camera);
   return thumbnail(job.bytes, job.maxSidePx);
 }
 

@@ -1,5 +1,5 @@
 /** What the server and its decoding process say to each other (structured clone over the fork's pipe). */
-import type { ErrorCode, ErrorFacts } from "@cairn/protocol";
+import type { ErrorCode, ErrorFacts, Intrinsics } from "@cairn/protocol";
 import type { ImageFacts } from "./image-facts.ts";
 
 export type DecodedImage = {
@@ -16,9 +16,10 @@ export type Jobs = {
   inspect: { bytes: Uint8Array };
   decode: { bytes: Uint8Array; maxSidePx: number };
   thumbnail: { bytes: Uint8Array; maxSidePx: number };
+  undistort: { bytes: Uint8Array; camera: Intrinsics };
 };
 
-export type Results = { inspect: ImageFacts; decode: DecodedImage; thumbnail: Uint8Array };
+export type Results = { inspect: ImageFacts; decode: DecodedImage; thumbnail: Uint8Array; undistort: Uint8Array };
 
 export type JobKind = keyof Jobs;
 

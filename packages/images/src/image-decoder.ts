@@ -2,7 +2,7 @@
  * The door to the decoding processes: a bounded queue in front of a few of them. A hostile file can hang or crash the
  * process that looks at it, and costs its own request and nothing else.
  */
-import { CairnError } from "@cairn/protocol";
+import { CairnError, type Intrinsics } from "@cairn/protocol";
 import type { DecodedImage, JobKind, Results, ToChild } from "./contract.ts";
 import { DecodeProcess } from "./decode-process.ts";
 import { type ImageFacts, MAX_IMAGE_BYTES } from "./image-facts.ts";
@@ -19,6 +19,11 @@ export interface ImageDecoder {
   decode(bytes: Uint8Array, options: { maxSidePx: number; signal?: AbortSignal }): Promise<DecodedImage>;
   /** A small JPEG, upright, without metadata. Throws as `inspect`. */
   thumbnail(bytes: Uint8Array, maxSidePx: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /**
+   * The photo at full size as a camera without distortion would have taken it (`undistortedIntrinsics`): a JPEG without
+   * metadata. @param camera of the upright photo. Throws as `inspect`.
+   */
+  undistort(bytes: Uint8Array, camera: Intrinsics, signal?: AbortSignal): Promise<Uint8Array>;
   /** Refuses what waits and ends the processes. */
   close(): Promise<void>;
 }
@@ -118,6 +123,7 @@ export function openImageDecoder(options: ImageDecoderOptions = {}): ImageDecode
       (await run({ kind: "decode", bytes, maxSidePx }, signal)) as DecodedImage,
     thumbnail: async (bytes, maxSidePx, signal) =>
       (await run({ kind: "thumbnail", bytes, maxSidePx }, signal)) as Uint8Array,
+    undistort: async (bytes, camera, signal) => (await run({ kind: "undistort", bytes, camera }, signal)) as Uint8Array,
     async close() {
       closed = true;
       for (const { reject } of waiting.splice(0)) reject(new CairnError("server.stopping"));

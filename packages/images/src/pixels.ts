@@ -2,7 +2,7 @@
  * Bytes to pixels. Runs in the decoding process only. libvips would open SVG, TIFF, GIF, PDF and more from any bytes,
  * each a parser that a stranger could aim at: all loaders are blocked but the three that are needed.
  */
-import { CairnError } from "@cairn/protocol";
+import { CairnError, type Intrinsics } from "@cairn/protocol";
 import decodeHeic from "heic-decode";
 import sharp, { type Sharp } from "sharp";
 import type { DecodedImage } from "./contract.ts";
@@ -11,6 +11,7 @@ import { readExif } from "./exif.ts";
 import { readHeifBoxes } from "./heif-boxes.ts";
 import { type ImageFacts, MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS, type MediaType } from "./image-facts.ts";
 import { recognise } from "./media-type.ts";
+import { undistort } from "./undistort.ts";
 
 sharp.block({ operation: ["VipsForeignLoad"] });
 sharp.unblock({
@@ -109,5 +110,16 @@ export async function thumbnail(bytes: Uint8Array, maxSidePx: number): Promise<U
   const { rgb, widthPx, heightPx } = await decode(bytes, maxSidePx);
   return sharp(rgb, { raw: { width: widthPx, height: heightPx, channels: 3 } })
     .jpeg({ quality: 82 })
+    .toBuffer();
+}
+
+/** A JPEG of full size without distortion and without metadata. @param camera of the upright photo */
+export async function undistorted(bytes: Uint8Array, camera: Intrinsics): Promise<Uint8Array> {
+  const opened = await open(bytes);
+  const { fullWidthPx: width, fullHeightPx: height } = opened;
+  if (camera.width !== width || camera.height !== height) throw new CairnError("image.corrupt", { width, height });
+  const { rgb } = await shrink(opened, Math.max(width, height));
+  return sharp(undistort(rgb, camera), { raw: { width, height, channels: 3 }, limitInputPixels: MAX_IMAGE_PIXELS })
+    .jpeg({ quality: 95, chromaSubsampling: "4:4:4" })
     .toBuffer();
 }

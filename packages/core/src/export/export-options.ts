@@ -1,4 +1,5 @@
 /** What every export is handed. Each is an async generator of bytes: it reads as fast as it is read. */
+import type { Intrinsics } from "@cairn/protocol";
 import type { BlobStore } from "../blob/blob-store.ts";
 import type { LayerTables } from "../cloud/layer-tables.ts";
 import type { Space } from "../space/spaces.ts";
@@ -7,6 +8,8 @@ export type ExportOptions = {
   readonly space: Space;
   readonly blobs: BlobStore;
   readonly tables: LayerTables;
+  /** A photo as a JPEG without distortion, as `undistortedIntrinsics` of its camera sees it. */
+  readonly undistort: (photo: Uint8Array, camera: Intrinsics, signal?: AbortSignal) => Promise<Uint8Array>;
   readonly signal?: AbortSignal | undefined;
   /** `done` of `total`: points, photos or bytes, as the stage says. */
   readonly onProgress?: ((stage: string, done: number, total: number) => void) | undefined;

@@ -8,6 +8,7 @@ import { readPly } from "@cairn/formats";
 import { CairnError, type Digest, type Similarity } from "@cairn/protocol";
 import { type Core, openCore } from "../core.ts";
 import type { Space } from "../space/spaces.ts";
+import { noPhotos } from "../test/exported.ts";
 import { afterwards, temporaryFolder } from "../test/fixtures.ts";
 import { startExport } from "./export-operation.ts";
 import type { ExportOptions } from "./export-options.ts";
@@ -47,7 +48,7 @@ async function addLayer({ core, space }: Setting, chunks: CloudPoints[], transfo
 }
 
 function optionsOf({ core, space }: Setting, more: Partial<ExportOptions> = {}): ExportOptions {
-  return { space, blobs: core.blobs, tables: core.layers.tables, ...more };
+  return { space, blobs: core.blobs, tables: core.layers.tables, undistort: noPhotos, ...more };
 }
 
 async function bytesOf(setting: Setting, format: ExportFormat, more: Partial<ExportOptions> = {}): Promise<Buffer> {

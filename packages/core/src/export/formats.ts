@@ -3,6 +3,7 @@ import { CairnError, type SpaceId } from "@cairn/protocol";
 import { exportColmap, exportColmapBinary } from "./colmap.ts";
 import type { ExportOptions } from "./export-options.ts";
 import { exportGlb } from "./glb.ts";
+import { exportNerfstudio } from "./nerfstudio.ts";
 import { exportCsv, exportLas, exportPly } from "./point-files.ts";
 import { exportTilesZip } from "./tiles-zip.ts";
 
@@ -65,6 +66,12 @@ export const EXPORT_FORMATS = {
     mediaType: ZIP,
     description: "COLMAP's binary model: `cameras.bin`, `images.bin` and `points3D.bin` as one zip.",
     write: exportColmapBinary,
+  },
+  nerfstudio: {
+    suffix: "-nerfstudio.zip",
+    mediaType: ZIP,
+    description: "nerfstudio's `transforms.json`, the photos without distortion and the points as PLY, as one zip.",
+    write: exportNerfstudio,
   },
 } as const satisfies Record<string, Format>;
 

@@ -1,12 +1,12 @@
 /** Layers out as one GLB and as 3D Tiles in a zip. Rules: docs/spec/tiles.md. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { inflateRawSync } from "node:zlib";
 import type { CloudPoints } from "@cairn/cloud";
 import { openGlb } from "@cairn/formats/glb";
 import { CairnError, type Similarity } from "@cairn/protocol";
 import { type Core, openCore } from "../core.ts";
 import type { Space } from "../space/spaces.ts";
+import { noPhotos, unzip } from "../test/exported.ts";
 import { afterwards, temporaryFolder } from "../test/fixtures.ts";
 import { type CheckedTileset, checkTileset } from "../test/tileset-check.ts";
 import type { ExportOptions } from "./export-options.ts";
@@ -35,31 +35,13 @@ async function setting(t: TestContext): Promise<{ core: Core; space: Space; opti
   const writer = core.layers.start(space, { kind: "import", name: "A", transform: TRANSFORM });
   await space.log.append(await writer.insert([sheet(20_000, 0)]));
   await space.log.append(await writer.insert([sheet(5000, 17)]));
-  return { core, space, options: { space, blobs: core.blobs, tables: core.layers.tables } };
+  return { core, space, options: { space, blobs: core.blobs, tables: core.layers.tables, undistort: noPhotos } };
 }
 
 async function join(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const all: Uint8Array[] = [];
   for await (const piece of pieces) all.push(piece);
   return Buffer.concat(all);
-}
-
-function unzip(archive: Buffer): Map<string, Buffer> {
-  const files = new Map<string, Buffer>();
-  const end = archive.lastIndexOf("PK\x05\x06", undefined, "latin1");
-  let at = archive.readUInt32LE(end + 16);
-  for (let left = archive.readUInt16LE(end + 10); left > 0; left--) {
-    const [method, packed, nameLength] = [10, 20, 28].map((field) =>
-      field === 20 ? archive.readUInt32LE(at + field) : archive.readUInt16LE(at + field),
-    ) as [number, number, number];
-    const name = archive.toString("utf8", at + 46, at + 46 + nameLength);
-    const local = archive.readUInt32LE(at + 42);
-    const from = local + 30 + archive.readUInt16LE(local + 26) + archive.readUInt16LE(local + 28);
-    const bytes = archive.subarray(from, from + packed);
-    files.set(name, method === 8 ? inflateRawSync(bytes) : bytes);
-    at += 46 + nameLength + archive.readUInt16LE(at + 30) + archive.readUInt16LE(at + 32);
-  }
-  return files;
 }
 
 /** Each place and colour as a text, sorted: the same points in any order. */

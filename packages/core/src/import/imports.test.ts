@@ -8,6 +8,7 @@ import { CairnError } from "@cairn/protocol";
 import { type Core, openCore } from "../core.ts";
 import { EXPORT_FORMATS } from "../export/formats.ts";
 import type { Space } from "../space/spaces.ts";
+import { noPhotos } from "../test/exported.ts";
 import { afterwards, temporaryFolder } from "../test/fixtures.ts";
 import { type Imports, type IncomingPoints, openImports } from "./imports.ts";
 
@@ -52,7 +53,12 @@ const layersOf = ({ space }: Setting) => Object.values(space.log.snapshot().stat
 
 async function exported({ core, space }: Setting, format: "ply" | "csv" = "ply"): Promise<Buffer> {
   const all: Uint8Array[] = [];
-  for await (const piece of EXPORT_FORMATS[format].write({ space, blobs: core.blobs, tables: core.layers.tables })) {
+  for await (const piece of EXPORT_FORMATS[format].write({
+    space,
+    blobs: core.blobs,
+    tables: core.layers.tables,
+    undistort: noPhotos,
+  })) {
     all.push(piece);
   }
   return Buffer.concat(all);

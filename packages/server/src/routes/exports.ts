@@ -30,8 +30,8 @@ const Listing = Type.Object({
 type Context = Pick<ServerContext, "core" | "decoder">;
 
 /** What exports of this server read from. */
-export function exportSources({ core }: Context, space: Space): Omit<ExportOptions, "signal" | "onProgress"> {
-  return { space, blobs: core.blobs, tables: core.layers.tables };
+export function exportSources({ core, decoder }: Context, space: Space): Omit<ExportOptions, "signal" | "onProgress"> {
+  return { space, blobs: core.blobs, tables: core.layers.tables, undistort: decoder.undistort };
 }
 
 /** The model in other programs' words: at once as a stream, or as an operation that ends as a blob. */
