@@ -10,7 +10,7 @@ import type { Damage } from "./part-reader.ts";
 
 /** Packs since the last index with which a layer that grows is compacted: who joins late reads as many heads. */
 const LIVE_PACKS = 16;
-/** The same while an import fills it: a chunk touches much of what the one before it did. */
+/** The same while an import fills it, and as many as were there: points in any order make it write each twice at most. */
 const IMPORT_PACKS = 64;
 /** The same for a layer that will not grow any more. */
 const SETTLED_PACKS = 4;
@@ -212,8 +212,8 @@ export class LayerKeeper {
   }
 }
 
-function packsBefore({ layer, kind, operation }: LayerState, state: SpaceState): number {
-  if (operation !== undefined) return IMPORT_PACKS;
+function packsBefore({ layer, kind, operation, index }: LayerState, state: SpaceState): number {
+  if (operation !== undefined) return Math.max(IMPORT_PACKS, index?.packs ?? 0);
   const settled = kind === "import" || !state.generations[state.generation]?.layers.includes(layer);
   return settled ? SETTLED_PACKS : LIVE_PACKS;
 }
