@@ -31,6 +31,8 @@ export function blobRoutes(app: FastifyInstance, { core, access }: Pick<ServerCo
     async (request, reply) => {
       const { digest } = request.params;
       const stored = /^[0-9a-f]{64}$/.test(digest) ? await core.blobs.stat(digest) : undefined;
+      // A layer may need it, and have something to make it again from.
+      if (!stored) core.layers.lost(digest);
       if (!stored) throw new CairnError("blob.missing", { digest: digest.slice(0, 64) });
       const etag = `"${digest}"`;
       reply
@@ -52,7 +54,11 @@ export function blobRoutes(app: FastifyInstance, { core, access }: Pick<ServerCo
       const { start, end } = range ?? { start: 0, end: stored.sizeBytes };
       if (range) reply.code(206).header("content-range", `bytes ${start}-${end - 1}/${stored.sizeBytes}`);
       if (stored.sizeBytes <= VERIFIED_BYTES) {
-        const { mediaType, bytes } = await (range ? verified.range(digest, start, end) : verified.whole(digest));
+        const reading = range ? verified.range(digest, start, end) : verified.whole(digest);
+        const { mediaType, bytes } = await reading.catch((error: unknown) => {
+          if (error instanceof CairnError && error.code.startsWith("blob.")) core.layers.lost(digest);
+          throw error;
+        });
         return reply.type(mediaType).send(bytes);
       }
       reply.type("application/octet-stream").header("content-length", end - start);
