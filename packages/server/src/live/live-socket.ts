@@ -241,7 +241,7 @@ export class LiveSocket {
       }),
     );
     if (pushBytes > 0) {
-      this.#push = new SegmentPush({
+      const push = new SegmentPush({
         space: this.#space,
         blobs: context.core.blobs,
         layers: context.core.layers,
@@ -254,6 +254,8 @@ export class LiveSocket {
         after: recovered ? hello.after : undefined,
         onError: (error) => context.log.error({ space: this.#space.id, cause: error }, "points are not pushed"),
       });
+      this.#push = push;
+      this.outbox.source = () => push.next();
     }
     const wanted = (hello.channels ?? []).filter((channel) => channel !== PRESENCE);
     const onSignal = (signal: Signal) => {

@@ -6,6 +6,7 @@
 import type { LayerTable, Part, TableNode } from "@cairn/cloud";
 import type { LayerTables, Space } from "@cairn/core";
 import { CairnError, type Digest, type LayerState, type PackState } from "@cairn/protocol";
+import { PartCounts } from "./part-counts.ts";
 
 type PackPlace = Pick<PackState, "pack" | "blob" | "headBytes">;
 /** Where in a table a part is. */
@@ -22,6 +23,9 @@ export class LiveTable {
   readonly #places: PackPlace[] = [];
   readonly #packOf = new Map<Digest, number>();
   readonly #byHash = new Map<string, Found>();
+  /** How many parts there are in all. */
+  parts = 0;
+  #all: { counts: PartCounts; parts: number } | undefined;
   readonly #recent = new Map<number, Promise<TableNode[]>>();
 
   /** Use `LiveTables`. @param advance gives the table a pack, unless it has it */
@@ -29,8 +33,9 @@ export class LiveTable {
     this.table = table;
     this.index = index;
     this.#advance = advance;
-    for (const pack of packs) this.#heard(pack);
+    for (const pack of packs) if (pack.pack < table.packs) this.#heard(pack);
     for (const node of table.list) this.#learn(node);
+    this.parts = table.list.reduce((sum, node) => sum + node.parts.length, 0);
   }
 
   /** The first pack that is not in the index. */
@@ -53,15 +58,23 @@ export class LiveTable {
     return this.#packOf.get(blob) ?? -1;
   }
 
+  /** The counts of a client that has all. */
+  all(): PartCounts {
+    if (this.#all?.parts !== this.parts) {
+      this.#all = { counts: PartCounts.from(this.table.list.map(({ parts }) => parts.length)), parts: this.parts };
+    }
+    return this.#all.counts.copy();
+  }
+
   /** A part with the same bytes. */
   find(hash: string): Found | undefined {
     return this.#byHash.get(hash);
   }
 
   /** Takes a pack, unless it did; they come in order. Resolves with the nodes it touched; `undefined`: too long ago to say. */
-  async offer(place: PackPlace): Promise<TableNode[] | undefined> {
+  offer(place: PackPlace): Promise<TableNode[] | undefined> {
     const { pack, blob } = place;
-    if (pack > this.next) throw new RangeError(`pack ${pack} before ${this.next}`);
+    if (pack > this.next) return Promise.reject(new RangeError(`pack ${pack} before ${this.next}`));
     if (pack === this.next) {
       this.#heard(place);
       const applied = this.#advance(place).then((nodes) => {
@@ -69,13 +82,14 @@ export class LiveTable {
         const touched =
           nodes.length > 0 ? nodes : this.table.list.filter((node) => node.pack >= pack && brings(node, blob));
         for (const node of touched) this.#learn(node);
+        this.parts += touched.length;
         return touched;
       });
       applied.catch(() => {});
       this.#recent.set(pack, applied);
       this.#recent.delete(pack - RECENT);
     }
-    return this.#recent.get(pack);
+    return this.#recent.get(pack) ?? Promise.resolve(undefined);
   }
 
   #heard(place: PackPlace): void {

@@ -21,7 +21,7 @@ export class Outbox {
   readonly #news = new Map<string, Message>();
   readonly #signals: Message[] = [];
   #signalBytes = 0;
-  #blob: { message: Message; wanted: () => boolean; done: (sent: boolean) => void } | undefined;
+  #source: (() => Message | undefined) | undefined;
   /** Fragments of the message that is being written: nothing else of ours may come between. */
   #fragments: { rest: Message; next: number; done: () => void } | undefined;
   #handedBytes = 0;
@@ -71,13 +71,14 @@ export class Outbox {
     this.#schedule();
   }
 
-  /** Bytes go when nothing else waits, if they are `wanted` then. Resolves as `facts` does, with whether they went. */
-  blob(message: Message, wanted: () => boolean): Promise<boolean> {
-    return new Promise((resolve) => {
-      if (this.#closed) return resolve(false);
-      this.#blob = { message, wanted, done: resolve };
-      this.#schedule();
-    });
+  /** Bytes go when nothing else waits: asked for one message at a time when there is room. */
+  set source(next: () => Message | undefined) {
+    this.#source = next;
+  }
+
+  /** The source has something again. */
+  wake(): void {
+    this.#schedule();
   }
 
   /** Held in this process for this socket, without what is shared with others. */
@@ -107,9 +108,8 @@ export class Outbox {
     this.#replyBytes = 0;
     this.#signalBytes = 0;
     for (const pending of [this.#facts, this.#fragments]) pending?.done();
-    this.#blob?.done(false);
     this.#facts = undefined;
-    this.#blob = undefined;
+    this.#source = undefined;
     this.#fragments = undefined;
   }
 
@@ -170,14 +170,9 @@ export class Outbox {
       }
       return begin(signal);
     }
-    if (this.#blob) {
-      const { message, wanted, done } = this.#blob;
-      if (peek) return begin(message);
-      this.#blob = undefined;
-      if (wanted()) return begin(message, () => done(true));
-      done(false);
-    }
-    return undefined;
+    // What the source has does not wait here.
+    const bytes = peek ? undefined : this.#source?.();
+    return bytes && begin(bytes);
   }
 }
 

@@ -4,6 +4,20 @@ export class PartCounts {
   /** Counts of 255 and more; nodes have that many parts only until they are compacted. */
   #many: Map<number, number> | undefined;
 
+  static from(counts: Iterable<number>): PartCounts {
+    const all = new PartCounts();
+    let ordinal = 0;
+    for (const count of counts) all.set(ordinal++, count);
+    return all;
+  }
+
+  copy(): PartCounts {
+    const other = new PartCounts();
+    other.#few = this.#few.slice();
+    if (this.#many) other.#many = new Map(this.#many);
+    return other;
+  }
+
   get(ordinal: number): number {
     const few = this.#few[ordinal] ?? 0;
     return few < 255 ? few : (this.#many?.get(ordinal) ?? 255);

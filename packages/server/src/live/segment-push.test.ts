@@ -30,9 +30,9 @@ async function segmentsPushed(house: TestDoor, watcher: Watcher, layer: number) 
   return watcher.pushed.flatMap((each) => parts.get(partKey(each)) ?? []);
 }
 
-/** Resolves when the server has nothing more to send: two answers in a row with nothing between. */
+/** Resolves when the server has nothing more to send: it answers again and again, and nothing comes between. */
 async function quiet(watcher: Watcher): Promise<void> {
-  for (let still = 0; still < 3; ) {
+  for (let still = 0; still < 8; ) {
     const had = watcher.pushed.length;
     const pongs = watcher.client.of("pong").length;
     watcher.client.send({ type: "ping" });

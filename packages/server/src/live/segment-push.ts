@@ -8,6 +8,7 @@ import type { BlobStore, CursorItem, Layers, Space } from "@cairn/core";
 import {
   CairnError,
   type Digest,
+  type EventData,
   encodeRangeFrame,
   type HaveFrame,
   type LayerState,
@@ -15,7 +16,7 @@ import {
   shownLayers,
   type View,
 } from "@cairn/protocol";
-import { binaryMessage } from "./frames.ts";
+import { binaryMessage, type Message } from "./frames.ts";
 import type { LiveTable, LiveTables } from "./live-tables.ts";
 import type { Outbox } from "./outbox.ts";
 import { PartCounts } from "./part-counts.ts";
@@ -37,6 +38,8 @@ type Sending = {
   readonly live: LiveTable;
   /** By ordinal of the node: so many of its parts, from the first on. */
   readonly counts: PartCounts;
+  /** Parts in all. */
+  sent: number;
   /** Packs before this one the client has heard of. */
   known: number;
   /** Bytes of the index that went, and the next pack whose head goes. */
@@ -47,7 +50,8 @@ type Sending = {
 
 type Wanted = { sending: Sending; node: TableNode; index: number };
 
-type Piece = { blob: Digest; start: number; end: number; read(): Promise<Uint8Array>; went(): void };
+/** A range to send: a part, or something of the tree. */
+type Piece = { sending: Sending; blob: Digest; start: number; end: number; wanted: Wanted | undefined };
 
 export type SegmentPushOptions = {
   space: Space;
@@ -80,6 +84,7 @@ export class SegmentPush {
   /** Of layers that changed while the client was away: the first pack it was told of, and whether it was told an index. */
   readonly #told = new Map<number, { pack: number | undefined; index: boolean }>();
   #tasks: Promise<void> = Promise.resolve();
+  #waitingTasks = 0;
   #binding = false;
   #reset = false;
   #fresh: Wanted[] = [];
@@ -89,7 +94,9 @@ export class SegmentPush {
   #looking = false;
   /** Nodes finer than this on the screen come after what is ahead, or not at all. */
   #cutPx = Number.POSITIVE_INFINITY;
-  #pumping = false;
+  /** Read and ready. */
+  #loaded: { piece: Piece; message: Message } | undefined;
+  #loading = false;
   #closed = false;
 
   constructor(options: SegmentPushOptions) {
@@ -117,7 +124,7 @@ export class SegmentPush {
   /** Never more than the most in all, however often it is granted. */
   credit(bytes: number): void {
     this.#creditBytes = Math.min(this.#options.mostBytes, this.#creditBytes + bytes);
-    this.#pump();
+    this.#wake();
   }
 
   /** The client was sent this item, the last of which is `position`. */
@@ -134,8 +141,9 @@ export class SegmentPush {
       switch (event.type) {
         case "segments.added": {
           const { data } = event;
-          if (this.#view) this.#then(() => this.#packCame(data));
-          else this.#tell(data.layer, data.pack);
+          if (!this.#view) this.#tell(data.layer, data.pack);
+          else if (this.#waitingTasks > 0) this.#then(async () => this.#packCame(data));
+          else this.#packCame(data);
           break;
         }
         case "layer.compacted": {
@@ -153,7 +161,7 @@ export class SegmentPush {
           this.#lookAgain();
       }
     }
-    this.#pump();
+    this.#wake();
   }
 
   close(): void {
@@ -172,7 +180,13 @@ export class SegmentPush {
 
   /** In order: what events say comes after the layers they are about are there. */
   #then(task: () => Promise<void>): void {
-    this.#tasks = this.#tasks.then(task).catch((error: unknown) => this.#options.onError(error));
+    this.#waitingTasks++;
+    this.#tasks = this.#tasks
+      .then(task)
+      .catch((error: unknown) => this.#options.onError(error))
+      .then(() => {
+        this.#waitingTasks--;
+      });
   }
 
   /** Takes the layers of the log's state; sends on when the client is that far. */
@@ -225,6 +239,7 @@ export class SegmentPush {
       layer,
       live,
       counts: new PartCounts(),
+      sent: 0,
       known,
       indexBytes: knows && !told?.index ? Number.POSITIVE_INFINITY : 0,
       nextHead: knows ? Math.max(told?.pack ?? known, live.firstPack) : live.firstPack,
@@ -233,7 +248,7 @@ export class SegmentPush {
     for (const { nodes } of have) for (const { points, ...id } of nodes) hold(sending, nodeKey(id), points);
     if (before) {
       before.shown = false;
-      carry(before, sending);
+      for (const { key } of live.table.list) hold(sending, key, sentPoints(before, key));
     }
     this.#sendings.delete(layer);
     this.#sendings.set(layer, sending);
@@ -245,26 +260,35 @@ export class SegmentPush {
     for (const { layer } of hidden.slice(0, Math.max(0, hidden.length - REMEMBERED))) this.#sendings.delete(layer);
   }
 
-  async #packCame({ layer, ...pack }: { layer: number; pack: number; blob: Digest; headBytes: number }): Promise<void> {
-    const sending = this.#sendings.get(layer);
+  /** Runs for every client and every pack: one promise, shared, and what follows from it. */
+  #packCame(pack: EventData<"segments.added">): void {
+    const sending = this.#sendings.get(pack.layer);
     if (!sending?.shown) return;
     if (pack.pack < sending.known) {
       // Known from the state that its layers are of, and only now heard of.
       sending.nextHead = Math.min(sending.nextHead, pack.pack);
       return;
     }
-    const touched = await sending.live.offer(pack);
-    sending.known = pack.pack + 1;
-    const view = this.#viewOf(layer);
+    sending.live.offer(pack).then((touched) => {
+      if (this.#closed || pack.pack < sending.known) return;
+      if (this.#sendings.get(pack.layer) !== sending) return this.#packCame(pack);
+      sending.known = pack.pack + 1;
+      this.#freshen(sending, pack.pack, touched);
+      this.#wake();
+    }, this.#options.onError);
+  }
+
+  /** What a pack brought and the client sees goes next, where it has what came before. */
+  #freshen(sending: Sending, pack: number, touched: readonly TableNode[] | undefined): void {
+    const view = this.#viewOf(sending.layer);
     for (const node of touched ?? []) {
       const index = node.parts.length - 1;
       const px = spacingPx(node, view);
-      const upToDate = sending.live.packOf(node.parts[index]!) === pack.pack && this.#reaches(sending, node, index);
+      const upToDate = sending.live.packOf(node.parts[index]!) === pack && this.#reaches(sending, node, index);
       if (px >= this.#cutPx && upToDate && this.#fresh.length < LOOK_AHEAD) this.#fresh.push({ sending, node, index });
       else if (px >= FINE_PX && (!upToDate || px >= this.#cutPx)) this.#stale = true;
     }
     if (!touched) this.#stale = true;
-    this.#pump();
   }
 
   /** Who follows live need not act; but who has all that was compacted may share the newest table. */
@@ -276,17 +300,17 @@ export class SegmentPush {
       if (sending.indexBytes === Number.POSITIVE_INFINITY) sending.indexBytes = 0;
       return;
     }
+    if (!hasAll(sending)) return;
     const { space, tables } = this.#options;
     const { live } = await tables.open(space, layer);
-    const known = Math.max(sending.known, live.firstPack);
-    if (live.firstPack > sending.nextHead || this.#sendings.get(layer) !== sending) return;
-    const next: Sending = { ...sending, live, counts: new PartCounts(), known, indexBytes: Number.POSITIVE_INFINITY };
-    if (!carry(sending, next)) return;
+    // More came meanwhile: next time.
+    if (this.#sendings.get(layer) !== sending || !hasAll(sending)) return;
+    if (live.next !== sending.known || live.table.packs !== sending.known) return;
     sending.shown = false;
-    this.#sendings.set(layer, next);
-    this.#fresh = this.#fresh.filter((each) => each.sending !== sending);
+    const next = { ...sending, live, counts: live.all(), sent: live.parts, shown: true };
+    this.#sendings.set(layer, { ...next, indexBytes: Number.POSITIVE_INFINITY });
+    this.#fresh = [];
     this.#ahead = [];
-    this.#lookAgain();
   }
 
   /** The client has all parts before this one, or they go before it. */
@@ -305,7 +329,7 @@ export class SegmentPush {
     this.#stale = true;
     this.#ahead.length = Math.min(this.#ahead.length, LOOK_AHEAD / 8);
     this.#look();
-    this.#pump();
+    this.#wake();
   }
 
   #look(): void {
@@ -315,7 +339,7 @@ export class SegmentPush {
       this.#looking = false;
       if (this.#closed || !this.#view) return;
       this.#choose();
-      this.#pump();
+      this.#wake();
     });
   }
 
@@ -355,38 +379,63 @@ export class SegmentPush {
     this.#cutPx = FINE_PX;
   }
 
-  #pump(): void {
-    if (this.#pumping || this.#closed) return;
-    this.#pumping = true;
-    this.#push().catch((error: unknown) => this.#options.onError(error));
-  }
-
-  async #push(): Promise<void> {
-    try {
-      while (!this.#closed && this.#creditBytes > 0 && this.#position >= this.#boundSeq) {
-        if (this.#obsolete()) {
-          this.#bind();
-          return;
-        }
-        const piece = this.#next();
-        if (!piece) return;
-        await this.#send(piece);
-      }
-    } finally {
-      this.#pumping = false;
+  /**
+   * What goes next, when its bytes are at hand; else the outbox is woken when they are. Called when the socket has room
+   * and nothing else waits.
+   */
+  next(): Message | undefined {
+    if (this.#closed || this.#loading || this.#creditBytes <= 0 || this.#position < this.#boundSeq) return undefined;
+    if (this.#obsolete()) {
+      this.#loaded = undefined;
+      this.#bind();
+      return undefined;
     }
+    const loaded = this.#loaded;
+    this.#loaded = undefined;
+    if (loaded) return this.#went(loaded.piece, loaded.message);
+    const piece = this.#choosePiece();
+    if (!piece) return undefined;
+    const key = `${piece.blob}/${piece.start}-${piece.end}`;
+    const message = this.#options.shared.peek(key);
+    if (message) return this.#went(piece, message);
+    this.#load(key, piece);
+    return undefined;
   }
 
-  async #send({ blob, start, end, read, went }: Piece): Promise<void> {
-    const { outbox, shared } = this.#options;
-    const make = async () => binaryMessage(encodeRangeFrame(blob, start, await read()));
-    const message = await shared.load(`${blob}/${start}-${end}`, make).catch(() => undefined);
-    went();
-    // Gone or damaged: asking for it by name gets the client the reason.
-    if (!message || this.#closed) return;
-    this.#creditBytes -= end - start;
-    const sent = await outbox.blob(message, () => !this.#obsolete());
-    if (!sent) this.#creditBytes += end - start;
+  #load(key: string, piece: Piece): void {
+    const { shared, outbox } = this.#options;
+    const make = async () => binaryMessage(encodeRangeFrame(piece.blob, piece.start, await this.#read(piece)));
+    this.#loading = true;
+    const done = (message: Message | undefined) => {
+      this.#loading = false;
+      if (message) this.#loaded = { piece, message };
+      // Gone or damaged: asking for it by name gets the client the reason.
+      else this.#mark(piece);
+      outbox.wake();
+    };
+    shared.load(key, make).then(done, () => done(undefined));
+  }
+
+  #read({ sending, blob, start, end, wanted }: Piece): Promise<Uint8Array> {
+    const { layers, blobs, space } = this.#options;
+    const part = wanted?.node.parts[wanted.index];
+    return part ? layers.parts.read(space, sending.layer, part) : blobs.range(blob, start, end);
+  }
+
+  #went(piece: Piece, message: Message): Message {
+    this.#creditBytes -= piece.end - piece.start;
+    this.#mark(piece);
+    return message;
+  }
+
+  #mark({ sending, blob, end, wanted }: Piece): void {
+    if (wanted) sent(sending, wanted.node, wanted.index + 1);
+    else if (blob === sending.live.index?.index) sending.indexBytes = end;
+    else sending.nextHead++;
+  }
+
+  #wake(): void {
+    this.#options.outbox.wake();
   }
 
   /** Another generation was published, which the client will hear of: what is chosen is not shown any more. */
@@ -394,54 +443,29 @@ export class SegmentPush {
     return this.#options.space.log.snapshot().state.generation !== this.#generation;
   }
 
-  #next(): Piece | undefined {
+  #choosePiece(): Piece | undefined {
     for (const sending of this.#sendings.values()) {
-      const piece = sending.shown ? this.#treePiece(sending) : undefined;
+      const piece = sending.shown ? treePiece(sending) : undefined;
       if (piece) return piece;
     }
     for (;;) {
-      const next = this.#fresh.shift() ?? this.#ahead.shift();
-      if (!next) {
+      const wanted = this.#fresh.shift() ?? this.#ahead.shift();
+      if (!wanted) {
         if (this.#stale) this.#look();
         if (this.#ahead.length === 0) return undefined;
         continue;
       }
-      const { sending, node, index } = next;
+      const { sending, node, index } = wanted;
       if (!sending.shown || sending.counts.get(node.ordinal) !== index) continue;
-      const part = node.parts[index]!;
-      const went = () => sending.counts.set(node.ordinal, index + 1);
-      if (!this.#sentElsewhere(sending, part.hash)) {
-        const { layers, space } = this.#options;
-        return { ...part, read: () => layers.parts.read(space, sending.layer, part), went };
-      }
-      went();
+      const { blob, start, end, hash } = node.parts[index]!;
+      if (!this.#sentElsewhere(sending, hash)) return { sending, blob, start, end, wanted };
+      sent(sending, node, index + 1);
     }
-  }
-
-  /** What the client must read to know what there is: first the index, then the heads of the packs after it. */
-  #treePiece(sending: Sending): Piece | undefined {
-    const { blobs } = this.#options;
-    const { live, indexBytes, nextHead } = sending;
-    const { index } = live;
-    if (index && indexBytes < index.sizeBytes) {
-      const end = Math.min(index.sizeBytes, indexBytes + PIECE_BYTES);
-      const read = () => blobs.range(index.index, indexBytes, end);
-      const went = () => {
-        sending.indexBytes = end;
-      };
-      return { blob: index.index, start: indexBytes, end, read, went };
-    }
-    const head = nextHead < sending.known ? live.head(nextHead) : undefined;
-    if (!head) return undefined;
-    const went = () => {
-      sending.nextHead = nextHead + 1;
-    };
-    const read = () => blobs.range(head.blob, 0, head.headBytes);
-    return { blob: head.blob, start: 0, end: head.headBytes, read, went };
   }
 
   /** The same bytes went for another layer, as when a rebuild left a place as it was. */
   #sentElsewhere(than: Sending, hash: string): boolean {
+    if (this.#sendings.size === 1) return false;
     for (const sending of this.#sendings.values()) {
       const found = sending === than ? undefined : sending.live.find(hash);
       if (found && sending.counts.get(found.ordinal) > found.index) return true;
@@ -450,13 +474,34 @@ export class SegmentPush {
   }
 }
 
+/** What the client must read to know what there is: first the index, then the heads of the packs after it. */
+function treePiece(sending: Sending): Piece | undefined {
+  const { live, indexBytes, nextHead } = sending;
+  const { index } = live;
+  if (index && indexBytes < index.sizeBytes) {
+    const end = Math.min(index.sizeBytes, indexBytes + PIECE_BYTES);
+    return { sending, blob: index.index, start: indexBytes, end, wanted: undefined };
+  }
+  const head = nextHead < sending.known ? live.head(nextHead) : undefined;
+  return head && { sending, blob: head.blob, start: 0, end: head.headBytes, wanted: undefined };
+}
+
+function sent(sending: Sending, { ordinal }: TableNode, count: number): void {
+  sending.sent += count - sending.counts.get(ordinal);
+  sending.counts.set(ordinal, count);
+}
+
+function hasAll({ live, known, sent: parts }: Sending): boolean {
+  return known === live.next && parts === live.parts;
+}
+
 function pxOf({ next }: { next: IteratorResult<{ px: number }> }): number {
   return next.done ? Number.NEGATIVE_INFINITY : next.value.px;
 }
 
 /** The client holds so many points of a node: parts that lie within them do not go again. */
-function hold({ live, counts }: Sending, key: string, points: number): void {
-  const node = live.table.nodes.get(key);
+function hold(sending: Sending, key: string, points: number): void {
+  const node = sending.live.table.nodes.get(key);
   if (!node) return;
   let count = 0;
   let held = 0;
@@ -465,19 +510,7 @@ function hold({ live, counts }: Sending, key: string, points: number): void {
     if (held > points) break;
     count++;
   }
-  if (count > counts.get(node.ordinal)) counts.set(node.ordinal, count);
-}
-
-/** What was sent by one table as the other says it. Whether nothing of what the other's index holds is lacking. */
-function carry(from: Sending, to: Sending): boolean {
-  let whole = true;
-  for (const node of to.live.table.list) {
-    const points = sentPoints(from, node.key);
-    hold(to, node.key, points);
-    const index = node.parts.reduce((sum, part) => sum + (to.live.packOf(part) < 0 ? part.points : 0), 0);
-    whole &&= points >= index;
-  }
-  return whole;
+  if (count > sending.counts.get(node.ordinal)) sent(sending, node, count);
 }
 
 function sentPoints({ live, counts }: Sending, key: string): number {

@@ -48,6 +48,11 @@ export class SharedMessages {
     return message;
   }
 
+  /** What is here already. */
+  peek(key: string): Message | undefined {
+    return this.#messages.get(key)?.message;
+  }
+
   /** As `get`, for what must be read first; those who ask meanwhile share the one reading. */
   async load(key: string, read: () => Promise<Message>): Promise<Message> {
     const kept = this.#messages.get(key);

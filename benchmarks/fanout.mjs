@@ -1,0 +1,171 @@
+/**
+ * What it costs to tell many viewers the same: segments of 64 KiB twice a second to a thousand of them, bursts of small
+ * events to a hundred, a viewer that looks on, and viewers that stop reading. Compared with Socket.IO's room broadcast
+ * and with `ws` writing a frame that was built once (events: `ws.send` for each), one after the other in each round.
+ * Server and viewers are processes of their own; CPU is the server's.
+ *
+ *   node benchmarks/fanout.mjs [--viewers 1000] [--segments 16] [--rounds 3] [--only segments,idle,stalled,events]
+ */
+import { fork } from "node:child_process";
+import { cpus } from "node:os";
+import { parseArgs } from "node:util";
+
+const { values } = parseArgs({
+  options: {
+    viewers: { type: "string", default: "1000" },
+    segments: { type: "string", default: "16" },
+    rounds: { type: "string", default: "3" },
+    only: { type: "string", default: "segments,idle,stalled,events" },
+  },
+});
+const [viewers, segments, rounds] = [values.viewers, values.segments, values.rounds].map(Number);
+const PATHS = { cairn: "/v1/spaces/bench/live", socketio: "/socket.io/?EIO=4&transport=websocket", ws: "/" };
+/** Segments sent before the measurement. */
+const WARM = 2;
+
+const path = (name) => new URL(`lib/${name}.mjs`, import.meta.url);
+const ask = (child, message) =>
+  new Promise((resolve, reject) => {
+    child.once("message", resolve);
+    child.once("exit", () => reject(new Error("a process ended")));
+    child.send(message);
+  });
+const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
+const quantile = (sorted, part) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
+
+/** A server and its viewers, for as long as `work` takes. */
+async function withServer(start, count, credit, work) {
+  const server = fork(path("fanout-servers"), { execArgv: ["--expose-gc"] });
+  const clients = fork(path("raw-viewers"));
+  try {
+    const { port, segmentBytes } = await ask(server, { start });
+    const before = (await ask(server, { measure: true })).memory;
+    await ask(clients, { connect: { count, port, path: PATHS[start.kind], kind: start.kind, credit } });
+    return await work({ server, clients, before, segmentBytes });
+  } finally {
+    server.removeAllListeners("exit");
+    clients.removeAllListeners("exit");
+    server.kill();
+    clients.kill();
+  }
+}
+
+async function segmentsTo(kind, count, stalled = 0) {
+  const start = { kind, segments: segments + WARM };
+  return withServer(start, count, 1_000_000, async ({ server, clients, segmentBytes }) => {
+    await ask(server, { run: { from: 0, to: WARM } });
+    if (stalled > 0) await ask(clients, { stall: stalled });
+    await ask(clients, { report: true });
+    const { memory: before } = await ask(server, { measure: true });
+    const { sentMs, cpuS } = await ask(server, { run: { from: WARM, to: WARM + segments } });
+    const good = count - stalled;
+    let arrivals = [];
+    for (let tries = 0; tries < 40 && arrivals.length < good * segments * 2; tries++) {
+      arrivals = arrivals.concat((await ask(clients, { report: true })).arrivals);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    const { memory, stats } = await ask(server, { measure: true });
+    const delaysMs = [];
+    for (let i = 0; i < arrivals.length; i += 2) delaysMs.push(arrivals[i + 1] - sentMs[arrivals[i] - WARM]);
+    delaysMs.sort((a, b) => a - b);
+    return {
+      segmentBytes,
+      cpuS,
+      p50Ms: quantile(delaysMs, 0.5),
+      p99Ms: quantile(delaysMs, 0.99),
+      lost: good * segments - delaysMs.length,
+      waitingBytes: stats.waitingBytes,
+      grownBytes: memory.used - before.used,
+      grownRss: memory.rss - before.rss,
+    };
+  });
+}
+
+console.log(`${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}; medians of ${rounds} rounds`);
+const wanted = new Set(values.only.split(","));
+
+if (wanted.has("segments")) {
+  const runs = { cairn: [], socketio: [], ws: [] };
+  for (let round = 0; round < rounds; round++)
+    for (const kind of Object.keys(runs)) runs[kind].push(await segmentsTo(kind, viewers));
+  const cpu = (kind) => median(runs[kind].map(({ cpuS }) => cpuS));
+  console.log(`\n${segments} segments of ${runs.ws[0].segmentBytes} bytes, 2/s, to ${viewers} viewers`);
+  console.log("server                 CPU s   × cairn   p50 ms   p99 ms   lost");
+  for (const [kind, of] of Object.entries(runs)) {
+    const at = (name) => median(of.map((each) => each[name])).toFixed(0);
+    const lost = of.reduce((sum, each) => sum + each.lost, 0);
+    const name = { cairn: "Cairn", socketio: "Socket.IO, a room", ws: "ws, framed once" }[kind];
+    console.log(
+      `${name.padEnd(20)} ${cpu(kind).toFixed(2).padStart(7)} ${(cpu(kind) / cpu("cairn")).toFixed(2).padStart(9)} ${at("p50Ms").padStart(8)} ${at("p99Ms").padStart(8)} ${String(lost).padStart(6)}`,
+    );
+  }
+  console.log(
+    `Cairn by Socket.IO ${(cpu("cairn") / cpu("socketio")).toFixed(2)} (≤ 0.5), by ws framed once ${(cpu("cairn") / cpu("ws")).toFixed(2)} (≤ 1.3)`,
+  );
+}
+
+if (wanted.has("idle")) {
+  console.log(`\n${viewers} viewers that have all and look on: server memory each`);
+  for (const start of [
+    { kind: "ws" },
+    { kind: "socketio" },
+    { kind: "cairn" },
+    { kind: "cairn", photos: 20 },
+    { kind: "cairn", photos: 20, leafCap: 96 },
+  ]) {
+    await withServer(start, viewers, 4_000_000, async ({ server, before }) => {
+      await new Promise((resolve) => setTimeout(resolve, start.photos ? 15_000 : 2000));
+      await ask(server, { measure: true });
+      const { memory, stats } = await ask(server, { measure: true });
+      const each = (name) => ((memory[name] - before[name]) / viewers / 1024).toFixed(1);
+      const layer = stats.nodes ? `, a layer of ${stats.points} points in ${stats.nodes} nodes` : "";
+      console.log(`${start.kind}${layer}: heap and buffers ${each("used")} KiB, resident ${each("rss")} KiB`);
+    });
+  }
+}
+
+if (wanted.has("stalled")) {
+  const runs = { all: [], some: [] };
+  const stalled = viewers / 5;
+  for (let round = 0; round < rounds; round++) {
+    runs.all.push(await segmentsTo("cairn", viewers - stalled));
+    runs.some.push(await segmentsTo("cairn", viewers, stalled));
+  }
+  const p99 = (name) => median(runs[name].map(({ p99Ms }) => p99Ms));
+  const worst = Math.max(...runs.some.map(({ waitingBytes }) => waitingBytes));
+  const grown = Math.max(...runs.some.map(({ grownRss }) => grownRss));
+  console.log(`\n${viewers - stalled} viewers; and the same beside ${stalled} that stopped reading`);
+  console.log(
+    `p99 ${p99("all").toFixed(0)} ms; beside them ${p99("some").toFixed(0)} ms; lost ${runs.some.reduce((sum, { lost }) => sum + lost, 0)}`,
+  );
+  console.log(
+    `held for one stalled viewer ${(worst / 2 ** 20).toFixed(2)} MiB at most; the server grew by ${(grown / 2 ** 20).toFixed(0)} MiB`,
+  );
+}
+
+if (wanted.has("events")) {
+  console.log("\nsmall events to 100 viewers, 20 ms between the turns: server CPU µs a delivered event");
+  for (const count of [1, 16, 64]) {
+    const runs = { cairn: [], ws: [] };
+    const turns = 100;
+    for (let round = 0; round < rounds; round++) {
+      for (const kind of Object.keys(runs)) {
+        await withServer({ kind }, 100, 0, async ({ server, clients }) => {
+          await ask(server, { burst: { count, turns: 10 } });
+          await ask(clients, { report: true });
+          const { cpuS } = await ask(server, { burst: { count, turns } });
+          await new Promise((resolve) => setTimeout(resolve, 300));
+          const { small } = await ask(clients, { report: true });
+          if (small < 100 * count * turns)
+            throw new Error(`${kind}: ${small} of ${100 * count * turns} events arrived`);
+          runs[kind].push((cpuS * 1e6) / (100 * count * turns));
+        });
+      }
+    }
+    const [cairn, ws] = [median(runs.cairn), median(runs.ws)];
+    console.log(
+      `${String(count).padStart(3)} a turn: Cairn, with its log on disk, ${cairn.toFixed(2)}; ws.send ${ws.toFixed(2)}; 1/${(ws / cairn).toFixed(1)}`,
+    );
+  }
+}
+process.exit();
