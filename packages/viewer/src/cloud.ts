@@ -53,6 +53,9 @@ const AHEAD = 32;
 const MOST_REQUESTS = 256;
 /** Points put into GPU memory in one frame. */
 const FRAME_POINTS = 131_072;
+/** Points of a photo: so few are corners that were matched, so many are surfaces. */
+const SPARSE = 1500;
+const DENSE = 5000;
 /** Decoded parts that may wait for a frame or for those before them. */
 const MOST_DECODED = 64;
 /** A new generation is shown when this part of what its view wants is here … */
@@ -78,6 +81,8 @@ export class Cloud {
   #stale = true;
   #decoded: Decoded[] = [];
   #decodedPoints = 0;
+  /** By generation: its cameras are let go when a newer one is published, a moment before it leaves the screen. */
+  readonly #densities = new Map<number, number>();
   #requesting: ReturnType<typeof setTimeout> | undefined;
   /** Number of the plan for which there was no room. */
   #fullAtPlan = -1;
@@ -117,6 +122,7 @@ export class Cloud {
     for (const layer of [...this.#layers.keys()]) this.#drop(layer);
     this.#stage.clear();
     this.#cache.clear();
+    this.#densities.clear();
     this.#source = source;
     this.#keep([]);
     this.#stale = true;
@@ -193,9 +199,19 @@ export class Cloud {
     for (const { layer, node } of this.#plan.nodes) {
       const data = this.#layers.get(layer)?.data;
       if (!data) continue;
-      nodes.push({ layer: data.state, grid: data.table.grid, node, resident: this.residents.get(layer, node.key) });
+      const { state, table } = data;
+      const resident = this.residents.get(layer, node.key);
+      nodes.push({ layer: state, grid: table.grid, node, resident, density: this.#densityOf(state) });
     }
     return nodes;
+  }
+
+  /** A photo of a depth camera brings a hundred times the points of one whose corners are matched. */
+  #densityOf({ kind, points, generation }: LayerState): number {
+    if (kind === "import" || generation === undefined) return 1;
+    const cameras = Object.keys(this.#source?.state.generations[generation]?.cameras ?? {}).length;
+    if (cameras > 0) this.#densities.set(generation, Math.log(points / cameras / SPARSE) / Math.log(DENSE / SPARSE));
+    return Math.min(1, Math.max(0, this.#densities.get(generation) ?? 1));
   }
 
   fadeOf(layer: number, nowMs: number): Fade {

@@ -12,7 +12,6 @@ export type PointStyle = {
   /** Pixels of one unit at distance one, times what the user wants. */
   sizePx: number;
   minPx: number;
-  maxPx: number;
   /** Seconds, on the clock of the nodes' births. */
   now: number;
   /** 0 photo, 1 height, 2 by photo, 3 confidence. */
@@ -27,6 +26,7 @@ export type LayerDraw = {
   /** Units of the scene in one of the layer's. */
   scale: number;
   fade: readonly [number, number];
+  maxPx: number;
   /** Height of a point of the layer, from 0 at the bottom of the colours to 1 at their top: `xyz · p + w`. */
   up: readonly [number, number, number, number];
   ranges: ReadonlyMap<number, readonly number[]>;
@@ -109,11 +109,11 @@ export class GlPoints implements PointSink {
     gl.uniform1i(at("uPhotos"), 2);
     gl.uniformMatrix4fv(at("uClipFromEye"), false, clipFromEye);
     gl.uniform1f(at("uMinPx"), style.minPx);
-    gl.uniform1f(at("uMaxPx"), style.maxPx);
     gl.uniform1f(at("uNow"), style.now);
     gl.uniform1i(at("uMode"), style.mode);
     gl.uniform3fv(at("uRamp"), style.ramp);
-    for (const { eyeFromLayer, scale, fade, up, ranges } of layers) {
+    for (const { eyeFromLayer, scale, fade, maxPx, up, ranges } of layers) {
+      gl.uniform1f(at("uMaxPx"), maxPx);
       gl.uniformMatrix4fv(at("uEyeFromLayer"), false, eyeFromLayer);
       gl.uniform1f(at("uSizePx"), style.sizePx * scale);
       gl.uniform2f(at("uFade"), ...fade);

@@ -12,7 +12,13 @@ export const TEXTURE_WIDTH = 1024;
 /** Texels of a slot: corner and edge; step, place in the tree, birth in seconds, batch + 4096 if new to the model. */
 export const SLOT_TEXELS = 2;
 
-export type DrawnNode = { readonly grid: LayerGrid; readonly node: TableNode; readonly resident: Resident | undefined };
+export type DrawnNode = {
+  readonly grid: LayerGrid;
+  readonly node: TableNode;
+  readonly resident: Resident | undefined;
+  /** 1: its layer's points cover surfaces; 0: they are some of the places of a scene, to be drawn as dots. */
+  readonly density: number;
+};
 
 /** A node counts as covered by its points from this part of them on: fewer, and its parent's points stay large. */
 const COVERED = 0.5;
@@ -25,6 +31,8 @@ const GRID_SPREAD = 1.5;
  * across cover 1 − exp(−1.56 π) = 99 % of it.
  */
 const NEIGHBOUR_SPREAD = 5;
+/** Dots are told apart: they touch their neighbours but do not cover what is between. */
+const DOT_SPREAD = 1.6;
 
 /** Points of a layer are relative to this point of the layer's frame: near them, so that singles are exact enough. */
 export function anchorOf(grid: LayerGrid): Vec3 {
@@ -47,11 +55,12 @@ export class NodeTextures {
     const spacings = new Float32Array(this.tree.buffer);
     const places = new Map<TableNode, { place: number; above: number }>();
     const covered = new Set<TableNode>();
+    const dots = dotSizes(nodes);
     for (const { node, resident } of nodes) {
       if (node.points === 0 || (resident && resident.points >= node.points * COVERED)) covered.add(node);
     }
     let next = 0;
-    for (const { grid, node, resident } of nodes) {
+    for (const { grid, node, resident, density } of nodes) {
       const known = places.get(node);
       const place = known?.place ?? next++;
       const spacing = spacingOf(node, resident, known?.above ?? Number.POSITIVE_INFINITY);
@@ -63,7 +72,8 @@ export class NodeTextures {
         places.set(child, { place: next++, above: spacing });
       });
       this.tree[place * 2] = mask | (first << 8);
-      spacings[place * 2 + 1] = spacing;
+      const dot = Math.min(spacing, dots.get(grid) ?? spacing);
+      spacings[place * 2 + 1] = dot ** (1 - density) * spacing ** density;
       if (!resident) continue;
       const corner = cornerOf(node.id, grid.origin);
       const anchor = anchorOf(grid);
@@ -77,6 +87,19 @@ export class NodeTextures {
       this.slots[at + 7] = resident.batch + (resident.live ? 4096 : 0);
     }
   }
+}
+
+/** Of each layer: what suits the distance between neighbours of most of its points. */
+function dotSizes(nodes: readonly DrawnNode[]): Map<LayerGrid, number> {
+  const sums = new Map<LayerGrid, { size: number; points: number }>();
+  for (const { grid, node, resident } of nodes) {
+    if (!resident) continue;
+    const sum = sums.get(grid) ?? { size: 0, points: 0 };
+    sums.set(grid, sum);
+    sum.size += resident.points * edgeOf(node.id.e) * resident.spacing * DOT_SPREAD;
+    sum.points += resident.points;
+  }
+  return new Map([...sums].map(([grid, { size, points }]) => [grid, size / Math.max(1, points)]));
 }
 
 /**

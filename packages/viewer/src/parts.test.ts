@@ -176,7 +176,7 @@ test("the tree that the shader walks leads every place to the finest drawn node 
     [seed, a, b, c].map((id, i) => {
       const node = table.nodes.get(nodeKey(id))!;
       const here = points[nodeKey(id)] ?? node.points;
-      return { grid, node, resident: here > 0 ? resident(id, i + 1, here) : undefined };
+      return { grid, node, density: 1, resident: here > 0 ? resident(id, i + 1, here) : undefined };
     });
   const walk = (textures: NodeTextures, p: Vec3) => {
     let row = textures.slots[(1 * 2 + 1) * 4 + 1]!; // the root's place

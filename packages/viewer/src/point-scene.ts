@@ -49,7 +49,13 @@ export type PointSceneOptions = {
   mostPoints: number;
 };
 
+/** By slab: first point and count of each run in turn. */
+type Group = { ranges: Map<number, number[]>; density: number };
+
 const FRESH_MS = 500;
+/** Largest points of a surface, and of a cloud that is only dots. */
+const SURFACE_PX = 24;
+const DOT_PX = 10;
 const MODES = { photo: 0, height: 1, age: 2, contributor: 2, confidence: 3 } as const satisfies Record<
   ColorMode,
   number
@@ -65,7 +71,7 @@ export class PointScene {
   readonly #epochMs = performance.now();
   readonly #reducedMotion: () => boolean;
   #drawn: PlacedNode[] = [];
-  #groups = new Map<LayerState, Map<number, number[]>>();
+  #groups = new Map<LayerState, Group>();
   #freshUntilMs = 0;
   #looked = "";
   #mode: ColorMode = "photo";
@@ -153,7 +159,7 @@ export class PointScene {
       pass,
       eye.clipFromEye.elements,
       this.#style(nowMs, eye, pointScale),
-      this.#layers(this.#groups, nowMs, eye),
+      this.#layers(this.#groups, nowMs, eye, pointScale),
     );
   }
 
@@ -168,7 +174,7 @@ export class PointScene {
       const center = inModel(layer, [corner[0] + edge / 2, corner[1] + edge / 2, corner[2] + edge / 2]);
       return meetsBall(view.position, ray, slope, center, edge * 0.8661 * (layer.transform?.scale ?? 1));
     });
-    const layers = this.#layers(grouped(near), nowMs, eye);
+    const layers = this.#layers(grouped(near), nowMs, eye, pointScale);
     const style = this.#style(nowMs, eye, pointScale);
     const found = this.#picker.pick(x, y, widthPx, heightPx, eye.clipFromEye.elements, (clip) =>
       this.#gpu.draw("pick", clip, style, layers),
@@ -208,15 +214,14 @@ export class PointScene {
     return {
       sizePx: (clipFromEye.elements[5]! * heightPx * pointScale) / 2,
       minPx: 2 * pixelRatio * Math.min(1, pointScale),
-      maxPx: 24 * pixelRatio * pointScale,
       now: this.#reducedMotion() ? 1e6 : (nowMs - this.#epochMs) / 1000,
       mode: MODES[this.#mode],
       ramp: this.#ramp,
     };
   }
 
-  #layers(groups: ReadonlyMap<LayerState, Map<number, number[]>>, nowMs: number, eye: Eye): LayerDraw[] {
-    return [...groups].map(([layer, ranges]) => {
+  #layers(groups: ReadonlyMap<LayerState, Group>, nowMs: number, eye: Eye, pointScale: number): LayerDraw[] {
+    return [...groups].map(([layer, { ranges, density }]) => {
       const scene = sceneFromLayer(layer, eye);
       const { from, to } = this.cloud.fadeOf(layer.layer, nowMs);
       const m = scene.elements;
@@ -225,6 +230,7 @@ export class PointScene {
         eyeFromLayer: new Matrix4().multiplyMatrices(eye.eyeFromScene, scene).elements,
         scale: layer.transform?.scale ?? 1,
         fade: [from, to],
+        maxPx: (DOT_PX + (SURFACE_PX - DOT_PX) * density) * eye.pixelRatio * pointScale,
         up: [m[1]! / span, m[5]! / span, m[9]! / span, (m[13]! - this.#heights[0]) / span],
         ranges,
       };
@@ -259,17 +265,17 @@ function rayThrough(x: number, y: number, { clipFromEye, eyeFromScene, sceneFrom
   return [ray.x, ray.y, ray.z];
 }
 
-/** What is drawn of each layer, by slab: first point and count of each run in turn. */
-function grouped(nodes: readonly PlacedNode[]): Map<LayerState, Map<number, number[]>> {
-  const layers = new Map<LayerState, Map<number, number[]>>();
-  for (const { layer, resident } of nodes) {
+/** What is drawn of each layer. */
+function grouped(nodes: readonly PlacedNode[]): Map<LayerState, Group> {
+  const layers = new Map<LayerState, Group>();
+  for (const { layer, resident, density } of nodes) {
     if (!resident || resident.points === 0) continue;
-    const slabs = layers.get(layer) ?? new Map<number, number[]>();
-    layers.set(layer, slabs);
+    const group = layers.get(layer) ?? { ranges: new Map<number, number[]>(), density };
+    layers.set(layer, group);
     for (const { slab, first, count } of rangesOf(resident)) {
-      const runs = slabs.get(slab);
+      const runs = group.ranges.get(slab);
       if (runs) runs.push(first, count);
-      else slabs.set(slab, [first, count]);
+      else group.ranges.set(slab, [first, count]);
     }
   }
   return layers;
