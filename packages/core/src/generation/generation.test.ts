@@ -338,6 +338,27 @@ describe("anchors", () => {
     assert.ok(Math.hypot(...truth.map((value, i) => value - [3, 0.2, 0][i]!)) > 0.1, "left alone it would be off");
   });
 
+  test("GENR-11 one that fell between a rebuild and its append is brought along after a restart; so is one too old to tell", async (t) => {
+    const at = await place(t, options, 12);
+    await rebuilt(at);
+    const [late, lost] = [randomUUID(), randomUUID()];
+    const placed = (anchor: string): EventDraft => {
+      return { type: "anchor.placed", data: { anchor, generation: 1, point: [3, 0.2, 0] } };
+    };
+    await at.space.log.append([placed(late)]);
+    await at.close();
+    const again = await place(t, options, 12, at.dir);
+    const { anchors } = await until(again.space, (state) => state.anchors[late]?.generation === 2);
+    near(anchors[late]?.point, bowed([3, 0.2, 0]), 0.02);
+    for (let i = 0; i < 5; i++) await rebuilt(again);
+    await again.space.log.append([placed(lost)]);
+    await rebuilt(again);
+    const state = await until(again.space, (now) => now.anchors[lost]?.generation === 8);
+    assert.equal(state.anchors[late]?.generation, 8);
+    assert.deepEqual(state.anchors[lost]?.point, [3, 0.2, 0], "its cameras are gone: it keeps its coordinates");
+    assert.deepEqual(again.errors, []);
+  });
+
   test("GENR-12 going back puts an anchor exactly where it was, and one placed later where it belongs", async (t) => {
     const motion = shifted(1.02, [0.3, 0.1, 0]);
     const at = await place(t, { motionOf: (rebuilds) => (rebuilds === 0 ? stay : motion) }, 12);
