@@ -299,6 +299,11 @@ json.dump([cairn_layer.asdict(cairn_layer.read(bytes.fromhex(line.strip()))) for
       lie[at] = lie[at]! ^ 0x55;
       await assert.rejects(decodeLayerIndex(lie), isInvalid, `byte ${at}`);
     }
+    const { node, parts } = indexOf(heads).nodes[0]!;
+    for (const nowhere of [{ start: -5, end: 5 }, { start: 5, end: 5 }, { points: 0 }]) {
+      const lie = encodeLayerIndex({ root: node, nodes: [{ node, parts: [{ ...parts[0]!, ...nowhere }] }] }, deflate);
+      await assert.rejects(decodeLayerIndex(lie), isInvalid, JSON.stringify(nowhere));
+    }
     // Columns that inflate to a hundred megabytes, whatever their head says.
     const bomb = deflate(new Uint8Array(100 * 2 ** 20));
     for (const said of [10, 4096, 100 * 2 ** 20]) {
