@@ -11,6 +11,7 @@ import { rollback } from "./rollback.ts";
 import { LOG_LEVELS, serve } from "./serve.ts";
 import { DEFAULT_SERVER, parseServerUrl } from "./server-url.ts";
 import { status } from "./status.ts";
+import { verify } from "./verify/verify.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
   version: string;
@@ -122,6 +123,12 @@ function program(): Command {
     .addOption(rebuildOption("refine everything after every n photos").default(10))
     .option("--json", "print the report as one JSON object instead of lines")
     .action(async (photos, options) => finish(await reconstruct(photos, options)));
+
+  command("verify", "check that a running server keeps what it promises its viewers, in a space of its own")
+    .addOption(serverOption())
+    .option("--points <n>", "points of each cloud it delivers", wholeNumber(1000, 20_000_000), 200_000)
+    .option("--json", "print one JSON object instead of a table")
+    .action(async (options) => finish(await verify(options)));
 
   return cairn;
 }

@@ -156,6 +156,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       restore,
       uploadsDir: join(dataDir, "uploads"),
       connections: () => ({ heritage: 0, depth: 0, meshes: 0, hub: 0, imagetools: 0, live: live.connections }),
+      liveWaitingBytes: () => live.stats().waitingBytes,
       stopping: stopping.signal,
     };
     opened.push(async () => {

@@ -27,6 +27,8 @@ export type ServerContext = {
   restore(space: Space, generation: number): Promise<number>;
   /** Open sockets by face, for `/health`. */
   connections(): Record<"heritage" | "depth" | "meshes" | "hub" | "imagetools" | "live", number>;
+  /** Most bytes that wait for one live socket. */
+  liveWaitingBytes(): number;
   /** Aborts when the server begins to stop. */
   readonly stopping: AbortSignal;
 };

@@ -13,6 +13,7 @@ const Health = Type.Object({
   active_projects: Type.Optional(Type.Integer()),
   total_connections: Type.Optional(Type.Integer()),
   connections: Type.Optional(Type.Record(Type.String(), Type.Integer())),
+  live_waiting_bytes: Type.Optional(Type.Integer({ description: "Most bytes that wait for one live socket." })),
   problems: Type.Optional(Type.Array(Type.String())),
 });
 
@@ -41,6 +42,7 @@ export function healthRoutes(app: FastifyInstance, context: ServerContext): void
           active_projects: (await context.core.spaces.list()).length,
           total_connections: connections.heritage,
           connections,
+          live_waiting_bytes: context.liveWaitingBytes(),
           ...(problems.length ? { problems } : {}),
         };
       },
