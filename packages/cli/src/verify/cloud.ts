@@ -1,5 +1,5 @@
 /** A hilly terrain as PLY: points for a server to deliver, the same for the same seed. */
-import { plyHeader, plyPoints } from "@cairn/formats";
+import { writePly } from "@cairn/formats";
 
 /** @param count points @param seed another seed, another terrain beside the first */
 export function terrainPly(count: number, seed: number): Uint8Array {
@@ -17,5 +17,5 @@ export function terrainPly(count: number, seed: number): Uint8Array {
     positions.set([x, y, z], i * 3);
     colors.set([96 + 50 * z, 120 + 40 * z + random() * 12, 80 + random() * 12], i * 3);
   }
-  return Buffer.concat([plyHeader(count), ...plyPoints(positions, colors)]);
+  return Buffer.concat([...writePly(positions, colors)]);
 }

@@ -5,6 +5,8 @@ import { EXIT, interruption } from "../exit.ts";
 import { apiOptions, reach } from "../server-url.ts";
 import { type Finding, runChecks } from "./checks.ts";
 
+const PATIENCE_MS = 60_000;
+
 type VerifyOptions = { readonly server: string; readonly points: number; readonly json?: boolean };
 
 export async function verify({ server, points, json }: VerifyOptions): Promise<number> {
@@ -17,7 +19,15 @@ export async function verify({ server, points, json }: VerifyOptions): Promise<n
     if (process.stderr.isTTY && !json) process.stderr.write(`\r\x1b[2K${text} …`);
   };
   try {
-    const findings = await runChecks({ api, space, token: options.token, points, signal, onStep });
+    const findings = await runChecks({
+      api,
+      space,
+      token: options.token,
+      points,
+      patienceMs: PATIENCE_MS,
+      signal,
+      onStep,
+    });
     onStep("");
     process.stdout.write(json ? `${JSON.stringify({ server, points, findings })}\n` : table(findings));
     return findings.every(({ kept }) => kept) ? EXIT.ok : EXIT.failed;
