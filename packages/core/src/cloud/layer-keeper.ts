@@ -23,6 +23,8 @@ export class LayerKeeper {
   readonly #onError: (context: string, error: unknown) => void;
   readonly #stopping = new AbortController();
   readonly #lost: ((space: Space) => void)[] = [];
+  /** Spaces whose model is lost while nobody listens yet. */
+  readonly #unheard = new Set<Space>();
   /** What has been said to be damaged and not been made again: `layer/blob`. */
   readonly #said = new WeakMap<Space, Set<string>>();
   /** What waits or is being done, by its name: asked for twice it is done once. */
@@ -38,6 +40,8 @@ export class LayerKeeper {
 
   onLost(listener: (space: Space) => void): void {
     this.#lost.push(listener);
+    for (const space of this.#unheard) if (!space.signal.aborted) listener(space);
+    this.#unheard.clear();
   }
 
   attach(space: Space): void {
@@ -139,6 +143,7 @@ export class LayerKeeper {
       if (draft) await space.log.append([draft, { type: "layer.damaged", data }]);
       this.#said.get(space)?.delete(`${layer}/${blob}`);
     } else if (state.kind === "model") {
+      if (this.#lost.length === 0) this.#unheard.add(space);
       for (const listener of this.#lost) listener(space);
     }
   }

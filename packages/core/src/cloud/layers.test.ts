@@ -375,7 +375,6 @@ describe("layers of a space (docs/spec/cloud.md)", () => {
     assert.ok((await again.core.layers.tables.open(again.space, layer)).points > table.points);
     await rejects(again.core.layers.compact(again.space, layer), "blob.corrupt");
     // A model's photos are there to make it again.
-    const lost = new Promise((resolve) => again.core.layers.onLost(resolve));
     await again.space.log.append([{ type: "generation.started", data: { generation: 1 } }]);
     const writer = again.core.layers.start(again.space, { kind: "model", name: "model", generation: 1 });
     await again.space.log.append(await writer.insert([sheet(1000, 1)]));
@@ -383,6 +382,8 @@ describe("layers of a space (docs/spec/cloud.md)", () => {
     const [pack, other] = again.space.log.snapshot().state.layers[writer.layer]!.packs;
     await rm(blobPath(again.dataDir, pack!.blob));
     assert.equal((await again.core.layers.tables.open(again.space, writer.layer)).points, other!.points);
+    await until(again.space, ({ layers }) => layers[writer.layer]?.damaged !== undefined);
+    const lost = new Promise((resolve) => again.core.layers.onLost(resolve)); // also who listens only now is told
     assert.equal(await lost, again.space);
   });
 

@@ -206,7 +206,18 @@ describe("the engine on synthetic photos", () => {
     assert.equal(new Set(seen).size, seen.length);
     assert.ok(seen.length <= core.model().positions.length / 3 + 20);
     const { points } = await core.rebuild(FREE);
-    assert.ok(points.positions.length / 3 > 0.9 * (core.model().positions.length / 3));
+    const n = points.positions.length / 3;
+    assert.ok(n > 0.9 * (core.model().positions.length / 3));
+    // Each says with which photo it became a point, never the first, and how many agree on it.
+    const { images, of } = points.source!;
+    assert.deepEqual(
+      images,
+      synthetic.photos.map(({ image }) => image),
+    );
+    assert.deepEqual([...new Set(of)].sort(), [1, 2, 3, 4, 5]);
+    assert.deepEqual([of.length, points.confidences!.length], [n, n]);
+    const doubted = points.confidences!.filter((sure) => sure === 51).length;
+    assert.ok(doubted > 0 && doubted < n, `${doubted} of ${n} points that two photos saw`);
   });
 
   test("a cancelled step leaves the photo waiting, and the next one makes up for it", async () => {
