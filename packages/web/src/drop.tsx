@@ -1,4 +1,4 @@
-/** The whole window takes photos: by drop and by paste. */
+/** The whole window takes photos and clouds of points: by drop and by paste. */
 import { type JSX, useEffect, useState } from "react";
 import { filesOf } from "./files.ts";
 
@@ -48,7 +48,7 @@ export function useDrop(onFiles: (files: File[]) => void): boolean {
 export function DropVeil({ visible }: { visible: boolean }): JSX.Element {
   return (
     <div className={visible ? "veil shown" : "veil"} aria-hidden="true">
-      <p>Drop to add these photos</p>
+      <p>Drop to add photos or a point cloud</p>
     </div>
   );
 }

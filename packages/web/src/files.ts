@@ -16,7 +16,7 @@ async function walk(entry: FileSystemEntry, found: File[]): Promise<void> {
   if (found.length >= MAX_FILES || entry.name.startsWith(".")) return;
   if (entry.isFile) {
     const file = await new Promise<File>((resolve, reject) => (entry as FileSystemFileEntry).file(resolve, reject));
-    if (looksLikePhoto(file)) found.push(file);
+    if (looksLikePhoto(file) || isCloud(file.name)) found.push(file);
     return;
   }
   const reader = (entry as FileSystemDirectoryEntry).createReader();
@@ -33,4 +33,9 @@ function looksLikePhoto({ name, type }: File): boolean {
   return type.startsWith("image/") || /\.(jpe?g|png|webp|heic|heif)$/i.test(name);
 }
 
-export const ACCEPT = "image/*,.heic,.heif";
+export const ACCEPT = "image/*,.heic,.heif,.ply,.las,.laz,.glb";
+
+/** By its name: what it is, the server sees. */
+export function isCloud(name: string): boolean {
+  return /\.(ply|las|laz|glb)$/i.test(name);
+}

@@ -188,6 +188,7 @@ export function SpacePage({ space, api, url }: { space: string; api: CairnApi; u
 const OPERATIONS: Readonly<Record<string, string>> = {
   reconstruct: "Building the model",
   rebuild: "Refining the model",
+  import: "Adding a point cloud",
 };
 
 type RunningProps = { operation: OperationState; connection: SpaceConnection; say: Say };
@@ -202,7 +203,7 @@ function Running({ operation, connection, say }: RunningProps): JSX.Element {
       say("Not cancelled", inWords(error), "bad");
     });
   };
-  const name = OPERATIONS[kind] ?? kind;
+  const name = OPERATIONS[kind] ?? (kind.startsWith("export:") ? "Making a file" : kind);
   const eta = progress?.etaMs && `${duration(progress.etaMs[0])} to ${duration(progress.etaMs[1])} left`;
   const step =
     status === "queued" ? "Waiting to start" : [progress?.message ?? progress?.stage, eta].filter(Boolean).join(" · ");

@@ -3,6 +3,7 @@ import type { CairnApi, Status } from "@cairn/client";
 import type { Presence, SpaceState } from "@cairn/protocol";
 import type { ColorMode, Viewer } from "@cairn/viewer";
 import { type JSX, useRef, useState } from "react";
+import { ExportMenu } from "./export-menu.tsx";
 import { HistoryMenu } from "./history-menu.tsx";
 import { Icon, Mark } from "./icons.tsx";
 import { COLOR_MODES } from "./legend.tsx";
@@ -35,7 +36,6 @@ export function TopBar(props: TopBarProps): JSX.Element {
   const remover = useRef<HTMLDialogElement>(null);
   const model = modelOf(state);
   const photos = Object.keys(state.images).length;
-  const exportUrl = (format: string) => `./v1/spaces/${encodeURIComponent(space)}/exports/${format}`;
 
   const share = async () => {
     if (await copied(location.href)) say("Link copied");
@@ -136,14 +136,7 @@ export function TopBar(props: TopBarProps): JSX.Element {
         </button>
       </Menu>
       <HistoryMenu {...{ space, api, state, say }} />
-      <Menu label="Export" icon="download" disabled={model.points === 0}>
-        <a className="menu-item" href={exportUrl("ply")} download>
-          <strong>Point cloud</strong> <span>PLY</span>
-        </a>
-        <a className="menu-item" href={exportUrl("colmap")} download>
-          <strong>Cameras and points</strong> <span>COLMAP, zip</span>
-        </a>
-      </Menu>
+      <ExportMenu {...{ space, state }} />
       <button type="button" className="button primary" aria-label="Share" onClick={() => void share()}>
         <Icon name="share" />
         <span className="label">Share</span>

@@ -1,5 +1,6 @@
-/** Photos of this page on their way into a space, and what became of those that were refused. */
-import type { SpaceConnection } from "@cairn/client";
+/** Photos and clouds of this page on their way into a space, and what became of those that were refused. */
+import type { CairnApi, SpaceConnection } from "@cairn/client";
+import { isCloud } from "./files.ts";
 import { inWords } from "./words.ts";
 
 export type Upload = {
@@ -16,13 +17,17 @@ const MAX_FAILED = 100;
 
 export class Uploads {
   readonly #connection: SpaceConnection;
+  readonly #api: CairnApi;
+  readonly #space: string;
   readonly #listeners = new Set<() => void>();
   readonly #stopped = new AbortController();
   #items: readonly Upload[] = [];
   #nextId = 1;
 
-  constructor(connection: SpaceConnection) {
+  constructor(connection: SpaceConnection, api: CairnApi, space: string) {
     this.#connection = connection;
+    this.#api = api;
+    this.#space = space;
   }
 
   /** Replaced at each change. */
@@ -79,8 +84,11 @@ export class Uploads {
     const preview = /^image\/(jpeg|png|webp)$/.test(file.type) ? { preview: URL.createObjectURL(file) } : {};
     this.#put({ id, name: file.name, sent: 0, ...preview });
     try {
-      const onProgress = (sent: number, total: number) => this.#change(id, { sent: total > 0 ? sent / total : 0 });
-      await this.#connection.upload(file, { name: file.name, onProgress, signal });
+      if (isCloud(file.name)) await this.#api.importLayer(this.#space, file, { name: file.name }, { signal });
+      else {
+        const onProgress = (sent: number, total: number) => this.#change(id, { sent: total > 0 ? sent / total : 0 });
+        await this.#connection.upload(file, { name: file.name, onProgress, signal });
+      }
       this.dismiss(id); // from here on the space's own state shows it
     } catch (error) {
       if (!signal.aborted) this.#change(id, { error: inWords(error) });

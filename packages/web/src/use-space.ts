@@ -1,5 +1,5 @@
 /** A live connection for as long as a component is mounted; re-renders at most once a frame, however much happens. */
-import { connect, type SpaceConnection, type Status } from "@cairn/client";
+import { CairnApi, connect, type SpaceConnection, type Status } from "@cairn/client";
 import { PRESENCE, type Presence } from "@cairn/protocol";
 import { useEffect, useState } from "react";
 import { takeArrival, Uploads } from "./uploads.ts";
@@ -22,7 +22,7 @@ export function useSpace(url: string, space: string): OpenSpace | undefined {
 
   useEffect(() => {
     const connection = connect({ url, space, channels: [PRESENCE] });
-    const uploads = new Uploads(connection);
+    const uploads = new Uploads(connection, new CairnApi({ url }), space);
     let presence: Presence | undefined;
     let problem: string | undefined;
     let frame = 0;

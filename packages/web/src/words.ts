@@ -54,6 +54,12 @@ export function loading(loaded: number, wanted: number): string {
   return `Loading ${(loaded / unit).toFixed(digits)} of ${(wanted / unit).toFixed(digits)}${name} points`;
 }
 
+/** To two digits: what is said of a size is a guess. */
+export function sizeInWords(sizeBytes: number): string {
+  const [unit, name] = sizeBytes >= 1e9 ? [1e9, "GB"] : sizeBytes >= 1e6 ? [1e6, "MB"] : [1e3, "kB"];
+  return `${Number(Math.max(1, sizeBytes / unit).toPrecision(2))} ${name}`;
+}
+
 export function duration(ms: number): string {
   const seconds = Math.round(ms / 1000);
   return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;

@@ -270,6 +270,45 @@ test("GENR-2 the history has every model, and going back to one is seen in every
   for (const { complaints: said } of [{ complaints }, other]) assert.deepEqual(said, []);
 });
 
+test("EXC-13 a cloud dropped on the page becomes points in every window, and can be saved in every format", async () => {
+  const { id } = (await (
+    await fetch(`${server.url}/v1/spaces`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ title: "scan" }),
+    })
+  ).json()) as { id: string };
+  const { page, complaints } = await visit(`${server.url}/#/s/${id}`);
+  const other = await visit(`${server.url}/#/s/${id}`);
+  await chip(page, "live");
+  await chip(other.page, "live");
+  const rows = Array.from({ length: 900 }, (_, i) => `${i % 30} ${Math.floor(i / 30)} 0`).join("\n");
+  const ply = `ply\nformat ascii 1.0\nelement vertex 900\nproperty float x\nproperty float y\nproperty float z\nend_header\n${rows}\n`;
+  await page.evaluate((content) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([content], "scan.ply"));
+    transfer.items.add(new File(["no cloud"], "broken.las"));
+    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
+  }, ply);
+  for (const each of [page, other.page]) {
+    await each.waitForFunction(() => document.querySelector("[data-count=points]")?.textContent?.startsWith("900"));
+  }
+  await page.getByText(/neither PLY nor LAS/).waitFor();
+  await page.getByRole("button", { name: "Export" }).click();
+  const links = page.locator(".menu-panel a.menu-item");
+  const hrefs = await links.evaluateAll((all) => all.map((each) => (each as HTMLAnchorElement).href));
+  assert.equal(hrefs.length, 6, "a space without cameras offers points only");
+  for (const href of hrefs) assert.equal((await fetch(href)).status, 200, href);
+  const [download] = await Promise.all([page.waitForEvent("download"), links.first().click()]);
+  assert.match(download.suggestedFilename(), /\.ply$/);
+  assert.deepEqual(
+    complaints.filter((line) => !/status of 4\d\d/.test(line)),
+    [],
+  );
+  await page.context().close();
+  await other.page.context().close();
+});
+
 test("a file that is no photo is refused in words, and the next one is taken", async () => {
   const { page, complaints } = await visit(server.url);
   await page.getByLabel("Choose photos").setInputFiles([
