@@ -110,9 +110,9 @@ export class Cloud {
   /** When to look again though nothing happens: a failed request is due, or a new generation has waited enough. */
   get againAtMs(): number | undefined {
     const retry = this.#loader?.retryAtMs;
-    const waiting = this.#stage.waitingSinceMs;
-    if (waiting === undefined) return retry;
-    return Math.min(retry ?? Number.POSITIVE_INFINITY, waiting + FINER_MS);
+    const finerMs = (this.#stage.waitingSinceMs ?? Number.NEGATIVE_INFINITY) + FINER_MS;
+    if (finerMs <= this.#options.now()) return retry;
+    return Math.min(retry ?? Number.POSITIVE_INFINITY, finerMs);
   }
 
   follow(source: SpaceSource | undefined): void {

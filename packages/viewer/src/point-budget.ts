@@ -2,8 +2,12 @@
 
 const FAST_MS = 15;
 const SLOW_MS = 30;
-/** Frames before a verdict: one slow frame is a garbage collection, not a slow GPU. */
+/** A frame that took longer counts as so long: one of them is a tab that slept or a garbage collection. */
+const MOST_MS = 60;
+/** Frames before a verdict, and before one on a machine that is far too slow. */
 const PATIENCE = 8;
+const LITTLE_PATIENCE = 3;
+const FAR_TOO_SLOW_MS = 50;
 
 export class PointBudget {
   readonly #least: number;
@@ -24,12 +28,12 @@ export class PointBudget {
 
   /** @param short the points wanted are more than the budget @returns whether the budget changed */
   frame(elapsedMs: number, short: boolean): boolean {
-    // Longer than that is a tab that slept.
-    if (elapsedMs > 1000) return false;
-    this.#averageMs = this.#frames === 0 ? elapsedMs : this.#averageMs * 0.8 + Math.min(elapsedMs, 2 * SLOW_MS) * 0.2;
-    if (++this.#frames < PATIENCE) return false;
+    const ms = Math.min(elapsedMs, MOST_MS);
+    this.#averageMs = this.#frames === 0 ? ms : this.#averageMs * 0.8 + ms * 0.2;
+    const farTooSlow = this.#averageMs > FAR_TOO_SLOW_MS;
+    if (++this.#frames < (farTooSlow ? LITTLE_PATIENCE : PATIENCE)) return false;
     const before = this.#points;
-    if (this.#averageMs > SLOW_MS) this.#points = Math.max(this.#least, Math.round(before * 0.75));
+    if (this.#averageMs > SLOW_MS) this.#points = Math.max(this.#least, Math.round(before * (farTooSlow ? 0.5 : 0.75)));
     else if (this.#averageMs < FAST_MS && short) this.#points = Math.min(this.#most, Math.round(before * 1.15));
     if (this.#points === before) return false;
     this.#frames = 0;

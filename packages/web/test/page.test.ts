@@ -141,6 +141,10 @@ test("photos dropped in one window become points in two, through a restart, and 
     assert.ok(blue.length > 20, `${blue.length} pixels of cameras`);
     await page.getByRole("button", { name: "View", exact: true }).click();
     await page.getByRole("checkbox", { name: "Cameras" }).uncheck();
+    await page.getByRole("combobox", { name: "Colour by" }).selectOption("age");
+    await page.getByRole("region", { name: "Colours: Age" }).getByText("newest photo").waitFor();
+    await page.getByRole("combobox", { name: "Colour by" }).selectOption("photo");
+    await page.locator(".legend").waitFor({ state: "detached" });
     await page.keyboard.press("Escape");
     await painted(page);
     const bare = await pixels(page);

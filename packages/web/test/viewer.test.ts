@@ -338,6 +338,31 @@ test("a lost GPU comes back by itself with the same picture, from the bytes that
   await page.context().close();
 });
 
+test("without float targets, multi-draw and workers the same points are shown, and picked", async () => {
+  const shown: number[] = [];
+  for (const plain of [false, true]) {
+    const space = new TestSpace();
+    const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);
+    const page = await harness.visit(space, { plain });
+    await apply(
+      page,
+      space,
+      started(1),
+      posed(1),
+      layer.started({ generation: 1 }),
+      layer.insert(ground(30_000, 21)),
+      published(1),
+    );
+    await settled(page, 30_000);
+    shown.push((await picture(page)).count(isOrange));
+    assert.ok(await page.evaluate(() => window.harness.viewer.pick(240, 200)));
+    assert.deepEqual(await page.evaluate(() => window.harness.problems), []);
+    await page.context().close();
+  }
+  const [lit, flat] = shown as [number, number];
+  assert.ok(lit > 5000 && Math.abs(lit - flat) < lit * 0.03, `${flat} pixels, not ${lit}`);
+});
+
 test("points are coloured by what one asks for, in the colours that the legend names", async () => {
   const space = new TestSpace();
   const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);

@@ -13,10 +13,13 @@ const TYPES: Readonly<Record<string, string>> = { ".html": "text/html", ".js": "
 
 export type OpenHarness = {
   browser: Browser;
-  /** A window of its own with the viewer in it. @param query `points=100000` */
+  /**
+   * A window of its own with the viewer in it.
+   * @param query `points=100000` @param plain without float targets, multi-draw and workers
+   */
   visit(
     space: TestSpace,
-    options?: { query?: string; width?: number; height?: number; motion?: boolean },
+    options?: { query?: string; width?: number; height?: number; motion?: boolean; plain?: boolean },
   ): Promise<Page>;
   close(): Promise<void>;
 };
@@ -63,12 +66,13 @@ export async function openHarness(flags: readonly string[] = []): Promise<OpenHa
   });
   return {
     browser,
-    async visit(space, { query = "", width = 480, height = 360, motion = false } = {}) {
+    async visit(space, { query = "", width = 480, height = 360, motion = false, plain = false } = {}) {
       blobs = space.blobs;
       const context = await browser.newContext({
         viewport: { width, height },
         reducedMotion: motion ? "no-preference" : "reduce",
       });
+      if (plain) await context.addInitScript(takeAway);
       const page = await context.newPage();
       page.on("pageerror", (error) => console.error(error));
       await page.goto(`http://127.0.0.1:${port}/harness.html?${query}`);
@@ -82,4 +86,16 @@ export async function openHarness(flags: readonly string[] = []): Promise<OpenHa
       await rm(outDir, { recursive: true, force: true });
     },
   };
+}
+
+/** In the page, before anything else runs. */
+function takeAway(): void {
+  const real: (name: string) => unknown = WebGL2RenderingContext.prototype.getExtension;
+  const gone = ["EXT_color_buffer_float", "WEBGL_multi_draw"];
+  Object.defineProperty(WebGL2RenderingContext.prototype, "getExtension", {
+    value(name: string) {
+      return gone.includes(name) ? null : real.call(this, name);
+    },
+  });
+  Reflect.deleteProperty(window, "Worker");
 }
