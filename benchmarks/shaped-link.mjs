@@ -70,9 +70,9 @@ const seconds = (ms) => (ms === undefined ? "never" : `${(ms / 1000).toFixed(2)}
 
 if (wanted.has("events")) {
   const ms = Number(values.seconds) * 1000;
-  const flow = async (withEvents) => {
+  const flow = async (withEvents, tiles = true) => {
     const child = viewer();
-    await ask(child, { flow: { url, ms } });
+    await ask(child, { flow: { url, ms, tiles } });
     const result = told(child);
     if (withEvents) await ask(server, { events: { ms: ms - 500 }, host: link.host });
     const { megabits, delays } = await result;
@@ -81,16 +81,18 @@ if (wanted.has("events")) {
   };
   const alone = [];
   const beside = [];
+  const events = (await flow(true, false)).delays;
   for (let i = 0; i < 2; i++) {
     alone.push((await flow(false)).megabits);
     beside.push(await flow(true));
   }
   const mean = (numbers) => numbers.reduce((sum, each) => sum + each, 0) / numbers.length;
   const delays = beside.flatMap((each) => each.delays).toSorted((a, b) => a - b);
+  const eventsAt = (part) => events[Math.min(events.length - 1, Math.floor(events.length * part))].toFixed(0);
   const at = (part) => delays[Math.min(delays.length - 1, Math.floor(delays.length * part))].toFixed(0);
   const [without, withEvents] = [mean(alone), mean(beside.map(({ megabits }) => megabits))];
   console.log(
-    `\nevents beside tiles, 20/s: ${delays.length} events, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, most ${at(1)} ms`,
+    `\nevents beside tiles, 20/s: ${delays.length} events, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, most ${at(1)} ms (alone: p50 ${eventsAt(0.5)}, p99 ${eventsAt(0.99)})`,
   );
   console.log(
     `tiles ${withEvents.toFixed(2)} Mbit/s; without events ${without.toFixed(2)}: ${((100 * withEvents) / without).toFixed(1)} %`,
@@ -98,12 +100,15 @@ if (wanted.has("events")) {
 }
 
 if (wanted.has("join")) {
-  console.log("\nlate join, 1920 × 1080        first points   100 k visible   99 % of visible   points visible   MB");
-  const cells = ({ firstMs, manyMs, allMs, total, bytes }) =>
+  console.log(
+    "\nlate join, 1920 × 1080        first points   100 k visible   99 % of pixels   99 % of points   points visible   MB",
+  );
+  const cells = ({ firstMs, manyMs, pixelsMs, allMs, total, bytes }) =>
     [
       seconds(firstMs).padStart(12),
       seconds(manyMs).padStart(15),
-      seconds(allMs).padStart(17),
+      seconds(pixelsMs).padStart(16),
+      seconds(allMs).padStart(16),
       String(total).padStart(16),
       (bytes / 1e6).toFixed(1).padStart(6),
     ].join(" ");

@@ -1,7 +1,8 @@
 /** The viewer's end of `shaped-link.mjs`: an SDK connection that looks, and notes what comes when. */
 
 import { connect } from "@cairn/client/node";
-import { decodeLayerIndex, decodePackHead, LayerTable, layerView, nodesToShow } from "@cairn/cloud";
+import { cornerOf, decodeLayerIndex, decodePackHead, LayerTable, layerView, nodesToShow } from "@cairn/cloud";
+import { decodeSegmentSync } from "@cairn/cloud/node";
 
 const now = () => performance.timeOrigin + performance.now();
 const keyOf = ({ blob, start }) => `${blob.slice(0, 16)}/${start}`;
@@ -30,6 +31,41 @@ async function tableNow() {
   for (const { blob, headBytes } of packs)
     table.applyPack(decodePackHead(await connection.range(blob, 0, headBytes), blob));
   return table;
+}
+
+/**
+ * When 99 % of the pixels had a point that ever have one; a point is a pixel, and hides none behind it.
+ * @param list what came when @param bytesOf of a part that came
+ */
+async function pixelsMs(table, camera, list, bytesOf) {
+  const { position, axes, focalPx } = layerView(camera);
+  const { widthPx, heightPx } = camera;
+  const seen = new Float32Array(widthPx * heightPx).fill(Number.POSITIVE_INFINITY);
+  const parts = new Map();
+  for (const { node } of nodesToShow(table, layerView(camera)))
+    for (const part of node.parts) parts.set(keyOf(part), { part, node });
+  for (const { atMs, key } of list) {
+    const known = parts.get(key);
+    if (!known) continue;
+    const { bits, count, coords } = decodeSegmentSync(await bytesOf(known.part));
+    const corner = cornerOf(known.node.id, table.grid.origin);
+    const step = known.node.edge / 2 ** bits;
+    for (let i = 0; i < count; i++) {
+      const x = corner[0] + (coords[3 * i] + 0.5) * step - position[0];
+      const y = corner[1] + (coords[3 * i + 1] + 0.5) * step - position[1];
+      const z = corner[2] + (coords[3 * i + 2] + 0.5) * step - position[2];
+      const along = (axis) => x * axis[0] + y * axis[1] + z * axis[2];
+      const depth = along(axes[2]);
+      if (depth <= 0.01) continue;
+      const column = Math.floor(widthPx / 2 + (along(axes[0]) / depth) * focalPx);
+      const row = Math.floor(heightPx / 2 + (along(axes[1]) / depth) * focalPx);
+      if (column < 0 || row < 0 || column >= widthPx || row >= heightPx) continue;
+      const pixel = row * widthPx + column;
+      if (atMs < seen[pixel]) seen[pixel] = atMs;
+    }
+  }
+  const times = seen.filter(Number.isFinite).sort();
+  return { pixels: times.length, pixelsMs: times[Math.floor(times.length * 0.99)] };
 }
 
 /** When so many of the points that the view shows were here. */
@@ -70,7 +106,7 @@ process.on("message", async ({ flow, join, dump, resume }) => {
   if (flow) {
     // Everything, for a while; figures of what came after the first second.
     open(flow.url);
-    connection.view({});
+    if (flow.tiles) connection.view({});
     await connection.ready();
     await new Promise((resolve) => setTimeout(resolve, 1000));
     process.send({ flowing: true });
@@ -87,7 +123,10 @@ process.on("message", async ({ flow, join, dump, resume }) => {
     connection.view({ camera: join.camera });
     await connection.ready();
     await still(1000, 60_000);
-    process.send(milestones(await tableNow(), join.camera, arrivals));
+    const table = await tableNow();
+    const bytesOf = ({ blob, start, end }) => connection.range(blob, start, end);
+    const pixels = await pixelsMs(table, join.camera, arrivals, bytesOf);
+    process.send({ ...milestones(table, join.camera, arrivals), ...pixels });
     connection.close();
   }
   if (dump) {
@@ -105,17 +144,26 @@ process.on("message", async ({ flow, join, dump, resume }) => {
       }
     }
     const list = [];
+    const blobs = new Map();
     for (const [blob, parts] of places) {
+      const chunks = [];
       const response = await fetch(connection.api.blobUrl(blob));
       parts.sort((a, b) => a.end - b.end);
       let at = 0;
       let next = 0;
       for await (const chunk of response.body) {
         at += chunk.length;
+        chunks.push(chunk);
         while (parts[next] && parts[next].end <= at) list.push({ atMs: now() - startMs, key: keyOf(parts[next++]) });
       }
+      blobs.set(blob, Buffer.concat(chunks));
     }
-    process.send(dump.cameras.map((camera) => milestones(table, camera, list)));
+    const found = [];
+    const bytesOf = ({ blob, start, end }) => blobs.get(blob).subarray(start, end);
+    for (const camera of dump.cameras) {
+      found.push({ ...milestones(table, camera, list), ...(await pixelsMs(table, camera, list, bytesOf)) });
+    }
+    process.send(found);
     connection.close();
   }
   if (resume?.first) {

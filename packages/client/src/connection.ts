@@ -362,6 +362,8 @@ export class SpaceConnection {
     };
     this.#askedMs = performance.now();
     socket.send(JSON.stringify(hello));
+    // Answered at once: how long a round trip takes before anything else is on its way.
+    socket.send(JSON.stringify({ type: "ping" }));
   }
 
   #receive(data: unknown): void {
@@ -404,6 +406,9 @@ export class SpaceConnection {
         if (message.id === undefined || !this.#commands.refuse(message.id, error)) this.#emitter.emit("error", error);
         return;
       }
+      case "pong":
+        this.#credit.roundTrip(performance.now() - this.#askedMs);
+        return;
       default: // a newer server's; what it says is not needed to stay right
     }
   }
@@ -465,6 +470,7 @@ export class SpaceConnection {
     const { silenceMs = 25_000 } = this.#options;
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => {
+      this.#askedMs = performance.now();
       this.#send({ type: "ping" });
       this.#silence = setTimeout(() => this.#reopen(), silenceMs / 2);
       unref(this.#silence);

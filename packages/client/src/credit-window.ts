@@ -13,7 +13,7 @@ const SAMPLES = 10;
 /** After so long without a byte the server had nothing to send: what comes next begins a new measurement. */
 const IDLE_MS = 250;
 const SPARE_MS = 40;
-const LEAST_BYTES = 48 * 1024;
+const LEAST_BYTES = 32 * 1024;
 
 export class CreditWindow {
   #mostBytes = 0;
@@ -75,8 +75,8 @@ export class CreditWindow {
     this.#sampleSinceMs = nowMs;
     this.#sampleBytes = 0;
     const roundTripMs = Number.isFinite(this.#roundTripMs) ? this.#roundTripMs : SPARE_MS;
-    const wanted = 1.25 * Math.max(...this.#rates) * (roundTripMs + SPARE_MS);
-    const least = Math.max(LEAST_BYTES, 2 * this.#largestBytes);
-    this.#windowBytes = Math.round(Math.min(this.#mostBytes, Math.max(least, wanted)));
+    // The server sends while there is credit left: a part of a frame more than granted, taken over time.
+    const wanted = 1.25 * Math.max(...this.#rates) * (roundTripMs + SPARE_MS) - this.#largestBytes / 4;
+    this.#windowBytes = Math.round(Math.min(this.#mostBytes, Math.max(LEAST_BYTES, wanted)));
   }
 }
