@@ -123,16 +123,18 @@ function planning() {
   // So far away that all of it is in sight, and so fine a picture that every node counts.
   const view = { position: [12, -2, -60], axes, tanX: 1.2, tanY: 0.8, focalPx: 1e5 };
   const textures = new NodeTextures();
+  const resident = ({ id, ordinal, points }) => {
+    const size = { points, parts: 1, torn: false, bits: 12, spacing: 0.01, runs: [] };
+    return { layer: 1, id, slot: ordinal + 1, ...size, seen: 0, batch: 1, bornMs: 0, live: false };
+  };
+  const residents = new Map(table.list.map((node) => [node.key, resident(node)]));
   const times = [];
   let planned = { nodes: [], points: 0 };
   for (let i = 0; i < 60; i++) {
     view.position = [12 + i * 0.01, -2, -60];
     const before = process.cpuUsage();
     planned = planNodes([{ layer: 1, table, view }], 1e9);
-    const nodes = planned.nodes.map(({ node }) => {
-      const resident = { slot: node.ordinal + 1, points: node.points, bits: 12, spacing: 0.01, batch: 1, bornMs: 0 };
-      return { grid, node, density: 1, resident: { ...resident, live: false, id: node.id, runs: [] } };
-    });
+    const nodes = planned.nodes.map(({ node }) => ({ grid, node, density: 1, resident: residents.get(node.key) }));
     textures.fill(nodes, table.list.length + 1, 0);
     const { user, system } = process.cpuUsage(before);
     times.push((user + system) / 1000);

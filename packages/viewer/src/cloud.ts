@@ -107,6 +107,11 @@ export class Cloud {
     return this.#plan.short;
   }
 
+  /** Something is on its way. */
+  get busy(): boolean {
+    return (this.#loader?.pending ?? 0) > 0 || [...this.#layers.values()].some(({ data }) => !data.complete);
+  }
+
   /** When to look again though nothing happens: a failed request is due, or a new generation has waited enough. */
   get againAtMs(): number | undefined {
     const retry = this.#loader?.retryAtMs;
@@ -195,13 +200,16 @@ export class Cloud {
 
   /** Nodes of the plan, parents before their children; those without a resident have no points here yet. */
   drawn(): PlacedNode[] {
+    const layers = new Map<number, Pick<PlacedNode, "layer" | "grid" | "density">>();
+    for (const [layer, { data }] of this.#layers) {
+      layers.set(layer, { layer: data.state, grid: data.table.grid, density: this.#densityOf(data.state) });
+    }
     const nodes: PlacedNode[] = [];
     for (const { layer, node } of this.#plan.nodes) {
-      const data = this.#layers.get(layer)?.data;
-      if (!data) continue;
-      const { state, table } = data;
+      const of = layers.get(layer);
+      if (!of) continue;
       const resident = this.residents.get(layer, node.key);
-      nodes.push({ layer: state, grid: table.grid, node, resident, density: this.#densityOf(state) });
+      nodes.push({ layer: of.layer, grid: of.grid, density: of.density, node, resident });
     }
     return nodes;
   }

@@ -59,6 +59,8 @@ export class NodeTextures {
     for (const { node, resident } of nodes) {
       if (node.points === 0 || (resident && resident.points >= node.points * COVERED)) covered.add(node);
     }
+    const anchors = new Map(nodes.map(({ grid }) => [grid, grid.origin]));
+    for (const grid of anchors.keys()) anchors.set(grid, anchorOf(grid));
     let next = 0;
     for (const { grid, node, resident, density } of nodes) {
       const known = places.get(node);
@@ -76,7 +78,7 @@ export class NodeTextures {
       spacings[place * 2 + 1] = dot ** (1 - density) * spacing ** density;
       if (!resident) continue;
       const corner = cornerOf(node.id, grid.origin);
-      const anchor = anchorOf(grid);
+      const anchor = anchors.get(grid)!;
       const edge = edgeOf(node.id.e);
       const at = resident.slot * SLOT_TEXELS * 4;
       for (let axis = 0; axis < 3; axis++) this.slots[at + axis] = corner[axis]! - anchor[axis]!;
