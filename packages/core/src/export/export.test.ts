@@ -204,15 +204,24 @@ describe("exports", () => {
     // Cancelled while its first node is read.
     const { tables } = core.layers;
     const read = tables.read.bind(tables);
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
     const begun = new Promise<void>((resolve) => {
-      t.mock.method(tables, "read", (...args: Parameters<typeof read>) => {
+      t.mock.method(tables, "read", async (...args: Parameters<typeof read>) => {
         resolve();
+        await held;
         return read(...args);
       });
     });
     const { operation } = await startExport(optionsOf(place), "csv");
     await begun;
-    await space.operations.cancel(operation);
+    const others = await Promise.all([1, 2, 3].map(() => startExport(optionsOf(place), "csv")));
+    await assert.rejects(startExport(optionsOf(place), "csv"), { code: "request.rate_limited" });
+    const cancelled = [operation, ...others.map((each) => each.operation)].map((id) => space.operations.cancel(id));
+    release();
+    await Promise.all(cancelled);
     assert.equal(space.log.snapshot().state.operations[operation]?.status, "cancelled");
     const left = (await readdir(join(dataDir, "blobs"))).filter((name) => name.length > 2);
     assert.deepEqual(left, []);
