@@ -134,7 +134,6 @@ export function SpacePage({ space, api, url }: { space: string; api: CairnApi; u
           if (image !== selected) viewer?.viewFrom(image);
         }}
       />
-      {legend && <Legend mode={colorMode} legend={legend} />}
       <div className="corner">
         {shown && shownStatus && (
           <section className="card photo-card" aria-label={shown.name}>
@@ -160,6 +159,7 @@ export function SpacePage({ space, api, url }: { space: string; api: CairnApi; u
         {running.map((operation) => (
           <Running key={operation.operation} operation={operation} connection={connection} say={say} />
         ))}
+        {legend && <Legend mode={colorMode} legend={legend} />}
       </div>
       {hover && hovered && hovered.image !== selected && (
         <div className="card hover-card" style={{ left: hover.xPx, top: hover.yPx }} aria-hidden="true">
