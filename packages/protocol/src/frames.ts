@@ -7,7 +7,7 @@ import type { ImageHead } from "./live.ts";
 export const MAX_MESSAGE_BYTES = 16 * 2 ** 20;
 
 /** First byte of a binary frame. */
-const FRAME = { image: 1, blob: 2, range: 3, have: 4 } as const;
+const FRAME = { image: 1, range: 3, have: 4 } as const;
 
 /** `[1][u32 LE length of head][head, JSON][bytes]` */
 export function encodeImageFrame(head: ImageHead, bytes: Uint8Array): Uint8Array {
@@ -35,22 +35,6 @@ export function decodeImageFrame(frame: Uint8Array): { head: unknown; bytes: Uin
   } catch (cause) {
     throw new CairnError("request.not_json", { field: "head" }, cause);
   }
-}
-
-/** `[2][32 bytes of digest][bytes]` */
-export function encodeBlobFrame(digest: Digest, bytes: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(33 + bytes.length);
-  frame[0] = FRAME.blob;
-  for (let i = 0; i < 32; i++) frame[1 + i] = Number.parseInt(digest.slice(2 * i, 2 * i + 2), 16);
-  frame.set(bytes, 33);
-  return frame;
-}
-
-/** Borrows: `bytes` is a view into `frame`. @throws {CairnError} `request.invalid` */
-export function decodeBlobFrame(frame: Uint8Array): { digest: Digest; bytes: Uint8Array } {
-  if (frame.length < 33 || frame[0] !== FRAME.blob) throw new CairnError("request.invalid", { field: "frame" });
-  const digest = Array.from(frame.subarray(1, 33), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return { digest, bytes: frame.subarray(33) };
 }
 
 /** A range of a blob. `blob` is the first 8 bytes of the digest as 16 hex digits: enough to tell those in use apart. */

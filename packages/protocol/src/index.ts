@@ -20,11 +20,9 @@ export {
   Verdict,
 } from "./events.ts";
 export {
-  decodeBlobFrame,
   decodeHaveFrame,
   decodeImageFrame,
   decodeRangeFrame,
-  encodeBlobFrame,
   encodeHaveFrame,
   encodeImageFrame,
   encodeRangeFrame,
