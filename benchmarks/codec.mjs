@@ -6,8 +6,8 @@
  *   node benchmarks/codec.mjs [--reps 5] [--json]
  */
 import { parseArgs } from "node:util";
-import { encodePack, encodeSegment, Octree, planGrid } from "@cairn/cloud";
-import { decodeSegmentSync, hashOf } from "@cairn/cloud/node";
+import { decodeSegment, encodePack, encodeSegment, Octree, planGrid } from "@cairn/cloud";
+import { hashOf } from "@cairn/cloud/node";
 import { base64Ply, cairn, draco, meshopt } from "./lib/point-codecs.mjs";
 import { autzen, hallPhoto, sevenScenes } from "./lib/point-sources.mjs";
 import { machine, median } from "./support.mjs";
@@ -152,7 +152,7 @@ function grow(name, photos, spacing) {
     const start = cpuMs();
     const encoded = segments.map((segment) => encodeSegment(segment));
     const middle = cpuMs();
-    for (const bytes of encoded) decodeSegmentSync(bytes);
+    for (const bytes of encoded) decodeSegment(bytes);
     const end = cpuMs();
     const { bytes } = encodePack(root, encoded, hashOf);
     const per = 1e5 / kept;

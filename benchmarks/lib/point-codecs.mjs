@@ -4,8 +4,7 @@
  * renderer takes: `positions`, or `coords` in steps, which the GPU scales.
  */
 import { deflateRawSync, inflateRawSync } from "node:zlib";
-import { encodeSegment } from "@cairn/cloud";
-import { decodeSegmentSync } from "@cairn/cloud/node";
+import { decodeSegment, encodeSegment } from "@cairn/cloud";
 import draco3d from "draco3d";
 import { MeshoptDecoder, MeshoptEncoder } from "meshoptimizer";
 
@@ -46,7 +45,7 @@ export const cairn = {
     });
   },
   decode(bytes) {
-    const { coords, colors } = decodeSegmentSync(bytes);
+    const { coords, colors } = decodeSegment(bytes);
     return { coords, stride: 3, colors };
   },
 };

@@ -1,8 +1,15 @@
 /** The viewer's end of `shaped-link.mjs`: an SDK connection that looks, and notes what comes when. */
 
 import { connect } from "@cairn/client/node";
-import { cornerOf, decodeLayerIndex, decodePackHead, LayerTable, layerView, nodesToShow } from "@cairn/cloud";
-import { decodeSegmentSync } from "@cairn/cloud/node";
+import {
+  cornerOf,
+  decodeLayerIndex,
+  decodePackHead,
+  decodeSegment,
+  LayerTable,
+  layerView,
+  nodesToShow,
+} from "@cairn/cloud";
 
 const now = () => performance.timeOrigin + performance.now();
 const keyOf = ({ blob, start }) => `${blob.slice(0, 16)}/${start}`;
@@ -47,7 +54,7 @@ async function pixelsMs(table, camera, list, bytesOf) {
   for (const { atMs, key } of list) {
     const known = parts.get(key);
     if (!known) continue;
-    const { bits, count, coords } = decodeSegmentSync(await bytesOf(known.part));
+    const { bits, count, coords } = decodeSegment(await bytesOf(known.part));
     const corner = cornerOf(known.node.id, table.grid.origin);
     const step = known.node.edge / 2 ** bits;
     for (let i = 0; i < count; i++) {

@@ -24,10 +24,9 @@ export {
 export { type Insertion, LEAF_CAP, Octree } from "./octree.ts";
 export { decodePackHead, encodePack } from "./pack.ts";
 export { type CloudPoints, type NodePoints, positionsOf } from "./points.ts";
-export { decodeSegment, decodeSegmentWith, type Inflate } from "./segment/decode.ts";
+export { decodeSegment } from "./segment/decode.ts";
 export { encodeSegment } from "./segment/encode.ts";
 export { MAX_SEGMENT_POINTS, readSegmentHead, type SegmentHead } from "./segment/head.ts";
-export { inflate } from "./segment/inflate.ts";
 export { type IndexNode, type LayerIndex, LayerTable, type PackHead, type Part, type TableNode } from "./table.ts";
 export { layerFromModel, modelFromLayer, movePoints, viewInLayer } from "./transform.ts";
 export { FINE_PX, type LayerView, nodesToShow, spacingPx } from "./view.ts";

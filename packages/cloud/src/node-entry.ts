@@ -1,1 +1,1 @@
-export { decodeSegmentSync, deflate, hashOf } from "./node-zlib.ts";
+export { deflate, hashOf } from "./node-zlib.ts";

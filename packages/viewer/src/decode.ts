@@ -17,7 +17,7 @@ export type PackedPoints = {
 };
 
 export async function decodePart(bytes: Uint8Array): Promise<PackedPoints> {
-  return packPoints(await decodeSegment(bytes));
+  return packPoints(decodeSegment(bytes));
 }
 
 export function packPoints({ count, bits, coords, colors, photos, confidences }: NodePoints): PackedPoints {

@@ -4,8 +4,8 @@
  */
 import { createHash } from "node:crypto";
 import type { CairnApi } from "@cairn/client";
-import { decodeLayerIndex, decodePackHead, LayerTable, type NodePoints, type Part } from "@cairn/cloud";
-import { decodeSegmentSync, hashOf } from "@cairn/cloud/node";
+import { decodeLayerIndex, decodePackHead, decodeSegment, LayerTable, type NodePoints, type Part } from "@cairn/cloud";
+import { hashOf } from "@cairn/cloud/node";
 import {
   applyEvent,
   CairnError,
@@ -161,7 +161,7 @@ export class Watcher {
         const records: string[] = [];
         for (const part of table.nodes.get(key)?.parts ?? []) {
           neededBytes += part.end - part.start;
-          records.push(...recordsOf(decodeSegmentSync(await this.#segment(part))));
+          records.push(...recordsOf(decodeSegment(await this.#segment(part))));
         }
         count += records.length;
         hash.update(`${layer.layer} ${key} ${records.sort().join(";")}\n`);

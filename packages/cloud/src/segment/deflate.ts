@@ -9,7 +9,7 @@ import { codeLengths, codesOf } from "./huffman.ts";
 const END = 256;
 const LITERALS = 286;
 /** RFC 1951, 3.2.7: in which order the lengths of the codes for code lengths are written. */
-const ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+export const ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 /** RFC 1951, 3.2.5, by repeat length 3…258: symbol, extra bits and how many of them. */
 const REPEAT_SYMBOL = new Uint16Array(259);
 const REPEAT_EXTRA = new Uint8Array(259);

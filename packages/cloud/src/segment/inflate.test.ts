@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
+import { CairnError } from "@cairn/protocol";
 import fc from "fast-check";
 import { randomOf } from "../test/random-points.ts";
 import { deflatePlanes } from "./deflate.ts";
-import { inflate } from "./inflate.ts";
+import { inflate } from "./kernel.ts";
 
 const RUNS = { seed: 20261121, numRuns: 120 };
 const STRATEGIES = [
@@ -36,6 +37,8 @@ const contents = fc
     return bytes;
   });
 
+const isInvalid = (error: unknown): error is CairnError =>
+  error instanceof CairnError && error.code === "request.invalid";
 const same = (a: Uint8Array, b: Uint8Array) => assert.ok(Buffer.from(a).equals(b));
 
 describe("deflate and inflate", () => {
@@ -99,10 +102,10 @@ describe("deflate and inflate", () => {
           same(inflate(turned, expected.length), expected);
           taken++;
         } catch (error) {
-          assert.ok(error instanceof RangeError && error.message === "more than a stream", String(error));
+          assert.ok(isInvalid(error) && error.facts["why"] === "more than its planes", String(error));
         }
       } else {
-        assert.throws(() => inflate(turned, size), RangeError);
+        assert.throws(() => inflate(turned, size), isInvalid);
         refused++;
       }
     }
@@ -113,10 +116,10 @@ describe("deflate and inflate", () => {
     const bytes = Uint8Array.from({ length: 3000 }, (_, i) => (i * i) >> 7);
     const compressed = deflateRawSync(bytes);
     for (let length = 0; length < compressed.length; length++)
-      assert.throws(() => inflate(compressed.subarray(0, length), bytes.length), RangeError);
-    assert.throws(() => inflate(compressed, bytes.length + 1), RangeError);
-    assert.throws(() => inflate(compressed, bytes.length - 1), RangeError);
-    assert.throws(() => inflate(Buffer.concat([compressed, Buffer.alloc(1)]), bytes.length), RangeError);
-    assert.throws(() => inflate(deflateRawSync(new Uint8Array(2 ** 26)), 1000), RangeError);
+      assert.throws(() => inflate(compressed.subarray(0, length), bytes.length), isInvalid);
+    assert.throws(() => inflate(compressed, bytes.length + 1), isInvalid);
+    assert.throws(() => inflate(compressed, bytes.length - 1), isInvalid);
+    assert.throws(() => inflate(Buffer.concat([compressed, Buffer.alloc(1)]), bytes.length), isInvalid);
+    assert.throws(() => inflate(deflateRawSync(new Uint8Array(2 ** 26)), 1000), isInvalid);
   });
 });

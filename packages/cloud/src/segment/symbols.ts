@@ -55,17 +55,21 @@ export const LUMA_PLANE_OF: readonly Uint8Array[] = [0, 1].map((precision) => {
   });
 });
 
-/** By chroma precision, by chroma symbol: smallest number of Co and of Cg in a byte each, their rest bits in four each. */
+/**
+ * By chroma precision, by chroma symbol: smallest number of Co and of Cg in a byte each, their rest bits in four each,
+ * which luma plane in the highest byte.
+ */
 export const CHROMA_PACKED: readonly Uint32Array[] = [0, 1].map((precision) => {
   const { bases, symbolRestBits } = SYMBOL_TABLES[precision]!;
   return Uint32Array.from({ length: 256 }, (_, chroma) => {
     const [o, g] = [chroma >> 4, chroma & 15];
-    return bases[o]! | (bases[g]! << 8) | (symbolRestBits[o]! << 16) | (symbolRestBits[g]! << 20);
+    const numbers = bases[o]! | (bases[g]! << 8) | (symbolRestBits[o]! << 16) | (symbolRestBits[g]! << 20);
+    return numbers | (LUMA_PLANE_OF[precision]![chroma]! << 24);
   });
 });
 
 /** Marks what is no symbol in `LUMA_PACKED`. */
-export const NO_SYMBOL = 1 << 16;
+const NO_SYMBOL = 1 << 16;
 /** By luma precision, by symbol: smallest number in a byte, rest bits in the next four. */
 export const LUMA_PACKED: readonly Uint32Array[] = SYMBOL_TABLES.map(({ symbols, bases, symbolRestBits }) =>
   Uint32Array.from({ length: 256 }, (_, symbol) =>
@@ -73,19 +77,18 @@ export const LUMA_PACKED: readonly Uint32Array[] = SYMBOL_TABLES.map(({ symbols,
   ),
 );
 
-/** By key precision, by symbol: the smallest number in two words of 24 bits, and how many rest bits; over 47: no symbol. */
-export const KEY_TABLES = [0, 1, 2].map((precision) => {
-  const table = { low: new Uint32Array(256), high: new Uint32Array(256), restBits: new Uint8Array(256) };
-  for (let symbol = 0; symbol < 256; symbol++) {
+/**
+ * By key precision, by symbol: the smallest number in 56 bits, in the upper eight how many rest bits; what is no symbol
+ * is a number that no key reaches.
+ */
+export const KEYS_PACKED: readonly BigUint64Array[] = [0, 1, 2].map((precision) =>
+  BigUint64Array.from({ length: 256 }, (_, symbol) => {
     const restBits = symbol < 2 << precision ? 0 : (symbol >> precision) - 1;
-    table.restBits[symbol] = restBits;
-    if (restBits > 47) continue;
+    if (restBits > 47) return 1n << 55n;
     const top = restBits === 0 ? symbol : (symbol & ((1 << precision) - 1)) + (1 << precision);
-    table.low[symbol] = (top * 2 ** restBits) % 0x1000000;
-    table.high[symbol] = Math.floor((top * 2 ** restBits) / 0x1000000);
-  }
-  return table;
-});
+    return (BigInt(restBits) << 56n) | (BigInt(top) << BigInt(restBits));
+  }),
+);
 
 /** How many bits below the highest go into symbols. */
 export type Precision = { readonly key: number; readonly chroma: number; readonly luma: number };

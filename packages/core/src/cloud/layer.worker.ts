@@ -1,6 +1,6 @@
 /** The thread in which layers are written: octrees, segments, packs. */
-import { concatPoints, encodeLayerIndex, encodePack, encodeSegment, Octree } from "@cairn/cloud";
-import { decodeSegmentSync, deflate, hashOf } from "@cairn/cloud/node";
+import { concatPoints, decodeSegment, encodeLayerIndex, encodePack, encodeSegment, Octree } from "@cairn/cloud";
+import { deflate, hashOf } from "@cairn/cloud/node";
 import { CairnError } from "@cairn/protocol";
 import { serve } from "@cairn/worker";
 import type { LayerJobs } from "./layer-jobs.ts";
@@ -20,7 +20,7 @@ serve<LayerJobs>({
 
   restore({ tree, segments }) {
     const octree = treeOf(tree);
-    for (const segment of segments) octree.restore(decodeSegmentSync(segment));
+    for (const segment of segments) octree.restore(decodeSegment(segment));
   },
 
   insert({ tree, points }, report) {
@@ -39,7 +39,7 @@ serve<LayerJobs>({
 
   merge({ nodes }, report) {
     const merged = nodes.map((parts) => {
-      const bytes = encodeSegment(concatPoints(parts.map((part) => decodeSegmentSync(part)))).slice();
+      const bytes = encodeSegment(concatPoints(parts.map((part) => decodeSegment(part)))).slice();
       return { bytes, hash: hashOf(bytes) };
     });
     report.move(...merged.map(({ bytes }) => bytes.buffer));

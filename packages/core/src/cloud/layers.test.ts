@@ -6,8 +6,7 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type CloudPoints, type LayerTable, nodeKey } from "@cairn/cloud";
-import { decodeSegmentSync } from "@cairn/cloud/node";
+import { type CloudPoints, decodeSegment, type LayerTable, nodeKey } from "@cairn/cloud";
 import { CairnError, type CairnEvent, type Digest, type EventDraft, type SpaceState } from "@cairn/protocol";
 import { type Core, openCore } from "../core.ts";
 import type { SpaceLogOptions } from "../log/file-space-log.ts";
@@ -47,7 +46,7 @@ async function contents({ core }: Place, table: LayerTable): Promise<Map<string,
   for (const { key, parts } of table.list) {
     const points: string[] = [];
     for (const part of parts) {
-      const { node, count, coords, colors, photos } = decodeSegmentSync(await readPart(core.blobs, part));
+      const { node, count, coords, colors, photos } = decodeSegment(await readPart(core.blobs, part));
       assert.equal(nodeKey(node), key);
       assert.equal(count, part.points);
       for (let i = 0; i < count; i++) {

@@ -2,8 +2,16 @@
  * The points that are on the screen, as one stream in the model's frame: every layer, node by node, in constant memory.
  * What is there is fixed when it is opened: a layer that grows meanwhile changes neither the count nor the points.
  */
-import { edgeOf, FINEST_BITS, MAX_BITS, modelFromLayer, movePoints, type Part, positionsOf } from "@cairn/cloud";
-import { decodeSegmentSync } from "@cairn/cloud/node";
+import {
+  decodeSegment,
+  edgeOf,
+  FINEST_BITS,
+  MAX_BITS,
+  modelFromLayer,
+  movePoints,
+  type Part,
+  positionsOf,
+} from "@cairn/cloud";
 import type { PointRun } from "@cairn/formats";
 import {
   CairnError,
@@ -50,7 +58,7 @@ export async function openShownPoints({ space, blobs, tables, signal }: Options)
     if (!now || !root || !parts[0]) continue;
     const layer = { ...now };
     for (const part of parts) placed.push({ part, layer });
-    normals ||= decodeSegmentSync(await tables.read(space, number, parts[0], blobs)).normals !== undefined;
+    normals ||= decodeSegment(await tables.read(space, number, parts[0], blobs)).normals !== undefined;
     const finest = edgeOf(layer.finest) / 2 ** FINEST_BITS;
     step = Math.min(step, finest * (layer.transform?.scale ?? 1));
     // A point lies in the middle of its step, which may be past the box of what was inserted.
@@ -79,7 +87,7 @@ export async function openShownPoints({ space, blobs, tables, signal }: Options)
 }
 
 async function readNode({ space, blobs, tables }: Options, { part, layer }: Placed): Promise<PointRun> {
-  const points = decodeSegmentSync(await tables.read(space, layer.layer, part, blobs));
+  const points = decodeSegment(await tables.read(space, layer.layer, part, blobs));
   const { count, colors, photos, confidences, normals } = points;
   // The count that a file's header says comes from the directory; the hash says that the segment is the one meant.
   if (count !== part.points) throw new CairnError("blob.corrupt", { digest: part.blob });

@@ -6,8 +6,7 @@
  * merge anyway. A camera must end within it too, also what it looks at across the scene.
  */
 import { setImmediate } from "node:timers/promises";
-import { modelFromLayer, movePoints, NearPoints, positionsOf, spacingOf } from "@cairn/cloud";
-import { decodeSegmentSync } from "@cairn/cloud/node";
+import { decodeSegment, modelFromLayer, movePoints, NearPoints, positionsOf, spacingOf } from "@cairn/cloud";
 import { type LayerState, type Similarity, shownGeneration, shownLayers } from "@cairn/protocol";
 import { composeMotions, motionAsOne, type Points, type Rebuild } from "@cairn/reconstruct";
 import type { Layers } from "../cloud/layers.ts";
@@ -62,7 +61,7 @@ export async function keepLayers(
       for (const part of parts) {
         const bytes = await reader.readOrReport(space, layer.layer, part);
         if (!bytes) return undefined;
-        const positions = positionsOf(decodeSegmentSync(bytes), layer.origin);
+        const positions = positionsOf(decodeSegment(bytes), layer.origin);
         clouds.push(movePoints(place, positions, positions));
       }
     }

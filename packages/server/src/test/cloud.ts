@@ -4,6 +4,7 @@ import {
   type CloudPoints,
   decodeLayerIndex,
   decodePackHead,
+  decodeSegment,
   encodeLayerIndex,
   encodePack,
   encodeSegment,
@@ -15,7 +16,7 @@ import {
   type Part,
   planGrid,
 } from "@cairn/cloud";
-import { decodeSegmentSync, deflate, hashOf } from "@cairn/cloud/node";
+import { deflate, hashOf } from "@cairn/cloud/node";
 import type { Core, Space } from "@cairn/core";
 import {
   applyEvent,
@@ -280,7 +281,7 @@ export class Watcher {
           missing += part.points;
           continue;
         }
-        const { count, coords, colors } = decodeSegmentSync(bytes);
+        const { count, coords, colors } = decodeSegment(bytes);
         for (let i = 0; i < count; i++) all.push(`${coords.slice(3 * i, 3 * i + 3)} ${colors.slice(3 * i, 3 * i + 3)}`);
       }
       points += all.length;

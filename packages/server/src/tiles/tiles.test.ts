@@ -5,8 +5,7 @@ import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { contains, cornerOf, edgeOf, parseNodeKey } from "@cairn/cloud";
-import { decodeSegmentSync } from "@cairn/cloud/node";
+import { contains, cornerOf, decodeSegment, edgeOf, parseNodeKey } from "@cairn/cloud";
 import { readPart } from "@cairn/core";
 import { readPly } from "@cairn/formats";
 import type { Georeference, Similarity, SpaceState, Vec3 } from "@cairn/protocol";
@@ -63,7 +62,7 @@ async function truthOf(space: Awaited<ReturnType<typeof layerSpace>>): Promise<{
         const colors: Uint8Array[] = [];
         let bits = 0;
         for (const part of node.parts) {
-          const points = decodeSegmentSync(await readPart(core.blobs, part));
+          const points = decodeSegment(await readPart(core.blobs, part));
           bits = Math.min(14, points.bits);
           for (let i = 0; i < points.count * 3; i += 3) {
             cells.push([...points.coords.subarray(i, i + 3)].map((value) => value >> (points.bits - bits)));

@@ -5,6 +5,7 @@ import {
   type CloudPoints,
   concatPoints,
   decodePackHead,
+  decodeSegment,
   encodeLayerIndex,
   encodePack,
   encodeSegment,
@@ -14,7 +15,7 @@ import {
   Octree,
   planGrid,
 } from "@cairn/cloud";
-import { decodeSegmentSync, deflate, hashOf } from "@cairn/cloud/node";
+import { deflate, hashOf } from "@cairn/cloud/node";
 import type { CairnEvent, EventData, EventDraft, Similarity, Vec3 } from "@cairn/protocol";
 
 export class TestSpace {
@@ -72,7 +73,7 @@ export class TestLayer {
     const segments = nodes.map(({ parts }) =>
       encodeSegment(
         concatPoints(
-          parts.map(({ blob, start, end }) => decodeSegmentSync(this.#space.blobs.get(blob)!.subarray(start, end))),
+          parts.map(({ blob, start, end }) => decodeSegment(this.#space.blobs.get(blob)!.subarray(start, end))),
         ),
       ).slice(),
     );
