@@ -191,11 +191,8 @@ describe("a segment (docs/spec/cloud.md)", () => {
         const other = Buffer.concat([bytes.subarray(0, start), again]);
         assert.deepEqual(decodeSegment(other), points);
       }
-      const size = planeBytes(head);
-      assert.deepEqual(
-        await inflateExactly(bytes.subarray(start), size),
-        inflateRawSync(bytes.subarray(start)).slice(),
-      );
+      const planes = await inflateExactly(bytes.subarray(start), planeBytes(head));
+      assert.ok(planes && inflateRawSync(bytes.subarray(start)).equals(planes));
     }
   });
 });
