@@ -292,6 +292,16 @@ describe("against a server", () => {
     assert.equal((await cairn(["export", "scans", "--format", "las14", "--out", las, "--server", url])).code, 0);
     const again = await cairn(["import", "scans", las, "--server", url]);
     assert.equal(again.out.toString(), "layer 2: 500 points, 0 merged into others\n");
+    const scans = await cairn(["status", "scans", "--server", url]);
+    assert.match(
+      scans.out.toString(),
+      / 1000 points.*\n {2}layer 1 {2}scan\.ply: 500 .*\n {2}layer 2 {2}again\.las: 500 /,
+    );
+    const removed = await cairn(["remove", "scans", "2", "--server", url]);
+    assert.deepEqual([removed.code, removed.out.toString()], [0, "layer 2 is gone from scans\n"]);
+    const gone = await cairn(["remove", "scans", "2", "--server", url]);
+    assert.equal(gone.code, 1);
+    oneLine(gone.err);
     writeFileSync(file, "no cloud");
     const bad = await cairn(["import", "scans", file, "--server", url]);
     assert.equal(bad.code, 1);

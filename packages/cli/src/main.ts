@@ -7,6 +7,7 @@ import { importCloud } from "./import.ts";
 import { parseCameraParams } from "./photos.ts";
 import { push } from "./push.ts";
 import { reconstruct } from "./reconstruct.ts";
+import { removeLayer } from "./remove.ts";
 import { rollback } from "./rollback.ts";
 import { LOG_LEVELS, serve } from "./serve.ts";
 import { DEFAULT_SERVER, parseServerUrl } from "./server-url.ts";
@@ -115,6 +116,11 @@ function program(): Command {
     .option("--json", "print one JSON object instead of lines")
     .action(async (space, file, options) => finish(await importCloud(space, file, options)));
 
+  command("remove <space>", "take an imported cloud out of a space")
+    .argument("<layer>", "its number, as status says it", wholeNumber(1, 2 ** 31 - 1))
+    .addOption(serverOption())
+    .action(async (space, layer, options) => finish(await removeLayer(space, layer, options)));
+
   command("reconstruct <photos...>", "a model from photos without a server; - reads standard input")
     .requiredOption("--out <dir>", "folder for cameras.txt, images.txt, points3D.txt, points.ply and report.json")
     .addOption(cameraOption())
@@ -149,6 +155,7 @@ Examples:
   $ cairn rollback castle                             the model as it was before the last rebuild
   $ cairn export castle --format las14 --out castle.las
   $ cairn import castle scan.laz                      a scan beside the model
+  $ cairn remove castle 3                             and gone again
   $ cairn reconstruct photos/*.jpg --out model        the same without a server
 
 Exit codes:

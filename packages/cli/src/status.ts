@@ -35,6 +35,9 @@ function summarise(space: string, seq: number, state: SpaceState) {
     generation: newest?.generation ?? 0,
     cameras: Object.keys(newest?.cameras ?? {}).length,
     points: shownLayers(state).reduce((sum, layer) => sum + layer.points, 0),
+    imports: shownLayers(state)
+      .filter(({ kind }) => kind === "import")
+      .map(({ layer, name, points }) => ({ layer, name, points })),
     running: Object.values(state.operations)
       .filter(({ status: each }) => each === "queued" || each === "running")
       .map(({ kind, status: each, progress }) => ({ kind, status: each, ...(progress ? { progress } : {}) })),
@@ -48,6 +51,7 @@ function text({
   cameras,
   points,
   generation,
+  imports,
   running,
   seq,
 }: ReturnType<typeof summarise>): string {
@@ -60,6 +64,7 @@ function text({
     title && title !== space ? `${space} (${title})` : space,
     `  photos   ${photos.used} of ${photos.all} used${rest.length ? `; ${rest.join(", ")}` : ""}`,
     `  model    ${cameras} cameras, ${points} points, generation ${generation}`,
+    ...imports.map(({ layer, name, points: all }) => `  layer ${layer}  ${name}: ${all} of the points`),
     `  at work  ${running.length ? running.map(({ kind, progress }) => [kind, progress?.stage].filter(Boolean).join(": ")).join("; ") : "nothing"}`,
     `  log      ${seq} events`,
   ].join("\n");

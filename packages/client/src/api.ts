@@ -11,6 +11,7 @@ import {
   type ImageReceipt,
   type ImageState,
   type Intrinsics,
+  type LayerState,
   type PublishedGeneration,
   type Seq,
   type Similarity,
@@ -40,6 +41,12 @@ export type PhotoFacts = {
 
 /** A format of `exports`. */
 export type ExportInfo = { format: string; name: string; mediaType: string; description: string };
+
+/** A layer of a space, imported or of a generation. */
+export type LayerInfo = Pick<LayerState, "layer" | "kind" | "name" | "points" | "generation" | "transform"> & {
+  /** Whether it is on the screen now. */
+  shown: boolean;
+};
 
 type CallOptions = { signal?: AbortSignal | undefined };
 
@@ -175,6 +182,11 @@ export class CairnApi {
     if (transform) query.set("transform", JSON.stringify(transform));
     const headers = { "content-type": "application/octet-stream" };
     return this.#json("POST", `${spacePath(id, "layers")}?${query}`, { ...options, body: file, headers });
+  }
+
+  /** Imported clouds, and what the generations that are kept are made of. */
+  async layers(id: SpaceId, options?: CallOptions): Promise<LayerInfo[]> {
+    return (await this.#json<{ layers: LayerInfo[] }>("GET", spacePath(id, "layers"), options)).layers;
   }
 
   /** An imported layer goes. */

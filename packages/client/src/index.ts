@@ -1,4 +1,4 @@
-export { type ApiOptions, CairnApi, type PhotoFacts } from "./api.ts";
+export { type ApiOptions, CairnApi, type LayerInfo, type PhotoFacts } from "./api.ts";
 export { Backoff, type BackoffOptions } from "./backoff.ts";
 export {
   type ConnectionEvents,

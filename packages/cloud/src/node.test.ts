@@ -86,4 +86,25 @@ describe("nodes (docs/spec/cloud.md)", () => {
     assert(edgeOf(parseNodeKey(planGrid(place, almost).seed).e) > 1e-6);
     assert.equal(spacingOf(planGrid(place, [place[0] + 20, place[1], place[2]], 0.004).finest), 2 ** -8);
   });
+
+  test("CLD-6 whatever finite numbers a box has, its grid's nodes fit a segment's byte", () => {
+    const any = fc.double({ noNaN: true, noDefaultInfinity: true });
+    fc.assert(
+      fc.property(any, any, fc.option(any.filter((spacing) => spacing > 0)), (a, b, spacing) => {
+        const [low, high] = [Math.min(a, b), Math.max(a, b)];
+        const { origin, seed, finest } = planGrid([low, low, low], [high, high, high], spacing ?? undefined);
+        assert(origin.every(Number.isFinite), String(origin));
+        const { e } = parseNodeKey(seed);
+        assert(finest >= -128 && finest <= e && e + 15 <= 127, `${finest} to ${e}`);
+      }),
+      {
+        seed: SEED,
+        examples: [
+          [-1.7e308, 1.7e308, null],
+          [1.7e308, 1.7e308, 5e-324],
+          [0, 5e-324, 1e300],
+        ],
+      },
+    );
+  });
 });

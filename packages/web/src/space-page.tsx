@@ -1,6 +1,6 @@
 /** One space: the model over the whole window, and around it what there is to know and do. */
 import type { CairnApi, SpaceConnection } from "@cairn/client";
-import type { OperationState } from "@cairn/protocol";
+import { type OperationState, shownLayers } from "@cairn/protocol";
 import type { ColorMode, Viewer, ViewerStats } from "@cairn/viewer";
 import { type JSX, useCallback, useEffect, useRef, useState } from "react";
 import { DropVeil, useDrop } from "./drop.tsx";
@@ -114,11 +114,11 @@ export function SpacePage({ space, api, url }: { space: string; api: CairnApi; u
         onStats={onStats}
       />
       <TopBar {...{ space, api, state, status, presence, viewer, colorMode, say }} onColorMode={onColorMode} />
-      {loaded && photos.length === 0 && open.uploads.items.length === 0 && (
+      {loaded && photos.length === 0 && shownLayers(state).length === 0 && open.uploads.items.length === 0 && (
         <div className="empty">
           <Icon name="images" />
           <p>
-            <strong>Drop photos anywhere</strong>
+            <strong>Drop photos or a cloud anywhere</strong>
             <br />
             Overlapping ones from different places. The model begins with the second.
           </p>

@@ -26,9 +26,6 @@ export function imageRoutes(app: FastifyInstance, context: ServerContext): void 
   const budget = new UploadBudget();
   const thumbnail = thumbnails(context);
 
-  // The body stays a stream: the handler reads it when it knows that it wants it.
-  app.addContentTypeParser(/^(image\/|application\/octet-stream)/, (_request, payload, done) => done(null, payload));
-
   async function take(request: FastifyRequest, space: Space, stream: AsyncIterable<Uint8Array>, fields: UploadQuery) {
     const facts = photoFacts(fields);
     return budget.collect(stream, MAX_IMAGE_BYTES, (bytes) =>

@@ -1,4 +1,4 @@
-import { CairnError, check, Id, Similarity } from "@cairn/protocol";
+import { CairnError, check, EVENTS, Id, Similarity, shownLayers } from "@cairn/protocol";
 import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
@@ -19,8 +19,41 @@ const ImportQuery = Type.Object({
   ),
 });
 
+const started = EVENTS["layer.started"].properties;
+const LayerShape = Type.Object({
+  layer: started.layer,
+  kind: started.kind,
+  name: started.name,
+  points: Type.Integer({ minimum: 0 }),
+  shown: Type.Boolean({ description: "Whether it is on the screen now." }),
+  generation: started.generation,
+  transform: started.transform,
+});
+const Listing = Type.Object({ layers: Type.Array(LayerShape) });
+
 /** Clouds of points from elsewhere: in as a layer, and out again. */
 export function layerRoutes(app: FastifyInstance, { core, imports }: Pick<ServerContext, "core" | "imports">): void {
+  app.get<{ Params: SpaceParams }>(
+    "/v1/spaces/:space/layers",
+    {
+      schema: {
+        operationId: "listLayers",
+        description: "Imported clouds, and what the generations that are kept are made of.",
+        params: SpaceParams,
+        response: { 200: Listing, ...refusals },
+      },
+    },
+    async (request): Promise<Static<typeof Listing>> => {
+      const { state } = (await core.spaces.open(request.params.space)).log.snapshot();
+      const onScreen = new Set(shownLayers(state).map(({ layer }) => layer));
+      const layers = Object.values(state.layers).map(({ layer, kind, name, points, generation, transform }) => {
+        const shown = onScreen.has(layer);
+        return { layer, kind, name, points, shown, ...(generation && { generation }), ...(transform && { transform }) };
+      });
+      return { layers };
+    },
+  );
+
   app.post<{ Params: SpaceParams; Querystring: Static<typeof ImportQuery> }>(
     "/v1/spaces/:space/layers",
     {
@@ -45,7 +78,7 @@ export function layerRoutes(app: FastifyInstance, { core, imports }: Pick<Server
         bytes: body,
         sizeBytes: Number(request.headers["content-length"] ?? 0),
         ...(spacing !== undefined && { spacing }),
-        ...(transform !== undefined && { transform: check(Similarity, parseJson(Buffer.from(transform))) }),
+        ...(transform !== undefined && { transform: transformOf(transform) }),
       });
       return reply.code(202).send({ operation });
     },
@@ -69,6 +102,23 @@ export function layerRoutes(app: FastifyInstance, { core, imports }: Pick<Server
       return reply.code(204).send();
     },
   );
+}
+
+/** Most and least by which a cloud may be scaled, and how far it may be moved: what doubles can still tell apart. */
+const SCALES = [1e-9, 1e9] as const;
+const MOST_UNITS = 1e12;
+
+/** @throws {CairnError} `request.not_json`, `request.invalid` */
+function transformOf(text: string): Similarity {
+  const { scale, rotation, translation } = check(Similarity, parseJson(Buffer.from(text)));
+  const refuse = (field: string) => new CairnError("request.invalid", { field: `transform.${field}` });
+  if (scale < SCALES[0] || scale > SCALES[1]) throw refuse("scale");
+  const length = Math.hypot(...rotation);
+  // Written with a few digits it is not quite a unit.
+  if (Math.abs(length - 1) > 1e-3) throw refuse("rotation");
+  if (translation.some((units) => Math.abs(units) > MOST_UNITS)) throw refuse("translation");
+  const [w, x, y, z] = rotation;
+  return { scale, rotation: [w / length, x / length, y / length, z / length], translation };
 }
 
 function isByteStream(body: unknown): body is AsyncIterable<Uint8Array> {

@@ -112,6 +112,22 @@ test("EXC-13 EXC-6 a cloud in by HTTP, out again as a file and as an operation, 
   const bad = await errorOf(await server.send("POST", path, cloud.subarray(0, 500), raw));
   assert.deepEqual([bad.status, bad.code, bad.facts.format], [422, "import.invalid", "ply"]);
   assert.equal((await errorOf(await server.send("POST", `${path}x`, cloud, raw))).code, "request.not_json");
+  for (const [field, wrong] of [
+    ["scale", { scale: 1e308 }],
+    ["scale", { scale: -1 }],
+    ["rotation", { rotation: [0, 0, 0, 0] }],
+    ["rotation", { rotation: [1, 1, 0, 0] }],
+    ["translation", { translation: [0, 1e300, 0] }],
+  ] as const) {
+    const transform = encodeURIComponent(JSON.stringify({ ...JSON.parse(turned), ...wrong }));
+    const refused = await errorOf(
+      await server.send("POST", `/v1/spaces/place/layers?transform=${transform}`, cloud, raw),
+    );
+    assert.deepEqual([refused.code, refused.facts.field], ["request.invalid", `transform.${field}`]);
+  }
+  assert.deepEqual(await (await server.send("GET", "/v1/spaces/place/layers")).json(), {
+    layers: [{ layer: 1, kind: "import", name: "hall.ply", points: 1000, shown: true, transform: JSON.parse(turned) }],
+  });
   assert.equal((await server.send("DELETE", "/v1/spaces/place/layers/1")).status, 204);
   assert.equal((await errorOf(await server.send("DELETE", "/v1/spaces/place/layers/1"))).code, "layer.missing");
   assert.equal((await errorOf(await server.send("GET", "/v1/spaces/place/exports/ply"))).code, "export.empty");

@@ -115,6 +115,7 @@ test("HTTP-4 the document is whole, and answers fit the shapes that it gives", a
   );
   await holds("POST", `${space}/layers`, "/v1/spaces/place/layers", 422, png(1));
   await holds("POST", `${space}/layers`, "/v1/spaces/place/layers?name=a.ply", 202, cloud);
+  await holds("GET", `${space}/layers`, "/v1/spaces/place/layers", 200);
   await holds("DELETE", `${space}/layers/{layer}`, "/v1/spaces/place/layers/7", 404);
   await holds("GET", `${space}/exports/points.ply`, "/v1/spaces/place/exports/points.ply", 409);
   await holds("GET", `${space}/exports/colmap`, "/v1/spaces/place/exports/colmap", 409);

@@ -1,5 +1,7 @@
 /** Photos in through a real listener. Rules: docs/spec/http.md. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { request } from "node:http";
 import { createConnection } from "node:net";
 import { test } from "node:test";
 import { deflateSync } from "node:zlib";
@@ -34,6 +36,20 @@ test("HTTP-10 HTTP-11 a receipt names a durable image; the same key is the same 
   assert.equal(again.status, 200);
   assert.deepEqual(await receiptOf(again), { ...receipt, known: true });
   assert.equal((await server.events()).length, head + 1);
+});
+
+test("HTTP-10 what curl says of a file by itself is taken, and no JSON door takes it", async (t) => {
+  const server = await testServer(t);
+  const asForm = { "content-type": "application/x-www-form-urlencoded" };
+  const path = "/v1/spaces/place/images?name=";
+  assert.equal((await receiptOf(await server.send("POST", `${path}a.png`, png(1), asForm))).known, false);
+  const bare = request(`${server.url}${path}b.png`, { method: "POST" });
+  bare.end(png(2));
+  const [answer] = await once(bare, "response");
+  answer.resume();
+  assert.equal(answer.statusCode, 201);
+  const json = await errorOf(await server.send("POST", "/v1/spaces", Buffer.from("id=x"), asForm));
+  assert.deepEqual([json.code, json.facts.field], ["request.invalid", "Content-Type"]);
 });
 
 test("HTTP-12 the same bytes are said to be a duplicate, in the same breath", async (t) => {
