@@ -18,7 +18,7 @@ import {
 import { byteAt, halfAt } from "./words";
 
 /** Codes of up to so many bits are looked up at once; longer ones are rare by nature and read bit by bit. */
-const QUICK_BITS: u32 = 10;
+const QUICK_BITS: u32 = 9;
 const LONGEST: u32 = 15;
 /** An entry of `quick` is symbol · 64 + length, so that it can be shifted by as it is; 0 where the code is longer. */
 const SYMBOL_SHIFT: u32 = 6;
