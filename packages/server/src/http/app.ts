@@ -159,15 +159,15 @@ function setUpParsing(app: FastifyInstance): void {
     }
   });
   // Bytes stay a stream: the handler reads it when it knows that it wants it. What they are is seen in them, so a door for
-  // bytes also takes what curl says of a file by itself: nothing, or that it is a form.
-  app.addContentTypeParser(
-    /^(image\/|application\/(octet-stream|x-www-form-urlencoded)|$)/,
-    (request, payload, done) => {
+  // bytes also takes what curl says of a file by itself: that it is a form, or nothing (which fastify looks up as "*").
+  for (const type of [/^(image\/|application\/(octet-stream|x-www-form-urlencoded))/, "*"]) {
+    app.addContentTypeParser(type, (request, payload, done) => {
       const { consumes } = (request.routeOptions.schema as { consumes?: readonly string[] } | undefined) ?? {};
-      if (consumes?.includes("application/octet-stream")) done(null, payload);
+      const taken = consumes?.includes("application/octet-stream");
+      if (taken && (type !== "*" || request.headers["content-type"] === undefined)) done(null, payload);
       else done(new CairnError("request.invalid", { field: "Content-Type" }));
-    },
-  );
+    });
+  }
   app.setValidatorCompiler<TSchema>(({ schema, httpPart }) => (value: unknown) => {
     // A query and a path are text: numbers in them are converted, in a body they must be numbers.
     const given = httpPart === "body" ? (value ?? {}) : Value.Default(schema, Value.Convert(schema, value));
