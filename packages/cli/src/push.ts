@@ -2,7 +2,7 @@
 import { CairnApi, type SpaceConnection } from "@cairn/client";
 import { connect } from "@cairn/client/node";
 import { openImageDecoder } from "@cairn/images";
-import { CairnError, type Id, type SpaceState } from "@cairn/protocol";
+import { CairnError, type Id, processedPhotos, type SpaceState, shownGeneration } from "@cairn/protocol";
 import { EXIT, interruption, Problem } from "./exit.ts";
 import { createUnlessThere } from "./make-space.ts";
 import { cameraOf, findPhotos, type PhotoFile, sha256 } from "./photos.ts";
@@ -136,8 +136,12 @@ async function inOrder<T, R>(
 function settled(state: SpaceState): boolean {
   const operations = Object.values(state.operations);
   if (operations.some(({ status }) => status === "running" || status === "queued")) return false;
-  const placed = Object.values(state.images).filter(({ verdict }) => verdict?.verdict === "registered").length;
-  const refined = state.generations[state.generation]?.published?.refined ?? 0;
+  const refined = shownGeneration(state)?.published?.refined ?? 0;
   const lastRebuild = operations.findLast(({ kind }) => kind === "rebuild")?.status;
-  return refined >= placed || lastRebuild === "failed" || lastRebuild === "cancelled";
+  return (
+    state.generation === 0 ||
+    refined >= processedPhotos(state) ||
+    lastRebuild === "failed" ||
+    lastRebuild === "cancelled"
+  );
 }

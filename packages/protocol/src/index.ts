@@ -45,9 +45,11 @@ export {
   type OperationState,
   type PackState,
   type PublishedGeneration,
+  processedPhotos,
   type SpaceState,
   type SpaceSummary,
   shownGeneration,
   shownLayers,
+  wasGiven,
 } from "./state.ts";
 export { msToNs, nowNs, nsToMs } from "./time.ts";

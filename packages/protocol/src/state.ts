@@ -2,7 +2,7 @@
  * State is what you get by reading the log. `applyEvent` is the only place that knows how; servers, clients and
  * tests share it, so the same seq means the same state everywhere.
  */
-import type { CairnEvent, EventData, Similarity, Vec3, Verdict } from "./events.ts";
+import type { CairnEvent, EventData, Reason, Similarity, Vec3, Verdict } from "./events.ts";
 import type { Digest, Id, Seq, SpaceId, TimeNs } from "./ids.ts";
 
 export type ImageState = EventData<"image.added"> & { seq: Seq; addedNs: TimeNs; verdict?: Verdict };
@@ -279,6 +279,18 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
       });
       return;
   }
+}
+
+const NOT_GIVEN: ReadonlySet<Reason> = new Set(["duplicate", "unreadable", "failed", "cancelled"]);
+
+/** Photos that the engine was given: not copies, nor those that could not be decoded or broke it. */
+export function processedPhotos(state: SpaceState): number {
+  return Object.values(state.images).filter(({ verdict }) => wasGiven(verdict)).length;
+}
+
+/** Whether the engine ever got the photo of this verdict. */
+export function wasGiven(verdict: Verdict | undefined): boolean {
+  return verdict !== undefined && (verdict.reason === undefined || !NOT_GIVEN.has(verdict.reason));
 }
 
 /** The layers on the screen: those of the shown generation, and imports. */

@@ -7,10 +7,10 @@ import {
   type EventData,
   type EventDraft,
   type PublishedGeneration,
+  processedPhotos,
   type Similarity,
   type SpaceState,
 } from "@cairn/protocol";
-import { wasGiven } from "../reconstruct/replay.ts";
 import type { Space } from "../space/spaces.ts";
 import { carriedAnchors, settleAnchors } from "./anchors.ts";
 import { findGeneration, type OldGeneration, readGeneration } from "./history.ts";
@@ -61,7 +61,7 @@ function restoreDrafts(state: SpaceState, entry: PublishedGeneration, old: OldGe
     cameras: cameras.length,
     points: layers.reduce((sum, { points }) => sum + points, 0),
     // Photos that came since were refined before someone went back: only new ones are a reason to refine again.
-    refined: Object.values(state.images).filter(({ verdict }) => wasGiven(verdict)).length,
+    refined: processedPhotos(state),
     layers: entry.layers,
     ...(model && { model }),
     ...(georeference && { georeference }),

@@ -7,9 +7,9 @@ import {
   type CairnEvent,
   type EventOf,
   type PosedCamera,
-  type Reason,
   type SpaceState,
   shownGeneration,
+  wasGiven,
 } from "@cairn/protocol";
 import type { Engine, Photo, WorkOptions } from "@cairn/reconstruct";
 import type { SpaceLog } from "../log/space-log.ts";
@@ -18,8 +18,6 @@ const READ_EVENTS = 1000;
 
 /** Cameras may differ by this part of the model's size before a replay counts as different. */
 const SAME = 1e-6;
-
-const NOT_GIVEN: ReadonlySet<Reason> = new Set(["duplicate", "unreadable", "failed", "cancelled"]);
 
 export type PhotoSource = (image: EventOf<"image.added">["data"], signal: AbortSignal) => Promise<Photo>;
 
@@ -89,11 +87,6 @@ export async function replay(
     }
   }
   return { same: sameCameras(shown, state), restored };
-}
-
-/** Whether the engine ever got this photo: not a copy, not one that could not be decoded or broke the engine. */
-export function wasGiven(verdict: EventOf<"image.judged">["data"] | undefined): boolean {
-  return verdict !== undefined && (verdict.reason === undefined || !NOT_GIVEN.has(verdict.reason));
 }
 
 async function* eventsUntil(log: SpaceLog, head: number): AsyncGenerator<CairnEvent> {

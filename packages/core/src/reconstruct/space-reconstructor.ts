@@ -8,6 +8,7 @@ import {
   type Id,
   type ImageState,
   type PosedCamera,
+  processedPhotos,
   type Reason,
   type Seq,
   type SpaceState,
@@ -18,7 +19,7 @@ import { settleAnchors } from "../generation/anchors.ts";
 import { findGeneration } from "../generation/history.ts";
 import { restoreGeneration } from "../generation/restore.ts";
 import type { Outcome, Running } from "../operation/operations.ts";
-import { type PhotoSource, replay, wasGiven } from "./replay.ts";
+import { type PhotoSource, replay } from "./replay.ts";
 import { type Places, rebuildEvents, stepEvents } from "./step-events.ts";
 import { Bell } from "./turn.ts";
 
@@ -152,7 +153,7 @@ export class SpaceReconstructor {
   }
 
   #processed(): number {
-    return Object.values(this.#state.images).filter((image) => wasGiven(image.verdict)).length;
+    return processedPhotos(this.#state);
   }
 
   #refined(): number {
@@ -284,7 +285,7 @@ export class SpaceReconstructor {
     if (this.#engine) return this.#engine;
     const engine = await this.#work.openEngine();
     this.#engine = engine;
-    const known = Object.values(this.#state.images).filter((image) => wasGiven(image.verdict)).length;
+    const known = this.#processed();
     if (known > 0) {
       const onProgress = (stage: string, done: number, total: number) => running.progress(stage, done, total);
       try {
