@@ -16,7 +16,7 @@ export async function verify({ server, points, json }: VerifyOptions): Promise<n
   const space = `verify-${randomUUID()}`;
   await reach(server, () => api.createSpace({ id: space, title: "cairn verify" }, { signal }));
   const onStep = (text: string) => {
-    if (process.stderr.isTTY && !json) process.stderr.write(`\r\x1b[2K${text} …`);
+    if (process.stderr.isTTY && !json) process.stderr.write(`\r\x1b[2K${text && `${text} …`}`);
   };
   try {
     const findings = await runChecks({

@@ -46,16 +46,8 @@ export class Watcher {
   recovered: boolean | undefined;
   /** Seqs that were skipped without a word. */
   gaps = 0;
-  /** Messages that said which superseded events they leave out. */
-  conflated = 0;
-  snapshots = 0;
-  textBytes = 0;
   pushedBytes = 0;
   pulledBytes = 0;
-  /** When each event came, by seq. */
-  readonly arrivalsMs = new Map<Seq, number>();
-  /** What the server did not take. */
-  readonly refusals: string[] = [];
   closed: { code: number; reason: string } | undefined;
 
   constructor(api: CairnApi, space: string, token?: string) {
@@ -74,7 +66,7 @@ export class Watcher {
   }
 
   /** Comes in, or comes back where it was; resolves with the welcome. */
-  async open({ name }: { name?: string } = {}): Promise<void> {
+  async open({ name, channels }: { name?: string; channels?: readonly string[] } = {}): Promise<void> {
     const held = this.#held();
     const headers = this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };
     const socket = new WebSocket(this.#api.liveUrl(this.#space), { headers, perMessageDeflate: false });
@@ -92,7 +84,13 @@ export class Watcher {
       socket.once("error", reject);
     });
     socket.on("error", () => {});
-    const hello = { type: "hello", version: LIVE_VERSION, credit: CREDIT_BYTES, ...(name && { name }) };
+    const hello = {
+      type: "hello",
+      version: LIVE_VERSION,
+      credit: CREDIT_BYTES,
+      ...(name && { name }),
+      ...(channels && { channels }),
+    };
     const back = this.epoch === undefined ? {} : { after: this.seq, epoch: this.epoch };
     socket.send(JSON.stringify({ ...hello, ...back }));
     for (const have of held) socket.send(encodeHaveFrame(have));
@@ -115,6 +113,11 @@ export class Watcher {
 
   wake(): void {
     this.#socket?.resume();
+  }
+
+  /** Says something to all who listen on the channel; nobody keeps it. */
+  signal(channel: string, data: string): void {
+    this.#socket?.send(JSON.stringify({ type: "signal", channel, data }));
   }
 
   /** @throws {Error} `what` did not come within `limitMs` */
@@ -184,30 +187,24 @@ export class Watcher {
       this.#tell();
       return;
     }
-    this.textBytes += data.length;
     const message = JSON.parse(data.toString()) as ServerMessage;
     if (message.type === "welcome") this.recovered = message.recovered;
     else if (message.type === "snapshot") {
-      this.snapshots++;
       this.#state = message.state;
       this.seq = message.seq;
       this.epoch = message.epoch;
     } else if (message.type === "events") this.#fold(message.events, message.after);
-    else if (message.type === "error") this.refusals.push(message.error.detail);
     this.#tell();
   }
 
   #fold(events: readonly CairnEvent[], after: Seq | undefined): void {
-    if (after !== undefined) {
-      this.conflated++;
-      if (after > this.seq) this.gaps += after - this.seq;
-    }
+    // A message with `after` says which superseded events it leaves out.
+    if (after !== undefined && after > this.seq) this.gaps += after - this.seq;
     for (const event of events) {
       if (event.seq <= this.seq) continue;
       if (after === undefined && event.seq !== this.seq + 1) this.gaps += event.seq - this.seq - 1;
       applyEvent(this.#state, event);
       this.seq = event.seq;
-      this.arrivalsMs.set(event.seq, performance.now());
     }
   }
 

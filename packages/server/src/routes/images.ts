@@ -4,6 +4,7 @@ import { CairnError, type ImageState } from "@cairn/protocol";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import Type from "typebox";
 import type { ServerContext } from "../context.ts";
+import { matchesEtag } from "../http/etag.ts";
 import {
   ErrorShape,
   fileAnswer,
@@ -112,7 +113,7 @@ export function imageRoutes(app: FastifyInstance, context: ServerContext): void 
       const { blob } = await imageOf(request.params);
       const etag = `"${blob.slice(0, 32)}-${request.query.side}"`;
       reply.header("etag", etag).header("cache-control", "private, max-age=31536000, immutable");
-      if (request.headers["if-none-match"] === etag) return reply.code(304).send();
+      if (matchesEtag(request.headers["if-none-match"], etag)) return reply.code(304).send();
       return reply.type("image/jpeg").send(await thumbnail(blob, request.query.side));
     },
   );
