@@ -27,7 +27,9 @@ export class CellSet {
 
   #open(at: number): number {
     if (this.#used * BLOCK_WORDS === this.#bits.length) {
-      const grown = new Uint32Array(Math.min(BLOCKS, this.#used * 2) * BLOCK_WORDS);
+      const grown = new Uint32Array(
+        Math.min(BLOCKS, this.#used + Math.max(FIRST_BLOCKS, this.#used >> 2)) * BLOCK_WORDS,
+      );
       grown.set(this.#bits);
       this.#bits = grown;
     }

@@ -1,4 +1,5 @@
 export { concatPoints } from "./concat.ts";
+export { type HeadCursor, indexCursor, type MergedNode, mergeHeads, packCursor } from "./head-cursor.ts";
 export { decodeLayerIndex, encodeLayerIndex } from "./layer-index.ts";
 export { layerView } from "./layer-view.ts";
 export { NearPoints } from "./near.ts";

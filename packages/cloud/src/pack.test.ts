@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { CairnError } from "@cairn/protocol";
 import fc from "fast-check";
+import { indexCursor, mergeHeads, packCursor } from "./head-cursor.ts";
 import { decodeLayerIndex, encodeLayerIndex } from "./layer-index.ts";
 import { childOf, type LayerGrid, type NodeId, nodeKey } from "./node.ts";
 import { deflate, hashOf } from "./node-zlib.ts";
@@ -58,6 +59,28 @@ function indexOf(heads: readonly PackHead[]): LayerIndex {
 
 function isInvalid(error: unknown): boolean {
   return error instanceof CairnError && error.code === "request.invalid";
+}
+
+/** The parts that a head, which may be altered, says there are; both readers of heads take and refuse the same. */
+function partsOf(head: Uint8Array, blob: string): Part[] | undefined {
+  return unlessInvalid(() => {
+    const parts = decodePackHead(head, blob).parts.map(({ part }) => part);
+    for (const part of parts) assert(part.end > part.start && part.points > 0);
+    return parts;
+  });
+}
+
+function mergedOf(head: Uint8Array, blob: string): Part[] | undefined {
+  return unlessInvalid(() => [...mergeHeads([packCursor(head, blob)], false)].flatMap(({ parts }) => parts));
+}
+
+function unlessInvalid<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (!isInvalid(error)) throw error;
+    return undefined;
+  }
 }
 
 describe("packs (docs/spec/cloud.md)", () => {
@@ -127,8 +150,10 @@ describe("packs (docs/spec/cloud.md)", () => {
     const head = blobs.get(blob)!.subarray(0, headBytes);
     for (let length = 0; length < headBytes; length++) {
       assert.throws(() => decodePackHead(head.subarray(0, length), blob), isInvalid);
+      assert.throws(() => packCursor(head.subarray(0, length), blob), isInvalid);
     }
     assert.throws(() => decodePackHead(Uint8Array.of(...head, 0), blob), isInvalid);
+    assert.throws(() => packCursor(Uint8Array.of(...head, 0), blob), isInvalid);
     for (const [at, value] of [
       [0, 0x44], // not a pack
       [7, 0xff], // four billion segments
@@ -142,22 +167,14 @@ describe("packs (docs/spec/cloud.md)", () => {
       fc.property(fc.array(fc.tuple(fc.nat(headBytes - 1), fc.nat(255)), { minLength: 1, maxLength: 8 }), (changes) => {
         const altered = head.slice();
         for (const [at, value] of changes) altered[at] = value;
-        try {
-          for (const { part } of decodePackHead(altered, blob).parts) assert(part.end > part.start && part.points > 0);
-        } catch (error) {
-          if (!isInvalid(error)) throw error;
-        }
+        assert.deepEqual(mergedOf(altered, blob), partsOf(altered, blob));
       }),
       { seed: SEED, numRuns: 2000 },
     );
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), (noise) => {
         const bytes = Uint8Array.of(...head.subarray(0, 24), ...noise);
-        try {
-          decodePackHead(bytes, blob);
-        } catch (error) {
-          if (!isInvalid(error)) throw error;
-        }
+        assert.deepEqual(mergedOf(bytes, blob), partsOf(bytes, blob));
       }),
       { seed: SEED, numRuns: 2000 },
     );
@@ -213,6 +230,36 @@ describe("index (docs/spec/cloud.md)", () => {
           ]),
         );
       assert.deepEqual(facts(table), facts(whole));
+    }
+  });
+
+  test("CLD-44 heads read side by side, with an index before them or without, are the table, part for part in its order", async () => {
+    for (const salt of [1, 2, 3]) {
+      const { blobs, packs, heads } = grow(9, 2500, salt);
+      const whole = new LayerTable(GRID);
+      for (const head of heads) whole.applyPack(head);
+      const order = [whole.root!];
+      for (const node of order) for (const child of node.children) if (child) order.push(child);
+      assert(whole.root!.id.e > 0, "the root has grown");
+      for (const cut of [0, 1, 5, 9]) {
+        const index =
+          cut > 0 ? await decodeLayerIndex(encodeLayerIndex(indexOf(heads.slice(0, cut)), deflate)) : undefined;
+        const cursors = packs
+          .slice(cut)
+          .map(({ blob, headBytes }) => packCursor(blobs.get(blob)!.subarray(0, headBytes), blob));
+        if (index) cursors.unshift(indexCursor(index));
+        const merged = [...mergeHeads(cursors, index !== undefined)];
+        assert.deepEqual(
+          merged.map(({ id, parts }) => ({ key: nodeKey(id), parts })).filter(({ parts }) => parts.length > 0),
+          order.map(({ key, parts }) => ({ key, parts })).filter(({ parts }) => parts.length > 0),
+        );
+        const later = new Set(packs.slice(cut).map(({ blob }) => blob));
+        for (const { parts, indexed } of merged) {
+          assert.equal(indexed, parts.filter(({ blob }) => !later.has(blob)).length);
+        }
+      }
+      const backwards = packs.map(({ blob, headBytes }) => packCursor(blobs.get(blob)!.subarray(0, headBytes), blob));
+      assert.throws(() => [...mergeHeads(backwards.reverse(), false)], isInvalid);
     }
   });
 

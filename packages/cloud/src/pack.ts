@@ -6,8 +6,8 @@ import { readRoot, readTree, treeOf, writeRoot, writeTree } from "./node-tree.ts
 import { readSegmentHead } from "./segment/head.ts";
 import type { PackHead } from "./table.ts";
 
-const MAGIC = 0x314b5043; // "CPK1", little endian
-const HASH_BYTES = 8;
+export const PACK_MAGIC = 0x314b5043; // "CPK1", little endian
+export const HASH_BYTES = 8;
 
 /**
  * The segments in the order of the tree, coarse first, after a head.
@@ -25,7 +25,7 @@ export function encodePack(
   );
   const ordered = tree.filter(({ item }) => item >= 0).map(({ item }) => segments[item]!);
   const out = new ByteWriter();
-  out.u32(MAGIC);
+  out.u32(PACK_MAGIC);
   out.u32(segments.length);
   writeRoot(out, root);
   writeTree(out, tree);
@@ -40,7 +40,7 @@ export function encodePack(
 /** @param head the pack's first `headBytes` @param blob the pack's digest @throws {CairnError} `request.invalid` */
 export function decodePackHead(head: Uint8Array, blob: Digest): PackHead {
   const from = new ByteReader(head, "pack");
-  if (from.u32() !== MAGIC) from.fail();
+  if (from.u32() !== PACK_MAGIC) from.fail();
   const count = from.u32();
   const root = readRoot(from);
   const nodes: { node: NodeId; points: number }[] = [];

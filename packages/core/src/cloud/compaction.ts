@@ -1,11 +1,27 @@
 /**
  * Compaction: the same points in fewer pieces. Nodes that gained points since the last index get their parts merged
- * into one; the others keep theirs. Node by node, so that a layer of any size takes the same memory. Nothing that is
- * there is changed: until `layer.compacted` is appended, the old state is the right one. Rules: docs/spec/cloud.md.
+ * into one; the others keep theirs. The packs are read side by side, each once from its beginning to its end, so that a
+ * layer of any size takes some kilobytes a pack. Nothing that is there is changed: until `layer.compacted` is appended,
+ * the old state is the right one. Rules: docs/spec/cloud.md.
  */
-import type { IndexNode, LayerIndex, LayerTable, Part, TableNode } from "@cairn/cloud";
-import { CairnError, type Digest, type EventDraft, type LayerState, type PackState } from "@cairn/protocol";
+import {
+  contains,
+  type HeadCursor,
+  type IndexNode,
+  indexCursor,
+  type LayerIndex,
+  type MergedNode,
+  mergeHeads,
+  type NodeId,
+  nodeKey,
+  type Part,
+  parseNodeKey,
+} from "@cairn/cloud";
+import { hashOf } from "@cairn/cloud/node";
+import { CairnError, type Digest, type EventDraft, type LayerState } from "@cairn/protocol";
 import type { Space } from "../space/spaces.ts";
+import { BlobWindows } from "./blob-windows.ts";
+import type { PackPlace } from "./layer-tables.ts";
 import type { WriterHouse } from "./layer-writer.ts";
 
 /** Blobs of merged segments: few for a large layer, and each is read in ranges anyway. */
@@ -15,6 +31,8 @@ const LOT_NODES = 32;
 const LOT_BYTES = 2 ** 19;
 /** A blob of the index of which less is still named is copied out, so that it can go. */
 const LIVE_SHARE = 0.5;
+/** Parts of nodes that are looked at before others have a turn: some milliseconds. */
+const TURN_PARTS = 4096;
 
 type CompactOptions = { signal?: AbortSignal; onProgress?: (doneNodes: number, nodes: number) => void };
 
@@ -28,11 +46,7 @@ export async function compactLayer(
   space: Space,
   layer: number,
   house: WriterHouse,
-  {
-    signal,
-    onProgress,
-    packs,
-  }: CompactOptions & { packs?: readonly Pick<PackState, "pack" | "blob" | "headBytes">[] } = {},
+  { signal, onProgress, packs }: CompactOptions & { packs?: readonly PackPlace[] } = {},
 ): Promise<EventDraft | undefined> {
   const known = space.log.snapshot().state.layers[layer];
   if (!known) throw new CairnError("layer.missing", { layer });
@@ -40,90 +54,156 @@ export async function compactLayer(
   if (packs) delete state.index;
   const taken = packs ?? state.packs;
   if (taken.length === 0) return undefined;
-  const table = await house.tables.load(space, layer, state, taken);
-  const { index, nodes } = await mergedIndex(space, layer, house, state, table, signal, onProgress);
+  const compaction = new Compaction(space, layer, house, signal);
+  const { index, points, nodes } = await compaction.run(state, taken, onProgress);
   const bytes = await house.workers.encodeIndex(index, signal ? { signal } : {});
   const { digest, sizeBytes } = await house.blobs.put(bytes, signal ? { signal } : {});
   const blobs = [...new Set(index.nodes.flatMap(({ parts }) => parts.map(({ blob }) => blob)))];
-  const data = { layer, packs: table.packs, index: digest, sizeBytes, points: table.points, nodes, blobs };
-  return { type: "layer.compacted", data };
+  const of = (state.index?.packs ?? 0) + taken.length;
+  return { type: "layer.compacted", data: { layer, packs: of, index: digest, sizeBytes, points, nodes, blobs } };
 }
 
-async function mergedIndex(
-  space: Space,
-  layer: number,
-  house: WriterHouse,
-  state: LayerState,
-  table: LayerTable,
-  signal: AbortSignal | undefined,
-  onProgress: CompactOptions["onProgress"],
-): Promise<{ index: LayerIndex; nodes: number }> {
-  if (!table.root) throw new CairnError("layer.missing", { layer });
-  const sparse = await sparseBlobs(state, table, house);
-  const out = new Output(house, signal);
-  const order = coarseFirst(table.root).filter(({ parts }) => parts.length > 0);
-  let done = 0;
-  for (const lot of lots(order)) {
-    signal?.throwIfAborted();
-    const toMerge = lot.filter((node) => node.pack >= 0 && node.parts.length > 1);
-    const inputs = await Promise.all(
-      toMerge.map(({ parts }) => Promise.all(parts.map((part) => house.parts.read(space, layer, part)))),
-    );
-    const merged = inputs.length > 0 ? await house.workers.merge(inputs, signal ? { signal } : {}) : [];
-    const made = new Map(toMerge.map((node, i) => [node, merged[i]!]));
-    for (const node of lot) {
-      const segment = made.get(node);
-      if (segment) await out.add(node, [{ ...segment, points: node.points }]);
-      else if (node.pack < 0 && !node.parts.some(({ blob }) => sparse.has(blob))) out.keep(node);
-      else {
-        // As it is: the same bytes, the same hash.
-        const read = async (part: Part) => ({
-          bytes: await house.parts.read(space, layer, part),
-          hash: part.hash,
-          points: part.points,
-        });
-        await out.add(node, await Promise.all(node.parts.map(read)));
+type Lot = { readonly nodes: MergedNode[]; parts: number; bytes: number };
+
+class Compaction {
+  readonly #space: Space;
+  readonly #layer: number;
+  readonly #house: WriterHouse;
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(space: Space, layer: number, house: WriterHouse, signal: AbortSignal | undefined) {
+    this.#space = space;
+    this.#layer = layer;
+    this.#house = house;
+    this.#signal = signal;
+  }
+
+  async run(
+    { index, seed }: LayerState,
+    packs: readonly PackPlace[],
+    onProgress: CompactOptions["onProgress"],
+  ): Promise<{ index: LayerIndex; points: number; nodes: number }> {
+    const { tables, blobs } = this.#house;
+    const old = index && (await tables.index(this.#space, this.#layer, index.index));
+    const heads: (() => HeadCursor)[] = old ? [() => indexCursor(old)] : [];
+    for (const pack of packs) heads.push(await tables.headOf(this.#space, this.#layer, pack));
+    const read = () =>
+      mergeHeads(
+        heads.map((head) => head()),
+        old !== undefined,
+      );
+    const { root } = heads.at(-1)!();
+    if (!contains(root, parseNodeKey(seed)))
+      throw new CairnError("request.invalid", { field: "root", root: nodeKey(root) });
+
+    const plan = await this.#plan(read(), index?.blobs ?? []);
+    const windows = new BlobWindows(blobs, packs.length + (index?.blobs.length ?? 0));
+    const out = new Output(this.#house, this.#signal);
+    let done = 0;
+    for await (const lot of this.#lots(read())) {
+      await this.#take(lot, plan.sparse, windows, out);
+      done += lot.nodes.length;
+      onProgress?.(done, plan.nodes);
+    }
+    return { index: { root, nodes: await out.end() }, points: plan.points, nodes: plan.nodes };
+  }
+
+  /** How much there is, and the blobs of the index of which nodes that were touched have left little. */
+  async #plan(
+    nodes: Iterable<MergedNode>,
+    blobs: readonly Digest[],
+  ): Promise<{ nodes: number; points: number; sparse: Set<Digest> }> {
+    const live = new Map<Digest, number>(blobs.map((blob) => [blob, 0]));
+    const all = { nodes: 0, points: 0, sparse: new Set<Digest>() };
+    for await (const lot of this.#lots(nodes)) {
+      for (const node of lot.nodes) {
+        all.nodes++;
+        for (const { points } of node.parts) all.points += points;
+        if (isTouched(node)) continue;
+        for (const { blob, start, end } of node.parts) live.set(blob, (live.get(blob) ?? 0) + end - start);
       }
     }
-    done += lot.length;
-    onProgress?.(done, order.length);
+    for (const [blob, liveBytes] of live) {
+      const stored = await this.#house.blobs.stat(blob);
+      if (stored && liveBytes < LIVE_SHARE * stored.sizeBytes) all.sparse.add(blob);
+    }
+    return all;
   }
-  return { index: { root: table.root.id, nodes: await out.end() }, nodes: order.length };
+
+  /** Nodes with points, a few at a time; others have their turn now and then. */
+  async *#lots(nodes: Iterable<MergedNode>): AsyncGenerator<Lot> {
+    let lot: Lot = { nodes: [], parts: 0, bytes: 0 };
+    let looked = 0;
+    for (const node of nodes) {
+      if (node.parts.length === 0) continue;
+      lot.nodes.push(node);
+      lot.parts += node.parts.length;
+      for (const { start, end } of node.parts) lot.bytes += end - start;
+      if (lot.nodes.length < LOT_NODES && lot.bytes < LOT_BYTES) continue;
+      yield lot;
+      looked += lot.parts;
+      lot = { nodes: [], parts: 0, bytes: 0 };
+      if (looked < TURN_PARTS) continue;
+      looked = 0;
+      await new Promise((resolve) => setImmediate(resolve));
+      this.#signal?.throwIfAborted();
+    }
+    if (lot.nodes.length > 0) yield lot;
+  }
+
+  async #take({ nodes }: Lot, sparse: ReadonlySet<Digest>, windows: BlobWindows, out: Output): Promise<void> {
+    this.#signal?.throwIfAborted();
+    const isMerged = (node: MergedNode) => isTouched(node) && node.parts.length > 1;
+    const merged = await this.#merge(nodes.filter(isMerged), windows);
+    for (const node of nodes) {
+      if (isMerged(node)) {
+        const points = node.parts.reduce((sum, part) => sum + part.points, 0);
+        await out.add(node.id, [{ ...merged.shift()!, points }]);
+      } else if (!isTouched(node) && !node.parts.some(({ blob }) => sparse.has(blob))) {
+        out.keep(node);
+      } else {
+        // As it is: the same bytes, the same hash.
+        const segments: Segment[] = [];
+        for (const part of node.parts) {
+          const { hash, points } = part;
+          segments.push({ bytes: (await this.#read(part, windows)).slice(), hash, points });
+        }
+        await out.add(node.id, segments);
+      }
+    }
+  }
+
+  /** One segment each. */
+  async #merge(nodes: readonly MergedNode[], windows: BlobWindows): Promise<{ bytes: Uint8Array; hash: string }[]> {
+    if (nodes.length === 0) return [];
+    const sizes = nodes.map(({ parts }) => parts.map(({ start, end }) => end - start));
+    const bytes = new Uint8Array(sizes.flat().reduce((sum, size) => sum + size, 0));
+    let at = 0;
+    for (const { parts } of nodes) {
+      for (const part of parts) {
+        bytes.set(await this.#read(part, windows), at);
+        at += part.end - part.start;
+      }
+    }
+    return this.#house.workers.merge({ bytes, sizes }, this.#signal ? { signal: this.#signal } : {});
+  }
+
+  /** Held against its hash; good until the next is read. */
+  async #read(part: Part, windows: BlobWindows): Promise<Uint8Array> {
+    try {
+      const bytes = windows.held(part) ?? (await windows.load(part));
+      if (hashOf(bytes) !== part.hash) throw new CairnError("blob.corrupt", { digest: part.blob });
+      return bytes;
+    } catch (error) {
+      this.#house.parts.heard(this.#space, this.#layer, part.blob, error);
+      throw error;
+    }
+  }
 }
 
-/** Level by level, those of a level in the order of their octants: neighbours lie side by side in the blobs. */
-function coarseFirst(root: TableNode): TableNode[] {
-  const order = [root];
-  for (const node of order) for (const child of node.children) if (child) order.push(child);
-  return order;
-}
-
-function* lots(nodes: readonly TableNode[]): Generator<TableNode[]> {
-  let lot: TableNode[] = [];
-  let bytes = 0;
-  for (const node of nodes) {
-    lot.push(node);
-    for (const { start, end } of node.parts) bytes += end - start;
-    if (lot.length < LOT_NODES && bytes < LOT_BYTES) continue;
-    yield lot;
-    lot = [];
-    bytes = 0;
-  }
-  if (lot.length > 0) yield lot;
-}
-
-/** Blobs of the index of which nodes that were touched have left little. */
-async function sparseBlobs({ index }: LayerState, table: LayerTable, { blobs }: WriterHouse): Promise<Set<Digest>> {
-  const live = new Map<Digest, number>(index?.blobs.map((blob) => [blob, 0]));
-  for (const { pack, parts } of table.list) {
-    if (pack < 0) for (const { blob, start, end } of parts) live.set(blob, (live.get(blob) ?? 0) + end - start);
-  }
-  const sparse = new Set<Digest>();
-  for (const [blob, liveBytes] of live) {
-    const stored = await blobs.stat(blob);
-    if (stored && liveBytes < LIVE_SHARE * stored.sizeBytes) sparse.add(blob);
-  }
-  return sparse;
+/** Whether it has points that the index does not have. */
+function isTouched({ parts, indexed }: MergedNode): boolean {
+  return parts.length > indexed;
 }
 
 type Segment = { readonly bytes: Uint8Array; readonly hash: string; readonly points: number };
@@ -142,11 +222,11 @@ class Output {
     this.#signal = signal;
   }
 
-  keep({ id, parts }: TableNode): void {
+  keep({ id, parts }: MergedNode): void {
     this.#nodes.push({ node: id, parts: [...parts] });
   }
 
-  async add({ id }: TableNode, segments: readonly Segment[]): Promise<void> {
+  async add(id: NodeId, segments: readonly Segment[]): Promise<void> {
     this.#waiting.push({ slot: this.#nodes.length, segments });
     this.#nodes.push({ node: id, parts: [] });
     for (const { bytes } of segments) this.#bytes += bytes.length;

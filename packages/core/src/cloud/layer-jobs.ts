@@ -12,9 +12,22 @@ export interface LayerJobs {
   insert(job: { tree: number; points: CloudPoints }, report: Report): Inserted;
   fell(job: { tree: number }): void;
   /** Of each node its parts, in order; one segment each comes back. */
-  merge(job: { nodes: readonly (readonly Uint8Array[])[] }, report: Report): { bytes: Uint8Array; hash: string }[];
+  merge(job: PartsOfNodes, report: Report): Merged;
   encodeIndex(job: { index: LayerIndex }, report: Report): Uint8Array;
 }
+
+/** One buffer, for moving thousands of small ones costs more than what is done with them. */
+export type PartsOfNodes = {
+  /** One part after the other. */
+  readonly bytes: Uint8Array;
+  /** Of each node the sizes of its parts. */
+  readonly sizes: readonly (readonly number[])[];
+};
+
+export type Merged = {
+  readonly bytes: Uint8Array;
+  readonly segments: readonly { readonly sizeBytes: number; readonly hash: string }[];
+};
 
 export type Inserted = {
   /** Left out: no point was kept. */

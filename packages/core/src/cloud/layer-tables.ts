@@ -2,9 +2,12 @@
 import {
   decodeLayerIndex,
   decodePackHead,
+  type HeadCursor,
+  type LayerIndex,
   LayerTable,
   type PackHead,
   type Part,
+  packCursor,
   parseNodeKey,
   type TableNode,
 } from "@cairn/cloud";
@@ -17,7 +20,7 @@ import type { PartReader } from "./part-reader.ts";
 type Newest = { readonly table: LayerTable; readonly index: Digest | undefined };
 
 /** Where a pack's head is. */
-type PackPlace = Pick<PackState, "pack" | "blob" | "headBytes">;
+export type PackPlace = Pick<PackState, "pack" | "blob" | "headBytes">;
 
 /** Heads of the newest packs: tables of one layer from before and after a compaction take the same. */
 const KEPT_HEADS = 64;
@@ -88,19 +91,28 @@ export class LayerTables {
     return this.#parts.read(space, layer, part, blobs);
   }
 
-  /**
-   * A table of its own, with these packs and nothing that comes later.
-   * @throws {CairnError} `blob.missing`, `blob.corrupt`, also when only one pack's head is lost
-   */
-  async load(space: Space, layer: number, state: LayerState, packs: readonly PackPlace[]): Promise<LayerTable> {
-    const table = await this.#begin(space, layer, state);
-    for (const place of packs) table.applyPack(await this.#head(space, layer, place));
-    return table;
+  /** @throws {CairnError} `blob.missing`, `blob.corrupt`; the layer is then said to be damaged */
+  async index(space: Space, layer: number, digest: Digest): Promise<LayerIndex> {
+    try {
+      return await decodeLayerIndex(await this.#blobs.get(digest));
+    } catch (error) {
+      this.#parts.heard(space, layer, digest, error);
+      throw error;
+    }
+  }
+
+  /** The head of one pack, ready to be read through. @throws {CairnError} `blob.missing`, `blob.corrupt`, which is said */
+  async headOf(space: Space, layer: number, place: PackPlace): Promise<() => HeadCursor> {
+    return this.#readHead(space, layer, place, (head) => {
+      const cursor = () => packCursor(head, place.blob);
+      cursor(); // throws where it makes no sense
+      return cursor;
+    });
   }
 
   async #begin(space: Space, layer: number, { origin, seed, finest, index }: LayerState): Promise<LayerTable> {
     const table = new LayerTable({ origin, seed, finest });
-    if (index) table.applyIndex(await this.#index(space, layer, index.index), index.packs);
+    if (index) table.applyIndex(await this.index(space, layer, index.index), index.packs);
     return table;
   }
 
@@ -118,26 +130,26 @@ export class LayerTables {
     return newest;
   }
 
-  async #index(space: Space, layer: number, digest: Digest) {
-    try {
-      return await decodeLayerIndex(await this.#blobs.get(digest));
-    } catch (error) {
-      this.#parts.heard(space, layer, digest, error);
-      throw error;
+  async #head(space: Space, layer: number, place: PackPlace): Promise<PackHead> {
+    const known = this.#heads.get(place.blob);
+    if (known) return known;
+    const head = await this.#readHead(space, layer, place, (bytes) => decodePackHead(bytes, place.blob));
+    this.#heads.set(place.blob, head);
+    for (const oldest of this.#heads.keys()) {
+      if (this.#heads.size <= KEPT_HEADS) break;
+      this.#heads.delete(oldest);
     }
+    return head;
   }
 
-  async #head(space: Space, layer: number, { blob, headBytes }: PackPlace): Promise<PackHead> {
-    const known = this.#heads.get(blob);
-    if (known) return known;
+  async #readHead<T>(
+    space: Space,
+    layer: number,
+    { blob, headBytes }: PackPlace,
+    decode: (head: Uint8Array) => T,
+  ): Promise<T> {
     try {
-      const head = await decodePackHead(await this.#blobs.range(blob, 0, headBytes), blob);
-      this.#heads.set(blob, head);
-      for (const oldest of this.#heads.keys()) {
-        if (this.#heads.size <= KEPT_HEADS) break;
-        this.#heads.delete(oldest);
-      }
-      return head;
+      return decode(await this.#blobs.range(blob, 0, headBytes));
     } catch (error) {
       const lost = error instanceof CairnError && error.code === "request.invalid";
       const told = lost ? new CairnError("blob.corrupt", { digest: blob }, error) : error;

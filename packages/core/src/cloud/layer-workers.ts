@@ -4,7 +4,7 @@
  */
 import type { CloudPoints, LayerGrid, LayerIndex } from "@cairn/cloud";
 import { type Pool, workers } from "@cairn/worker";
-import type { Inserted, LayerJobs } from "./layer-jobs.ts";
+import type { Inserted, LayerJobs, PartsOfNodes } from "./layer-jobs.ts";
 
 const FILE = new URL("./layer.worker.js", import.meta.url);
 
@@ -28,12 +28,14 @@ export class LayerWorkers {
     return new Tree(this.#growing, tree);
   }
 
-  /** One segment a node out of its parts. The parts' bytes are moved: they cannot be read afterwards. */
-  async merge(
-    nodes: readonly (readonly Uint8Array[])[],
-    options: Options = {},
-  ): Promise<{ bytes: Uint8Array; hash: string }[]> {
-    return this.#merging.run("merge", { nodes }, { ...options, move: buffersOf(nodes.flat()) });
+  /** One segment a node out of its parts, whose bytes are moved: they cannot be read afterwards. */
+  async merge(parts: PartsOfNodes, options: Options = {}): Promise<{ bytes: Uint8Array; hash: string }[]> {
+    const { bytes, segments } = await this.#merging.run("merge", parts, { ...options, move: buffersOf([parts.bytes]) });
+    let at = 0;
+    return segments.map(({ sizeBytes, hash }) => {
+      at += sizeBytes;
+      return { bytes: bytes.subarray(at - sizeBytes, at), hash };
+    });
   }
 
   async encodeIndex(index: LayerIndex, options: Options = {}): Promise<Uint8Array> {

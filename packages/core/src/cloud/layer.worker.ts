@@ -37,13 +37,23 @@ serve<LayerJobs>({
     trees.delete(tree);
   },
 
-  merge({ nodes }, report) {
-    const merged = nodes.map((parts) => {
-      const bytes = encodeSegment(concatPoints(parts.map((part) => decodeSegment(part)))).slice();
-      return { bytes, hash: hashOf(bytes) };
+  merge({ bytes, sizes }, report) {
+    let at = 0;
+    const made = sizes.map((ofNode) => {
+      const parts = ofNode.map((sizeBytes) => {
+        at += sizeBytes;
+        return decodeSegment(bytes.subarray(at - sizeBytes, at));
+      });
+      return encodeSegment(concatPoints(parts));
     });
-    report.move(...merged.map(({ bytes }) => bytes.buffer));
-    return merged;
+    const all = new Uint8Array(made.reduce((sum, { length }) => sum + length, 0));
+    let end = 0;
+    for (const segment of made) {
+      all.set(segment, end);
+      end += segment.length;
+    }
+    report.move(all.buffer);
+    return { bytes: all, segments: made.map((segment) => ({ sizeBytes: segment.length, hash: hashOf(segment) })) };
   },
 
   encodeIndex: ({ index }) => encodeLayerIndex(index, deflate),
