@@ -42,8 +42,12 @@ type Job = {
 
 type Seat = { worker: Worker | undefined; job: Job | undefined };
 
-/** @param file the worker as it is built: `new URL("./x.worker.js", import.meta.url)` */
-export function workers<Jobs extends JobMap<Jobs>>(file: URL, threads: number): Pool<Jobs> {
+/**
+ * @param file the worker as it is built: `new URL("./x.worker.js", import.meta.url)`
+ * @param youngMiB what each worker's new objects take at most before it looks which are still in use: half of V8's own
+ *   48 is idle for work that makes few of them
+ */
+export function workers<Jobs extends JobMap<Jobs>>(file: URL, threads: number, youngMiB?: number): Pool<Jobs> {
   if (!Number.isInteger(threads) || threads < 1) throw new RangeError(`${threads} threads`);
   const seats: Seat[] = Array.from({ length: threads }, () => ({ worker: undefined, job: undefined }));
   const queue: Job[] = [];
@@ -51,7 +55,7 @@ export function workers<Jobs extends JobMap<Jobs>>(file: URL, threads: number): 
   let closed = false;
 
   const hire = (seat: Seat): Worker => {
-    const worker = new Worker(file);
+    const worker = new Worker(file, youngMiB ? { resourceLimits: { maxYoungGenerationSizeMb: youngMiB } } : {});
     worker.on("message", (message: FromWorker) => receive(seat, message));
     worker.on("error", (error) => lose(seat, worker, error));
     worker.on("messageerror", (error) => lose(seat, worker, error));

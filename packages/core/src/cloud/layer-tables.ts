@@ -91,6 +91,16 @@ export class LayerTables {
     return this.#parts.read(space, layer, part, blobs);
   }
 
+  /** The same, but `undefined` when it is lost, for those who go on with the rest. */
+  readOrReport(
+    space: Space,
+    layer: number,
+    part: Part,
+    blobs: BlobStore = this.#blobs,
+  ): Promise<Uint8Array | undefined> {
+    return this.#parts.readOrReport(space, layer, part, blobs);
+  }
+
   /** @throws {CairnError} `blob.missing`, `blob.corrupt`; the layer is then said to be damaged */
   async index(space: Space, layer: number, digest: Digest): Promise<LayerIndex> {
     try {

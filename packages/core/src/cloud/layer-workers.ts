@@ -8,6 +8,9 @@ import type { Inserted, LayerJobs, PartsOfNodes } from "./layer-jobs.ts";
 
 const FILE = new URL("./layer.worker.js", import.meta.url);
 
+/** Their work is in typed arrays, which lie elsewhere. */
+const YOUNG_MIB = 12;
+
 type Options = { signal?: AbortSignal };
 
 export class LayerWorkers {
@@ -17,8 +20,8 @@ export class LayerWorkers {
 
   /** @param file the worker as it is built */
   constructor(file: URL = FILE) {
-    this.#growing = workers<LayerJobs>(file, 1);
-    this.#merging = workers<LayerJobs>(file, 1);
+    this.#growing = workers<LayerJobs>(file, 1, YOUNG_MIB);
+    this.#merging = workers<LayerJobs>(file, 1, YOUNG_MIB);
   }
 
   /** A tree of its own; it is gone when its worker crashes: every later call then fails. */

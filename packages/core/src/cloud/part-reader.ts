@@ -28,9 +28,14 @@ export class PartReader {
   }
 
   /** `undefined` when the part is lost, which is then said. */
-  async readOrReport(space: Space, layer: number, part: Part): Promise<Uint8Array | undefined> {
+  async readOrReport(
+    space: Space,
+    layer: number,
+    part: Part,
+    blobs: BlobStore = this.#blobs,
+  ): Promise<Uint8Array | undefined> {
     try {
-      return await this.read(space, layer, part);
+      return await this.read(space, layer, part, blobs);
     } catch (error) {
       if (isDamage(error)) return undefined;
       throw error;

@@ -1,6 +1,7 @@
 /**
  * The points that are on the screen, as one stream in the model's frame: every layer, node by node, in constant memory.
- * What is there is fixed when it is opened: a layer that grows meanwhile changes neither the count nor the points.
+ * What is there is fixed when it is opened: a layer that grows meanwhile changes neither the count nor the points, and
+ * what turns out to be lost then is in neither.
  */
 import {
   decodeSegment,
@@ -15,6 +16,7 @@ import {
 import type { PointRun } from "@cairn/formats";
 import {
   CairnError,
+  type Digest,
   type Georeference,
   type LayerState,
   shownGeneration,
@@ -41,7 +43,7 @@ export type ShownPoints = {
 type Options = Pick<ExportOptions, "space" | "blobs" | "tables" | "signal">;
 type Placed = { readonly part: Part; readonly layer: LayerState };
 
-/** @throws {CairnError} `export.empty` when nothing is shown */
+/** @throws {CairnError} `export.empty` when nothing is shown; `blob.missing`, `blob.corrupt` when all of it is lost */
 export async function openShownPoints({ space, blobs, tables, signal }: Options): Promise<ShownPoints> {
   const { state } = space.log.snapshot();
   const placed: Placed[] = [];
@@ -49,16 +51,28 @@ export async function openShownPoints({ space, blobs, tables, signal }: Options)
   const max: Vec3 = [-Infinity, -Infinity, -Infinity];
   let step = Infinity;
   let normals = false;
+  let lost: Digest | undefined;
   const { georeference } = shownGeneration(state)?.published ?? {};
   for (const number of shownLayers(state).map(({ layer }) => layer)) {
     const { list, root } = await tables.open(space, number);
-    const parts = list.flatMap((node) => node.parts);
+    const all = list.flatMap((node) => node.parts);
     // Taken after the table, so that its box holds what the table does.
     const now = space.log.snapshot().state.layers[number];
-    if (!now || !root || !parts[0]) continue;
+    if (!now || !root) continue;
     const layer = { ...now };
-    for (const part of parts) placed.push({ part, layer });
-    normals ||= decodeSegment(await tables.read(space, number, parts[0], blobs)).normals !== undefined;
+    let looked = false;
+    for (const part of all) {
+      signal?.throwIfAborted();
+      const bytes = await tables.readOrReport(space, number, part, blobs);
+      if (!bytes) {
+        lost ??= part.blob;
+        continue;
+      }
+      placed.push({ part, layer });
+      if (!looked) normals ||= decodeSegment(bytes).normals !== undefined;
+      looked = true;
+    }
+    if (!looked) continue;
     const finest = edgeOf(layer.finest) / 2 ** FINEST_BITS;
     step = Math.min(step, finest * (layer.transform?.scale ?? 1));
     // A point lies in the middle of its step, which may be past the box of what was inserted.
@@ -69,7 +83,8 @@ export async function openShownPoints({ space, blobs, tables, signal }: Options)
       max[i % 3] = Math.max(max[i % 3]!, corners[i]!);
     }
   }
-  if (placed.length === 0) throw new CairnError("export.empty");
+  if (placed.length === 0)
+    throw lost ? new CairnError("blob.missing", { digest: lost }) : new CairnError("export.empty");
   return {
     count: placed.reduce((sum, { part }) => sum + part.points, 0),
     min,

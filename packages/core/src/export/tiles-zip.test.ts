@@ -1,7 +1,10 @@
 /** Layers out as one GLB and as 3D Tiles in a zip. Rules: docs/spec/tiles.md. */
 import assert from "node:assert/strict";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { CloudPoints } from "@cairn/cloud";
+import { readPly } from "@cairn/formats";
 import { openGlb } from "@cairn/formats/glb";
 import { CairnError, type Similarity } from "@cairn/protocol";
 import { type Core, openCore } from "../core.ts";
@@ -10,6 +13,7 @@ import { noPhotos, unzip } from "../test/exported.ts";
 import { afterwards, temporaryFolder } from "../test/fixtures.ts";
 import { type CheckedTileset, checkTileset } from "../test/tileset-check.ts";
 import type { ExportOptions } from "./export-options.ts";
+import { EXPORT_FORMATS } from "./formats.ts";
 import { exportGlb } from "./glb.ts";
 import { openShownPoints } from "./shown-points.ts";
 import { exportTilesZip } from "./tiles-zip.ts";
@@ -28,17 +32,25 @@ function sheet(count: number, far: number): CloudPoints {
   };
 }
 
-async function setting(t: TestContext): Promise<{ core: Core; space: Space; options: ExportOptions }> {
-  const core = await openCore({ dataDir: await temporaryFolder(t) });
+type Setting = { core: Core; space: Space; dataDir: string; options: ExportOptions };
+
+async function setting(t: TestContext): Promise<Setting> {
+  const dataDir = await temporaryFolder(t);
+  const core = await openCore({ dataDir });
   afterwards(t, () => core.close());
   const space = await core.spaces.create({ id: "place" });
   const writer = core.layers.start(space, { kind: "import", name: "A", transform: TRANSFORM });
   await space.log.append(await writer.insert([sheet(20_000, 0)]));
   await space.log.append(await writer.insert([sheet(5000, 17)]));
-  return { core, space, options: { space, blobs: core.blobs, tables: core.layers.tables, undistort: noPhotos } };
+  return {
+    core,
+    space,
+    dataDir,
+    options: { space, blobs: core.blobs, tables: core.layers.tables, undistort: noPhotos },
+  };
 }
 
-async function join(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
+async function joined(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const all: Uint8Array[] = [];
   for await (const piece of pieces) all.push(piece);
   return Buffer.concat(all);
@@ -56,7 +68,7 @@ function listed(positions: ArrayLike<number>, colors: ArrayLike<number> | undefi
 test("TIL-5 the GLB has every shown point in the model's frame, with progress from measuring to the last point", async (t) => {
   const { options } = await setting(t);
   const told: [string, number, number][] = [];
-  const glb = await join(exportGlb({ ...options, onProgress: (...report) => told.push(report) }));
+  const glb = await joined(exportGlb({ ...options, onProgress: (...report) => told.push(report) }));
   const shown = await openShownPoints(options);
   const cloud = await openGlb({ sizeBytes: glb.length, range: async (start, end) => glb.subarray(start, end) });
   assert.equal(cloud.count, shown.count);
@@ -72,7 +84,7 @@ test("TIL-5 the GLB has every shown point in the model's frame, with progress fr
 test("TIL-12 the zip is a tileset whose links are all in it, and nothing else; all points are there", async (t) => {
   const { options } = await setting(t);
   const told: number[] = [];
-  const archive = await join(exportTilesZip({ ...options, onProgress: (_, done) => told.push(done) }));
+  const archive = await joined(exportTilesZip({ ...options, onProgress: (_, done) => told.push(done) }));
   const files = unzip(archive);
   assert.equal([...files.keys()][0], "tileset.json");
   const tileset = JSON.parse(files.get("tileset.json")!.toString()) as CheckedTileset;
@@ -80,14 +92,52 @@ test("TIL-12 the zip is a tileset whose links are all in it, and nothing else; a
   const linked = JSON.stringify(tileset).match(/tiles\/[^"]+/g)!;
   assert.deepEqual(["tileset.json", ...linked].sort(), [...files.keys()].sort());
   let count = 0;
-  for (const link of linked) {
-    const glb = files.get(link)!;
-    count += (await openGlb({ sizeBytes: glb.length, range: async (start, end) => glb.subarray(start, end) })).count;
-  }
+  for (const link of linked) count += await pointsIn(files.get(link)!);
   const shown = await openShownPoints(options);
   assert.deepEqual([count, told.at(-1)], [shown.count, shown.count]);
-  assert.deepEqual(await join(exportTilesZip(options)), archive);
+  assert.deepEqual(await joined(exportTilesZip(options)), archive);
 });
+
+for (const damage of ["altered", "missing", "headless"] as const) {
+  test(`CLD-51 exports leave out the points of a pack that is ${damage}, whose layer is said to be damaged, and have the rest`, async (t) => {
+    const { core, space, dataDir, options } = await setting(t);
+    const { packs } = space.log.snapshot().state.layers[1]!;
+    const [first, second] = packs as [(typeof packs)[0], (typeof packs)[0]];
+    // What was read before the loss is known, and its bytes are not there; of a pack without a head nothing is known.
+    if (damage !== "headless") await core.layers.tables.open(space, 1);
+    const path = join(dataDir, "blobs", second.blob.slice(0, 2), second.blob.slice(2));
+    if (damage === "altered") {
+      const bytes = await readFile(path);
+      await writeFile(path, bytes.fill(0x55, second.headBytes));
+    } else {
+      await rm(path);
+    }
+    const files = unzip(await joined(exportTilesZip(options)));
+    const tileset = JSON.parse(files.get("tileset.json")!.toString()) as CheckedTileset;
+    checkTileset(tileset);
+    const linked = JSON.stringify(tileset).match(/tiles\/[^"]+/g)!;
+    assert.deepEqual(["tileset.json", ...linked].sort(), [...files.keys()].sort());
+    let tiled = 0;
+    for (const link of linked) tiled += await pointsIn(files.get(link)!);
+    assert.equal(tiled, first.points);
+    assert.equal(await pointsIn(await joined(exportGlb(options))), first.points);
+    assert.equal(readPly(await joined(EXPORT_FORMATS.ply.write(options))).positions.length / 3, first.points);
+
+    for await (const [event] of space.log.follow(0, { limit: 1, signal: AbortSignal.timeout(20_000) })) {
+      if (event?.type !== "layer.damaged") continue;
+      assert.deepEqual(event.data, { layer: 1, blob: second.blob, points: second.points, remade: false });
+      break;
+    }
+    // When nothing is left, that is said, and not that there was nothing.
+    await rm(join(dataDir, "blobs", first.blob.slice(0, 2), first.blob.slice(2)));
+    for (const write of [exportTilesZip, exportGlb])
+      await assert.rejects(joined(write(options)), { code: "blob.missing" });
+  });
+}
+
+async function pointsIn(glb: Buffer): Promise<number> {
+  return (await openGlb({ sizeBytes: glb.length, range: async (start, end) => glb.subarray(start, end) })).count;
+}
 
 test("TIL-12 it can be cancelled, and an empty space is export.empty", async (t) => {
   const { core, options } = await setting(t);
@@ -96,7 +146,7 @@ test("TIL-12 it can be cancelled, and an empty space is export.empty", async (t)
   const onProgress = (_: string, done: number) => {
     if (done > 0) stop.abort(reason);
   };
-  await assert.rejects(join(exportTilesZip({ ...options, signal: stop.signal, onProgress })), reason);
+  await assert.rejects(joined(exportTilesZip({ ...options, signal: stop.signal, onProgress })), reason);
   const empty = { ...options, space: await core.spaces.create({ id: "empty" }) };
-  await assert.rejects(join(exportTilesZip(empty)), { code: "export.empty" });
+  await assert.rejects(joined(exportTilesZip(empty)), { code: "export.empty" });
 });
