@@ -11,8 +11,9 @@ export interface BlobStore {
   /**
    * Bytes `start`…`end` (exclusive). Not held against the digest, which takes the whole: whoever knows what a range
    * must be checks it. @throws {CairnError} `blob.missing`; `blob.corrupt` when the blob ends before `end`
+   * @param into where they go, from its beginning on; what comes back is then a view of it
    */
-  range(digest: Digest, start: number, end: number): Promise<Uint8Array>;
+  range(digest: Digest, start: number, end: number, into?: Uint8Array): Promise<Uint8Array>;
   stat(digest: Digest): Promise<StoredBlob | undefined>;
   /** Removes every blob that `named` does not name and that is older than `graceMs`. Returns how many went. */
   collect(named: (digest: Digest) => boolean, graceMs: number): Promise<{ removed: number; freedBytes: number }>;

@@ -74,10 +74,11 @@ export class FileBlobStore implements BlobStore {
     return createReadStream("", { fd: file, ...(range ? { start: range.start, end: range.end - 1 } : {}) });
   }
 
-  async range(digest: Digest, start: number, end: number): Promise<Uint8Array> {
+  async range(digest: Digest, start: number, end: number, into?: Uint8Array): Promise<Uint8Array> {
     const file = await open(this.#path(digest), "r").catch((error: unknown) => missing(error, digest));
     try {
-      const bytes = new Uint8Array(end - start);
+      const bytes = into?.subarray(0, end - start) ?? new Uint8Array(end - start);
+      if (bytes.length < end - start) throw new RangeError(`${end - start} bytes into ${bytes.length}`);
       for (let at = 0; at < bytes.length; ) {
         const { bytesRead } = await file.read(bytes, at, bytes.length - at, start + at);
         if (bytesRead === 0) throw new CairnError("blob.corrupt", { digest });

@@ -8,7 +8,8 @@ const HELD_BYTES = 2 ** 24;
 const MIN_WINDOW_BYTES = 2 ** 12;
 const MAX_WINDOW_BYTES = 2 ** 16;
 
-type Window = { readonly sizeBytes: number; start: number; bytes: Uint8Array };
+/** @property room used again and again: left to the garbage collector, windows pile up until it looks for them */
+type Window = { readonly sizeBytes: number; start: number; bytes: Uint8Array; room: Uint8Array };
 
 export class BlobWindows {
   readonly #blobs: BlobStore;
@@ -33,17 +34,17 @@ export class BlobWindows {
   async load({ blob, start, end }: Part): Promise<Uint8Array> {
     const window = this.#windows.get(blob) ?? (await this.#open(blob));
     const upTo = Math.max(end, Math.min(window.sizeBytes, start + this.#windowBytes));
-    window.bytes = await this.#blobs.range(blob, start, upTo);
+    if (window.room.length < upTo - start) window.room = new Uint8Array(upTo - start);
+    window.bytes = new Uint8Array(0); // nothing, if reading fails
+    window.bytes = await this.#blobs.range(blob, start, upTo, window.room);
     window.start = start;
-    // All that was wanted of it: nothing is held for what nobody asks for again.
-    if (upTo >= window.sizeBytes && end >= window.sizeBytes) this.#windows.delete(blob);
     return window.bytes.subarray(0, end - start);
   }
 
   async #open(blob: Digest): Promise<Window> {
     const stored = await this.#blobs.stat(blob);
     if (!stored) throw new CairnError("blob.missing", { digest: blob });
-    const window = { sizeBytes: stored.sizeBytes, start: 0, bytes: new Uint8Array(0) };
+    const window = { sizeBytes: stored.sizeBytes, start: 0, bytes: new Uint8Array(0), room: new Uint8Array(0) };
     this.#windows.set(blob, window);
     return window;
   }

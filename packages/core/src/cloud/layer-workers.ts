@@ -9,7 +9,7 @@ import type { Inserted, LayerJobs, PartsOfNodes } from "./layer-jobs.ts";
 const FILE = new URL("./layer.worker.js", import.meta.url);
 
 /** Their work is in typed arrays, which lie elsewhere. */
-const YOUNG_MIB = 12;
+const YOUNG_MIB = 6;
 
 type Options = { signal?: AbortSignal };
 
