@@ -59,15 +59,21 @@ export function photoColors(state: SpaceState, mode: ColorMode): Uint8Array {
   return colors;
 }
 
-/** @param heights lowest and highest that the colours span, model units */
-export function legendOf(state: SpaceState, mode: ColorMode, heights: readonly [number, number]): Legend | undefined {
+/** @param heights lowest and highest that the colours span, in `unit` */
+export function legendOf(
+  state: SpaceState,
+  mode: ColorMode,
+  heights: readonly [number, number],
+  unit = "",
+): Legend | undefined {
   switch (mode) {
     case "photo":
       return undefined;
     case "height": {
       const span = heights[1] - heights[0];
       const digits = Math.max(0, Math.min(4, 2 - Math.floor(Math.log10(Math.max(span, 1e-6)))));
-      return scale("height", heights[0].toFixed(digits), heights[1].toFixed(digits));
+      const [low, high] = heights.map((height) => `${height.toFixed(digits)} ${unit}`.trim()) as [string, string];
+      return scale("height", low, high);
     }
     case "age":
       return scale("age", "first photo", "newest photo");

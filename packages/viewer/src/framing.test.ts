@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Pose, Vec3 } from "@cairn/protocol";
+import { emptyState, type Georeference, type LayerState, type Pose, type Vec3 } from "@cairn/protocol";
 import fc from "fast-check";
-import { center, fitView, pointSpacing, radius, robustBounds, viewDirection } from "./framing.ts";
+import { center, fitView, isLike, pointSpacing, radius, robustBounds, viewDirection } from "./framing.ts";
+import { heightUnits } from "./height.ts";
 import { Orbit } from "./orbit.ts";
 import { insidePolygon } from "./pick.ts";
-import { cameraCenter, estimateUp } from "./up.ts";
+import { cameraCenter, estimateUp, upOf } from "./up.ts";
 
 /** Mulberry32: the same numbers on every machine. */
 function random(seed: number): () => number {
@@ -57,6 +58,37 @@ test("cameras side by side that look down half a right angle leave up within tha
   assert.ok(angleTo(estimateUp(poses), [0, -1, 0]) < 18);
   assert.ok(angleTo(estimateUp([{ rotation: [1, 0, 0, 0], translation: [0, 0, 0] }]), [0, -1, 0]) < 1e-3);
   assert.deepEqual(estimateUp([]), [0, -1, 0]);
+});
+
+test("up is the earth's where the model lies on it, else the photos', else z; heights are metres, or the cloud's own", () => {
+  const turn = about([1, 0, 0], Math.PI / 2); // the model's −y is up … of an east-north-up frame
+  const georeference: Georeference = {
+    ...{ latitudeDeg: 48, longitudeDeg: 9, altitudeM: 300, residualM: 1 },
+    enuFromModel: { scale: 2.5, rotation: turn, translation: [10, 20, 30] },
+  };
+  const pose: Pose = { rotation: level(0.3, 0), translation: [0, 0, 0] };
+  const close = (a: Vec3, b: Vec3) => assert.ok(angleTo(a, b) < 0.01, `${a}`);
+  close(upOf([pose], georeference), [0, 1, 0]);
+  close(upOf([pose], undefined), [0, -1, 0]);
+  close(upOf([], undefined), [0, 0, 1]);
+
+  const state = emptyState();
+  state.layers[1] = { layer: 1, kind: "import" } as LayerState;
+  // A cloud surveyed at 120 m: the scene's lowest is 5 below its origin.
+  assert.deepEqual(heightUnits(state, -5, [7, 8, 120], [0, 0, 1]), { zero: 120, scale: 1, unit: "" });
+  state.generation = 1;
+  state.generations[1] = { generation: 1, cameras: {}, layers: [] };
+  const published = { generation: 1, cameras: 0, points: 0, refined: 0, seq: 1, georeference };
+  state.generations[1].published = published;
+  assert.deepEqual(heightUnits(state, -5, [7, 8, 120], [0, 0, 1]), { zero: 12.5, scale: 2.5, unit: "m" });
+});
+
+test("framing that would hardly change the view is left", () => {
+  const view = { target: [0, 0, 0] as Vec3, distance: 10, azimuth: 3.1, elevation: 0.3 };
+  assert.equal(isLike(view, { ...view, target: [0.1, 0, 0.1], azimuth: 3.11 - 2 * Math.PI, distance: 10.1 }), true);
+  for (const other of [{ distance: 11 }, { azimuth: 3 }, { elevation: 0.4 }, { target: [0, 1, 0] as Vec3 }]) {
+    assert.equal(isLike(view, { ...view, ...other }), false);
+  }
 });
 
 test("a camera's centre is where its pose maps to 0", () => {

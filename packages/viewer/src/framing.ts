@@ -7,6 +7,8 @@ export type Bounds = { min: Vec3; max: Vec3 };
 export type View = { target: Vec3; distance: number; azimuth: number; elevation: number };
 
 const SAMPLES = 4096;
+/** As a part of the distance, and radians. */
+const SLIGHT = 0.03;
 
 /** Box that holds the middle of the points along each axis, from part `low` to part `1 − low`, and all of `always`. */
 export function robustBounds(
@@ -130,4 +132,11 @@ export function pointSpacing(positions: Float32Array, count: number): number {
   }
   nearest.sort((a, b) => a - b);
   return (nearest[nearest.length >> 1] ?? 0) / Math.sqrt(stride);
+}
+
+/** Whether two views are so close that going from one to the other would be noticed only as unrest. */
+export function isLike(a: View, b: View): boolean {
+  const way = Math.hypot(a.target[0] - b.target[0], a.target[1] - b.target[1], a.target[2] - b.target[2]);
+  const turn = Math.hypot(Math.sin((a.azimuth - b.azimuth) / 2), Math.sin((a.elevation - b.elevation) / 2)) * 2;
+  return way < SLIGHT * b.distance && turn < SLIGHT && Math.abs(Math.log(a.distance / b.distance)) < SLIGHT;
 }

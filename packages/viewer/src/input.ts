@@ -9,6 +9,8 @@ type InputTarget = {
   zoom(factor: number, xPx: number, yPx: number): void;
   pivot(xPx: number, yPx: number): void;
   frame(): void;
+  /** A finger or a button is down, or no longer. */
+  hold(held: boolean): void;
   hover(at: { xPx: number; yPx: number } | undefined): void;
   click(xPx: number, yPx: number): void;
 };
@@ -41,6 +43,7 @@ export function listen(canvas: HTMLCanvasElement, target: InputTarget, signal: A
       if (pointers.size >= 2) return;
       canvas.setPointerCapture(event.pointerId);
       pointers.set(event.pointerId, place(event));
+      target.hold(true);
       if (pointers.size === 1) {
         travelledPx = 0;
         panning = event.button !== 0 || event.shiftKey;
@@ -78,6 +81,7 @@ export function listen(canvas: HTMLCanvasElement, target: InputTarget, signal: A
 
   const release = (event: PointerEvent) => {
     if (!pointers.delete(event.pointerId)) return;
+    target.hold(pointers.size > 0);
     if (event.type !== "pointerup" || pointers.size > 0 || travelledPx >= CLICK_SLACK_PX || event.button !== 0) return;
     const { x, y } = place(event);
     const near = Math.hypot(x - lastTap.x, y - lastTap.y) < DOUBLE_TAP_PX;

@@ -84,6 +84,23 @@ test("the budget falls on a slow machine, rises on a fast one that could show mo
   budget.rest();
 });
 
+test("a still view gets more, step by step, until a picture takes long; moving takes it away at once", () => {
+  const budget = new PointBudget(1_000_000, 5_000_000);
+  for (let i = 0; i < 12; i++) budget.frame(100, true);
+  assert.equal(budget.points, 100_000);
+  const steps = [];
+  while (budget.refine(20)) steps.push(budget.points);
+  assert.deepEqual(steps.slice(0, 4), [200_000, 400_000, 800_000, 1_600_000]);
+  assert.equal(steps.at(-1), 5_000_000, "all there is room for, and then it ends");
+  budget.frame(900, true);
+  assert.equal(budget.points, 5_000_000, "slow pictures of a still view say nothing of moving ones");
+  budget.move();
+  assert.equal(budget.points, 100_000);
+  assert.equal(budget.refine(600), true);
+  assert.ok(budget.points < 170_000, "twice as many would take longer than a second");
+  assert.equal(budget.refine(950), false);
+});
+
 test("a sample stays small and even, however many points pass by", () => {
   const sample = new PointSample();
   let passed = 0;
@@ -266,5 +283,7 @@ test("colours say what the legend says", () => {
   assert.equal(legendOf(state, "photo", [0, 1]), undefined);
   const heights = legendOf(state, "height", [0, 12.345]);
   assert.deepEqual(heights?.kind === "scale" && [heights.low, heights.high], ["0.0", "12.3"]);
+  const metres = legendOf(state, "height", [0, 12.345], "m");
+  assert.deepEqual(metres?.kind === "scale" && [metres.low, metres.high], ["0.0 m", "12.3 m"]);
   for (const ramp of Object.values(RAMPS)) assert.equal(ramp.length, 6, "the shader has six");
 });

@@ -6,6 +6,7 @@ import { Cloud, type PlacedNode } from "./cloud.ts";
 import { type ColorMode, type Legend, legendOf, photoColors, RAMPS, rgbOf } from "./color-modes.ts";
 import { createDecoder } from "./decoder.ts";
 import { GlPoints, type LayerDraw, type PointPass, type PointStyle } from "./gl-points.ts";
+import { heightUnits } from "./height.ts";
 import { inModel } from "./layer-frame.ts";
 import { anchorOf, NodeTextures } from "./node-textures.ts";
 import { meetsBall, PICK_PX, Picker } from "./picker.ts";
@@ -124,8 +125,11 @@ export class PointScene {
     this.#heights = [low, Math.max(high, low + 1e-9)];
   }
 
-  legend(state: SpaceState): Legend | undefined {
-    return legendOf(state, this.#mode, [0, this.#heights[1] - this.#heights[0]]);
+  legend(state: SpaceState, origin: Vec3, sceneFromModel: Quaternion): Legend | undefined {
+    const { x, y, z } = new Vector3(0, 1, 0).applyQuaternion(sceneFromModel.clone().invert());
+    const [low, high] = this.#heights;
+    const { zero, scale, unit } = heightUnits(state, low, origin, [x, y, z]);
+    return legendOf(state, this.#mode, [zero + low * scale, zero + high * scale], unit);
   }
 
   /** Once a frame, before drawing. @returns whether the next picture differs though nobody does anything */
@@ -152,6 +156,13 @@ export class PointScene {
     }
     if (state) this.#colorPhotos(state);
     return changed || nowMs < this.#freshUntilMs || this.cloud.fading;
+  }
+
+  /** The view stands still: more points where there are more. @param costMs of the last picture @returns whether it changes */
+  refine(costMs: number): boolean {
+    const { loaded, wanted } = this.cloud.stats;
+    if (!this.cloud.short || loaded < wanted || this.cloud.fading) return false;
+    return this.budget.refine(costMs);
   }
 
   draw(pass: PointPass, nowMs: number, eye: Eye, pointScale: number): void {

@@ -1,5 +1,5 @@
-/** Which way is up: the model's frame is arbitrary, but people hold cameras level. */
-import type { Pose, Vec3 } from "@cairn/protocol";
+/** Which way is up: the earth says it where it is known, else the photos, for people hold cameras level, else z. */
+import type { Georeference, Pose, Vec3 } from "@cairn/protocol";
 
 /** Rows of the rotation matrix of a unit quaternion, w first. Row k is the camera's axis k in the model's frame. */
 export function rotationRows([w, x, y, z]: Pose["rotation"]): [Vec3, Vec3, Vec3] {
@@ -22,6 +22,13 @@ export function cameraCenter({ rotation, translation: [tx, ty, tz] }: Pose): Vec
 
 /** How much the mean of "up in the picture" counts against "the picture's horizon is level". */
 const MEAN_WEIGHT = 0.05;
+
+/** Unit vector, model frame. Clouds that come without cameras have z up: that is how they are surveyed and stored. */
+export function upOf(poses: readonly Pose[], georeference: Georeference | undefined): Vec3 {
+  // The row of the rotation that gives the height, east-north-up, of a point of the model.
+  if (georeference) return rotationRows(georeference.enuFromModel.rotation)[2];
+  return poses.length > 0 ? estimateUp(poses) : [0, 0, 1];
+}
 
 /**
  * Unit vector, model frame. Minimises Σ(xᵢ·u)²/n + λ|u − m|², where xᵢ is a camera's right and m the mean of the

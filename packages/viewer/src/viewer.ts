@@ -8,13 +8,15 @@ import { CameraLayer, frustumDepth } from "./camera-layer.ts";
 import type { CloudStats } from "./cloud.ts";
 import type { ColorMode, Legend } from "./color-modes.ts";
 import { EyeDome } from "./eye-dome.ts";
-import { type Bounds, center, fitView, radius, robustBounds, viewDirection } from "./framing.ts";
+import { type Bounds, center, fitView, isLike, radius, robustBounds, viewDirection } from "./framing.ts";
+import { georeferenceOf } from "./height.ts";
 import { listen } from "./input.ts";
 import { inModel } from "./layer-frame.ts";
 import { Orbit } from "./orbit.ts";
 import { type Eye, type Picked, PointScene } from "./point-scene.ts";
+import { Refiner } from "./refiner.ts";
 import type { SpaceSource } from "./source.ts";
-import { cameraCenter, estimateUp, rotationRows } from "./up.ts";
+import { cameraCenter, rotationRows, upOf } from "./up.ts";
 import { viewMessage } from "./view-message.ts";
 
 export type ViewerStats = CloudStats & { generation: number; cameras: number };
@@ -122,6 +124,15 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
     return state ? Object.values(state.cameras) : [];
   }
 
+  let held = false;
+  const refiner = new Refiner(
+    gl,
+    (costMs) => {
+      if (!held && points.refine(costMs)) requestFrame();
+    },
+    () => requestFrame(),
+  );
+
   let lastStats = "";
   function stats(): ViewerStats {
     return { ...points.cloud.stats, generation: points.cloud.generation, cameras: cameras.count };
@@ -140,8 +151,9 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
         origin = first;
         hasOrigin = true;
       }
-      if (!touched && posed.length > 0) {
-        const [x, y, z] = estimateUp(posed.map(({ pose }) => pose));
+      if (!touched && (posed.length > 0 || first)) {
+        const poses = posed.map(({ pose }) => pose);
+        const [x, y, z] = upOf(poses, georeferenceOf(source?.state, generation));
         sceneFromModel.setFromUnitVectors(new Vector3(x, y, z), new Vector3(0, 1, 0));
       }
       const inScene = centers.map(toScene);
@@ -213,6 +225,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
     const freeHeight = Math.max(80, height - insets.top - insets.bottom);
     const fovY = 2 * Math.atan(Math.tan(FOV_Y / 2) * (freeHeight / height));
     const view = fitView(center(bounds), positions, count, centers, direction, fovY, freeWidth / freeHeight);
+    if (framed && isLike(view, orbit.goal)) return;
     orbit.glideTo(view, !framed);
     framed = true;
   }
@@ -241,6 +254,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
     if (inARow) points.budget.frame(elapsedMs, points.cloud.short);
     else points.budget.rest();
     const moving = orbit.step(Math.min(200, Math.max(1, elapsedMs)));
+    if (moving) points.budget.move();
     drawnAtMs = nowMs;
     const glowing = cameras.paint(time);
     updateCamera();
@@ -265,8 +279,14 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
     if (switched || (changing && time - refreshedAtMs > REFRAME_MS)) refresh();
     else if (changing && !touched) refreshLater();
     inARow = moving || changing || glowing;
-    if (inARow) requestFrame();
-    else drawnAtMs = performance.now();
+    refiner.stop();
+    if (inARow) {
+      refiner.changed();
+      requestFrame();
+    } else {
+      drawnAtMs = performance.now();
+      refiner.drawn(time);
+    }
     lookAgain(time);
   }
 
@@ -401,6 +421,10 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
         requestFrame();
       },
       frame,
+      hold(down) {
+        held = down;
+        if (!down) requestFrame();
+      },
       hover(at) {
         const visible = at && cameras.object.visible;
         const image = visible ? cameras.pick(clipFromScene(), at.xPx, at.yPx, width, height) : undefined;
@@ -425,6 +449,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
     (event) => {
       event.preventDefault(); // says that we want it back
       lost = true;
+      refiner.stop();
       options.onContext?.(false);
     },
     { signal: stop.signal },
@@ -470,7 +495,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
       points.setMode(mode);
       requestFrame();
     },
-    legend: () => source && points.legend(source.state),
+    legend: () => source && points.legend(source.state, origin, sceneFromModel),
     pick,
     setInsets(next) {
       insets = next;
@@ -510,6 +535,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
       sizes.disconnect();
       clearTimeout(again);
       clearTimeout(later);
+      refiner.stop();
       source = undefined;
       points.dispose();
       cancelAnimationFrame(frameRequest);

@@ -171,6 +171,34 @@ test("a model that grows never shows a gap where it was closed, and colours are 
   await page.context().close();
 });
 
+test("a still view gets finer than a moving one can be, a hand takes that away at once, and nothing is fetched twice", async () => {
+  const space = new TestSpace();
+  const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5], { spacing: 0.01 });
+  const page = await harness.visit(space, { query: "points=20000&most=300000" });
+  const shown = () => page.evaluate(() => window.harness.viewer.stats.points);
+  const fine = () =>
+    page.waitForFunction(() => window.harness.viewer.stats.points > 60_000, undefined, { timeout: PATIENCE_MS });
+  await apply(page, space, started(1), posed(1), layer.started({ generation: 1 }));
+  await apply(page, space, layer.insert(ground(150_000, 31)), published(1));
+  await fine();
+  await settled(page, 60_000);
+  const asked = await page.evaluate(() => window.harness.source.asked.length);
+  await page.mouse.move(WIDTH / 2, HEIGHT / 2);
+  await page.mouse.down();
+  await page.mouse.move(WIDTH / 2 + 12, HEIGHT / 2, { steps: 2 });
+  await painted(page);
+  const moving = await shown();
+  assert.ok(moving <= 23_000, `${moving} points while it is turned`);
+  assert.ok(!isBackground((await picture(page)).at(WIDTH / 2, HEIGHT / 2 + 20)), "coarser, but closed");
+  await page.waitForTimeout(700);
+  assert.ok((await shown()) <= 23_000, "held by a hand it is about to move");
+  await page.mouse.up();
+  await fine();
+  const again = (await page.evaluate(() => window.harness.source.asked.length)) - asked;
+  assert.ok(again <= 2, `${again} requests for what was here`);
+  await page.context().close();
+});
+
 test("points that come late are drawn when they come, and the server is told where we look", async () => {
   const space = new TestSpace();
   const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);

@@ -84,7 +84,7 @@ const harness: Harness = {
   restored: undefined,
   viewer: createViewer(canvas, {
     startPoints: points,
-    mostPoints: points,
+    mostPoints: Number(parameters.get("most") ?? points),
     onProblem: (error) => problems.push(String(error)),
     onContext: (restored) => {
       harness.restored = restored;
