@@ -390,21 +390,27 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
     refresh();
   }
 
+  function touch(): void {
+    touched = true;
+    points.budget.move();
+    refiner.changed();
+  }
+
   listen(
     canvas,
     {
       rotate(rightPx, upPx) {
-        touched = true;
+        touch();
         orbit.rotate((rightPx / height) * Math.PI, (upPx / height) * Math.PI);
         requestFrame();
       },
       pan(rightPx, downPx) {
-        touched = true;
+        touch();
         orbit.pan(rightPx / height, -downPx / height, FOV_Y);
         requestFrame();
       },
       zoom(factor, xPx, yPx) {
-        touched = true;
+        touch();
         // One turn of the wheel is many events: what it points at is looked up once.
         const nowMs = performance.now();
         const known = anchor && nowMs - anchor.atMs < 300 && Math.hypot(anchor.x - xPx, anchor.y - yPx) < 3;
@@ -416,7 +422,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
       pivot(xPx, yPx) {
         const point = pointAt(xPx, yPx, true);
         if (!point) return;
-        touched = true;
+        touch();
         orbit.setPivot(point);
         requestFrame();
       },
