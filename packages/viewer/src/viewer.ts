@@ -2,7 +2,7 @@
  * Shows a space on a canvas and follows it. Draws when something changed and not otherwise.
  * Frames: the model's frame is arbitrary; the scene is the model about an origin near it, turned so that y is up.
  */
-import type { CameraState, Vec3 } from "@cairn/protocol";
+import { type CameraState, shownLayers, type Vec3 } from "@cairn/protocol";
 import { Matrix4, PerspectiveCamera, Quaternion, Scene, Vector3, WebGLRenderer } from "three";
 import { CameraLayer, frustumDepth } from "./camera-layer.ts";
 import type { CloudStats } from "./cloud.ts";
@@ -188,12 +188,27 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
       const [x, y, z] = sample.positions;
       if (x !== undefined && y !== undefined && z !== undefined) return inModel(state, [x, y, z]);
     }
-    return undefined;
+    return boxCorners()[0];
   }
 
-  /** A sample of the points, in the scene's frame: enough to frame by. */
+  /** Corners of the layers, model frame. Before a point is here they say where to look, or none would ever be in sight. */
+  function boxCorners(): Vec3[] {
+    if (!source) return [];
+    return shownLayers(source.state).flatMap((layer) => {
+      const { min, max } = layer;
+      if (!min || !max) return [];
+      const corners = Array.from({ length: 8 }, (_, i) => min.map((low, axis) => ((i >> axis) & 1 ? max[axis]! : low)));
+      return corners.map(([x, y, z]) => inModel(layer, [x!, y!, z!]));
+    });
+  }
+
+  /** A sample of the points, in the scene's frame: enough to frame by. While nothing is there, their boxes. */
   function scenePositions(): { positions: Float32Array; count: number } {
     const layers = [...points.cloud.samples()];
+    if (shownCameras().length === 0 && layers.every(({ sample }) => sample.count === 0)) {
+      const corners = boxCorners().map(toScene);
+      return { positions: Float32Array.from(corners.flat()), count: corners.length };
+    }
     const positions = new Float32Array(layers.reduce((sum, { sample }) => sum + sample.count, 0) * 3);
     let count = 0;
     for (const { state, sample } of layers) {

@@ -78,6 +78,24 @@ async function picture(page: Page): Promise<Picture> {
   };
 }
 
+test("a cloud without photos is in the picture wherever it lies, also at 6,000,000 m", async () => {
+  const space = new TestSpace();
+  const layer = new TestLayer(space, 1, [430_990, 5_999_990, 245], [431_010, 6_000_010, 255]);
+  const next = random(4);
+  const count = 3000;
+  const positions = new Float64Array(count * 3);
+  for (let i = 0; i < count; i++) {
+    positions.set([430_990 + next() * 20, 5_999_990 + next() * 20, 250 + next()], i * 3);
+  }
+  const page = await harness.visit(space);
+  const colors = Uint8Array.from({ length: count * 3 }, (_, i) => [230, 140, 60][i % 3]!);
+  await apply(page, space, layer.started(), layer.insert({ positions, colors, photos: 0 }));
+  await settled(page, count);
+  const { count: pixels } = await picture(page);
+  assert.ok(pixels(isOrange) > 5000, `${pixels(isOrange)} pixels of it`);
+  await page.context().close();
+});
+
 const isBackground = ([r, g, b]: Vec3) => Math.max(r, g, b) < 42;
 const isOrange = ([r, g, b]: Vec3) => r > g * 1.15 && g > b * 1.15 && r > 60;
 const isGreen = ([r, g, b]: Vec3) => g > r * 1.3 && g > b * 1.3 && g > 60;
