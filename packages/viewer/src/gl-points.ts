@@ -76,7 +76,7 @@ export class GlPoints implements PointSink {
   setNodes({ slots, tree }: NodeTextures): void {
     const gl = this.#gl;
     this.#upload(this.#textures!.slots, gl.RGBA32F, gl.RGBA, gl.FLOAT, slots, 4);
-    this.#upload(this.#textures!.tree, gl.RG32UI, gl.RG_INTEGER, gl.UNSIGNED_INT, tree, 2);
+    this.#upload(this.#textures!.tree, gl.RGBA32UI, gl.RGBA_INTEGER, gl.UNSIGNED_INT, tree, 4);
   }
 
   /** @param colors `[photos, 4]` */

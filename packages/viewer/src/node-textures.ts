@@ -1,16 +1,23 @@
 /**
  * What the vertex shader knows of nodes, as two textures. Slots: where a node's points lie and how they fade in. Tree:
  * the nodes drawn, each with the mask of its drawn children, so that a point finds the finest node around it and takes
- * that node's spacing as its size: without it coarse points would be blots among fine ones.
+ * that node's spacing as its size: without it coarse points would be blots among fine ones. A node that comes in takes
+ * over by and by: points around it shrink from what covered its place before to its own spacing, so nothing opens.
  */
 import { cornerOf, edgeOf, GRID, type LayerGrid, parseNodeKey, type TableNode } from "@cairn/cloud";
 import type { Vec3 } from "@cairn/protocol";
-import type { Resident } from "./residents.ts";
+import { BATCH_MS, type Resident } from "./residents.ts";
 
 /** Width of both textures, texels. */
 export const TEXTURE_WIDTH = 1024;
-/** Texels of a slot: corner and edge; step, place in the tree, birth in seconds, batch + 4096 if new to the model. */
+/**
+ * Texels of a slot: corner and edge; step, place in the tree, birth in seconds, batch + 4096 if new to the model, or 0
+ * where all of the node's points come in.
+ */
 export const SLOT_TEXELS = 2;
+
+/** In the tree; the spacing of its parent, and the one that covered its place before it came in. */
+type Place = { place: number; above: number; before: number };
 
 export type DrawnNode = {
   readonly grid: LayerGrid;
@@ -20,6 +27,8 @@ export type DrawnNode = {
   readonly density: number;
 };
 
+/** A node takes over from what covered its place in this time; the shader says the same. */
+const BLEND_MS = 350;
 /** A node counts as covered by its points from this part of them on: fewer, and its parent's points stay large. */
 const COVERED = 0.5;
 /** Points from which a leaf is dense enough to be judged by itself. */
@@ -42,23 +51,37 @@ export function anchorOf(grid: LayerGrid): Vec3 {
 export class NodeTextures {
   /** `[rows · TEXTURE_WIDTH · 4]` */
   slots = new Float32Array(TEXTURE_WIDTH * 4);
-  /** `[rows · TEXTURE_WIDTH · 2]`: mask of children | index of the first << 8, and the bits of the spacing. */
-  tree = new Uint32Array(TEXTURE_WIDTH * 2);
+  /**
+   * `[rows · TEXTURE_WIDTH · 4]`: mask of children | index of the first << 8, and as the bits of singles the spacing, the
+   * spacing there before, the second at which the node came in.
+   */
+  tree = new Uint32Array(TEXTURE_WIDTH * 4);
+  /** When each node that is drawn came in, milliseconds. */
+  #since = new Map<Resident, number>();
 
   /**
    * @param nodes those drawn, parents before their children, of all layers
    * @param epochMs births are relative to it
+   * @returns whether a node came in
    */
-  fill(nodes: readonly DrawnNode[], slots: number, epochMs: number): void {
+  fill(nodes: readonly DrawnNode[], slots: number, epochMs: number, nowMs: number): boolean {
     this.slots = grown(this.slots, slots * SLOT_TEXELS, 4, (n) => new Float32Array(n));
-    this.tree = grown(this.tree, nodes.length, 2, (n) => new Uint32Array(n));
+    this.tree = grown(this.tree, nodes.length, 4, (n) => new Uint32Array(n));
     const spacings = new Float32Array(this.tree.buffer);
-    const places = new Map<TableNode, { place: number; above: number }>();
+    const places = new Map<TableNode, Place>();
     const covered = new Set<TableNode>();
     const dots = dotSizes(nodes);
+    const since = new Map<Resident, number>();
+    let came = false;
     for (const { node, resident } of nodes) {
-      if (node.points === 0 || (resident && resident.points >= node.points * COVERED)) covered.add(node);
+      if (node.points > 0 && !(resident && resident.points >= node.points * COVERED)) continue;
+      covered.add(node);
+      if (!resident) continue;
+      const known = this.#since.get(resident);
+      came ||= known === undefined;
+      since.set(resident, known ?? nowMs);
     }
+    this.#since = since;
     const anchors = new Map(nodes.map(({ grid }) => [grid, grid.origin]));
     for (const grid of anchors.keys()) anchors.set(grid, anchorOf(grid));
     let next = 0;
@@ -66,16 +89,22 @@ export class NodeTextures {
       const known = places.get(node);
       const place = known?.place ?? next++;
       const spacing = spacingOf(node, resident, known?.above ?? Number.POSITIVE_INFINITY);
+      const sinceMs = (resident && since.get(resident)) ?? Number.NEGATIVE_INFINITY;
+      // A root covers nothing that was there before.
+      const before = known ? Math.max(known.before, spacing) : spacing;
       let mask = 0;
       const first = next;
       node.children.forEach((child, octant) => {
         if (!child || !covered.has(child)) return;
         mask |= 1 << octant;
-        places.set(child, { place: next++, above: spacing });
+        places.set(child, { place: next++, above: spacing, before: nowMs - sinceMs < BLEND_MS ? before : spacing });
       });
-      this.tree[place * 2] = mask | (first << 8);
-      const dot = Math.min(spacing, dots.get(grid) ?? spacing);
-      spacings[place * 2 + 1] = dot ** (1 - density) * spacing ** density;
+      this.tree[place * 4] = mask | (first << 8);
+      const dot = dots.get(grid) ?? spacing;
+      const drawn = (size: number) => Math.min(size, dot) ** (1 - density) * size ** density;
+      spacings[place * 4 + 1] = drawn(spacing);
+      spacings[place * 4 + 2] = drawn(before);
+      spacings[place * 4 + 3] = Math.max(-1e6, (sinceMs - epochMs) / 1000);
       if (!resident) continue;
       const corner = cornerOf(node.id, grid.origin);
       const anchor = anchors.get(grid)!;
@@ -85,9 +114,12 @@ export class NodeTextures {
       this.slots[at + 3] = edge;
       this.slots[at + 4] = edge / 2 ** resident.bits;
       this.slots[at + 5] = place;
-      this.slots[at + 6] = Math.max(-1e6, (resident.bornMs - epochMs) / 1000);
-      this.slots[at + 7] = resident.batch + (resident.live ? 4096 : 0);
+      // What was here already and is drawn again comes in as a whole.
+      const again = sinceMs > resident.bornMs + BATCH_MS;
+      this.slots[at + 6] = Math.max(-1e6, ((again ? sinceMs : resident.bornMs) - epochMs) / 1000);
+      this.slots[at + 7] = again ? 0 : resident.batch + (resident.live ? 4096 : 0);
     }
+    return came;
   }
 }
 

@@ -188,11 +188,17 @@ test("the tree that the shader walks leads every place to the finest drawn node 
     ...{ layer: 1, id, slot, runs: [], points, parts: 1, torn: false, bits: 12, spacing: 0.01, seen: 0 },
     ...{ batch: 1, bornMs: 500, live: false },
   });
+  const residents = [seed, a, b, c].map((id, i) => resident(id, i + 1, 0));
   const drawn = (points: Readonly<Record<string, number>>) =>
     [seed, a, b, c].map((id, i) => {
       const node = table.nodes.get(nodeKey(id))!;
       const here = points[nodeKey(id)] ?? node.points;
-      return { grid, node, density: 1, resident: here > 0 ? resident(id, i + 1, here) : undefined };
+      return {
+        grid,
+        node,
+        density: 1,
+        resident: here > 0 ? Object.assign(residents[i]!, { points: here }) : undefined,
+      };
     });
   const walk = (textures: NodeTextures, p: Vec3) => {
     let row = textures.slots[(1 * 2 + 1) * 4 + 1]!; // the root's place
@@ -200,9 +206,9 @@ test("the tree that the shader walks leads every place to the finest drawn node 
     let depth = 0;
     for (;;) {
       const octant = local.reduce((sum, value, axis) => sum | (value >= 0.5 ? 1 << axis : 0), 0);
-      const entry = textures.tree[row * 2]!;
+      const entry = textures.tree[row * 4]!;
       if (((entry >> octant) & 1) === 0)
-        return { depth, spacing: new Float32Array(textures.tree.buffer)[row * 2 + 1]! };
+        return { depth, spacing: new Float32Array(textures.tree.buffer)[row * 4 + 1]!, row };
       let before = 0;
       for (let k = 0; k < octant; k++) before += (entry >> k) & 1;
       row = (entry >>> 8) + before;
@@ -211,15 +217,26 @@ test("the tree that the shader walks leads every place to the finest drawn node 
     }
   };
   const textures = new NodeTextures();
-  textures.fill(drawn({}), 5, 0);
+  assert.equal(textures.fill(drawn({}), 5, 0, 9000), true);
   assert.equal(walk(textures, [0.2, 0.2, 0.2]).depth, 0);
   assert.equal(walk(textures, [0.2, 0.7, 0.2]).depth, 1);
   assert.equal(walk(textures, [0.4, 0.7, 0.7]).depth, 2);
   assert.equal(walk(textures, [0.1, 0.7, 0.7]).depth, 1);
   assert.ok(walk(textures, [0.2, 0.2, 0.2]).spacing > walk(textures, [0.4, 0.7, 0.7]).spacing);
   // A node of which little is here does not cover its place yet.
-  textures.fill(drawn({ [nodeKey(b)]: 1000 }), 5, 0);
+  textures.fill(drawn({ [nodeKey(b)]: 1000 }), 5, 0, 9000);
   assert.equal(walk(textures, [0.1, 0.7, 0.7]).depth, 0);
+  // One that comes in takes over from what covered its place, through all that comes in with it.
+  const spacingsAt = (row: number) => new Float32Array(textures.tree.buffer).subarray(row * 4 + 1, row * 4 + 4);
+  const rootSpacing = spacingsAt(0)[0]!;
+  assert.equal(textures.fill(drawn({}), 5, 0, 20_000), true, "it is covered again");
+  const [spacing, before, since] = spacingsAt(walk(textures, [0.4, 0.7, 0.7]).row);
+  assert.ok(spacing! < rootSpacing / 3 && before! >= rootSpacing && since === 9, "its child had come before");
+  assert.deepEqual([...spacingsAt(walk(textures, [0.1, 0.7, 0.7]).row)].slice(1), [rootSpacing, 20]);
+  assert.equal(textures.slots[3 * 8 + 7], 0, "all of its points come in, though they were born long ago");
+  assert.equal(textures.slots[3 * 8 + 6], 20);
+  assert.equal(textures.fill(drawn({}), 5, 0, 20_100), false);
+  assert.equal(textures.slots[3 * 8 + 6], 20, "once");
   // Where a node lies, from the layer's anchor on, and its step.
   const slot = textures.slots.subarray(2 * 8, 2 * 8 + 8);
   assert.deepEqual([...slot.subarray(0, 5)], [0, 2 ** (seed.e - 1), 0, 2 ** (seed.e - 1), 2 ** (seed.e - 1 - 12)]);

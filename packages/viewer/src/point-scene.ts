@@ -150,9 +150,10 @@ export class PointScene {
     if (changed) {
       this.#drawn = this.cloud.drawn();
       this.#groups = grouped(this.#drawn);
-      this.#textures.fill(this.#drawn, this.cloud.residents.slots, this.#epochMs);
+      const came = this.#textures.fill(this.#drawn, this.cloud.residents.slots, this.#epochMs, nowMs);
       this.#gpu.setNodes(this.#textures);
-      if (this.cloud.residents.points > before && !this.#reducedMotion()) this.#freshUntilMs = nowMs + FRESH_MS;
+      const fresh = came || this.cloud.residents.points > before;
+      if (fresh && !this.#reducedMotion()) this.#freshUntilMs = nowMs + FRESH_MS;
     }
     if (state) this.#colorPhotos(state);
     return changed || nowMs < this.#freshUntilMs || this.cloud.fading;

@@ -36,7 +36,7 @@ export type Resident = {
 
 const MOST_SLOTS = 65_536;
 /** Points that come within this of each other fade in as one. */
-const BATCH_MS = 450;
+export const BATCH_MS = 450;
 
 export class Residents {
   readonly #sink: PointSink;

@@ -59,7 +59,7 @@ void main() {
   // The finest drawn node around the point.
   vec3 p = local / box.w;
   int row = int(node.y);
-  uvec2 entry = texelFetch(uTree, ivec2(row & 1023, row >> 10), 0).rg;
+  uvec4 entry = texelFetch(uTree, ivec2(row & 1023, row >> 10), 0);
   for (int level = 0; level < 24; level++) {
     uvec3 upper = uvec3(step(0.5, p));
     uint octant = upper.x | (upper.y << 1) | (upper.z << 2);
@@ -70,14 +70,15 @@ void main() {
     before = (before & 0x33u) + ((before >> 2) & 0x33u);
     before = (before + (before >> 4)) & 15u;
     row = int((entry.r >> 8) + before);
-    entry = texelFetch(uTree, ivec2(row & 1023, row >> 10), 0).rg;
+    entry = texelFetch(uTree, ivec2(row & 1023, row >> 10), 0);
     p = fract(p * 2.0);
   }
-  float spacing = uintBitsToFloat(entry.g);
+  vec3 spacings = uintBitsToFloat(entry.gba);
+  float spacing = mix(spacings.y, spacings.x, clamp((uNow - spacings.z) / 0.35, 0.0, 1.0));
 
   // Points that came last grow into their place; those that are new to the model also shine.
   float live = step(4096.0, node.w);
-  bool newest = aTag >> 20 == uint(node.w - live * 4096.0);
+  bool newest = node.w == 0.0 || aTag >> 20 == uint(node.w - live * 4096.0);
   float grown = newest ? clamp((uNow - node.z) / 0.35, 0.0, 1.0) : 1.0;
   float shine = newest ? live * (1.0 - clamp((uNow - node.z) / 0.45, 0.0, 1.0)) : 0.0;
   gl_PointSize = clamp(spacing * uSizePx / max(vDepth, 1e-6), uMinPx, uMaxPx) * mix(0.4, 1.0, grown);
