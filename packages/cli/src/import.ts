@@ -1,9 +1,7 @@
 /** `cairn import`: a cloud of points from elsewhere as a layer of a space. */
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { Readable } from "node:stream";
-import { CairnApi, type SpaceConnection } from "@cairn/client";
+import { type ByteSource, CairnApi, type SpaceConnection, uploadCloud } from "@cairn/client";
 import { connect } from "@cairn/client/node";
 import { CairnError, type Id, type OperationState } from "@cairn/protocol";
 import { EXIT, interruption, Problem } from "./exit.ts";
@@ -18,6 +16,7 @@ export async function importCloud(space: string, file: string, options: ImportOp
   const { server, spacing, json = false } = options;
   const about = await stat(file);
   if (!about.isFile()) throw new Problem(`${file} is not a file`);
+  const handle = await open(file);
   const api = new CairnApi(apiOptions(server));
   const { signal, release } = interruption();
   const progress = new ProgressLine({ quiet: json });
@@ -25,9 +24,12 @@ export async function importCloud(space: string, file: string, options: ImportOp
   let operation: Id | undefined;
   try {
     await reach(server, () => createUnlessThere(api, space, undefined, signal));
-    const body = Readable.toWeb(Readable.from(told(createReadStream(file), about.size, progress)));
-    const facts = { name: basename(file), ...(spacing !== undefined && { spacing }) };
-    ({ operation } = await api.importLayer(space, body as ReadableStream<Uint8Array>, facts, { signal }));
+    ({ operation } = await uploadCloud(api, space, readable(handle, about.size), {
+      name: basename(file),
+      ...(spacing !== undefined && { spacing }),
+      onProgress: (sent, total) => progress.update("sending", sent, total, "bytes"),
+      signal,
+    }));
     connection = connect({ ...apiOptions(server), space });
     const { status, result, error } = await ended(connection, operation, progress, signal);
     if (status === "cancelled") throw new CairnError("operation.cancelled");
@@ -45,22 +47,27 @@ export async function importCloud(space: string, file: string, options: ImportOp
     throw error;
   } finally {
     connection?.close();
+    await handle.close();
     progress.clear();
     release();
   }
 }
 
-async function* told(
-  pieces: AsyncIterable<Uint8Array>,
-  sizeBytes: number,
-  progress: ProgressLine,
-): AsyncGenerator<Uint8Array> {
-  let done = 0;
-  for await (const piece of pieces) {
-    yield piece;
-    done += piece.length;
-    progress.update("sending", done, sizeBytes, "bytes");
-  }
+/** A file that shrinks meanwhile is said to be cut off, and not sent as something else. */
+function readable(handle: FileHandle, sizeBytes: number): ByteSource {
+  return {
+    sizeBytes,
+    async read(start, end) {
+      const bytes = new Uint8Array(end - start);
+      let done = 0;
+      while (done < bytes.length) {
+        const { bytesRead } = await handle.read(bytes, done, bytes.length - done, start + done);
+        if (bytesRead === 0) throw new Problem("the file became shorter while it was sent");
+        done += bytesRead;
+      }
+      return bytes;
+    },
+  };
 }
 
 /** As the log says it; the last fifty that ended are kept. */

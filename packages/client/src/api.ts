@@ -39,6 +39,9 @@ export type PhotoFacts = {
   contributor?: string;
 };
 
+/** Of a file of points; `transform` is from its coordinates to the model's. */
+export type PointsFacts = { name: string; spacing?: number; transform?: Similarity };
+
 /** A format of `exports`. */
 export type ExportInfo = { format: string; name: string; mediaType: string; description: string };
 
@@ -174,7 +177,7 @@ export class CairnApi {
   importLayer(
     id: SpaceId,
     file: Blob | Uint8Array | ReadableStream<Uint8Array>,
-    { name, spacing, transform }: { name: string; spacing?: number; transform?: Similarity },
+    { name, spacing, transform }: PointsFacts,
     options?: CallOptions,
   ): Promise<{ operation: Id }> {
     const query = new URLSearchParams({ name });
@@ -219,12 +222,26 @@ export class CairnApi {
     return { endpoint: this.#base + spacePath(id, "uploads"), headers: this.#auth() };
   }
 
-  /** What a whole tus upload became. @param url as tus names it */
-  async uploadReceipt(url: string, options?: CallOptions): Promise<ImageReceipt> {
-    const path = url.startsWith(this.#base) ? url.slice(this.#base.length) : new URL(url).pathname;
-    const { receipt } = await this.#json<{ receipt?: ImageReceipt }>("GET", path, options);
-    if (!receipt) throw new CairnError("store.failed", { problem: "the upload has no receipt yet" });
-    return receipt;
+  /** What a whole tus upload became; the server is asked to finish it when it has not. @param url as tus names it */
+  async finishUpload(url: string, sizeBytes: number, options?: CallOptions): Promise<unknown> {
+    const headers = {
+      "tus-resumable": "1.0.0",
+      "upload-offset": String(sizeBytes),
+      "content-type": "application/offset+octet-stream",
+    };
+    const response = await this.call("PATCH", this.#pathOf(url), { ...options, headers });
+    const receipt = response.headers.get("upload-result");
+    if (receipt === null) throw new CairnError("store.failed", { problem: "the upload has no receipt yet" });
+    return JSON.parse(receipt);
+  }
+
+  /** An upload that is not wanted any more. */
+  async dropUpload(url: string, options?: CallOptions): Promise<void> {
+    await this.call("DELETE", this.#pathOf(url), { ...options, headers: { "tus-resumable": "1.0.0" } });
+  }
+
+  #pathOf(url: string): string {
+    return url.startsWith(this.#base) ? url.slice(this.#base.length) : new URL(url).pathname;
   }
 
   liveUrl(id: SpaceId): string {

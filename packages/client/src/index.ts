@@ -1,5 +1,6 @@
-export { type ApiOptions, CairnApi, type LayerInfo, type PhotoFacts } from "./api.ts";
+export { type ApiOptions, CairnApi, type LayerInfo, type PhotoFacts, type PointsFacts } from "./api.ts";
 export { Backoff, type BackoffOptions } from "./backoff.ts";
+export { type CloudUploadOptions, uploadCloud } from "./cloud-upload.ts";
 export {
   type ConnectionEvents,
   type ConnectOptions,
@@ -9,4 +10,5 @@ export {
   SpaceConnection,
   type Status,
 } from "./connection.ts";
+export type { ByteSource } from "./tus.ts";
 export type { PhotoSource, UploadOptions } from "./upload.ts";

@@ -3,9 +3,10 @@
  * Every try of one photo carries the same key, so a lost answer never makes two images of it.
  */
 import { CairnError, type ImageReceipt, MAX_MESSAGE_BYTES, type SpaceId } from "@cairn/protocol";
-import { type CairnApi, errorFromBody, type PhotoFacts, photoFields } from "./api.ts";
+import { type CairnApi, type PhotoFacts, photoFields } from "./api.ts";
 import { Backoff, type BackoffOptions, wait } from "./backoff.ts";
 import { randomId } from "./random-id.ts";
+import { sendByTus, sourceOf } from "./tus.ts";
 
 /** A `File` is a `Blob`; its bytes are read when its turn comes, not before. */
 export type PhotoSource = Blob | Uint8Array | ArrayBuffer;
@@ -84,7 +85,16 @@ export class Uploads {
       try {
         onProgress?.(0, blob.size);
         const receipt = tus
-          ? await this.#byTus(blob, facts, resume, signal, onProgress)
+          ? ((await sendByTus({
+              api: this.#options.api,
+              space: this.#options.space,
+              source: sourceOf(blob),
+              metadata: photoFields(facts),
+              chunkBytes: TUS_CHUNK_BYTES,
+              resume,
+              signal,
+              onProgress,
+            })) as ImageReceipt)
           : via === "live" && blob.size <= MAX_MESSAGE_BYTES - 64 * 1024
             ? await this.#options.sendLive(facts, new Uint8Array(await blob.arrayBuffer()), signal)
             : await this.#options.api.addImage(this.#options.space, blob, facts, { signal });
@@ -96,66 +106,5 @@ export class Uploads {
         await wait(backoff.nextMs(), signal); // the network, or a server that asks for patience
       }
     }
-  }
-
-  /** Goes on from where the last try stopped, `resume.url`. */
-  async #byTus(
-    blob: Blob,
-    facts: PhotoFacts,
-    resume: { url?: string },
-    signal: AbortSignal,
-    onProgress: UploadOptions["onProgress"],
-  ): Promise<ImageReceipt> {
-    const { Upload } = await import("tus-js-client");
-    const { endpoint, headers } = this.#options.api.uploads(this.#options.space);
-    // Its Node build takes a Buffer and no Blob.
-    const file =
-      typeof globalThis.Buffer === "function" && typeof globalThis.XMLHttpRequest === "undefined"
-        ? globalThis.Buffer.from(await blob.arrayBuffer())
-        : blob;
-    return await new Promise<ImageReceipt>((resolve, reject) => {
-      const upload = new Upload(file, {
-        endpoint,
-        headers,
-        metadata: photoFields(facts),
-        chunkSize: TUS_CHUNK_BYTES,
-        retryDelays: null, // trying again is decided above, for every way of sending alike
-        storeFingerprintForResuming: false,
-        uploadDataDuringCreation: true,
-        ...(resume.url === undefined ? {} : { uploadUrl: resume.url }),
-        ...(onProgress ? { onProgress: (sent: number, total: number) => onProgress(sent, total) } : {}),
-        onUploadUrlAvailable: () => {
-          if (upload.url) resume.url = upload.url;
-        },
-        onSuccess: ({ lastResponse }) => {
-          signal.removeEventListener("abort", abort);
-          const receipt = parsed(lastResponse.getHeader("Upload-Result") ?? "");
-          if (receipt) resolve(receipt as ImageReceipt);
-          // The last answer was lost; the upload was found whole.
-          else this.#options.api.uploadReceipt(upload.url ?? "", { signal }).then(resolve, reject);
-        },
-        onError: (error) => {
-          signal.removeEventListener("abort", abort);
-          const response = "originalResponse" in error ? error.originalResponse : null;
-          // The upload was let go of, or its last request was refused: start afresh next time, under the same key.
-          if (response) delete resume.url;
-          reject(response ? errorFromBody(response.getStatus(), parsed(response.getBody())) : error);
-        },
-      });
-      const abort = () => {
-        void upload.abort();
-        reject(signal.reason);
-      };
-      signal.addEventListener("abort", abort, { once: true });
-      upload.start();
-    });
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

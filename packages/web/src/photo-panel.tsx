@@ -86,16 +86,14 @@ export function PhotoPanel(props: PhotoPanelProps): JSX.Element {
                     <span className="advice">{error}</span>
                   )}
                 </span>
-                {error !== undefined && (
-                  <button
-                    type="button"
-                    className="icon-button"
-                    aria-label={`Dismiss ${name}`}
-                    onClick={() => uploads.dismiss(id)}
-                  >
-                    <Icon name="close" />
-                  </button>
-                )}
+                <button
+                  type="button"
+                  className="icon-button"
+                  aria-label={error === undefined ? `Cancel the upload of ${name}` : `Dismiss ${name}`}
+                  onClick={() => uploads.cancel(id)}
+                >
+                  <Icon name="close" />
+                </button>
               </div>
             </li>
           ))}

@@ -1,5 +1,6 @@
 /** Photos and clouds of this page on their way into a space, and what became of those that were refused. */
-import type { CairnApi, SpaceConnection } from "@cairn/client";
+import { type CairnApi, type SpaceConnection, uploadCloud } from "@cairn/client";
+import { CairnError } from "@cairn/protocol";
 import { isCloud } from "./files.ts";
 import { inWords } from "./words.ts";
 
@@ -21,6 +22,7 @@ export class Uploads {
   readonly #space: string;
   readonly #listeners = new Set<() => void>();
   readonly #stopped = new AbortController();
+  readonly #cancels = new Map<number, AbortController>();
   #items: readonly Upload[] = [];
   #nextId = 1;
 
@@ -65,6 +67,12 @@ export class Uploads {
     }
   }
 
+  /** Not sent any further; what the server has of it goes. */
+  cancel(id: number): void {
+    this.#cancels.get(id)?.abort(new CairnError("operation.cancelled"));
+    this.dismiss(id);
+  }
+
   dismiss(id: number): void {
     const item = this.#items.find((each) => each.id === id);
     if (item?.preview) URL.revokeObjectURL(item.preview);
@@ -78,20 +86,23 @@ export class Uploads {
   }
 
   async #send(file: File): Promise<void> {
-    const { signal } = this.#stopped;
-    if (signal.aborted) return;
+    if (this.#stopped.signal.aborted) return;
     const id = this.#nextId++;
+    const cancelled = new AbortController();
+    this.#cancels.set(id, cancelled);
+    const signal = AbortSignal.any([this.#stopped.signal, cancelled.signal]);
     const preview = /^image\/(jpeg|png|webp)$/.test(file.type) ? { preview: URL.createObjectURL(file) } : {};
     this.#put({ id, name: file.name, sent: 0, ...preview });
     try {
-      if (isCloud(file.name)) await this.#api.importLayer(this.#space, file, { name: file.name }, { signal });
-      else {
-        const onProgress = (sent: number, total: number) => this.#change(id, { sent: total > 0 ? sent / total : 0 });
-        await this.#connection.upload(file, { name: file.name, onProgress, signal });
-      }
+      const onProgress = (sent: number, total: number) => this.#change(id, { sent: total > 0 ? sent / total : 0 });
+      const options = { name: file.name, onProgress, signal };
+      if (isCloud(file.name)) await uploadCloud(this.#api, this.#space, file, options);
+      else await this.#connection.upload(file, options);
       this.dismiss(id); // from here on the space's own state shows it
     } catch (error) {
       if (!signal.aborted) this.#change(id, { error: inWords(error) });
+    } finally {
+      this.#cancels.delete(id);
     }
   }
 

@@ -26,6 +26,9 @@ export type IncomingPoints = {
   readonly transform?: Similarity;
 };
 
+/** What a sender says about a file of points. */
+export type PointsFacts = Omit<IncomingPoints, "bytes" | "sizeBytes">;
+
 /** Files that are taken or read at once. */
 const MAX_OPEN = 4;
 /** Unless asked otherwise points are kept at least this close: if the unit is a metre, places stay to half a millimetre. */
@@ -46,22 +49,47 @@ export class Imports {
    * Resolves when the whole file is on disk, its header can be believed, and the operation `import` is queued.
    * @throws {CairnError} `import.invalid`, `space.closed`, `space.quota`, `upload.too_many`, `store.full`, `store.failed`
    */
-  async take(space: Space, { name, bytes, sizeBytes = 0, ...options }: IncomingPoints): Promise<Import> {
-    if (space.log.snapshot().state.closed || space.signal.aborted) throw new CairnError("space.closed");
-    if (this.#open >= MAX_OPEN) throw new CairnError("upload.too_many", { imports: this.#open });
+  async take(space: Space, { bytes, sizeBytes = 0, ...facts }: IncomingPoints): Promise<Import> {
+    checkOpen(space);
     checkQuota(space.log.snapshot().state, { images: 0, sizeBytes });
-    this.#open++;
     const path = join(this.#folder, `${randomUUID()}${TEMPORARY}`);
+    return this.#read(
+      space,
+      facts,
+      async () => {
+        await receive(path, bytes, space);
+        return path;
+      },
+      () => rm(path, { force: true }),
+    );
+  }
+
+  /**
+   * The same of a file that is on disk already. It stays its owner's, who keeps it until the import has `ended`.
+   * @throws {CairnError} `import.invalid`, `space.closed`, `upload.too_many`, `store.failed`
+   */
+  async takeFile(space: Space, path: string, facts: PointsFacts): Promise<Import> {
+    checkOpen(space);
+    return this.#read(space, facts, async () => path);
+  }
+
+  async #read(
+    space: Space,
+    facts: PointsFacts,
+    file: () => Promise<string>,
+    leave: () => Promise<void> = async () => undefined,
+  ): Promise<Import> {
+    if (this.#open >= MAX_OPEN) throw new CairnError("upload.too_many", { imports: this.#open });
+    this.#open++;
     let reader: PointReader | undefined;
     const end = async () => {
       this.#open--;
       await reader?.close();
-      await rm(path, { force: true }).catch(() => undefined);
+      await leave().catch(() => undefined);
     };
     try {
-      await receive(path, bytes, space);
-      reader = await openPointReader(path);
-      const { operation, ended } = await this.#start(space, reader, { name, ...options });
+      reader = await openPointReader(await file());
+      const { operation, ended } = await this.#start(space, reader, facts);
       return { operation, ended: ended.finally(end) };
     } catch (error) {
       await end();
@@ -72,7 +100,7 @@ export class Imports {
   async #start(
     space: Space,
     { facts, chunks }: PointReader,
-    { name, spacing, transform }: Omit<IncomingPoints, "bytes" | "sizeBytes">,
+    { name, spacing, transform }: PointsFacts,
   ): Promise<Import> {
     const { count, bounds } = facts;
     const [first, all] = await peek(chunks());
@@ -94,6 +122,10 @@ export async function openImports({ layers }: { readonly layers: Layers }, folde
     if (name.endsWith(TEMPORARY)) await rm(join(folder, name), { force: true });
   }
   return new Imports(layers, folder);
+}
+
+function checkOpen({ log, signal }: Space): void {
+  if (log.snapshot().state.closed || signal.aborted) throw new CairnError("space.closed");
 }
 
 async function receive(path: string, bytes: AsyncIterable<Uint8Array>, space: Space): Promise<void> {

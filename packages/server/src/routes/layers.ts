@@ -1,24 +1,11 @@
-import { CairnError, check, EVENTS, Id, Similarity, shownLayers } from "@cairn/protocol";
+import { CairnError, EVENTS, Id, shownLayers } from "@cairn/protocol";
 import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
-import { parseJson } from "../http/json-body.ts";
 import { refusals, SpaceParams } from "../http/schemas.ts";
+import { ImportQuery, pointsFacts } from "./points-facts.ts";
 
 const LayerParams = Type.Object({ space: Type.String(), layer: Type.Integer({ minimum: 1 }) });
-const ImportQuery = Type.Object({
-  name: Type.Optional(Type.String({ maxLength: 1024, description: "The file's name; shown, never a path." })),
-  spacing: Type.Optional(
-    Type.Number({ exclusiveMinimum: 0, description: "Points closer than this may merge, in the file's unit." }),
-  ),
-  transform: Type.Optional(
-    Type.String({
-      maxLength: 2000,
-      description: "JSON: `scale`, `rotation` (quaternion, w first) and `translation` from the file to the model.",
-    }),
-  ),
-});
-
 const started = EVENTS["layer.started"].properties;
 const LayerShape = Type.Object({
   layer: started.layer,
@@ -70,15 +57,12 @@ export function layerRoutes(app: FastifyInstance, { core, imports }: Pick<Server
     },
     async (request, reply) => {
       const space = await core.spaces.open(request.params.space);
-      const { name = "points", spacing, transform } = request.query;
       const { body } = request;
       if (!isByteStream(body)) throw new CairnError("import.invalid", { format: "unknown", problem: "an empty body" });
       const { operation } = await imports.take(space, {
-        name,
+        ...pointsFacts(request.query),
         bytes: body,
         sizeBytes: Number(request.headers["content-length"] ?? 0),
-        ...(spacing !== undefined && { spacing }),
-        ...(transform !== undefined && { transform: transformOf(transform) }),
       });
       return reply.code(202).send({ operation });
     },
@@ -102,23 +86,6 @@ export function layerRoutes(app: FastifyInstance, { core, imports }: Pick<Server
       return reply.code(204).send();
     },
   );
-}
-
-/** Most and least by which a cloud may be scaled, and how far it may be moved: what doubles can still tell apart. */
-const SCALES = [1e-9, 1e9] as const;
-const MOST_UNITS = 1e12;
-
-/** @throws {CairnError} `request.not_json`, `request.invalid` */
-function transformOf(text: string): Similarity {
-  const { scale, rotation, translation } = check(Similarity, parseJson(Buffer.from(text)));
-  const refuse = (field: string) => new CairnError("request.invalid", { field: `transform.${field}` });
-  if (scale < SCALES[0] || scale > SCALES[1]) throw refuse("scale");
-  const length = Math.hypot(...rotation);
-  // Written with a few digits it is not quite a unit.
-  if (Math.abs(length - 1) > 1e-3) throw refuse("rotation");
-  if (translation.some((units) => Math.abs(units) > MOST_UNITS)) throw refuse("translation");
-  const [w, x, y, z] = rotation;
-  return { scale, rotation: [w / length, x / length, y / length, z / length], translation };
 }
 
 function isByteStream(body: unknown): body is AsyncIterable<Uint8Array> {

@@ -7,8 +7,8 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { inflateRawSync } from "node:zlib";
 import { readPly } from "@cairn/formats";
-import type { CairnEvent } from "@cairn/protocol";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
+import { eventually } from "./eventually.ts";
 import { errorOf, receiptOf, type TestServer, testServer } from "./test-server.ts";
 
 const datasets =
@@ -159,21 +159,4 @@ function unzip(archive: Buffer): Map<string, Buffer> {
     at += 46 + nameLength + archive.readUInt16LE(at + 30) + archive.readUInt16LE(at + 32);
   }
   return files;
-}
-
-/** The first event that fits, over Server-Sent Events: the log's own order, no polling. */
-async function eventually(url: string, fits: (event: CairnEvent) => boolean): Promise<CairnEvent> {
-  const response = await fetch(`${url}/v1/spaces/place/events/stream?after=0`, { signal: AbortSignal.timeout(90_000) });
-  let text = "";
-  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
-    text += chunk;
-    const whole = text.split("\n\n");
-    text = whole.pop()!;
-    for (const message of whole) {
-      const data = /^data: (.*)$/m.exec(message)?.[1];
-      const event = data === undefined ? undefined : (JSON.parse(data) as CairnEvent);
-      if (event && fits(event)) return event;
-    }
-  }
-  throw new Error("the stream ended");
 }

@@ -1,23 +1,21 @@
 /**
  * Resumable uploads by the tus protocol 1.0 (`@tus/server`): `/v1/spaces/{space}/uploads`.
  *
- * An upload is acknowledged when its photo is: the last piece is answered after ingest, with the receipt in
- * `Upload-Result`. Its bytes then go, and a file of the same length without content stays until it expires, so that a
- * client whose answer was lost finds the upload whole and not gone.
+ * An upload is acknowledged when its photo is, or when its cloud's import has begun: the last piece is answered after
+ * that, with the receipt in `Upload-Result`. When its bytes are read they go, and a file of the same length without
+ * content stays until it expires, so that a client whose answer was lost finds the upload whole and not gone.
  */
-import { mkdir, open, readFile } from "node:fs/promises";
+import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
-import { ingestImage } from "@cairn/core";
-import { MAX_IMAGE_BYTES } from "@cairn/images";
-import { CairnError, type ErrorCode, type ImageReceipt } from "@cairn/protocol";
+import { CairnError, type ErrorCode } from "@cairn/protocol";
 import { FileConfigstore, FileStore } from "@tus/file-store";
-import { EVENTS, Server, type Upload } from "@tus/server";
+import { EVENTS, Metadata, Server, type Upload } from "@tus/server";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
 import { errorAnswer } from "../http/errors.ts";
 import { refusals, SpaceParams } from "../http/schemas.ts";
-import { photoFacts } from "../routes/photo-facts.ts";
+import { type Facts, type Receipt, type UploadKind, uploadKinds } from "./upload-kinds.ts";
 
 const MAX_OPEN = 1000;
 const EXPIRY_MS = 24 * 3_600_000;
@@ -26,11 +24,11 @@ const ID = /^[0-9a-f]{32}$/;
 
 const UploadParams = Type.Object({ space: Type.String(), upload: Type.String() });
 
-/** What tus metadata may say of a photo; `filename` is what tus clients usually send. */
-const FACTS = ["name", "key", "camera", "contributor", "capturedNs"] as const;
+type Said = Upload["metadata"];
 
 export async function uploadRoutes(app: FastifyInstance, context: ServerContext): Promise<void> {
-  const { core, decoder, uploadsDir: directory, log } = context;
+  const { core, uploadsDir: directory, log } = context;
+  const kinds = uploadKinds(context);
   await mkdir(directory, { recursive: true });
   const configs = new FileConfigstore(directory);
   const store = new FileStore({ directory, configstore: configs, expirationPeriodInMilliseconds: EXPIRY_MS });
@@ -38,7 +36,10 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
   const server = new Server({
     path: "/v1/spaces",
     datastore: store,
-    maxSize: MAX_IMAGE_BYTES,
+    async maxSize(request, id) {
+      const said = id === null ? undefined : (await configs.get(id))?.metadata;
+      return kindOf(said ?? headerOf(request))?.maxBytes ?? kinds.photo.maxBytes;
+    },
     relativeLocation: true,
     allowedOrigins: (origin) => context.access.allowsOrigin(origin),
     exposedHeaders: ["Upload-Result"],
@@ -53,12 +54,16 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
       try {
         const space = await core.spaces.open(spaceOf(request.url));
         if (space.log.snapshot().state.closed) throw new CairnError("space.closed");
-        photoFacts(factsOf(upload));
+        const kind = kindOf(upload.metadata);
+        if (!kind) throw new CairnError("request.invalid", { field: "kind", problem: "expected photo or layer" });
+        const facts = factsOf(upload.metadata, kind);
         if (unfinished.size >= MAX_OPEN) await tidy();
         if (unfinished.size >= MAX_OPEN) throw new CairnError("upload.too_many", { open: unfinished.size });
-        unfinished.add(upload.id);
+        kind.check(facts, space, upload.size, openBytes(space.id));
         // Only ours from here: a client's own `space` or `receipt` must not be taken for them.
-        return { metadata: { ...factsOf(upload), space: space.id } };
+        const metadata = { ...facts, ...(kind === kinds.layer && { kind: "layer" }), space: space.id };
+        note({ ...upload, metadata });
+        return { metadata };
       } catch (error) {
         throw refusal(error);
       }
@@ -68,7 +73,7 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
         return { headers: { "Upload-Result": JSON.stringify(await finish(upload)) } };
       } catch (error) {
         const answer = refusal(error);
-        // What the photo itself is guilty of, sending it again does not change.
+        // What the file itself is guilty of, sending it again does not change.
         if (answer.status_code < 500 && answer.status_code !== 429) await drop(upload.id);
         throw answer;
       }
@@ -77,8 +82,25 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
   });
   server.on(EVENTS.POST_TERMINATE, (_request, _response, id) => unfinished.delete(id));
 
-  /** Ids of uploads that are not photos yet. */
-  const unfinished = new Set<string>();
+  /** Uploads whose bytes are still to come or to be read, and how many of a cloud's they are by space. */
+  const unfinished = new Map<string, { space: string; cloudBytes: number }>();
+  const finishing = new Map<string, Promise<Receipt>>();
+
+  function kindOf(said: Said): UploadKind | undefined {
+    const name = said?.kind ?? "photo";
+    return name === "photo" || name === "layer" ? kinds[name] : undefined;
+  }
+
+  function note({ id, size, metadata }: Pick<Upload, "id" | "size" | "metadata">): void {
+    const cloudBytes = kindOf(metadata) === kinds.layer ? (size ?? 0) : 0;
+    unfinished.set(id, { space: metadata?.space ?? "", cloudBytes });
+  }
+
+  function openBytes(space: string): number {
+    let sum = 0;
+    for (const each of unfinished.values()) if (each.space === space) sum += each.cloudBytes;
+    return sum;
+  }
 
   async function drop(id: string): Promise<void> {
     unfinished.delete(id);
@@ -90,31 +112,49 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
     return { status_code: status, body: JSON.stringify(body) };
   }
 
-  const receiptOf = (upload: Upload): ImageReceipt | undefined => {
+  const receiptOf = (upload: Upload): Receipt | undefined => {
     const text = upload.metadata?.receipt;
-    return text ? (JSON.parse(text) as ImageReceipt) : undefined;
+    return text ? (JSON.parse(text) as Receipt) : undefined;
   };
 
-  async function finish(upload: Upload): Promise<ImageReceipt> {
-    const done = receiptOf(upload);
+  /** Once, however often it is asked for. */
+  function finish(upload: Upload): Promise<Receipt> {
+    const running = finishing.get(upload.id) ?? become(upload).finally(() => finishing.delete(upload.id));
+    finishing.set(upload.id, running);
+    return running;
+  }
+
+  async function become(upload: Upload): Promise<Receipt> {
+    const { id } = upload;
+    const metadata = (await configs.get(id))?.metadata ?? upload.metadata;
+    const done = receiptOf(Object.assign(upload, { metadata }));
     if (done) return done;
-    const facts = photoFacts(factsOf(upload));
-    const space = await core.spaces.open(upload.metadata?.space ?? "");
-    const path = join(directory, upload.id);
-    const bytes = await readFile(path);
-    // Without a key of the sender's the upload's own id makes sure that finishing twice is one image.
-    const key = facts.key ?? `upload:${upload.id}`;
-    const receipt = await ingestImage(core, space, { ...facts, key, bytes, source: "tus" }, decoder);
-    await configs.set(
-      upload.id,
-      Object.assign(upload, { metadata: { ...upload.metadata, receipt: JSON.stringify(receipt) } }),
-    );
-    const file = await open(path, "r+");
-    await file.truncate(0);
-    await file.truncate(bytes.length);
-    await file.close();
-    unfinished.delete(upload.id);
+    const kind = kindOf(metadata)!;
+    const space = await core.spaces.open(metadata?.space ?? "");
+    const { receipt, read } = await kind.take(factsOf(metadata, kind), space, { id, path: join(directory, id) });
+    await configs.set(id, Object.assign(upload, { metadata: { ...metadata, receipt: JSON.stringify(receipt) } }));
+    const leave = () => leaveBytes(upload);
+    if (!read) await leave();
+    else {
+      read
+        .then((end) => (end === "done" ? leave() : undefined))
+        .catch((error: unknown) =>
+          log.warn({ err: error, upload: id }, "the bytes of an upload stay until it expires"),
+        );
+    }
     return receipt;
+  }
+
+  /** Nothing when it was let go of meanwhile. */
+  async function leaveBytes({ id, size = 0 }: Upload): Promise<void> {
+    unfinished.delete(id);
+    const file = await open(join(directory, id), "r+").catch(() => undefined);
+    try {
+      await file?.truncate(0);
+      await file?.truncate(size);
+    } finally {
+      await file?.close();
+    }
   }
 
   /** Lets go of what has expired, finished or not. */
@@ -126,18 +166,32 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
     }
   }
 
-  /** Uploads that were whole when the server stopped, but not yet photos. */
+  /** Uploads that were whole when the server stopped, but not yet photos or layers. */
   async function finishLeftOver(): Promise<void> {
     for (const id of (await configs.list?.()) ?? []) {
       try {
         const upload = await store.getUpload(id);
-        if (receiptOf(upload)) continue;
-        unfinished.add(id);
+        const receipt = receiptOf(upload);
+        if (receipt && !(await takeAgain(upload, receipt))) continue;
+        note(upload);
         if (upload.size !== undefined && upload.offset === upload.size) await finish(upload);
       } catch (error) {
         log.warn({ err: error, upload: id }, "an upload left over could not be finished");
       }
     }
+  }
+
+  /** What the server's end cut off is begun again, but once: what ended the server might have been this. */
+  async function takeAgain(upload: Upload, receipt: Receipt): Promise<boolean> {
+    const { receipt: _old, ...metadata } = upload.metadata ?? {};
+    const kind = kindOf(metadata);
+    if (kind !== kinds.layer) return false;
+    if (metadata.again || !kind.cutOff(receipt, await core.spaces.open(metadata.space ?? ""))) {
+      await leaveBytes(upload);
+      return false;
+    }
+    await configs.set(upload.id, Object.assign(upload, { metadata: { ...metadata, again: "1" } }));
+    return true;
   }
 
   app.addContentTypeParser("*", (_request, _payload, done) => done(null));
@@ -224,10 +278,19 @@ function spaceOf(url: string): string {
   return decodeURIComponent(new URL(url).pathname.split("/")[3] ?? "");
 }
 
-function factsOf({ metadata }: Upload): Record<string, string> {
-  const facts: Record<string, string> = {};
-  for (const name of FACTS) {
-    const value = metadata?.[name] ?? (name === "name" ? metadata?.filename : undefined);
+/** What a request to create one says, unless it makes no sense: then the library refuses it. */
+function headerOf(request: { headers: Headers }): Said {
+  try {
+    return Metadata.parse(request.headers.get("upload-metadata") ?? undefined);
+  } catch {
+    return undefined;
+  }
+}
+
+function factsOf(said: Said, kind: UploadKind): Facts {
+  const facts: Facts = {};
+  for (const name of kind.facts) {
+    const value = said?.[name] ?? (name === "name" ? said?.filename : undefined);
     if (value) facts[name] = value;
   }
   return facts;
