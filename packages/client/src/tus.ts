@@ -48,7 +48,8 @@ export async function sendByTus({ api, space, source, resume, signal, ...options
       fingerprint: async () => "", // nothing is remembered between pages
       retryDelays: null, // trying again is the caller's, for every way of sending alike
       storeFingerprintForResuming: false,
-      uploadDataDuringCreation: true,
+      // Where a long one lies is known before its bytes go, so that it can be resumed and let go of from the first.
+      uploadDataDuringCreation: source.sizeBytes <= options.chunkBytes,
       ...(resume.url === undefined ? {} : { uploadUrl: resume.url }),
       ...(options.onProgress ? { onProgress: options.onProgress } : {}),
       onUploadUrlAvailable: () => {
