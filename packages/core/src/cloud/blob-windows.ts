@@ -1,7 +1,7 @@
 /** Pieces of many blobs, each of which is read once from its beginning to its end: of every blob a window is held. */
-import type { Part } from "@cairn/cloud";
 import { CairnError, type Digest } from "@cairn/protocol";
 import type { BlobStore } from "../blob/blob-store.ts";
+import type { RangeSource } from "./layer-tables.ts";
 
 /** Of all windows together, about. */
 const HELD_BYTES = 2 ** 24;
@@ -11,7 +11,8 @@ const MAX_WINDOW_BYTES = 2 ** 16;
 /** @property room used again and again: left to the garbage collector, windows pile up until it looks for them */
 type Window = { readonly sizeBytes: number; start: number; bytes: Uint8Array; room: Uint8Array };
 
-export class BlobWindows {
+/** For one reader at a time. */
+export class BlobWindows implements RangeSource {
   readonly #blobs: BlobStore;
   readonly #windowBytes: number;
   readonly #windows = new Map<Digest, Window>();
@@ -23,22 +24,20 @@ export class BlobWindows {
     this.#windowBytes = Math.min(MAX_WINDOW_BYTES, Math.max(MIN_WINDOW_BYTES, even));
   }
 
-  /** Where the window has it; good until more of the blob is loaded. */
-  held({ blob, start, end }: Part): Uint8Array | undefined {
-    const window = this.#windows.get(blob);
-    if (!window || start < window.start || end > window.start + window.bytes.length) return undefined;
-    return window.bytes.subarray(start - window.start, end - window.start);
-  }
-
-  /** Moves the window to it. @throws {CairnError} `blob.missing`; `blob.corrupt` when the blob ends before */
-  async load({ blob, start, end }: Part): Promise<Uint8Array> {
+  /**
+   * Good until more of the blob is read.
+   * @throws {CairnError} `blob.missing`; `blob.corrupt` when the blob ends before `end`
+   */
+  async range(blob: Digest, start: number, end: number): Promise<Uint8Array> {
     const window = this.#windows.get(blob) ?? (await this.#open(blob));
-    const upTo = Math.max(end, Math.min(window.sizeBytes, start + this.#windowBytes));
-    if (window.room.length < upTo - start) window.room = new Uint8Array(upTo - start);
-    window.bytes = new Uint8Array(0); // nothing, if reading fails
-    window.bytes = await this.#blobs.range(blob, start, upTo, window.room);
-    window.start = start;
-    return window.bytes.subarray(0, end - start);
+    if (start < window.start || end > window.start + window.bytes.length) {
+      const upTo = Math.max(end, Math.min(window.sizeBytes, start + this.#windowBytes));
+      if (window.room.length < upTo - start) window.room = new Uint8Array(upTo - start);
+      window.bytes = new Uint8Array(0); // nothing, if reading fails
+      window.bytes = await this.#blobs.range(blob, start, upTo, window.room);
+      window.start = start;
+    }
+    return window.bytes.subarray(start - window.start, end - window.start);
   }
 
   async #open(blob: Digest): Promise<Window> {

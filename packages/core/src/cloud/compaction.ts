@@ -17,7 +17,6 @@ import {
   type Part,
   parseNodeKey,
 } from "@cairn/cloud";
-import { hashOf } from "@cairn/cloud/node";
 import { CairnError, type Digest, type EventDraft, type LayerState } from "@cairn/protocol";
 import type { Space } from "../space/spaces.ts";
 import { BlobWindows } from "./blob-windows.ts";
@@ -151,52 +150,34 @@ class Compaction {
     if (lot.nodes.length > 0) yield lot;
   }
 
+  /** All is read in the order of the nodes, which is that of the packs' bytes. */
   async #take({ nodes }: Lot, sparse: ReadonlySet<Digest>, windows: BlobWindows, out: Output): Promise<void> {
     this.#signal?.throwIfAborted();
+    const read = (part: Part) => this.#house.parts.read(this.#space, this.#layer, part, windows);
     const isMerged = (node: MergedNode) => isTouched(node) && node.parts.length > 1;
-    const merged = await this.#merge(nodes.filter(isMerged), windows);
+    const sizes = nodes.filter(isMerged).map(({ parts }) => parts.map(({ start, end }) => end - start));
+    const bytes = new Uint8Array(sizes.flat().reduce((sum, size) => sum + size, 0));
+    const asTheyAre = new Map<MergedNode, Segment[]>();
+    let at = 0;
     for (const node of nodes) {
       if (isMerged(node)) {
-        const points = node.parts.reduce((sum, part) => sum + part.points, 0);
-        await out.add(node.id, [{ ...merged.shift()!, points }]);
-      } else if (!isTouched(node) && !node.parts.some(({ blob }) => sparse.has(blob))) {
-        out.keep(node);
-      } else {
-        // As it is: the same bytes, the same hash.
-        const segments: Segment[] = [];
         for (const part of node.parts) {
-          const { hash, points } = part;
-          segments.push({ bytes: (await this.#read(part, windows)).slice(), hash, points });
+          bytes.set(await read(part), at);
+          at += part.end - part.start;
         }
-        await out.add(node.id, segments);
+      } else if (isTouched(node) || node.parts.some(({ blob }) => sparse.has(blob))) {
+        const segments: Segment[] = [];
+        for (const part of node.parts) segments.push({ ...part, bytes: (await read(part)).slice() });
+        asTheyAre.set(node, segments);
       }
     }
-  }
-
-  /** One segment each. */
-  async #merge(nodes: readonly MergedNode[], windows: BlobWindows): Promise<{ bytes: Uint8Array; hash: string }[]> {
-    if (nodes.length === 0) return [];
-    const sizes = nodes.map(({ parts }) => parts.map(({ start, end }) => end - start));
-    const bytes = new Uint8Array(sizes.flat().reduce((sum, size) => sum + size, 0));
-    let at = 0;
-    for (const { parts } of nodes) {
-      for (const part of parts) {
-        bytes.set(await this.#read(part, windows), at);
-        at += part.end - part.start;
-      }
-    }
-    return this.#house.workers.merge({ bytes, sizes }, this.#signal ? { signal: this.#signal } : {});
-  }
-
-  /** Held against its hash; good until the next is read. */
-  async #read(part: Part, windows: BlobWindows): Promise<Uint8Array> {
-    try {
-      const bytes = windows.held(part) ?? (await windows.load(part));
-      if (hashOf(bytes) !== part.hash) throw new CairnError("blob.corrupt", { digest: part.blob });
-      return bytes;
-    } catch (error) {
-      this.#house.parts.heard(this.#space, this.#layer, part.blob, error);
-      throw error;
+    const options = this.#signal ? { signal: this.#signal } : {};
+    const merged = sizes.length > 0 ? await this.#house.workers.merge({ bytes, sizes }, options) : [];
+    for (const node of nodes) {
+      const points = node.parts.reduce((sum, part) => sum + part.points, 0);
+      const segments = isMerged(node) ? [{ ...merged.shift()!, points }] : asTheyAre.get(node);
+      if (segments) await out.add(node.id, segments);
+      else out.keep(node);
     }
   }
 }

@@ -22,6 +22,9 @@ type Newest = { readonly table: LayerTable; readonly index: Digest | undefined }
 /** Where a pack's head is. */
 export type PackPlace = Pick<PackState, "pack" | "blob" | "headBytes">;
 
+/** Where bytes come from: the store, or windows on it. */
+export type RangeSource = Pick<BlobStore, "range">;
+
 /** Heads of the newest packs: tables of one layer from before and after a compaction take the same. */
 const KEPT_HEADS = 64;
 
@@ -87,7 +90,7 @@ export class LayerTables {
    * One segment, held against its hash.
    * @throws {CairnError} `blob.missing`, `blob.corrupt`; the layer is then said to be damaged, and made again if it can be
    */
-  read(space: Space, layer: number, part: Part, blobs: BlobStore = this.#blobs): Promise<Uint8Array> {
+  read(space: Space, layer: number, part: Part, blobs: RangeSource = this.#blobs): Promise<Uint8Array> {
     return this.#parts.read(space, layer, part, blobs);
   }
 
@@ -96,7 +99,7 @@ export class LayerTables {
     space: Space,
     layer: number,
     part: Part,
-    blobs: BlobStore = this.#blobs,
+    blobs: RangeSource = this.#blobs,
   ): Promise<Uint8Array | undefined> {
     return this.#parts.readOrReport(space, layer, part, blobs);
   }
@@ -175,7 +178,7 @@ export function isDamage(error: unknown): boolean {
 }
 
 /** One segment, held against its hash. @throws {CairnError} `blob.missing`, `blob.corrupt` */
-export async function readPart(blobs: BlobStore, { blob, start, end, hash }: Part): Promise<Uint8Array> {
+export async function readPart(blobs: RangeSource, { blob, start, end, hash }: Part): Promise<Uint8Array> {
   const bytes = await blobs.range(blob, start, end);
   if (hashOf(bytes) !== hash) throw new CairnError("blob.corrupt", { digest: blob });
   return bytes;

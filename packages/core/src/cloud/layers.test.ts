@@ -204,6 +204,26 @@ describe("layers of a space (docs/spec/cloud.md)", () => {
     assert.deepEqual(at.errors, []);
   });
 
+  test("CLD-44 compaction reads each pack once from its beginning to its end, however many parts it has", async (t) => {
+    const at = await place(t);
+    const layer = await grow(at, undefined, ...[1, 2, 3].map((seed) => sheet(60_000, seed)));
+    const { packs } = at.space.log.snapshot().state.layers[layer]!;
+    const reads = new Map<Digest, { times: number; bytes: number }>();
+    const range = at.core.blobs.range.bind(at.core.blobs);
+    at.core.blobs.range = (digest, start, end, into) => {
+      const { times, bytes } = reads.get(digest) ?? { times: 0, bytes: 0 };
+      reads.set(digest, { times: times + 1, bytes: bytes + end - start });
+      return range(digest, start, end, into);
+    };
+    await at.core.layers.compact(at.space, layer);
+    for (const { blob, segments, sizeBytes } of packs) {
+      const { times, bytes } = reads.get(blob)!;
+      assert.ok(segments > 20, `${segments} segments`);
+      assert.ok(times <= 2 + Math.ceil(sizeBytes / 2 ** 15), `${times} reads of ${sizeBytes} bytes`);
+      assert.ok(bytes <= 1.5 * sizeBytes, `${bytes} bytes read of ${sizeBytes}`);
+    }
+  });
+
   test("CLD-45 a layer that grows is compacted in the background, and inserting goes on meanwhile", async (t) => {
     const at = await place(t);
     const chunks = Array.from({ length: 20 }, (_, i) => sheet(1000, i + 1));

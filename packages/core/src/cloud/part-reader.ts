@@ -3,7 +3,7 @@ import type { Part } from "@cairn/cloud";
 import type { Digest, LayerState } from "@cairn/protocol";
 import type { BlobStore } from "../blob/blob-store.ts";
 import type { Space } from "../space/spaces.ts";
-import { isDamage, readPart } from "./layer-tables.ts";
+import { isDamage, type RangeSource, readPart } from "./layer-tables.ts";
 
 export type Damage = { readonly space: Space; readonly layer: number; readonly blob: Digest };
 
@@ -18,7 +18,7 @@ export class PartReader {
   }
 
   /** @throws {CairnError} `blob.missing`, `blob.corrupt`; the layer is then said to be damaged */
-  async read(space: Space, layer: number, part: Part, blobs: BlobStore = this.#blobs): Promise<Uint8Array> {
+  async read(space: Space, layer: number, part: Part, blobs: RangeSource = this.#blobs): Promise<Uint8Array> {
     try {
       return await readPart(blobs, part);
     } catch (error) {
@@ -32,7 +32,7 @@ export class PartReader {
     space: Space,
     layer: number,
     part: Part,
-    blobs: BlobStore = this.#blobs,
+    blobs: RangeSource = this.#blobs,
   ): Promise<Uint8Array | undefined> {
     try {
       return await this.read(space, layer, part, blobs);

@@ -23,6 +23,10 @@ import {
   shownLayers,
   type Vec3,
 } from "@cairn/protocol";
+import type { BlobStore } from "../blob/blob-store.ts";
+import { BlobWindows } from "../cloud/blob-windows.ts";
+import type { LayerTables } from "../cloud/layer-tables.ts";
+import type { Space } from "../space/spaces.ts";
 import type { ExportOptions } from "./export-options.ts";
 
 export type ShownPoints = {
@@ -61,9 +65,10 @@ export async function openShownPoints({ space, blobs, tables, signal }: Options)
     if (!now || !root) continue;
     const layer = { ...now };
     let looked = false;
+    const windows = windowsOn(blobs, all);
     for (const part of all) {
       signal?.throwIfAborted();
-      const bytes = await tables.readOrReport(space, number, part, blobs);
+      const bytes = await tables.readOrReport(space, number, part, windows);
       if (!bytes) {
         lost ??= part.blob;
         continue;
@@ -93,15 +98,28 @@ export async function openShownPoints({ space, blobs, tables, signal }: Options)
     normals,
     georeference,
     async *read() {
+      const windows = windowsOn(
+        blobs,
+        placed.map(({ part }) => part),
+      );
       for (const each of placed) {
         signal?.throwIfAborted();
-        yield await readNode({ space, blobs, tables }, each);
+        yield await readNode(space, tables, windows, each);
       }
     },
   };
 }
 
-async function readNode({ space, blobs, tables }: Options, { part, layer }: Placed): Promise<PointRun> {
+function windowsOn(blobs: BlobStore, parts: readonly Part[]): BlobWindows {
+  return new BlobWindows(blobs, new Set(parts.map(({ blob }) => blob)).size);
+}
+
+async function readNode(
+  space: Space,
+  tables: LayerTables,
+  blobs: BlobWindows,
+  { part, layer }: Placed,
+): Promise<PointRun> {
   const points = decodeSegment(await tables.read(space, layer.layer, part, blobs));
   const { count, colors, photos, confidences, normals } = points;
   // The count that a file's header says comes from the directory; the hash says that the segment is the one meant.

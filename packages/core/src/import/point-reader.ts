@@ -7,6 +7,8 @@ import type { FileFacts, ReadJobs } from "./read-jobs.ts";
 
 /** A run that takes longer is no honest file's. */
 const DEADLINE_MS = 60_000;
+/** A run is typed arrays, which lie elsewhere. */
+const YOUNG_MIB = 8;
 
 export type PointReader = {
   readonly facts: FileFacts;
@@ -17,7 +19,7 @@ export type PointReader = {
 
 /** @throws {CairnError} `import.invalid` */
 export async function openPointReader(path: string): Promise<PointReader> {
-  const pool = workers<ReadJobs>(new URL("./read.worker.js", import.meta.url), 1);
+  const pool = workers<ReadJobs>(new URL("./read.worker.js", import.meta.url), 1, YOUNG_MIB);
   try {
     const facts = await pool.run("open", { path }, { signal: AbortSignal.timeout(DEADLINE_MS) });
     return { facts, chunks: () => readAhead(pool, facts), close: () => pool.close() };
