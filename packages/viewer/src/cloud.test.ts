@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type CloudPoints, decodePackHead, encodeLayerIndex, LayerTable, type Part } from "@cairn/cloud";
 import { deflate } from "@cairn/cloud/node";
-import type { EventDraft, Vec3 } from "@cairn/protocol";
+import { CairnError, type EventDraft, type Vec3 } from "@cairn/protocol";
 import { POINT_BYTES } from "./decode.ts";
 import { rangesOf } from "./residents.ts";
 import { type FakeSource, fakeCloud } from "./test/fake-source.ts";
@@ -89,6 +89,7 @@ test("every point of every pack comes to the GPU once, whatever order the bytes 
     points: points.length,
     loaded: points.length,
     wanted: points.length,
+    failed: 0,
     total: points.length,
   });
 });
@@ -184,6 +185,45 @@ test("bytes that fail to come are asked for again, and nothing is doubled", asyn
   source.auto = true;
   clock.ms += 5000;
   await settle();
+  assert.equal(onGpu(here, 1).length, source.state.layers[1]!.points);
+});
+
+test("what the server cannot give is skipped after a few tries, told, and taken when it was mended", async () => {
+  const here = fakeCloud();
+  const { source, clock, cloud, settle } = here;
+  const layer = generation(source, 1, 6, 60_000);
+  source.apply(published(1));
+  await settle();
+  const { points } = cloud.stats;
+  source.auto = false;
+  source.apply(layer.insert(numbered(20_000, 7)));
+  const { blob } = source.state.layers[1]!.packs[1]!;
+  const damaged = (remade: boolean): EventDraft => {
+    return { type: "layer.damaged", data: { layer: 1, blob, points: 20_000, remade } };
+  };
+  await settle();
+  source.answerAll(); // the pack's head
+  let asked = 0;
+  for (let round = 0; round < 8; round++) {
+    await settle();
+    for (const each of source.waiting.splice(0)) {
+      asked++;
+      each.fail(new CairnError("blob.corrupt", { digest: blob }));
+    }
+    clock.ms += 5000;
+  }
+  const { loaded, wanted, failed } = cloud.stats;
+  assert.ok(failed > 0 && loaded >= points && loaded + failed === wanted, `${loaded} + ${failed} of ${wanted}`);
+  assert.ok(asked > 0 && asked < 200, `${asked} requests`);
+  await settle();
+  assert.equal(source.waiting.length, 0, "it is left in peace");
+  source.auto = true;
+  source.apply(damaged(false));
+  await settle();
+  assert.ok(cloud.stats.failed > 0, "still lost");
+  source.apply(damaged(true));
+  await settle();
+  assert.deepEqual([cloud.stats.failed, cloud.stats.loaded], [0, cloud.stats.wanted]);
   assert.equal(onGpu(here, 1).length, source.state.layers[1]!.points);
 });
 

@@ -3,7 +3,7 @@
  * decoded, and keeps it in GPU memory through a sink. Knows no three.js and no clock but the one it is given.
  */
 import { type LayerView, type TableNode, viewInLayer } from "@cairn/cloud";
-import { type HaveFrame, type LayerState, shownLayers } from "@cairn/protocol";
+import { CairnError, type HaveFrame, type LayerState, shownLayers } from "@cairn/protocol";
 import type { PackedPoints } from "./decode.ts";
 import { LayerData } from "./layer-data.ts";
 import type { DrawnNode } from "./node-textures.ts";
@@ -39,6 +39,8 @@ export type CloudStats = {
   /** Of those that the view wants, how many are here. */
   loaded: number;
   wanted: number;
+  /** Wanted, but the server cannot give them. */
+  failed: number;
   /** Of all layers that are shown. */
   total: number;
 };
@@ -84,6 +86,9 @@ export class Cloud {
   /** By generation: its cameras are let go when a newer one is published, a moment before it leaves the screen. */
   readonly #densities = new Map<number, number>();
   #requesting: ReturnType<typeof setTimeout> | undefined;
+  /** What of each layer is known to be mended or not, and those to be read anew because parts of them were lost. */
+  readonly #mended = new Map<number, string>();
+  readonly #mending = new Set<number>();
   /** Number of the plan for which there was no room. */
   #fullAtPlan = -1;
 
@@ -144,6 +149,12 @@ export class Cloud {
         this.#requestSoon(); // the next ones need not wait for the frame that shows this one
       },
       onFetched: () => this.#requestSoon(),
+      isFinal: (error) =>
+        error instanceof CairnError && (error.code === "blob.corrupt" || error.code === "blob.missing"),
+      onLost: () => {
+        this.#stale = true;
+        this.#options.onChange();
+      },
       onProblem,
       now,
     });
@@ -235,10 +246,13 @@ export class Cloud {
   }
 
   get stats(): CloudStats {
-    let [points, loaded, wanted, total] = [0, 0, 0, 0];
+    let [points, loaded, wanted, failed, total] = [0, 0, 0, 0, 0];
     const add = ({ nodes }: Plan<number>, drawn: boolean) => {
       for (const { layer, node } of nodes) {
-        const here = this.residents.get(layer, node.key)?.points ?? 0;
+        const resident = this.residents.get(layer, node.key);
+        const here = resident?.points ?? 0;
+        const next = here < node.points ? node.parts[resident?.parts ?? 0] : undefined;
+        if (next && this.#loader?.isLost(next)) failed += node.points - here;
         if (drawn) points += here;
         loaded += Math.min(here, node.points);
         wanted += node.points;
@@ -247,7 +261,7 @@ export class Cloud {
     add(this.#plan, true);
     add(this.#coming, false);
     for (const layer of this.#stage.shown) total += this.#layers.get(layer)?.data.state.points ?? 0;
-    return { points, loaded, wanted, total };
+    return { points, loaded, wanted, failed, total };
   }
 
   #read(): void {
@@ -259,10 +273,21 @@ export class Cloud {
     );
     for (const each of shown) {
       (this.#layers.get(each.layer) ?? this.#open(each)).data.update(each);
+      this.#mend(each);
     }
     this.#letGo();
     this.#stale = true;
     this.#options.onChange();
+  }
+
+  /** Bytes that were lost may be there again, or the same points in another blob. */
+  #mend({ layer, index, damaged }: LayerState): void {
+    const now = `${index?.index ?? ""} ${damaged?.blob ?? ""}`;
+    const before = this.#mended.get(layer);
+    this.#mended.set(layer, now);
+    if (before === undefined || before === now || damaged) return;
+    if (this.stats.failed > 0) this.#mending.add(layer);
+    this.#loader?.forgive();
   }
 
   #open(state: LayerState): Layer {
@@ -294,6 +319,8 @@ export class Cloud {
   #drop(layer: number): void {
     this.#layers.get(layer)?.data.stop();
     this.#layers.delete(layer);
+    this.#mended.delete(layer);
+    this.#mending.delete(layer);
     this.residents.dropLayer(layer);
     this.#keep(this.#decoded.filter(({ request }) => request.layer !== layer));
     this.#stale = true;
@@ -330,6 +357,13 @@ export class Cloud {
 
   /** Tells the loader what is wanted. What is to be shown next comes first: what is shown is mostly here. */
   #request(): void {
+    for (const layer of this.#mending) {
+      const data = this.#layers.get(layer)?.data;
+      if (!data?.complete) continue;
+      this.#mending.delete(layer);
+      // Nodes that end within a piece are drawn until it is here.
+      void data.compact(() => true, true);
+    }
     if (this.#fullAtPlan === this.#planNumber) return;
     const waiting = new Set(this.#decoded.map(({ request }) => request.key));
     const kept = new Set<string>();

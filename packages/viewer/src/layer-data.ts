@@ -84,9 +84,11 @@ export class LayerData {
   /**
    * Takes the newest index in place of the pieces, or all stays.
    * @param fits whether everything loaded ends where a piece of the new table ends
+   * @param even where it saves little
    */
-  async compact(fits: (table: LayerTable) => boolean): Promise<boolean> {
-    if (!this.compactable) return false;
+  async compact(fits: (table: LayerTable) => boolean, even = false): Promise<boolean> {
+    const newer = even && !this.#running && (this.#state.index?.packs ?? 0) > this.#indexed;
+    if (!newer && !this.compactable) return false;
     this.#running = true;
     try {
       const { state } = this;

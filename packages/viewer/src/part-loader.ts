@@ -21,6 +21,10 @@ type PartLoaderOptions<Points, Request> = {
   onDecoded(request: Request, points: Points): void;
   onFetched(): void;
   onProblem?: ((error: unknown) => void) | undefined;
+  /** Whether asking again is of little use. */
+  isFinal(error: unknown): boolean;
+  /** A part was given up. */
+  onLost(): void;
   now(): number;
   parallel?: number;
 };
@@ -34,13 +38,16 @@ const MOST_BYTES = 256 * 1024;
 const DECODING = 8;
 const FIRST_RETRY_MS = 500;
 const MOST_RETRY_MS = 15_000;
+/** After so many final answers a part counts as lost: it is waited for no longer, and asked for now and then. */
+const LOST_AFTER = 3;
+const LOST_RETRY_MS = 60_000;
 
 export class PartLoader<Points, Request extends PartRequest> {
   readonly #options: PartLoaderOptions<Points, Request>;
   readonly #fetching = new Set<Fetch>();
   readonly #decoding = new Set<string>();
   /** Of parts that failed: when to try again; infinite while that is under way. */
-  readonly #failed = new Map<string, { untilMs: number; delayMs: number }>();
+  readonly #failed = new Map<string, { untilMs: number; delayMs: number; finals: number }>();
   #requests: readonly Request[] = [];
   #stopped = false;
 
@@ -68,13 +75,23 @@ export class PartLoader<Points, Request extends PartRequest> {
     return this.#failed.has(hash);
   }
 
+  /** It was answered more than once that the part cannot be had. */
+  isLost({ hash }: Part): boolean {
+    return (this.#failed.get(hash)?.finals ?? 0) >= LOST_AFTER;
+  }
+
+  /** Something was mended: all that failed is asked for again at the next `want`. */
+  forgive(): void {
+    this.#failed.clear();
+  }
+
   /** Everything that is wanted now, most wanted first; what was wanted before and is not named is given up. */
   want(requests: readonly Request[]): void {
     if (this.#stopped) return;
     this.#requests = requests;
     this.#giveUp(requests);
     const flying = new Set([...this.#fetching].flatMap(({ parts }) => parts.map(placeOf)));
-    const { cache, now } = this.#options;
+    const { cache } = this.#options;
     let byPlace: Map<string, Part> | undefined;
     for (const request of requests) {
       const { key, part, due } = request;
@@ -87,11 +104,17 @@ export class PartLoader<Points, Request extends PartRequest> {
       }
       if (this.#fetching.size >= (this.#options.parallel ?? PARALLEL)) continue;
       if (cache.has(part.hash) || flying.has(placeOf(part)) || this.#decoding.has(key)) continue;
-      if ((this.#failed.get(part.hash)?.untilMs ?? 0) > now()) continue;
+      if (this.#isWaiting(part)) continue;
       byPlace ??= new Map(requests.map((each) => [placeOf(each.part), each.part]));
       const parts = [part];
       for (let next = byPlace.get(`${part.blob}:${part.end}`); next; next = byPlace.get(`${next.blob}:${next.end}`)) {
-        if (next.end - part.start > MOST_BYTES || flying.has(placeOf(next)) || cache.has(next.hash)) break;
+        if (
+          next.end - part.start > MOST_BYTES ||
+          flying.has(placeOf(next)) ||
+          cache.has(next.hash) ||
+          this.#isWaiting(next)
+        )
+          break;
         parts.push(next);
       }
       for (const each of parts) flying.add(placeOf(each));
@@ -154,7 +177,7 @@ export class PartLoader<Points, Request extends PartRequest> {
         for (const { hash } of parts) this.#failed.delete(hash);
         return;
       }
-      for (const { hash } of parts) this.#fail(hash);
+      for (const { hash } of parts) this.#fail(hash, this.#options.isFinal(error));
       this.#options.onProblem?.(error);
     } finally {
       // What was given up is no longer in the set and tells nobody.
@@ -174,15 +197,24 @@ export class PartLoader<Points, Request extends PartRequest> {
       this.#decoding.delete(request.key);
       if (this.#stopped) return;
       this.#options.cache.drop(request.part.hash);
-      this.#fail(request.part.hash);
+      this.#fail(request.part.hash, true);
       this.#options.onProblem?.(error);
       this.#options.onFetched();
     }
   }
 
-  #fail(hash: string): void {
-    const delayMs = Math.min((this.#failed.get(hash)?.delayMs ?? FIRST_RETRY_MS / 2) * 2, MOST_RETRY_MS);
-    this.#failed.set(hash, { delayMs, untilMs: this.#options.now() + delayMs });
+  /** For the moment at which it is asked for again. */
+  #isWaiting({ hash }: Part): boolean {
+    return (this.#failed.get(hash)?.untilMs ?? 0) > this.#options.now();
+  }
+
+  #fail(hash: string, final: boolean): void {
+    const known = this.#failed.get(hash);
+    const finals = (known?.finals ?? 0) + (final ? 1 : 0);
+    const delayMs = Math.min((known?.delayMs ?? FIRST_RETRY_MS / 2) * 2, MOST_RETRY_MS);
+    const lost = finals >= LOST_AFTER;
+    this.#failed.set(hash, { delayMs, finals, untilMs: this.#options.now() + (lost ? LOST_RETRY_MS : delayMs) });
+    if (finals === LOST_AFTER && final) this.#options.onLost();
   }
 }
 

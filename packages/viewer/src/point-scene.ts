@@ -161,8 +161,8 @@ export class PointScene {
 
   /** The view stands still: more points where there are more. @param costMs of the last picture @returns whether it changes */
   refine(costMs: number): boolean {
-    const { loaded, wanted } = this.cloud.stats;
-    if (!this.cloud.short || loaded < wanted || this.cloud.fading) return false;
+    const { loaded, failed, wanted } = this.cloud.stats;
+    if (!this.cloud.short || loaded + failed < wanted || this.cloud.fading) return false;
     return this.budget.refine(costMs);
   }
 

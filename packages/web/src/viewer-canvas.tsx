@@ -63,11 +63,17 @@ export function ViewerCanvas({ connection, onViewer, onHover, onSelect, onStats 
   return (
     <>
       <div ref={holder} className="canvas" />
-      {stats !== undefined && stats.loaded < stats.wanted && (
+      {stats !== undefined && stats.loaded + stats.failed < stats.wanted && (
         <div className="loading" aria-hidden="true">
           <i style={{ scale: `${stats.loaded / stats.wanted} 1` }} />
           <span>{loading(stats.loaded, stats.wanted)}</span>
         </div>
+      )}
+      {stats !== undefined && stats.failed > 0 && (
+        <p className="problem calm floating" role="status">
+          {count(stats.failed, "point")} of this view cannot be loaded: the server's copy is damaged. All others are
+          shown.
+        </p>
       )}
       {problem && (
         <p className="problem floating" role="alert">

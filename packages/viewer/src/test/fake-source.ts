@@ -7,7 +7,14 @@ import type { PointSink } from "../residents.ts";
 import type { SpaceSource } from "../source.ts";
 import { TestSpace } from "./space.ts";
 
-type Asked = { digest: string; start: number; end: number; answer(): void; fail(): void; aborted: boolean };
+type Asked = {
+  digest: string;
+  start: number;
+  end: number;
+  answer(): void;
+  fail(error?: unknown): void;
+  aborted: boolean;
+};
 
 export class FakeSource implements SpaceSource {
   readonly space = new TestSpace();
@@ -67,7 +74,7 @@ export class FakeSource implements SpaceSource {
         end,
         aborted: false,
         answer: done(() => resolve(this.space.blobs.get(digest)!.slice(start, end))),
-        fail: done(() => reject(new Error("connection lost"))),
+        fail: (error = new Error("connection lost")) => done(() => reject(error))(),
       };
       signal?.addEventListener("abort", abort);
       if (this.auto) asked.answer();
