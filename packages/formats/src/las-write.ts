@@ -26,6 +26,11 @@ export type LasHeader = {
   readonly offset: Vec3;
 };
 
+/** Of each point. */
+export function lasPointBytes({ version }: Pick<LasHeader, "version">): number {
+  return FORMAT[version].bytes;
+}
+
 const HEADER_BYTES = { "1.2": 227, "1.4": 375 };
 const FORMAT = { "1.2": { id: 2, bytes: 26 }, "1.4": { id: 7, bytes: 36 } };
 /** What the 32-bit count of LAS 1.2 can say. */

@@ -36,13 +36,19 @@ export function plyHeader({ count, double, normals }: PlyShape): Uint8Array {
   return new TextEncoder().encode(`${[...head, "end_header"].join("\n")}\n`);
 }
 
+/** Of each point. */
+export function plyPointBytes({ double, normals }: PlyShape): number {
+  return 3 * (double ? 8 : 4) + (normals ? 12 : 0) + 3;
+}
+
 /** The points of one run; a normal that is not known is 0, 0, 0. The bytes are the caller's. */
-export function plyRun(run: PointRun, { double, normals: wanted }: PlyShape): Uint8Array {
+export function plyRun(run: PointRun, shape: PlyShape): Uint8Array {
+  const { double, normals: wanted } = shape;
   const { count, positions, colors, normals } = run;
   const coordinateBytes = double ? 8 : 4;
   const normalAt = 3 * coordinateBytes;
-  const colorAt = normalAt + (wanted ? 12 : 0);
-  const stride = colorAt + 3;
+  const stride = plyPointBytes(shape);
+  const colorAt = stride - 3;
   const bytes = new Uint8Array(count * stride);
   const view = new DataView(bytes.buffer);
   for (let i = 0, at = 0; i < count; i++, at += stride) {

@@ -11,6 +11,8 @@ export type ExportOptions = {
   /** A photo as a JPEG without distortion, as `undistortedIntrinsics` of its camera sees it. */
   readonly undistort: (photo: Uint8Array, camera: Intrinsics, signal?: AbortSignal) => Promise<Uint8Array>;
   readonly signal?: AbortSignal | undefined;
+  /** Told before the first byte how many there will be, by formats that know. */
+  readonly onSize?: ((sizeBytes: number) => void) | undefined;
   /** `done` of `total`: points, photos or bytes, as the stage says. */
   readonly onProgress?: ((stage: string, done: number, total: number) => void) | undefined;
 };

@@ -32,7 +32,7 @@ export async function* exportNerfstudio(options: ExportOptions): AsyncGenerator<
 }
 
 function* entries(options: ExportOptions, views: readonly View[], hasPoints: boolean): Generator<ZipEntry> {
-  const { blobs, undistort, signal, onProgress, ...rest } = options;
+  const { blobs, undistort, signal, onProgress, onSize: _ofTheZip, ...rest } = options;
   const json = JSON.stringify(transforms(views, hasPoints), null, 1);
   yield { name: "transforms.json", bytes: () => [new TextEncoder().encode(`${json}\n`)] };
   for (const [done, { blob, camera, file }] of views.entries()) {

@@ -5,9 +5,11 @@ import {
   csvRun,
   LAS12_MAX_POINTS,
   lasHeader,
+  lasPointBytes,
   lasRun,
   type PointRun,
   plyHeader,
+  plyPointBytes,
   plyRun,
 } from "@cairn/formats";
 import { CairnError, type Georeference, type Vec3 } from "@cairn/protocol";
@@ -19,7 +21,9 @@ export async function* exportPly(options: ExportOptions): AsyncGenerator<Uint8Ar
   const points = await openShownPoints(options);
   const double = Math.max(...[...points.min, ...points.max].map(Math.abs)) * 2 ** -24 > points.step / 4;
   const shape = { count: points.count, double, normals: points.normals };
-  yield plyHeader(shape);
+  const header = plyHeader(shape);
+  options.onSize?.(header.length + shape.count * plyPointBytes(shape));
+  yield header;
   for await (const run of told(points, options, "writing")) yield plyRun(run, shape);
 }
 
@@ -62,6 +66,7 @@ export async function* exportLas(options: ExportOptions, version: "1.2" | "1.4")
     origin: place,
     created: new Date(),
   });
+  options.onSize?.(header.bytes.length + points.count * lasPointBytes(header));
   yield header.bytes;
   for await (const run of told(points, options, "writing")) {
     if (enu) movePoints(enu, run.positions, run.positions);

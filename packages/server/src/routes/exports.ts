@@ -77,7 +77,9 @@ export function exportRoutes(app: FastifyInstance, context: Context): void {
     const stop = new AbortController();
     reply.raw.once("close", () => stop.abort(new CairnError("operation.cancelled")));
     const signal = AbortSignal.any([stop.signal, space.signal]);
-    const pieces = write({ ...exportSources(context, space), signal });
+    // A browser can then say how far it is, and everyone tell a whole file from one that was cut off.
+    const onSize = (sizeBytes: number) => reply.header("content-length", sizeBytes);
+    const pieces = write({ ...exportSources(context, space), signal, onSize });
     // What refuses does so before its first piece: the answer is then an error and not a file without content.
     const first = await pieces.next();
     attached(reply, exportName(space.id, format)).type(mediaType);

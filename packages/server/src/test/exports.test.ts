@@ -107,6 +107,10 @@ test("EXC-13 EXC-6 a cloud in by HTTP, out again as a file and as an operation, 
   assert.deepEqual(done.data.result, { layer: 1, points: 1000, merged: 0, refused: 0 });
   const { positions, colors } = readPly(await fileOf(server, "ply"));
   assert.deepEqual([positions.length, [...colors.subarray(0, 3)]], [3000, [10, 20, 30]]);
+  for (const format of ["ply", "las", "las14"]) {
+    const answer = await server.send("GET", `/v1/spaces/place/exports/${format}`);
+    assert.equal(Number(answer.headers.get("content-length")), (await answer.arrayBuffer()).byteLength, format);
+  }
   for (let i = 0; i < 3000; i += 3) assert.ok(positions[i]! > 99.9 && positions[i]! < 178.1);
 
   const bad = await errorOf(await server.send("POST", path, cloud.subarray(0, 500), raw));
