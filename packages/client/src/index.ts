@@ -1,4 +1,11 @@
-export { type ApiOptions, CairnApi, type LayerInfo, type PhotoFacts, type PointsFacts } from "./api.ts";
+export {
+  type ApiOptions,
+  CairnApi,
+  type ExportInfo,
+  type LayerInfo,
+  type PhotoFacts,
+  type PointsFacts,
+} from "./api.ts";
 export { Backoff, type BackoffOptions } from "./backoff.ts";
 export { type CloudUploadOptions, uploadCloud } from "./cloud-upload.ts";
 export {
