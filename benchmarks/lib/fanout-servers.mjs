@@ -83,10 +83,13 @@ async function cairn({ photos = 0, leafCap }) {
     await core.layers.compact(space, 1);
   }
   send = (k) => grow(parseNodeKey(GRID.seed), [segments[k]], 11_100);
-  events = (count, turns) =>
-    inTurns(turns, () => {
-      for (let i = 0; i < count; i++) void space.log.append([small(i)]);
+  events = async (count, turns) => {
+    const appended = [];
+    await inTurns(turns, () => {
+      for (let i = 0; i < count; i++) appended.push(space.log.append([small(i)]));
     });
+    await Promise.all(appended);
+  };
   stats = async () => {
     const table = await core.layers.tables.open(space, 1);
     return { waitingBytes: door.stats().waitingBytes, nodes: table.list.length, points: table.points };
@@ -169,6 +172,7 @@ process.on("message", async ({ start, run, burst, measure }) => {
   if (burst) {
     const since = process.cpuUsage();
     await events(burst.count, burst.turns);
+    await new Promise((resolve) => setTimeout(resolve, 50));
     const { user, system } = process.cpuUsage(since);
     process.send({ cpuS: (user + system) / 1e6 });
   }

@@ -22,6 +22,8 @@ export type CursorOptions = {
    * keeps a seq and nothing else. Behind by more than `conflateAfter` events, superseded ones are left out.
    */
   deliver(item: CursorItem): Promise<void> | void;
+  /** Asked after each item with the seq it led to: true ends the cursor there, for the reader goes on by other means. */
+  caughtUp?(position: Seq): boolean;
   /** Most events in one item. */
   batch?: number;
   /** Events of the same key replace each other when the reader is behind; `null`: never left out. */
@@ -59,6 +61,7 @@ export async function runCursor(options: CursorOptions): Promise<void> {
     const delivered = item.kind === "snapshot" ? item.seq : item.events.at(-1)?.seq;
     if (!(await settled(options.deliver(item), signal))) return;
     position = delivered;
+    if (position !== undefined && options.caughtUp?.(position)) return;
   }
 
   async function next(after: Seq): Promise<CursorItem | undefined> {

@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import { CairnError, CLOSE, checkSpaceId } from "@cairn/protocol";
 import { type WebSocket, WebSocketServer } from "ws";
 import { Answers } from "./answers.ts";
+import { Broadcasts } from "./broadcast.ts";
 import { LIVE_LIMITS, type LiveContext, type LiveLimits } from "./live-context.ts";
 import { type LiveHouse, LiveSocket } from "./live-socket.ts";
 import { LiveTables } from "./live-tables.ts";
@@ -15,21 +16,32 @@ import { Turns } from "./turns.ts";
 export type LiveDoor = {
   /** Open live sockets. */
   readonly connections: number;
-  /** Most bytes that one socket holds in this process, messages encoded so far, closes by code. */
-  stats(): { waitingBytes: number; encoded: number; sharedBytes: number; closes: ReadonlyMap<number, number> };
+  /**
+   * Most bytes that one socket holds in this process, sockets that have heard all, messages encoded so far, closes by code.
+   */
+  stats(): {
+    waitingBytes: number;
+    listening: number;
+    encoded: number;
+    sharedBytes: number;
+    closes: ReadonlyMap<number, number>;
+  };
   /** Closes every socket with 1001 (GEN-26) and takes no more; cuts off those that do not answer in time. */
   close(graceMs?: number): Promise<void>;
 };
 
 export function attachLive(server: Server, context: LiveContext): LiveDoor {
   const limits: LiveLimits = { ...LIVE_LIMITS, ...context.limits };
+  const shared = new SharedMessages(limits.sharedBytes);
+  const tables = new LiveTables(context.core.layers.tables);
   const house: LiveHouse = {
     context,
     limits,
-    shared: new SharedMessages(limits.sharedBytes),
+    shared,
     answers: new Answers(),
     presence: new PresenceRooms(),
-    tables: new LiveTables(context.core.layers.tables),
+    tables,
+    broadcasts: new Broadcasts({ core: context.core, tables, shared }),
     turns: new Turns(),
     imageBytes: 0,
     closes: new Map(),
@@ -112,6 +124,7 @@ export function attachLive(server: Server, context: LiveContext): LiveDoor {
     },
     stats: () => ({
       waitingBytes: Math.max(0, ...Array.from(sockets.values(), (live) => live?.outbox.waitingBytes ?? 0)),
+      listening: [...sockets.values()].filter((live) => live?.listening).length,
       encoded: house.shared.encoded,
       sharedBytes: house.shared.sizeBytes,
       closes: house.closes,

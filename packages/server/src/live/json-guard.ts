@@ -6,6 +6,7 @@ import { CairnError } from "@cairn/protocol";
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const decoder = new TextDecoder();
 
 /** @throws {CairnError} `request.too_large`, `request.invalid` (too deep, not an object), `request.not_json` */
 export function parseObject(utf8: Uint8Array, maxBytes: number, maxDepth: number): Record<string, unknown> {
@@ -13,7 +14,7 @@ export function parseObject(utf8: Uint8Array, maxBytes: number, maxDepth: number
   if (deeperThan(utf8, maxDepth)) throw new CairnError("request.invalid", { field: "/", problem: "nested too deep" });
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder().decode(utf8));
+    value = JSON.parse(decoder.decode(utf8));
   } catch (cause) {
     throw new CairnError("request.not_json", {}, cause);
   }

@@ -13,10 +13,12 @@ import {
   ImageHead,
   LIVE_VERSION,
   PRESENCE,
+  type Seq,
   type ServerMessage,
 } from "@cairn/protocol";
 import type { WebSocket } from "ws";
 import type { Answers } from "./answers.ts";
+import { BATCH, type Broadcast, type Broadcasts, type Listener, type Turn } from "./broadcast.ts";
 import { parseObject } from "./json-guard.ts";
 import type { LiveContext, LiveLimits } from "./live-context.ts";
 import type { LiveTables } from "./live-tables.ts";
@@ -24,7 +26,7 @@ import { Outbox } from "./outbox.ts";
 import type { PresenceRooms } from "./presence.ts";
 import { canResume } from "./resume.ts";
 import { SegmentPush } from "./segment-push.ts";
-import { encode, type SharedMessages } from "./shared-messages.ts";
+import { encode, placeOf, type SharedMessages } from "./shared-messages.ts";
 import { TokenBucket } from "./token-bucket.ts";
 import type { Turns } from "./turns.ts";
 
@@ -37,6 +39,7 @@ export type LiveHouse = {
   presence: PresenceRooms;
   tables: LiveTables;
   turns: Turns;
+  broadcasts: Broadcasts;
   /** Bytes of photos in hand over all sockets. */
   imageBytes: number;
   /** Sockets that this side closed, by code. */
@@ -48,14 +51,12 @@ type Hello = Extract<ClientMessage, { type: "hello" }>;
 const TYPES = new Set(["hello", "credit", "view", "signal", "ping", "operation.start", "operation.cancel"]);
 /** First byte of a frame that says what a client holds. */
 const HAVE = 4;
-/** Events in one message. */
-const BATCH = 512;
 /** A close frame behind unread data gets this long before the socket is cut. */
 const LINGER_MS = 5_000;
 /** The last event of a closed space gets this long to be read. */
 const CLOSED_MS = 1_000;
 
-export class LiveSocket {
+export class LiveSocket implements Listener {
   readonly outbox: Outbox;
   readonly #house: LiveHouse;
   readonly #ws: WebSocket;
@@ -63,6 +64,7 @@ export class LiveSocket {
   readonly #peer = randomUUID();
   readonly #ended = new AbortController();
   readonly #bucket: TokenBucket;
+  readonly #broadcast: Broadcast;
   #hello: Hello | undefined;
   #client: string;
   #push: SegmentPush | undefined;
@@ -79,6 +81,7 @@ export class LiveSocket {
     this.#ws = ws;
     this.#space = space;
     this.#client = `${space.id}/${this.#peer}`;
+    this.#broadcast = house.broadcasts.of(space);
     this.#bucket = new TokenBucket(house.limits.messagesPerS, house.limits.messageBurst, performance.now());
     this.outbox = new Outbox(socket, house.limits, () => this.close(CLOSE.tooSlow, "client too slow"));
     const helloTimer = setTimeout(() => {
@@ -131,6 +134,7 @@ export class LiveSocket {
     if (this.#ended.signal.aborted) return;
     this.#ended.abort();
     for (const leave of this.#leave) leave();
+    this.#broadcast.leave(this);
     this.#push?.close();
     this.outbox.close();
     if (this.#hello?.client === undefined) this.#house.answers.forgetClient(this.#client);
@@ -217,6 +221,7 @@ export class LiveSocket {
 
   #greet(hello: Hello): void {
     if (this.#hello) throw new CairnError("request.invalid", { field: "/type", problem: "hello was said" });
+    if (this.#ended.signal.aborted) return;
     if (hello.version !== LIVE_VERSION) {
       this.#refuse(new CairnError("live.version", { version: hello.version }), undefined);
       setImmediate(() => this.close(CLOSE.version, "unsupported version"));
@@ -267,7 +272,40 @@ export class LiveSocket {
       : undefined;
     this.#leave.push(presence.join(this.#space.id, this.#peer, hello.name ?? "", onPresence));
     this.#position = hello.after ?? 0;
-    void this.#follow(recovered ? hello.after : undefined);
+    if (!recovered) void this.#follow(undefined);
+    else if (!this.#broadcast.join(this)) void this.#follow(this.#position);
+  }
+
+  get position(): Seq {
+    return this.#position;
+  }
+
+  get watching(): boolean {
+    return this.#push !== undefined;
+  }
+
+  /** It has heard all and hears what comes with the others. */
+  get listening(): boolean {
+    return this.#broadcast.has(this);
+  }
+
+  hear(turn: Turn): boolean {
+    const { pack } = turn;
+    const unseen = pack && this.#push?.unseen(pack);
+    const together = unseen === undefined ? undefined : turn.withBytes(unseen);
+    if (pack && together && this.outbox.broadcast(together.bytes, false)) {
+      this.#position = turn.last;
+      this.#push?.deliveredWith(pack, together, turn.last);
+      return true;
+    }
+    if (!this.outbox.broadcast(turn.facts, true)) return false;
+    this.#delivered({ kind: "events", events: turn.events }, turn.last);
+    return true;
+  }
+
+  /** It has all up to here, and left the broadcast. */
+  catchUp(): void {
+    void this.#follow(this.#position);
   }
 
   async #follow(after: number | undefined): Promise<void> {
@@ -278,6 +316,7 @@ export class LiveSocket {
         batch: BATCH,
         conflateKey: supersededKey,
         deliver: (item) => this.#deliver(item),
+        caughtUp: () => this.#broadcast.join(this),
         ...(after === undefined ? {} : { after, epoch: this.#space.log.epoch }),
       });
     } catch (error) {
@@ -289,22 +328,24 @@ export class LiveSocket {
 
   async #deliver(item: CursorItem): Promise<void> {
     const { shared } = this.#house;
-    const { id, log } = this.#space;
-    const place = `${id}/${log.epoch}`;
+    const place = placeOf(this.#space);
     if (item.kind === "events") {
       await this.outbox.facts(shared.events(place, this.#position, item.events));
-      this.#position = item.events.at(-1)?.seq ?? this.#position;
-      this.#push?.delivered(item, this.#position);
-      for (const event of item.events) {
-        if (event.type === "space.closed") this.close(CLOSE.normal, "space closed");
-      }
+      this.#delivered(item, item.events.at(-1)?.seq ?? this.#position);
       return;
     }
     const { epoch, seq, state } = item;
     const message = shared.get(`${place}/snapshot/${seq}`, () => encode({ type: "snapshot", epoch, seq, state }));
     await this.outbox.facts(message);
-    this.#position = seq;
-    this.#push?.delivered(item, seq);
+    this.#delivered(item, seq);
+  }
+
+  #delivered(item: CursorItem, position: Seq): void {
+    this.#position = position;
+    this.#push?.delivered(item, position);
+    if (item.kind === "events" && item.events.some(({ type }) => type === "space.closed")) {
+      this.close(CLOSE.normal, "space closed");
+    }
   }
 
   async #image({ id, ...photo }: ImageHead, bytes: Uint8Array): Promise<void> {

@@ -54,6 +54,21 @@ export class Outbox {
     });
   }
 
+  /**
+   * Writes now what many are sent: whole messages in one Buffer. False when there is no room for all of it, or something
+   * of this socket's goes first.
+   * @param facts only facts are in it; bytes besides go behind news and signals too
+   */
+  broadcast(bytes: Buffer, facts: boolean): boolean {
+    if (this.#closed || this.#socket.destroyed) return false;
+    if (this.#fragments || this.#facts || this.#replies.length > 0) return false;
+    if (!facts && (this.#news.size > 0 || this.#signals.length > 0)) return false;
+    if (this.#socket.writableLength + bytes.length > this.#limits.highWaterBytes) return false;
+    this.#socket.write(bytes);
+    this.#handedBytes += bytes.length;
+    return true;
+  }
+
   /** Replaces what still waits under the same key. */
   news(key: string, message: Message): void {
     this.#news.set(key, message);

@@ -17,6 +17,7 @@ import {
   type View,
 } from "@cairn/protocol";
 import { binaryMessage, type Message } from "./frames.ts";
+import type { FreshBytes, FreshPack } from "./fresh-pack.ts";
 import type { LiveTable, LiveTables } from "./live-tables.ts";
 import type { Outbox } from "./outbox.ts";
 import { PartCounts } from "./part-counts.ts";
@@ -123,12 +124,14 @@ export class SegmentPush {
 
   /** Never more than the most in all, however often it is granted. */
   credit(bytes: number): void {
+    const waited = this.#creditBytes <= 0;
     this.#creditBytes = Math.min(this.#options.mostBytes, this.#creditBytes + bytes);
-    this.#wake();
+    if (waited) this.#wake();
   }
 
   /** The client was sent this item, the last of which is `position`. */
   delivered(item: CursorItem, position: Seq): void {
+    const waited = this.#position < this.#boundSeq;
     this.#position = position;
     if (item.kind === "snapshot") {
       if (this.#view) {
@@ -161,7 +164,43 @@ export class SegmentPush {
           this.#lookAgain();
       }
     }
-    this.#wake();
+    if (waited && position >= this.#boundSeq) this.#wake();
+  }
+
+  /**
+   * Whether a pack can go to this client together with the event that tells of it: it has all that comes before, and
+   * nothing else is on its way. Which parts it does not see, as `FreshPack.bytes` takes it; `undefined`: the pack goes
+   * in its turn.
+   */
+  unseen(pack: FreshPack): string | undefined {
+    const sending = this.#sendings.get(pack.layer);
+    if (!sending?.shown || sending.live !== pack.live || sending.known !== pack.pack) return undefined;
+    if (sending.nextHead !== pack.pack || treePiece(sending) || this.#waitingTasks > 0) return undefined;
+    if (this.#loading || this.#loaded || this.#fresh.length > 0 || this.#creditBytes <= 0) return undefined;
+    if (this.#closed || this.#position < this.#boundSeq || this.#obsolete()) return undefined;
+    const view = this.#viewOf(pack.layer);
+    let unseen = "";
+    let creditBytes = this.#creditBytes - pack.headBytes;
+    for (let i = 0; i < pack.parts.length; i++) {
+      const { node, index, hash, sizeBytes } = pack.parts[i]!;
+      const px = spacingPx(node, view);
+      const upToDate = sending.counts.get(node.ordinal) === index;
+      if (px >= FINE_PX && !upToDate) return undefined;
+      if (px < this.#cutPx) unseen += `${i} `;
+      else if (!upToDate || creditBytes <= 0 || this.#sentElsewhere(sending, hash)) return undefined;
+      else creditBytes -= sizeBytes;
+    }
+    return unseen;
+  }
+
+  /** The client was sent the event that tells of a pack, at `position`, and these bytes of it. */
+  deliveredWith({ layer, pack }: FreshPack, { parts, sizeBytes }: FreshBytes, position: Seq): void {
+    const sending = this.#sendings.get(layer)!;
+    this.#position = position;
+    this.#creditBytes -= sizeBytes;
+    sending.known = pack + 1;
+    sending.nextHead = pack + 1;
+    for (const { node, index } of parts) sent(sending, node, index + 1);
   }
 
   close(): void {
@@ -320,8 +359,8 @@ export class SegmentPush {
   }
 
   #viewOf(layer: number): LayerView | undefined {
-    const state = this.#options.space.log.snapshot().state.layers[layer];
-    return this.#view?.camera && layerView(this.#view.camera, state);
+    const camera = this.#view?.camera;
+    return camera && layerView(camera, this.#options.space.log.snapshot().state.layers[layer]);
   }
 
   /** Chooses anew when it is this client's turn; what was chosen goes on meanwhile. */
@@ -395,7 +434,7 @@ export class SegmentPush {
     if (loaded) return this.#went(loaded.piece, loaded.message);
     const piece = this.#choosePiece();
     if (!piece) return undefined;
-    const key = `${piece.blob}/${piece.start}-${piece.end}`;
+    const key = rangeKey(piece);
     const message = this.#options.shared.peek(key);
     if (message) return this.#went(piece, message);
     this.#load(key, piece);
@@ -472,6 +511,11 @@ export class SegmentPush {
     }
     return false;
   }
+}
+
+/** Under which a range is shared. */
+export function rangeKey({ blob, start, end }: { blob: Digest; start: number; end: number }): string {
+  return `${blob}/${start}-${end}`;
 }
 
 /** What the client must read to know what there is: first the index, then the heads of the packs after it. */

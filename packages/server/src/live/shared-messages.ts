@@ -1,5 +1,5 @@
 /** What many sockets are sent is encoded and framed once. Bounded in bytes; whoever comes too late encodes again. */
-import type { Signal } from "@cairn/core";
+import type { Signal, Space } from "@cairn/core";
 import type { CairnEvent, Seq, ServerMessage } from "@cairn/protocol";
 import { type Message, messageBytes, textMessage } from "./frames.ts";
 
@@ -77,6 +77,11 @@ export class SharedMessages {
       this.#sizeBytes -= oldBytes;
     }
   }
+}
+
+/** Names a log and its epoch, for what is the same only there. */
+export function placeOf({ id, log }: Space): string {
+  return `${id}/${log.epoch}`;
 }
 
 export function encode(message: ServerMessage): Message {

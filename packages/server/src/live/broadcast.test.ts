@@ -1,0 +1,260 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, type TestContext, test } from "node:test";
+import { type Core, openCore, runCursor, type Space } from "@cairn/core";
+import type { EventDraft, View } from "@cairn/protocol";
+import { floor, TestLayer, Watcher } from "../test/cloud.ts";
+import { openDoor, RawClient, renamed, type TestDoor } from "../test/live-door.ts";
+import { Broadcast, type Listener, type Turn } from "./broadcast.ts";
+import { LiveTables } from "./live-tables.ts";
+import { SegmentPush } from "./segment-push.ts";
+import { SharedMessages } from "./shared-messages.ts";
+
+const upTo = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
+
+/** Takes what it is told unless `refuses`; reads for itself what it refused, as sockets do. */
+class Reader implements Listener {
+  readonly watching = false;
+  readonly seqs: number[] = [];
+  position: number;
+  heard = 0;
+  caughtUp = 0;
+  refuses: () => boolean = () => false;
+  onHear = () => {};
+  readonly #broadcast: Broadcast;
+  readonly #space: Space;
+  readonly #ended = new AbortController();
+  #look = () => {};
+
+  constructor(broadcast: Broadcast, space: Space) {
+    this.#broadcast = broadcast;
+    this.#space = space;
+    this.position = space.log.head;
+    assert.ok(broadcast.join(this));
+  }
+
+  hear(turn: Turn): boolean {
+    if (this.refuses()) return false;
+    this.heard++;
+    this.#take(turn.events.map(({ seq }) => seq));
+    this.onHear();
+    return true;
+  }
+
+  catchUp(): void {
+    this.caughtUp++;
+    void runCursor({
+      log: this.#space.log,
+      after: this.position,
+      epoch: this.#space.log.epoch,
+      signal: this.#ended.signal,
+      batch: 3,
+      deliver: (item) => {
+        if (item.kind === "events") this.#take(item.events.map(({ seq }) => seq));
+      },
+      caughtUp: () => this.#broadcast.join(this),
+    });
+  }
+
+  until(seq: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#look = () => this.position >= seq && resolve();
+      this.#look();
+    });
+  }
+
+  leave(): void {
+    this.#ended.abort();
+    this.#broadcast.leave(this);
+  }
+
+  #take(seqs: number[]): void {
+    this.seqs.push(...seqs);
+    this.position = seqs.at(-1)!;
+    this.#look();
+  }
+}
+
+async function broadcastOf(t: TestContext): Promise<{ core: Core; space: Space; broadcast: Broadcast }> {
+  const dataDir = await mkdtemp(join(tmpdir(), "cairn-broadcast-"));
+  const core = await openCore({ dataDir });
+  t.after(async () => {
+    await core.close();
+    await rm(dataDir, { recursive: true, force: true });
+  });
+  const space = await core.spaces.create({ id: "place" });
+  const tables = new LiveTables(core.layers.tables);
+  return { core, space, broadcast: new Broadcast({ core, tables, shared: new SharedMessages(2 ** 20) }, space) };
+}
+
+/** Sockets that hear together; a turn of the event loop may pass until one has joined. */
+async function untilListening(house: TestDoor, wanted: number): Promise<void> {
+  while (house.door.stats().listening !== wanted) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe("the broadcast (docs/spec/live.md)", () => {
+  test("GEN-43 who refuses now and then, joins late or leaves hears every event once, in order", async (t) => {
+    const { space, broadcast } = await broadcastOf(t);
+    const { log } = space;
+    let state = 7;
+    const random = () => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return state / 2 ** 32;
+    };
+    const from = log.head;
+    const readers = Array.from({ length: 12 }, () => new Reader(broadcast, space));
+    for (const [i, reader] of readers.entries()) reader.refuses = () => random() < i / 12;
+    const late: { reader: Reader; from: number }[] = [];
+    for (let i = 0; i < 150; i++) {
+      const many = Array.from({ length: 1 + Math.floor(random() * 9) }, (_, k) => log.append([renamed(`${i} ${k}`)]));
+      if (random() < 0.7) await Promise.all(many);
+      if (i % 30 === 15) late.push({ from: log.head, reader: new Reader(broadcast, space) });
+      if (i === 100) readers[3]!.leave();
+    }
+    await log.append([renamed("end")]);
+    const staying = readers.filter((_, i) => i !== 3);
+    await Promise.all([...staying, ...late.map(({ reader }) => reader)].map((each) => each.until(log.head)));
+    for (const { seqs } of staying) assert.deepEqual(seqs, upTo(from + 1, log.head));
+    for (const { reader, from } of late) assert.deepEqual(reader.seqs, upTo(from + 1, log.head));
+    const [never, , , left] = readers;
+    assert.ok(left!.position < log.head);
+    assert.deepEqual(left!.seqs, upTo(from + 1, left!.position));
+    assert.equal(never!.caughtUp, 0);
+    assert.ok(staying.slice(1).every(({ heard, caughtUp }) => heard > 0 && caughtUp > 0));
+  });
+
+  test("GEN-43 what is appended in one turn is one message, encoded once", async (t) => {
+    const { space, broadcast } = await broadcastOf(t);
+    const reader = new Reader(broadcast, space);
+    const turns: Turn[] = [];
+    const hear = reader.hear.bind(reader);
+    reader.hear = (turn) => {
+      turns.push(turn);
+      return hear(turn);
+    };
+    const other = new Reader(broadcast, space);
+    other.hear = (turn) => turns.push(turn) > 0;
+    await Promise.all(Array.from({ length: 16 }, (_, i) => space.log.append([renamed(`${i}`)])));
+    await reader.until(space.log.head);
+    assert.equal(turns.length, 2);
+    assert.equal(turns[0]!.events.length, 16);
+    assert.equal(turns[0]!.facts, turns[1]!.facts);
+  });
+
+  test("LIVE-3 one that leaves while others are told is not told, and the rest are", async (t) => {
+    const { space, broadcast } = await broadcastOf(t);
+    const [first, second, third] = Array.from({ length: 3 }, () => new Reader(broadcast, space)) as [
+      Reader,
+      Reader,
+      Reader,
+    ];
+    first.onHear = () => {
+      second.leave();
+      first.leave();
+    };
+    await space.log.append([renamed("one")]);
+    await third.until(space.log.head);
+    assert.deepEqual([first.heard, second.heard, third.heard], [1, 0, 1]);
+    third.onHear = () => third.leave();
+    await space.log.append([renamed("two")]);
+    await third.until(space.log.head);
+    // Nobody is left; who comes now begins at the head.
+    const fourth = new Reader(broadcast, space);
+    await space.log.append([renamed("three")]);
+    await fourth.until(space.log.head);
+    assert.deepEqual(fourth.seqs, [space.log.head]);
+    assert.equal(first.heard + second.heard, 1);
+  });
+
+  test("GEN-22 a socket that fills up leaves the others and joins them again, without gap or double", async (t) => {
+    const house = await openDoor();
+    t.after(() => house.close());
+    const { log } = house.space;
+    const IMAGE = "0b0f8a3e-6d5c-4c3e-9b1a-2f3c4d5e6f70";
+    const heavy = (i: number): EventDraft => ({
+      type: "operation.failed",
+      data: { operation: IMAGE, code: `${i}`.padEnd(500, "x"), message: "y".repeat(480) },
+    });
+    const [quick, slow] = (await Promise.all([RawClient.open(house.url, {}), RawClient.open(house.url, {})])) as [
+      RawClient,
+      RawClient,
+    ];
+    await untilListening(house, 2);
+    const from = log.head;
+    for (let round = 0; round < 3; round++) {
+      slow.ws.pause();
+      for (let i = 0; house.door.stats().listening === 2 || i < 5; i++) {
+        await log.append(Array.from({ length: 100 }, (_, k) => heavy(k)));
+        await quick.untilSeq(log.head);
+        assert.ok(house.door.stats().waitingBytes <= 2 ** 19, "above the mark");
+      }
+      slow.ws.resume();
+      await slow.untilSeq(log.head);
+      await untilListening(house, 2);
+    }
+    await log.append([renamed("end")]);
+    for (const client of [quick, slow]) {
+      await client.untilSeq(log.head);
+      assert.deepEqual(client.seqs, upTo(from + 1, log.head));
+    }
+  });
+
+  test("LIVE-16 a new pack goes with its event, to each viewer as far as it sees it", async (t) => {
+    const house = await openDoor();
+    t.after(() => house.close());
+    const told = t.mock.method(SegmentPush.prototype, "deliveredWith");
+    const layer = new TestLayer(house, 1, 1);
+    await layer.start();
+    await layer.publish();
+    await layer.grow(floor(8000, 1));
+    // From 60 m away the finer nodes are not worth sending.
+    const far: Omit<View, "type"> = {
+      camera: {
+        pose: { rotation: [1, 0, 0, 0], translation: [-4, 0, 60] },
+        fovY: 1,
+        widthPx: 800,
+        heightPx: 600,
+      },
+    };
+    const views = [{}, {}, far, far];
+    const watchers = await Promise.all(views.map(() => Watcher.open(house.url, { credit: 2 ** 20 })));
+    for (const [i, watcher] of watchers.entries()) watcher.view(views[i]);
+    await Promise.all(watchers.slice(0, 2).map((each) => each.complete(1)));
+    await watchers[2]!.client.until(() => watchers[2]!.pushed.length > 0);
+    await watchers[3]!.client.until(() => watchers[3]!.pushed.length > 0);
+    for (let i = 2; i < 12; i++) {
+      await layer.grow(floor(120, i));
+      const head = house.space.log.head;
+      await Promise.all(watchers.map((each) => each.client.untilSeq(head)));
+      await Promise.all(watchers.slice(0, 2).map((each) => each.complete(1)));
+    }
+    const together = told.mock.calls.map(({ arguments: [, bytes] }) => bytes);
+    assert.ok(together.length >= 20, `${together.length} times together`);
+    assert.ok(together.length - new Set(together).size >= 10, "each made a Buffer of its own");
+    assert.ok(new Set(together.map(({ parts }) => parts.length)).size > 1, "all saw the same");
+    for (const { pushed } of watchers) {
+      const keys = pushed.map(({ blob, start }) => `${blob}/${start}`);
+      assert.equal(new Set(keys).size, keys.length, "sent twice");
+    }
+    const [near, same, distant] = watchers as [Watcher, Watcher, Watcher];
+    assert.deepEqual(await near.drawn(1), await same.drawn(1));
+    assert.equal((await near.drawn(1)).missing, 0);
+    assert.ok(distant.pushedBytes < near.pushedBytes * 0.75, `${distant.pushedBytes} of ${near.pushedBytes}`);
+    assert.deepEqual(house.errors, []);
+  });
+
+  test("LIVE-12 all who hear together are told that the space is closed", async () => {
+    const house = await openDoor();
+    const clients = await Promise.all(Array.from({ length: 5 }, () => RawClient.open(house.url, {})));
+    await untilListening(house, 5);
+    await house.core.spaces.delete("place");
+    for (const client of clients) {
+      assert.deepEqual(await client.closed, { code: 1000, reason: "space closed" });
+      assert.equal(client.of("events").at(-1)?.events.at(-1)?.type, "space.closed");
+    }
+    assert.equal(house.door.stats().listening, 0);
+    await house.close();
+  });
+});
