@@ -26,8 +26,12 @@ const WARM = 2;
 const path = (name) => new URL(`lib/${name}.mjs`, import.meta.url);
 const ask = (child, message) =>
   new Promise((resolve, reject) => {
-    child.once("message", resolve);
-    child.once("exit", () => reject(new Error("a process ended")));
+    const onExit = () => reject(new Error("a process ended"));
+    child.once("message", (answer) => {
+      child.off("exit", onExit);
+      resolve(answer);
+    });
+    child.once("exit", onExit);
     child.send(message);
   });
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];

@@ -85,8 +85,8 @@ class Viewer {
       this.final = (head[0] & 0x80) !== 0;
       this.opcode = head[0] & 0x0f || this.opcode;
       this.messageBytes += this.left;
-      this.keep = this.opcode === 1 && this.left < 65_536 && this.messageBytes === this.left;
-      this.text = "";
+      this.keep = this.opcode === 1;
+      if (this.messageBytes === this.left) this.text = "";
       if (this.left === 0) this.frameEnded();
     }
   }
