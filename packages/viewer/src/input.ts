@@ -26,6 +26,7 @@ export function listen(canvas: HTMLCanvasElement, target: InputTarget, signal: A
   let panning = false;
   let lastTap = { ms: -Infinity, x: 0, y: 0 };
   const options = { signal };
+  canvas.style.touchAction = "none"; // else the browser takes fingers for itself as soon as they move
 
   const place = (event: PointerEvent | MouseEvent) => {
     const box = canvas.getBoundingClientRect();

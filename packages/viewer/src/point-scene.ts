@@ -54,8 +54,8 @@ export type PointSceneOptions = {
 type Group = { ranges: Map<number, number[]>; density: number };
 
 const FRESH_MS = 500;
-/** Largest points of a surface, and of a cloud that is only dots. */
-const SURFACE_PX = 24;
+/** Largest points of a surface, which stays closed until one touches it, and of a cloud that is only dots. */
+const SURFACE_PX = 64;
 const DOT_PX = 10;
 const MODES = { photo: 0, height: 1, age: 2, contributor: 2, confidence: 3 } as const satisfies Record<
   ColorMode,

@@ -217,6 +217,75 @@ test("a still view gets finer than a moving one can be, a hand takes that away a
   await page.context().close();
 });
 
+test("inside a room, walls beside the eye and before it are not cut", async () => {
+  const space = new TestSpace();
+  const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5], { spacing: 0.02 });
+  const page = await harness.visit(space, { query: "points=300000" });
+  // A closed box of six walls, 4 × 2 × 4; the camera that is named last stands in it.
+  const next = random(5);
+  const positions = new Float64Array(200_000 * 3);
+  const half = [2, 1, 2] as const;
+  for (let i = 0; i < positions.length; i += 3) {
+    const wall = (i / 3) % 3;
+    for (let axis = 0; axis < 3; axis++) positions[i + axis] = (next() * 2 - 1) * half[axis]!;
+    positions[i + wall] = next() < 0.5 ? -half[wall]! : half[wall]!;
+  }
+  const colors = new Uint8Array(positions.length).map((_, i) => [200, 120, 60][i % 3]!);
+  const points = { ...ground(positions.length / 3, 1), positions, colors };
+  await apply(page, space, started(1), posed(1, [1.8, 4, 9]), layer.started({ generation: 1 }), layer.insert(points));
+  await apply(page, space, published(1));
+  await settled(page, 100_000);
+  // Twenty centimetres from a wall.
+  assert.ok(await page.evaluate(() => window.harness.viewer.viewFrom("g1")));
+  await settled(page, 50_000);
+  const inside = await picture(page);
+  const open = inside.count(isBackground);
+  assert.ok(open < WIDTH * HEIGHT * 0.01, `${open} pixels look through the walls`);
+  await page.context().close();
+});
+
+test("one finger turns, two move and pinch, and the page does not scroll or zoom under them", async () => {
+  const space = new TestSpace();
+  const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);
+  const page = await harness.visit(space);
+  await apply(page, space, started(1), posed(1), layer.started({ generation: 1 }), layer.insert(ground(20_000, 41)));
+  await apply(page, space, published(1));
+  await settled(page, 15_000);
+  const session = await page.context().newCDPSession(page);
+  const touch = (type: "touchStart" | "touchMove" | "touchEnd", ...at: [number, number][]) =>
+    session.send("Input.dispatchTouchEvent", { type, touchPoints: at.map(([x, y], id) => ({ x, y, id })) });
+  const view = async () => {
+    await painted(page);
+    const camera = await page.evaluate(() => window.harness.source.views.at(-1)?.camera);
+    assert.ok(camera);
+    const { rotation, translation } = camera.pose;
+    return { rotation, translation };
+  };
+  const turned = (a: readonly number[], b: readonly number[]) =>
+    2 * Math.acos(Math.min(1, Math.abs(a.reduce((sum, value, i) => sum + value * b[i]!, 0))));
+  const first = await view();
+  await touch("touchStart", [200, 180]);
+  for (let x = 210; x <= 260; x += 10) await touch("touchMove", [x, 180]);
+  await touch("touchEnd");
+  const second = await view();
+  assert.ok(turned(first.rotation, second.rotation) > 0.3, "one finger turns");
+
+  await touch("touchStart", [180, 180], [280, 180]);
+  for (let y = 190; y <= 230; y += 10) await touch("touchMove", [180, y], [280, y]);
+  const third = await view();
+  assert.ok(turned(second.rotation, third.rotation) < 0.01, "two fingers do not turn");
+  const moved = third.translation.map((value, axis) => value - second.translation[axis]!);
+  assert.ok(Math.abs(moved[1]!) > 1 && Math.abs(moved[2]!) < Math.abs(moved[1]!) / 4, `they move: ${moved}`);
+
+  for (let dx = 10; dx <= 40; dx += 10) await touch("touchMove", [180 - dx, 230], [280 + dx, 230]);
+  const fourth = await view();
+  const nearer = fourth.translation[2] - third.translation[2];
+  assert.ok(nearer < -1 && turned(third.rotation, fourth.rotation) < 0.01, `apart, they zoom in: ${nearer}`);
+  await touch("touchEnd");
+  assert.deepEqual(await page.evaluate(() => [scrollX, scrollY, visualViewport?.scale]), [0, 0, 1]);
+  await page.context().close();
+});
+
 test("points that come late are drawn when they come, and the server is told where we look", async () => {
   const space = new TestSpace();
   const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);
