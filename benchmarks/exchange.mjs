@@ -9,6 +9,7 @@ import { createReadStream, createWriteStream } from "node:fs";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
@@ -33,7 +34,7 @@ async function main(sizes) {
       for (const format of ["las", "ply"])
         await pipeline(Readable.from(file(format, count)), createWriteStream(join(folder, `in.${format}`)));
       console.log(`\n${count / 1e6} M points`);
-      console.log("task            wall s  CPU s  M points/s CPU  peak RSS MiB  bytes/point");
+      console.log("task            wall s  CPU s  M points/s CPU  peak RSS MiB  bytes/point  loop delay p99 ms");
       for (const format of ["ply", "las"]) {
         const { size } = await stat(join(folder, `in.${format}`));
         row(`import ${format}`, count, {
@@ -57,13 +58,14 @@ function child(...args) {
   return JSON.parse(stdout);
 }
 
-function row(name, count, { wallS, cpuS, rssMiB, bytes, points }) {
+function row(name, count, { wallS, cpuS, rssMiB, bytes, points, loopMs }) {
   const cells = [
     wallS.toFixed(1).padStart(6),
     cpuS.toFixed(1).padStart(6),
     (count / 1e6 / cpuS).toFixed(2).padStart(14),
     String(rssMiB).padStart(13),
     (bytes / count).toFixed(1).padStart(12),
+    loopMs.toFixed(0).padStart(18),
   ];
   console.log(
     `${name.padEnd(14)}  ${cells.join(" ")}${points === undefined || points === count ? "" : `   (${points} points kept)`}`,
@@ -73,10 +75,19 @@ function row(name, count, { wallS, cpuS, rssMiB, bytes, points }) {
 async function measured(work) {
   const before = process.resourceUsage();
   const startMs = performance.now();
+  const delay = monitorEventLoopDelay({ resolution: 5 });
+  delay.enable();
   const result = await work();
+  delay.disable();
   const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
   const cpuS = (userCPUTime + systemCPUTime - before.userCPUTime - before.systemCPUTime) / 1e6;
-  return { wallS: (performance.now() - startMs) / 1000, cpuS, rssMiB: Math.round(maxRSS / 1024), ...result };
+  return {
+    wallS: (performance.now() - startMs) / 1000,
+    cpuS,
+    rssMiB: Math.round(maxRSS / 1024),
+    loopMs: delay.percentile(99) / 1e6,
+    ...result,
+  };
 }
 
 async function importFile(dataDir, path) {

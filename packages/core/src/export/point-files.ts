@@ -1,4 +1,5 @@
 /** The shown points as one file: PLY, LAS, CSV. Rules: docs/spec/exchange.md. */
+import { setImmediate } from "node:timers/promises";
 import { modelFromLayer, movePoints } from "@cairn/cloud";
 import {
   CSV_HEADER,
@@ -16,6 +17,9 @@ import { CairnError, type Georeference, type Vec3 } from "@cairn/protocol";
 import type { ExportOptions } from "./export-options.ts";
 import { openShownPoints, type ShownPoints } from "./shown-points.ts";
 
+/** Text takes far longer than bytes: written a whole node at a time it would hold up everyone else. */
+const TEXT_POINTS = 8192;
+
 /** The model frame; `double` where `float` would move a point by more than a quarter of its step. */
 export async function* exportPly(options: ExportOptions): AsyncGenerator<Uint8Array> {
   const points = await openShownPoints(options);
@@ -31,7 +35,23 @@ export async function* exportCsv(options: ExportOptions): AsyncGenerator<Uint8Ar
   const points = await openShownPoints(options);
   yield new TextEncoder().encode(CSV_HEADER);
   const decimals = Math.min(12, Math.max(0, Math.ceil(-Math.log10(points.step / 4))));
-  for await (const run of told(points, options, "writing")) yield csvRun(run, decimals);
+  for await (const run of told(points, options, "writing")) {
+    for (let from = 0; from < run.count; from += TEXT_POINTS) {
+      yield csvRun(pointsOf(run, from, Math.min(run.count, from + TEXT_POINTS)), decimals);
+      await setImmediate();
+    }
+  }
+}
+
+function pointsOf({ positions, colors, photos, confidences, normals }: PointRun, from: number, to: number): PointRun {
+  return {
+    count: to - from,
+    positions: positions.subarray(3 * from, 3 * to),
+    colors: colors.subarray(3 * from, 3 * to),
+    photos: typeof photos === "number" ? photos : photos.subarray(from, to),
+    confidences: confidences?.subarray(from, to),
+    normals: normals?.subarray(3 * from, 3 * to),
+  };
 }
 
 /**
