@@ -55,7 +55,7 @@ type Group = { ranges: Map<number, number[]>; density: number };
 
 const FRESH_MS = 500;
 /** Largest points of a surface, which stays closed until one touches it, and of a cloud that is only dots. */
-const SURFACE_PX = 64;
+const SURFACE_PX = 40;
 const DOT_PX = 10;
 const MODES = { photo: 0, height: 1, age: 2, contributor: 2, confidence: 3 } as const satisfies Record<
   ColorMode,
