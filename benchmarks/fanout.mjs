@@ -4,7 +4,7 @@
  * and with `ws` writing a frame that was built once (events: `ws.send` for each), one after the other in each round.
  * Server and viewers are processes of their own; CPU is the server's.
  *
- *   node benchmarks/fanout.mjs [--viewers 1000] [--segments 16] [--rounds 3] [--only segments,idle,stalled,events]
+ *   node benchmarks/fanout.mjs [--viewers 1000] [--segments 10] [--rounds 3] [--only segments,idle,stalled,events]
  */
 import { fork } from "node:child_process";
 import { cpus } from "node:os";
@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 const { values } = parseArgs({
   options: {
     viewers: { type: "string", default: "1000" },
-    segments: { type: "string", default: "16" },
+    segments: { type: "string", default: "10" },
     rounds: { type: "string", default: "3" },
     only: { type: "string", default: "segments,idle,stalled,events" },
   },

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { CairnError } from "@cairn/protocol";
 import { openCore } from "../core.ts";
 
 const WRITER = fileURLToPath(new URL("./writer.js", import.meta.url));
@@ -41,8 +42,16 @@ export async function compare(dataDir: string, lines: readonly string[]): Promis
     const seen = new Map<string, number>();
     const list = await core.spaces.list();
     const log = list.length > 0 ? (await core.spaces.open("place")).log : undefined;
+    const damage: string[] = [];
     for (let after = 0; log && after < log.head; ) {
-      for (const event of await log.read(after, 1000)) {
+      const events = await log.read(after, 1000).catch((error: unknown) => {
+        // What the log itself finds damaged is lost as well, and it says so.
+        if (!(error instanceof CairnError && error.code === "log.corrupt")) throw error;
+        damage.push(error.message);
+        return [];
+      });
+      if (events.length === 0) break;
+      for (const event of events) {
         assert.equal(event.seq, after + 1);
         after = event.seq;
         if (event.type === "space.renamed") seen.set(event.data.title, (seen.get(event.data.title) ?? 0) + 1);
@@ -62,7 +71,13 @@ export async function compare(dataDir: string, lines: readonly string[]): Promis
       (title) => !seen.has(title.endsWith(".a") ? `${title.slice(0, -1)}b` : `${title.slice(0, -1)}a`),
     );
     const doubled = titles.filter((title) => seen.get(title) !== 1);
-    return { lost, doubled, halfBatches: halves.length, acknowledged: acknowledged.length, problems: core.problems() };
+    return {
+      lost,
+      doubled,
+      halfBatches: halves.length,
+      acknowledged: acknowledged.length,
+      problems: [...core.problems(), ...damage],
+    };
   } finally {
     await core.close();
   }

@@ -13,7 +13,7 @@ import { placeOf, type SharedMessages } from "./shared-messages.ts";
 /** Events in one message. */
 export const BATCH = 512;
 /** An event waits at most so long for the points it tells of; they come after it otherwise. */
-const READ_MS = 40;
+const READ_MS = 10;
 /** Sets of parts for which one turn makes a Buffer: beyond that, viewers are sent parts one by one, which all share. */
 const SETS = 16;
 
