@@ -159,10 +159,10 @@ process.on("message", async ({ start, run, burst, measure }) => {
     const sentMs = [];
     const since = process.cpuUsage();
     for (let k = run.from; k < run.to; k++) {
-      sentMs.push(performance.timeOrigin + performance.now());
+      sentMs.push(Number(process.hrtime.bigint()) / 1e6);
       await send(k);
       await new Promise((resolve) =>
-        setTimeout(resolve, 500 - (performance.timeOrigin + performance.now() - sentMs.at(-1))),
+        setTimeout(resolve, 500 - (Number(process.hrtime.bigint()) / 1e6 - sentMs.at(-1))),
       );
     }
     await new Promise((resolve) => setTimeout(resolve, 300));

@@ -6,7 +6,7 @@
  */
 import { createConnection } from "node:net";
 
-const now = () => performance.timeOrigin + performance.now();
+const now = () => Number(process.hrtime.bigint()) / 1e6;
 /** Messages from this size on are segments. */
 const LARGE = 4096;
 

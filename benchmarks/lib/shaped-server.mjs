@@ -65,7 +65,7 @@ process.on("message", async ({ start, events, grown, host }) => {
   if (events) {
     // Each says when it was: renaming is a small event that anyone may cause.
     for (const end = Date.now() + events.ms; Date.now() < end; ) {
-      const sentMs = performance.timeOrigin + performance.now();
+      const sentMs = Number(process.hrtime.bigint()) / 1e6;
       const url = `${server.url.replace("0.0.0.0", "127.0.0.1")}/v1/spaces/${SPACE}`;
       void fetch(url, {
         method: "PATCH",
