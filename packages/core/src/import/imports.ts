@@ -70,7 +70,10 @@ export class Imports {
    */
   async takeFile(space: Space, path: string, facts: PointsFacts): Promise<Import> {
     checkOpen(space);
-    return this.#read(space, facts, async () => path);
+    return this.#read(space, facts, async () => {
+      await syncFile(path);
+      return path;
+    });
   }
 
   async #read(
@@ -140,8 +143,19 @@ async function receive(path: string, bytes: AsyncIterable<Uint8Array>, space: Sp
       if (taken > limit) throw new CairnError("space.quota", { freeBytes: limit });
       await file.writeFile(chunk).catch(onDisk);
     }
+    await file.sync().catch(onDisk);
   } finally {
     await file?.close();
+  }
+}
+
+/** What is acknowledged is on disk, whoever wrote it. */
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, "r+").catch(onDisk);
+  try {
+    await file.sync().catch(onDisk);
+  } finally {
+    await file.close();
   }
 }
 
