@@ -7,6 +7,7 @@ import type { Photo, Progress, Rebuild, Step } from "../engine.ts";
 import { decodeFeatures, encodeFeatures, type Features } from "../features/features.ts";
 import type { FrontEnd } from "../features/front-end.ts";
 import { Mapper } from "../mapper/mapper.ts";
+import { type OnStage, unwatched } from "../stages.ts";
 
 /** Enough of the largest features to recognise a neighbour: 99 % of true ones are among the best eight. */
 const RETRIEVAL_FEATURES = 400;
@@ -20,6 +21,7 @@ export type JobOptions = {
   /** Throws when the job is to end. */
   readonly stop: () => void;
   readonly progress: Progress;
+  readonly stage?: OnStage;
 };
 
 /** What the engine needs of the feature kernels; tests put a synthetic one in their place. */
@@ -43,7 +45,9 @@ export class EngineCore {
     known: Uint8Array | undefined,
     job: JobOptions,
   ): Promise<{ step: Step; features?: Uint8Array }> {
+    const { stage = unwatched } = job;
     job.progress("features", 0, 3);
+    stage("features");
     let index = this.#indexOf.get(photo.image);
     let fresh: Features | undefined;
     if (index === undefined) {
@@ -56,8 +60,9 @@ export class EngineCore {
     job.progress("matches", 1, 3);
     await this.#linkAll(job);
     job.progress("placing", 2, 3);
-    this.#mapper.settle(job.stop);
+    this.#mapper.settle(job.stop, stage);
     job.progress("placing", 3, 3);
+    stage("handing out");
     const step = this.#mapper.step(index);
     return fresh ? { step, features: encodeFeatures(fresh) } : { step };
   }
@@ -65,7 +70,7 @@ export class EngineCore {
   async rebuild(job: JobOptions, frame?: readonly PosedCamera[]): Promise<Rebuild> {
     await this.#linkAll(job);
     await this.#closeGaps(job);
-    return this.#mapper.rebuild(job.stop, job.progress, frame);
+    return this.#mapper.rebuild(job.stop, job.progress, frame, job.stage);
   }
 
   model() {
@@ -80,32 +85,35 @@ export class EngineCore {
     return this.#kernels.close();
   }
 
-  async #linkAll({ stop }: JobOptions): Promise<void> {
+  async #linkAll(job: JobOptions): Promise<void> {
     for (const view of this.#unlinked) {
-      stop();
+      job.stop();
+      job.stage?.("candidates");
       const others = await this.#candidates(view);
-      stop();
-      await this.#match(view, others, stop);
+      job.stop();
+      await this.#match(view, others, job);
       this.#unlinked.delete(view);
     }
   }
 
   /** Views that see each other's part of the scene but were never compared: loops close here. */
-  async #closeGaps({ stop, progress }: JobOptions): Promise<void> {
+  async #closeGaps(job: JobOptions): Promise<void> {
     const gaps = this.#mapper.untried();
     for (const [done, { view, others }] of gaps.entries()) {
-      stop();
-      progress("matches", done, gaps.length);
-      await this.#match(view, others, stop);
+      job.stop();
+      job.progress("matches", done, gaps.length);
+      await this.#match(view, others, job);
     }
   }
 
-  async #match(view: number, others: readonly number[], stop: () => void): Promise<void> {
+  async #match(view: number, others: readonly number[], { stop, stage = unwatched }: JobOptions): Promise<void> {
+    stage("matches");
     const { views } = this.#mapper;
     const features = others.map((other) => views[other].features);
     const matches = await this.#kernels.matchMany(views[view].features, features);
     stop();
     const candidates = others.map((other, k) => ({ other, matches: earlierFirst(matches[k]) }));
+    stage("verification");
     this.#mapper.link(view, candidates, stop);
   }
 

@@ -3,6 +3,7 @@
  * followed by new points and an adjustment of what is near.
  */
 import { type BundleCovariance, identityPose } from "@cairn/geometry";
+import type { OnStage } from "../stages.ts";
 import { adjust } from "./adjust.ts";
 import { standingOf } from "./consistency.ts";
 import type { Lens } from "./lens.ts";
@@ -22,6 +23,7 @@ export type GrowOptions = {
   readonly principal?: ReadonlySet<number>;
   /** Throws when the work is to end. */
   readonly stop: () => void;
+  readonly stage: OnStage;
 };
 
 const START_MIN_INLIERS = 60;
@@ -44,7 +46,8 @@ export function startPairs(pairs: readonly Pair[]): Pair[] {
 }
 
 /** Poses two photos and makes their points; false, with the scene as it was, when too few points come of it. */
-export function startScene(scene: Scene, pair: Pair, { lenses, certain, stop }: GrowOptions): boolean {
+export function startScene(scene: Scene, pair: Pair, { lenses, certain, stop, stage }: GrowOptions): boolean {
+  stage("global adjustment");
   scene.setPose(pair.a, identityPose());
   scene.setPose(pair.b, pair.pose);
   const sure = certain(scene.views[pair.a].lens) && certain(scene.views[pair.b].lens);
@@ -66,12 +69,13 @@ function pointCount(scene: Scene): number {
 
 /** Registers whatever can be registered. @returns the views that got a pose */
 export function growScene(scene: Scene, pairs: readonly Pair[], options: GrowOptions): number[] {
-  const { lenses, seed, rule, stop } = options;
+  const { lenses, seed, rule, stop, stage } = options;
   const gained: number[] = [];
   let refused = new Set<number>();
   let adjustedAt = scene.posed.length;
   for (;;) {
     stop();
+    stage("registration");
     const next = bestSeen(scene, refused);
     if (next === undefined) return gained;
     if (
@@ -84,13 +88,17 @@ export function growScene(scene: Scene, pairs: readonly Pair[], options: GrowOpt
     }
     gained.push(next);
     refused = new Set();
+    stage("points");
     triangulateTracks(scene, 6, next);
     if (scene.posed.length <= GLOBAL_VIEWS || scene.posed.length >= adjustedAt * GLOBAL_GROWTH) {
+      stage("global adjustment");
       adjust(scene, { iterations: scene.posed.length <= GLOBAL_VIEWS ? 4 : 6, lenses, stop });
       adjustedAt = scene.posed.length;
     } else {
+      stage("local adjustment");
       adjust(scene, { iterations: 5, free: neighbourhood(scene, next), stop });
     }
+    stage("points");
     filterPoints(scene, 4);
     triangulateTracks(scene, 4, next);
   }
@@ -143,14 +151,16 @@ function neighbourhood(scene: Scene, view: number): Set<number> {
 /** Refines everything: poses, points, lenses; and takes out what does not fit. @returns how sure the last round was */
 export function refineScene(
   scene: Scene,
-  { lenses, principal, stop }: GrowOptions,
+  { lenses, principal, stop, stage }: GrowOptions,
   rounds: number,
   onRound: (done: number) => void = () => {},
 ): BundleCovariance | undefined {
   let sureness: BundleCovariance | undefined;
   for (let round = 0; round < rounds; round++) {
     stop();
+    stage("points");
     triangulateTracks(scene, round === 0 ? 4 : 3);
+    stage("global adjustment");
     sureness = adjust(scene, {
       iterations: 20,
       lenses,
@@ -158,6 +168,7 @@ export function refineScene(
       stop,
       covariance: round === rounds - 1,
     });
+    stage("points");
     filterPoints(scene, round === 0 ? 3 : 2);
     onRound(round + 1);
   }

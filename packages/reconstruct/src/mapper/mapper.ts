@@ -9,6 +9,7 @@ import { type BundleCovariance, CALIBRATION_SIZE } from "@cairn/geometry";
 import type { PosedCamera } from "@cairn/protocol";
 import type { FocalReport, Photo, Progress, Rebuild, Step } from "../engine.ts";
 import type { Features } from "../features/features.ts";
+import { type OnStage, unwatched } from "../stages.ts";
 import { lensSound, principalLenses } from "./adjust.ts";
 import { explainedMatches } from "./consistency.ts";
 import { type FocalVote, voteFocal } from "./focal.ts";
@@ -97,15 +98,17 @@ export class Mapper {
   }
 
   /** Places what can be placed. */
-  settle(stop: () => void): void {
+  settle(stop: () => void, stage: OnStage = unwatched): void {
+    stage("focal length");
     const votes = this.#voteFocals(stop);
-    const options = this.#growOptions(stop);
+    const options = this.#growOptions(stop, stage);
     if (this.#scene.posed.length === 0) {
       const built = buildScene(this.views, this.#pairs, this.#scene.calibrations, options);
       if (built) this.#scene = built;
       return;
     }
     growScene(this.#scene, this.#pairs, options);
+    stage("doubt");
     this.#reconsider(votes, options);
     this.#preferLargerGroup(options);
   }
@@ -124,14 +127,16 @@ export class Mapper {
    * Refines a copy of everything and puts it in the place of the scene; when `stop` throws, nothing has changed.
    * @param frame cameras to lay the result onto instead of those last handed out
    */
-  rebuild(stop: () => void, progress: Progress, frame?: readonly PosedCamera[]): Rebuild {
+  rebuild(stop: () => void, progress: Progress, frame?: readonly PosedCamera[], stage: OnStage = unwatched): Rebuild {
     const scene = this.#scene.clone();
-    const options = this.#growOptions(stop);
+    const options = this.#growOptions(stop, stage);
     const rounds = 4;
     progress("refine", 0, rounds);
     // The first adjustment makes the lenses good; pairs and tracks are then judged anew with them.
     const first = refineScene(scene, options, 1);
+    stage("verification");
     const pairs = this.#recheckPairs(scene, this.#pairs, stop);
+    stage("doubt");
     retrack(scene, pairs, 4);
     dropTornViews(scene, pairs);
     growScene(scene, pairs, options);
@@ -139,6 +144,7 @@ export class Mapper {
     const principal = first ? principalLenses(scene, this.#lenses.list, first) : new Set<number>();
     const sureness = refineScene(scene, { ...options, principal }, 3, (done) => progress("refine", 1 + done, rounds));
     stop();
+    stage("handing out");
     const aligned = layOnto(scene, this.#ledger, frame, this.#seed);
     this.#pairs = pairs;
     this.#scene = scene;
@@ -281,14 +287,14 @@ export class Mapper {
     });
   }
 
-  #growOptions(stop: () => void): GrowOptions {
+  #growOptions(stop: () => void, stage: OnStage): GrowOptions {
     const certain = (lens: number) => this.#certain(lens);
     const rule = (lens: number): RegistrationRule => {
       const vote = this.#votes.get(lens);
       if (certain(lens)) return "lax";
       return vote && vote.high / vote.low <= NARROW_VOTE ? "careful" : "strict";
     };
-    return { lenses: this.#lenses.list, seed: this.#seed, certain, rule, stop };
+    return { lenses: this.#lenses.list, seed: this.#seed, certain, rule, stop, stage };
   }
 
   #standings(): Map<number, Standing> {
