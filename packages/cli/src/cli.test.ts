@@ -68,6 +68,7 @@ describe("words", () => {
       "serve",
       "push",
       "status",
+      "rebuild",
       "export",
       "import",
       "rollback",
@@ -89,6 +90,7 @@ describe("words", () => {
       ["bogus"],
       ["serve", "--port", "70000"],
       ["serve", "--rebuild-every", "1"],
+      ["serve", "--preset", "golden"],
       ["push", "s"],
       ["export", "s"],
       ["export", "s", "--format", "obj", "--out", "x"],
@@ -121,7 +123,7 @@ describe("against a server", () => {
   let url: string;
 
   before(async () => {
-    server = start(["serve", "--port", "0", "--data", data, "--rebuild-every", "20"]);
+    server = start(["serve", "--port", "0", "--data", data, "--rebuild-every", "20", "--preset", "sparse"]);
     const line = await firstLine(server);
     url = /http:\/\/127\.0\.0\.1:\d+/.exec(line)![0];
   });
@@ -132,9 +134,9 @@ describe("against a server", () => {
     assert.equal(((await response.json()) as { status: string }).status, "healthy");
   });
 
-  const rebuildEvery = async (space: string) => {
+  const settings = async (space: string) => {
     const { state } = (await (await fetch(`${url}/v1/spaces/${space}/snapshot`)).json()) as { state: SpaceState };
-    return state.settings.rebuildEvery;
+    return [state.settings.rebuildEvery, state.settings.preset];
   };
 
   test("GEN-4 only an address that others can reach, without a token, is warned of, in one line", async () => {
@@ -195,9 +197,9 @@ describe("against a server", () => {
     const images = (await (await fetch(`${url}/v1/spaces/tour/images`)).json()) as {
       images: { name: string; camera?: { params: number[]; width: number } }[];
     };
-    assert.equal(await rebuildEvery("tour"), 20);
-    await cairn(["push", "often", photo("01.jpg"), "--rebuild-every", "5", "--server", url]);
-    assert.equal(await rebuildEvery("often"), 5);
+    assert.deepEqual(await settings("tour"), [20, "sparse"]);
+    await cairn(["push", "often", photo("01.jpg"), "--rebuild-every", "5", "--preset", "fast", "--server", url]);
+    assert.deepEqual(await settings("often"), [5, "fast"]);
     const first = images.images.find(({ name }) => name === "01.jpg")!;
     assert.deepEqual([first.camera?.params, first.camera?.width], [[1128, 1128, 720, 480], 1440]);
     assert.equal(images.images.find(({ name }) => name === "03.jpg")!.camera, undefined);
@@ -273,6 +275,13 @@ describe("against a server", () => {
     assert.equal(none.code, 1);
     oneLine(none.err);
     assert.equal((await run("--to", String(shown))).code, 0);
+  });
+
+  test("REC-11 rebuild refines everything now, with a preset that then holds", async () => {
+    const done = await cairn(["rebuild", "seen", "--preset", "fast", "--wait", "--server", url]);
+    assert.deepEqual([done.code, done.err], [0, ""]);
+    assert.match(done.out.toString(), /^seen generation \d+: 3 cameras, \d+ points\n$/);
+    assert.deepEqual(await settings("seen"), [20, "fast"]);
   });
 
   test("EXC-13 import makes a layer of a file, export hands it out in every format of points", async () => {

@@ -23,7 +23,7 @@ export async function importCloud(space: string, file: string, options: ImportOp
   let connection: SpaceConnection | undefined;
   let operation: Id | undefined;
   try {
-    await reach(server, () => createUnlessThere(api, space, undefined, signal));
+    await reach(server, () => createUnlessThere(api, space, {}, signal));
     ({ operation } = await uploadCloud(api, space, readable(handle, about.size), {
       name: basename(file),
       ...(spacing !== undefined && { spacing }),

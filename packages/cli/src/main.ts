@@ -1,11 +1,13 @@
 /** The command line: what can be said, and which function does it. */
 import { readFileSync } from "node:fs";
+import { DEFAULT_SETTINGS, Preset } from "@cairn/protocol";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { EXIT, report } from "./exit.ts";
 import { exportModel, FORMATS } from "./export.ts";
 import { importCloud } from "./import.ts";
 import { parseCameraParams } from "./photos.ts";
 import { push } from "./push.ts";
+import { rebuild } from "./rebuild.ts";
 import { reconstruct } from "./reconstruct.ts";
 import { removeLayer } from "./remove.ts";
 import { rollback } from "./rollback.ts";
@@ -42,6 +44,8 @@ const cameraOption = () =>
   new Option("--camera-params <fx,fy,cx,cy>", "known calibration, pixels, as in COLMAP's PINHOLE").argParser(
     parseCameraParams,
   );
+const presetOption = (text: string) =>
+  new Option("--preset <name>", text).choices(Preset.anyOf.map((one) => one.const));
 const rebuildOption = (text: string) => new Option("--rebuild-every <n>", text).argParser(wholeNumber(2, 1000));
 
 /** Parses, runs, and sets the exit code; never throws. */
@@ -75,6 +79,7 @@ function program(): Command {
     .addOption(new Option("--host <address>", "address to listen on").env("BIND_HOST").default("127.0.0.1"))
     .option("--data <dir>", "where everything is kept", ".cairn")
     .addOption(rebuildOption("in new spaces, refine everything after every n photos (default: 10)"))
+    .addOption(presetOption(`of new spaces: how much is made of each photo (default: "${DEFAULT_SETTINGS.preset}")`))
     .addOption(new Option("--log-level <level>", "how much to say on stderr").choices(LOG_LEVELS).default("warn"))
     .action(async (options) => finish(await serve(options)));
 
@@ -82,6 +87,7 @@ function program(): Command {
     .addOption(serverOption())
     .addOption(cameraOption())
     .addOption(rebuildOption("in a space made now, refine everything after every n photos"))
+    .addOption(presetOption("in a space made now, how much is made of each photo"))
     .option("--wait", "until every photo has its verdict and the model is refined")
     .option("--json", "print one JSON object instead of lines")
     .action(async (space, photos, options) => finish(await push(space, photos, options)));
@@ -90,6 +96,13 @@ function program(): Command {
     .addOption(serverOption())
     .option("--json", "print one JSON object instead of lines")
     .action(async (space, options) => finish(await status(space, options)));
+
+  command("rebuild <space>", "refine everything now, also with another preset, which then holds for what comes")
+    .addOption(serverOption())
+    .addOption(presetOption("how much is made of each photo from now on"))
+    .option("--wait", "until it is done")
+    .option("--json", "print one JSON object instead of lines")
+    .action(async (space, options) => finish(await rebuild(space, options)));
 
   command("export <space>", "save the model: points for any program, or cameras for COLMAP and nerfstudio")
     .addOption(serverOption())
@@ -126,7 +139,8 @@ function program(): Command {
     .addOption(cameraOption())
     .option("--shuffle", "take the photos in another order")
     .option("--seed <n>", "same photos, order and seed: same model", wholeNumber(0, 2 ** 31 - 1), 1)
-    .addOption(rebuildOption("refine everything after every n photos").default(10))
+    .addOption(rebuildOption("refine everything after every n photos").default(DEFAULT_SETTINGS.rebuildEvery))
+    .addOption(presetOption("how much is made of each photo").default(DEFAULT_SETTINGS.preset))
     .option("--json", "print the report as one JSON object instead of lines")
     .action(async (photos, options) => finish(await reconstruct(photos, options)));
 
@@ -152,6 +166,7 @@ Examples:
   $ cairn export castle --format ply --out castle.ply
   $ cairn export castle --format ply --out - | gzip > castle.ply.gz
   $ cairn export castle --format colmap --out castle  a folder that COLMAP opens
+  $ cairn rebuild castle --preset fine --wait         the same photos, in more detail
   $ cairn rollback castle                             the model as it was before the last rebuild
   $ cairn export castle --format las14 --out castle.las
   $ cairn import castle scan.laz                      a scan beside the model

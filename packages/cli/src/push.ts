@@ -2,9 +2,9 @@
 import { CairnApi, type SpaceConnection } from "@cairn/client";
 import { connect } from "@cairn/client/node";
 import { openImageDecoder } from "@cairn/images";
-import { CairnError, type Id, processedPhotos, type SpaceState, shownGeneration } from "@cairn/protocol";
+import { CairnError, type Id, type Preset, processedPhotos, type SpaceState, shownGeneration } from "@cairn/protocol";
 import { EXIT, interruption, Problem } from "./exit.ts";
-import { createUnlessThere } from "./make-space.ts";
+import { createUnlessThere, settingsOf } from "./make-space.ts";
 import { cameraOf, findPhotos, type PhotoFile, sha256 } from "./photos.ts";
 import { ProgressLine } from "./progress.ts";
 import { apiOptions, reach } from "./server-url.ts";
@@ -16,6 +16,7 @@ type PushOptions = {
   readonly wait?: boolean;
   readonly json?: boolean;
   readonly rebuildEvery?: number;
+  readonly preset?: Preset;
 };
 
 type Sent = { readonly name: string; readonly image?: Id; readonly refused?: string };
@@ -27,7 +28,7 @@ export async function push(space: string, names: readonly string[], options: Pus
   const api = new CairnApi(apiOptions(options.server));
   let connection: SpaceConnection | undefined;
   try {
-    await reach(options.server, () => createUnlessThere(api, space, options.rebuildEvery, signal));
+    await reach(options.server, () => createUnlessThere(api, space, settingsOf(options), signal));
     connection = connect({ ...apiOptions(options.server), space, parallelUploads: PARALLEL });
     const sent = await send(connection, photos);
     const verdicts: Named[] = options.wait ? await waitForVerdicts(connection, sent) : sent;

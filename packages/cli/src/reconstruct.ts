@@ -1,7 +1,7 @@
 /** `cairn reconstruct`: the engine without a server, photos given one at a time as if they arrived live. */
 import { type SparseModel, writeColmapText, writePly } from "@cairn/formats";
 import { type ImageDecoder, openImageDecoder } from "@cairn/images";
-import { CairnError, type Verdict } from "@cairn/protocol";
+import { CairnError, type Preset, type Verdict } from "@cairn/protocol";
 import { DECODE_SIDE_PX, type Engine, openEmbeddedEngine, type Photo } from "@cairn/reconstruct";
 import { interruption, Problem } from "./exit.ts";
 import { writeFolder } from "./out-file.ts";
@@ -15,6 +15,7 @@ type ReconstructOptions = {
   readonly shuffle?: boolean;
   readonly seed: number;
   readonly rebuildEvery: number;
+  readonly preset: Preset;
   readonly json?: boolean;
 };
 
@@ -30,7 +31,7 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
   const decoder = openImageDecoder({ processes: 1 });
   let engine: Engine | undefined;
   try {
-    engine = await openEmbeddedEngine({ seed: options.seed });
+    engine = await openEmbeddedEngine({ seed: options.seed, preset: options.preset });
     const entries: Entry[] = photos.map(({ name }, index) => ({ name, image: `${index + 1}` }));
     const rebuilds: (Timing & { afterPhotos: number; residual?: number })[] = [];
     let sinceRebuild = 0;
@@ -74,6 +75,7 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
       ...whole(),
       seed: options.seed,
       rebuildEvery: options.rebuildEvery,
+      preset: options.preset,
     };
     await writeFolder(options.out, {
       ...(model.images.length > 0 ? modelFiles(model) : {}),

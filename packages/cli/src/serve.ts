@@ -1,8 +1,9 @@
 /** `cairn serve`: the server, until it is told to stop. */
 import { resolve } from "node:path";
-import { CairnError } from "@cairn/protocol";
+import { CairnError, type Preset } from "@cairn/protocol";
 import { type RunningServer, startServer } from "@cairn/server";
 import { EXIT, Problem } from "./exit.ts";
+import { settingsOf } from "./make-space.ts";
 
 type ServeOptions = {
   readonly port: number;
@@ -10,6 +11,7 @@ type ServeOptions = {
   readonly data: string;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly rebuildEvery?: number;
+  readonly preset?: Preset;
 };
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
@@ -17,7 +19,8 @@ export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "
 /** GEN-26: whatever is still open after this long is cut; what was acknowledged is on disk. */
 const STOP_MS = 4500;
 
-export async function serve({ port, host, data, logLevel, rebuildEvery }: ServeOptions): Promise<number> {
+export async function serve(options: ServeOptions): Promise<number> {
+  const { port, host, data, logLevel } = options;
   // Asked to stop while it starts, it stops as soon as it can.
   const stop = new Promise<void>((stopped) => {
     process.once("SIGTERM", stopped);
@@ -33,7 +36,7 @@ export async function serve({ port, host, data, logLevel, rebuildEvery }: ServeO
       dataDir,
       logLevel,
       ...(token ? { token } : {}),
-      ...(rebuildEvery === undefined ? {} : { spaceSettings: { rebuildEvery } }),
+      spaceSettings: settingsOf(options),
     });
   } catch (error) {
     throw startProblem(error, { port, host, data });

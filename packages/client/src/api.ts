@@ -84,6 +84,11 @@ export class CairnApi {
     return this.#json("PATCH", spacePath(id), { ...options, json: { title } });
   }
 
+  /** Those that change; the others stay. A preset holds for photos to come and from the next rebuild on. */
+  configureSpace(id: SpaceId, settings: Partial<SpaceSettings>, options?: CallOptions): Promise<SpaceSummary> {
+    return this.#json("PATCH", spacePath(id), { ...options, json: { settings } });
+  }
+
   async deleteSpace(id: SpaceId, options?: CallOptions): Promise<void> {
     await this.call("DELETE", spacePath(id), options);
   }

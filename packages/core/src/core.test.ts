@@ -3,13 +3,15 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
-import { CairnError, msToNs } from "@cairn/protocol";
+import { CairnError, DEFAULT_SETTINGS, msToNs } from "@cairn/protocol";
 import { type Core, openCore } from "./core.ts";
 import { lockFolder } from "./disk/lock.ts";
+import { checksum } from "./log/record.ts";
 import { checkQuota } from "./space/quota.ts";
+import { logFolder, spaceFolder } from "./space/space-folder.ts";
 import { afterwards, idOf, renamed, temporaryFolder } from "./test/fixtures.ts";
 import { compare, runAndKill } from "./test/kill.ts";
 import { rejects } from "./test/log.contract.ts";
@@ -236,6 +238,37 @@ describe("spaces", () => {
     afterwards(t, () => core.close());
     const { settings } = (await core.spaces.create({ settings: { maxImages: 3 } })).log.snapshot().state;
     assert.deepEqual([settings.rebuildEvery, settings.maxImages], [20, 3]);
+  });
+
+  test("SPACE-7 settings change by an event, also over a restart; a log older than a setting has its default", async (t) => {
+    const folder = await temporaryFolder(t);
+    const core = await openCore({ dataDir: folder, settings: { preset: "fast" } });
+    const space = await core.spaces.create({ id: "a" });
+    assert.equal(space.log.snapshot().state.settings.preset, "fast");
+    await space.configure({ preset: "fine", maxImages: 9 });
+    await rejects(space.configure({ rebuildEvery: 0 }), "request.invalid");
+    const changed = { ...DEFAULT_SETTINGS, preset: "fine", maxImages: 9 };
+    assert.deepEqual(space.log.snapshot().state.settings, changed);
+    await core.spaces.create({ id: "old" });
+    await core.close();
+    const again = await openCore({ dataDir: folder });
+    assert.deepEqual((await again.spaces.open("a")).log.snapshot().state.settings, changed);
+    await again.close();
+
+    const log = logFolder(spaceFolder(join(folder, "spaces"), "old"));
+    const names = await readdir(log);
+    for (const name of names.filter((each) => /\.(log|state)$/.test(each))) {
+      const path = join(log, name);
+      const line = (await readFile(path, "utf8")).slice(9, -1).replace(',"preset":"fast"', "");
+      await writeFile(path, `${checksum(line)} ${line}\n`);
+    }
+    for (const state of ["with", "without"]) {
+      const reopened = await openCore({ dataDir: folder });
+      const { settings } = (await reopened.spaces.open("old")).log.snapshot().state;
+      assert.deepEqual(settings, DEFAULT_SETTINGS, `${state} its state file`);
+      await reopened.close();
+      for (const name of await readdir(log)) if (name.endsWith(".state")) await rm(join(log, name));
+    }
   });
 
   test("SPACE-6 a space that a crash left half made or half deleted is not there", async (t) => {

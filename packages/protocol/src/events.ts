@@ -33,6 +33,13 @@ export const Similarity = Type.Object({
 });
 export type Similarity = Static<typeof Similarity>;
 
+/** How much the engine makes of each photo: cameras and sparse points only, or dense points, coarser to finer. */
+export const Preset = Type.Union(
+  [Type.Literal("sparse"), Type.Literal("fast"), Type.Literal("balanced"), Type.Literal("fine")],
+  { default: "balanced" },
+);
+export type Preset = Static<typeof Preset>;
+
 export const SpaceSettings = Type.Object({
   /** A full rebuild follows every this many images. */
   rebuildEvery: Type.Integer({ minimum: 2, maximum: 1000, default: 10 }),
@@ -40,6 +47,8 @@ export const SpaceSettings = Type.Object({
   maxImages: Type.Integer({ minimum: 1, maximum: 100_000, default: 5000 }),
   /** Most bytes of photos the space takes. */
   maxBytes: Type.Integer({ minimum: 1, default: 50 * 2 ** 30 }),
+  /** What the photos to come, and the next rebuild, are made with. */
+  preset: Preset,
 });
 export type SpaceSettings = Static<typeof SpaceSettings>;
 
@@ -110,6 +119,8 @@ export const EVENTS = {
     settings: SpaceSettings,
     expiresNs: Type.Optional(TimeNs),
   }),
+  /** Settings that have changed; the others stay. */
+  "space.configured": Type.Object({ settings: Type.Partial(SpaceSettings) }),
   "space.renamed": Type.Object({ title: Type.String({ maxLength: 200 }) }),
   "space.expiring": Type.Object({ expiresNs: Type.Optional(TimeNs) }),
   "space.closed": Type.Object({ reason: Type.Union([Type.Literal("deleted"), Type.Literal("expired")]) }),

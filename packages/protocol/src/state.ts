@@ -2,7 +2,7 @@
  * State is what you get by reading the log. `applyEvent` is the only place that knows how; servers, clients and
  * tests share it, so the same seq means the same state everywhere.
  */
-import type { CairnEvent, EventData, Reason, Similarity, Vec3, Verdict } from "./events.ts";
+import type { CairnEvent, EventData, Reason, Similarity, SpaceSettings, Vec3, Verdict } from "./events.ts";
 import type { Digest, Id, Seq, SpaceId, TimeNs } from "./ids.ts";
 
 export type ImageState = EventData<"image.added"> & { seq: Seq; addedNs: TimeNs; verdict?: Verdict };
@@ -61,7 +61,7 @@ export type PublishedGeneration = Pick<
 
 export type SpaceState = {
   title: string;
-  settings: EventData<"space.created">["settings"];
+  settings: SpaceSettings;
   createdNs: TimeNs;
   expiresNs?: TimeNs;
   closed?: "deleted" | "expired";
@@ -99,10 +99,18 @@ const ENDED_OPERATIONS = 50;
 /** Generations whose layers are kept, so that people can go back to one. */
 const KEPT_GENERATIONS = 5;
 
+/** What a space has where nobody said otherwise, also one whose log is older than a setting. */
+export const DEFAULT_SETTINGS: Readonly<SpaceSettings> = {
+  rebuildEvery: 10,
+  maxImages: 5000,
+  maxBytes: 50 * 2 ** 30,
+  preset: "balanced",
+};
+
 export function emptyState(): SpaceState {
   return {
     title: "",
-    settings: { rebuildEvery: 10, maxImages: 5000, maxBytes: 50 * 2 ** 30 },
+    settings: { ...DEFAULT_SETTINGS },
     createdNs: "0",
     images: {},
     generation: 0,
@@ -120,9 +128,12 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
   switch (event.type) {
     case "space.created":
       state.title = event.data.title;
-      state.settings = event.data.settings;
+      state.settings = { ...DEFAULT_SETTINGS, ...event.data.settings };
       state.createdNs = event.timeNs;
       if (event.data.expiresNs !== undefined) state.expiresNs = event.data.expiresNs;
+      return;
+    case "space.configured":
+      state.settings = { ...state.settings, ...event.data.settings };
       return;
     case "space.renamed":
       state.title = event.data.title;

@@ -16,7 +16,7 @@ import {
   startReconstructor,
 } from "@cairn/core";
 import { openImageDecoder } from "@cairn/images";
-import { CairnError, type SpaceSettings } from "@cairn/protocol";
+import { CairnError, type Preset, type SpaceSettings } from "@cairn/protocol";
 import { type Engine, type FeatureCache, openEmbeddedEngine } from "@cairn/reconstruct";
 import type { FastifyBaseLogger } from "fastify";
 import pino from "pino";
@@ -53,7 +53,7 @@ export type ServerOptions = {
   /** How many tiles one JSON of a tileset names, about; default 3000. */
   tilesPerJson?: number;
   /** Another engine than the embedded one; `null`: photos are taken and not reconstructed. */
-  openEngine?: ((options: { cache: FeatureCache }) => Promise<Engine>) | null;
+  openEngine?: ((options: { cache: FeatureCache; preset: Preset }) => Promise<Engine>) | null;
 };
 
 export type RunningServer = {

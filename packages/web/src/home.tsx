@@ -1,10 +1,11 @@
 /** The start screen: the sample, one's own photos, or a space that is already there. */
 import type { CairnApi } from "@cairn/client";
-import { nsToMs, type SpaceSummary } from "@cairn/protocol";
+import { DEFAULT_SETTINGS, nsToMs, type Preset, type SpaceSummary } from "@cairn/protocol";
 import { type JSX, useCallback, useEffect, useRef, useState } from "react";
 import { DropVeil, useDrop } from "./drop.tsx";
 import { Icon, Mark } from "./icons.tsx";
 import { PhotoPicker } from "./photo-picker.tsx";
+import { PresetField } from "./preset-field.tsx";
 import { spaceHash } from "./route.ts";
 import { type Arrival, announceArrival } from "./uploads.ts";
 import { count, inWords } from "./words.ts";
@@ -13,6 +14,8 @@ export function Home({ api }: { api: CairnApi }): JSX.Element {
   const [spaces, setSpaces] = useState<SpaceSummary[]>();
   const [problem, setProblem] = useState<string>();
   const [busy, setBusy] = useState(false);
+  /** Left alone, the server decides. */
+  const [preset, setPreset] = useState<Preset>();
   const picker = useRef<HTMLInputElement>(null);
 
   useEffect(() => {
@@ -28,7 +31,7 @@ export function Home({ api }: { api: CairnApi }): JSX.Element {
     async (title: string, arrival: Arrival) => {
       setBusy(true);
       try {
-        const { id } = await api.createSpace({ title });
+        const { id } = await api.createSpace({ title, ...(preset && { settings: { preset } }) });
         announceArrival(id, arrival);
         location.hash = spaceHash(id);
       } catch (error) {
@@ -36,7 +39,7 @@ export function Home({ api }: { api: CairnApi }): JSX.Element {
         setBusy(false);
       }
     },
-    [api],
+    [api, preset],
   );
   const onFiles = useCallback((files: File[]) => void open(`Capture of ${now()}`, { files }), [open]);
   const over = useDrop(onFiles);
@@ -61,6 +64,7 @@ export function Home({ api }: { api: CairnApi }): JSX.Element {
         </button>
         <PhotoPicker ref={picker} onFiles={onFiles} />
       </div>
+      <PresetField preset={preset ?? DEFAULT_SETTINGS.preset} disabled={busy} onPreset={setPreset} />
       {problem && (
         <p className="problem" role="alert">
           {problem}

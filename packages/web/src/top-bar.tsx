@@ -1,6 +1,6 @@
 /** Name, connection, counts, and what one does with a space. */
 import type { CairnApi, Status } from "@cairn/client";
-import type { Presence, SpaceState } from "@cairn/protocol";
+import type { Presence, Preset, SpaceState } from "@cairn/protocol";
 import type { ColorMode, Viewer } from "@cairn/viewer";
 import { type JSX, useRef, useState } from "react";
 import { ExportMenu } from "./export-menu.tsx";
@@ -8,6 +8,7 @@ import { HistoryMenu } from "./history-menu.tsx";
 import { Icon, Mark } from "./icons.tsx";
 import { COLOR_MODES } from "./legend.tsx";
 import { Menu } from "./menu.tsx";
+import { PresetField } from "./preset-field.tsx";
 import { count, inWords, modelOf } from "./words.ts";
 
 const CHIP = {
@@ -44,6 +45,14 @@ export function TopBar(props: TopBarProps): JSX.Element {
   const rename = async (title: string) => {
     if (title === "" || title === state.title) return;
     await api.renameSpace(space, title).catch((error: unknown) => say("Not renamed", inWords(error), "bad"));
+  };
+  const choosePreset = async (preset: Preset) => {
+    try {
+      await api.configureSpace(space, { preset });
+      if (state.generation > 0) await api.startOperation(space, "rebuild");
+    } catch (error) {
+      say("Not changed", inWords(error), "bad");
+    }
   };
   const remove = async () => {
     try {
@@ -130,6 +139,7 @@ export function TopBar(props: TopBarProps): JSX.Element {
             }}
           />
         </label>
+        <PresetField preset={state.settings.preset} onPreset={(preset) => void choosePreset(preset)} />
         <hr />
         <button type="button" className="menu-item danger" onClick={() => remover.current?.showModal()}>
           <Icon name="trash" /> Delete this space…

@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Seq, SpaceState } from "@cairn/protocol";
+import { DEFAULT_SETTINGS, type Seq, type SpaceState } from "@cairn/protocol";
 import { errnoOf, fileIdentity, removeFile, writeFileDurably } from "../disk/disk.ts";
 import { checksum } from "./record.ts";
 
@@ -54,7 +54,9 @@ export async function readState(
     const stored = await readStored(join(folder, stateName(seq)));
     if (stored === undefined) continue;
     const { version, state }: { version: number; state: SpaceState } = JSON.parse(stored);
-    if (version === STATE_VERSION) return { seq, state };
+    if (version !== STATE_VERSION) continue;
+    // One that was written before a setting was there has the default of it, as the events have.
+    return { seq, state: { ...state, settings: { ...DEFAULT_SETTINGS, ...state.settings } } };
   }
   return undefined;
 }

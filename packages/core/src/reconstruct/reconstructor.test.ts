@@ -4,7 +4,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, test } from "node:test";
-import { CairnError, type CairnEvent, type PosedCamera, type SpaceState, type Verdict } from "@cairn/protocol";
+import {
+  CairnError,
+  type CairnEvent,
+  type PosedCamera,
+  type Preset,
+  type SpaceState,
+  type Verdict,
+} from "@cairn/protocol";
 import type { Engine, Photo, Points, Rebuild, Step } from "@cairn/reconstruct";
 import { type Core, openCore } from "../core.ts";
 import type { SpaceLogOptions } from "../log/file-space-log.ts";
@@ -91,7 +98,13 @@ function points(from: number, to: number): Points {
   };
 }
 
-type World = { core: Core; reconstructor: Reconstructor; engines: CountingEngine[]; errors: unknown[] };
+type World = {
+  core: Core;
+  reconstructor: Reconstructor;
+  engines: CountingEngine[];
+  presets: Preset[];
+  errors: unknown[];
+};
 
 describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
   const cleanups: (() => Promise<unknown>)[] = [];
@@ -113,6 +126,7 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
   ): Promise<World> {
     const core = await openCore({ dataDir, log });
     const engines: CountingEngine[] = [];
+    const presets: Preset[] = [];
     const errors: unknown[] = [];
     const reconstructor = startReconstructor({
       core,
@@ -122,7 +136,8 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
         if (bytes[0] === 0) throw new CairnError("image.corrupt");
         return { rgb: new Uint8Array(3), widthPx: 1, heightPx: 1, fullWidthPx: 8, fullHeightPx: 8 };
       },
-      openEngine: async () => {
+      openEngine: async ({ preset }) => {
+        presets.push(preset);
         const engine = make();
         engines.push(engine);
         return engine;
@@ -133,7 +148,7 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
       await reconstructor.close();
       await core.close();
     });
-    return { core, reconstructor, engines, errors };
+    return { core, reconstructor, engines, presets, errors };
   }
 
   async function add(core: Core, space: Space, count: number, first = 1): Promise<void> {
@@ -205,6 +220,22 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
       [0, 10, 20],
     );
     assert.equal(Object.keys(state.generations[3]?.cameras ?? {}).length, 25);
+  });
+
+  test("REC-11 another preset: the next rebuild has an engine of it, which knows all photos", async () => {
+    const { core, reconstructor, engines, presets } = await start(await folder());
+    const space = await core.spaces.create({ id: "a", settings: { preset: "fast" } });
+    await add(core, space, 3);
+    const { generation } = await until(space, allJudged(3));
+    await space.configure({ preset: "fine" });
+    assert.deepEqual(presets, ["fast"]);
+    await reconstructor.rebuild("a");
+    const state = await until(space, (at) => at.generation > generation);
+    assert.deepEqual(presets, ["fast", "fine"]);
+    assert.deepEqual(engines[1]?.given, Object.keys(state.images));
+    await add(core, space, 1);
+    await until(space, allJudged(4));
+    assert.deepEqual(presets, ["fast", "fine"]);
   });
 
   test("REC-5 what came since the last rebuild is refined when photos stop coming", async () => {

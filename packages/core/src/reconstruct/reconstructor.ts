@@ -1,5 +1,5 @@
 /** Every open space gets its reconstruction; they take turns at the processor. */
-import type { SpaceId } from "@cairn/protocol";
+import type { Preset, SpaceId } from "@cairn/protocol";
 import { CairnError } from "@cairn/protocol";
 import { DECODE_SIDE_PX, type Engine, type FeatureCache } from "@cairn/reconstruct";
 import type { Core } from "../core.ts";
@@ -17,7 +17,7 @@ export type Decode = (
 export type ReconstructorOptions = {
   core: Core;
   decode: Decode;
-  openEngine: (options: { cache: FeatureCache }) => Promise<Engine>;
+  openEngine: (options: { cache: FeatureCache; preset: Preset }) => Promise<Engine>;
   cache: FeatureCache;
   /** Quiet time after the last photo before everything is refined once more. */
   settleMs?: number;
@@ -56,12 +56,11 @@ export function startReconstructor(options: ReconstructorOptions): Reconstructor
   function attach(space: Space): void {
     if (stopping.signal.aborted || running.has(space.id)) return;
     const signal = AbortSignal.any([stopping.signal, space.signal]);
-    const open = () => openEngine({ cache });
     const reconstructor = new SpaceReconstructor({
       space,
       blobs: core.blobs,
       layers: core.layers,
-      openEngine: open,
+      openEngine: (preset) => openEngine({ cache, preset }),
       photoOf,
       turn,
       signal,

@@ -8,6 +8,7 @@ import {
   type Id,
   type ImageState,
   type PosedCamera,
+  type Preset,
   processedPhotos,
   type Reason,
   type Seq,
@@ -33,7 +34,7 @@ type Restore = {
 };
 
 type SpaceWork = Places & {
-  readonly openEngine: () => Promise<Engine>;
+  readonly openEngine: (preset: Preset) => Promise<Engine>;
   readonly photoOf: PhotoSource;
   /** Runs when no other space's engine is at work. */
   readonly turn: <T>(work: () => Promise<T>, signal: AbortSignal) => Promise<T>;
@@ -49,6 +50,8 @@ export class SpaceReconstructor {
   readonly #work: SpaceWork;
   readonly #bell = new Bell();
   #engine: Engine | undefined;
+  /** What the engine was opened with. */
+  #preset: Preset | undefined;
   /** The engine's model is not what the log shows: the next rebuild is laid onto the log's cameras. */
   #differs = false;
   /** Processed photos at the last rebuild that failed or was cancelled: not tried again before the next photo. */
@@ -282,9 +285,13 @@ export class SpaceReconstructor {
   }
 
   async #openEngine(running: Running, signal: AbortSignal): Promise<Engine> {
-    if (this.#engine) return this.#engine;
-    const engine = await this.#work.openEngine();
+    const { preset } = this.#state.settings;
+    if (this.#engine && this.#preset === preset) return this.#engine;
+    // Another preset works on other pictures: a fresh engine is given the photos again.
+    await this.#closeEngine();
+    const engine = await this.#work.openEngine(preset);
     this.#engine = engine;
+    this.#preset = preset;
     const known = this.#processed();
     if (known > 0) {
       const onProgress = (stage: string, done: number, total: number) => running.progress(stage, done, total);

@@ -4,7 +4,7 @@ import {
   CairnError,
   check,
   checkSpaceId,
-  emptyState,
+  DEFAULT_SETTINGS,
   nsToMs,
   type SpaceId,
   SpaceSettings,
@@ -54,7 +54,7 @@ export class FileSpaces implements Spaces {
   async create(wanted: NewSpace): Promise<Space> {
     this.#refuseIfClosed();
     const id = checkId(wanted.id ?? randomUUID());
-    const settings = check(SpaceSettings, { ...emptyState().settings, ...this.#options.settings, ...wanted.settings });
+    const settings = check(SpaceSettings, { ...DEFAULT_SETTINGS, ...this.#options.settings, ...wanted.settings });
     if (this.#spaces.has(id) || this.#unopened.has(id)) throw new CairnError("space.exists", { id });
     const expires = wanted.expiresNs === undefined ? {} : { expiresNs: wanted.expiresNs };
     return this.#keep(id, async () => {
@@ -265,6 +265,10 @@ export class FileSpace implements Space {
 
   async rename(title: string): Promise<void> {
     await this.log.append([{ type: "space.renamed", data: { title } }]);
+  }
+
+  async configure(settings: Partial<SpaceSettings>): Promise<void> {
+    await this.log.append([{ type: "space.configured", data: { settings } }]);
   }
 
   async expireAt(expiresNs: TimeNs | undefined): Promise<void> {

@@ -21,6 +21,8 @@ export interface Space {
   readonly signal: AbortSignal;
   summary(): SpaceSummary;
   rename(title: string): Promise<void>;
+  /** The others stay. @throws {CairnError} `request.invalid` */
+  configure(settings: Partial<SpaceSettings>): Promise<void>;
   /** `undefined`: never. */
   expireAt(expiresNs: TimeNs | undefined): Promise<void>;
 }

@@ -1,10 +1,11 @@
 /** What passes between the engine on the caller's thread and its worker. Types only. */
 import type { SparseModel } from "@cairn/formats";
-import type { ErrorCode, ErrorFacts, PosedCamera } from "@cairn/protocol";
+import type { ErrorCode, ErrorFacts, PosedCamera, Preset } from "@cairn/protocol";
 import type { FocalReport, Photo, Rebuild, Step } from "../engine.ts";
 
 export type WorkerData = {
   readonly seed: number;
+  readonly preset: Preset;
   readonly threads: number;
   /** `[1]` the number of the job that is to end, shared between the threads. */
   readonly cancelled: Int32Array;

@@ -5,7 +5,7 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { SparseModel } from "@cairn/formats";
-import { CairnError } from "@cairn/protocol";
+import { CairnError, type Preset } from "@cairn/protocol";
 import type {
   Engine,
   FeatureCache,
@@ -23,6 +23,8 @@ import type { ModelUpdate, Reply, Request, State, WorkerData } from "./contract.
 export type EmbeddedEngineOptions = {
   /** The same photos in the same order and the same seed give the same model, on any number of threads. */
   readonly seed?: number;
+  /** How much is made of each photo; by default `balanced`. */
+  readonly preset?: Preset;
   /** Threads for features and matching; by default one for each core, at most 8. */
   readonly threads?: number;
   readonly cache?: FeatureCache;
@@ -32,9 +34,9 @@ const MAX_THREADS = 8;
 
 /** @throws {CairnError} `engine.unavailable` */
 export async function openEmbeddedEngine(options: EmbeddedEngineOptions = {}): Promise<Engine> {
-  const { seed = 1, threads = Math.min(MAX_THREADS, availableParallelism()), cache } = options;
+  const { seed = 1, preset = "balanced", threads = Math.min(MAX_THREADS, availableParallelism()), cache } = options;
   const cancelled = new Int32Array(new SharedArrayBuffer(4));
-  const workerData: WorkerData = { seed, threads, cancelled };
+  const workerData: WorkerData = { seed, preset, threads, cancelled };
   const worker = new Worker(new URL("./engine.worker.js", import.meta.url), { workerData, name: "cairn-engine" });
   const engine = new EmbeddedEngine(worker, cancelled, cache);
   await engine.ready;

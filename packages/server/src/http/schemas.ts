@@ -37,6 +37,7 @@ export type NewSpaceBody = Static<typeof NewSpaceBody>;
 
 export const SpaceChange = Type.Object({
   title: Type.Optional(Type.String({ maxLength: 200 })),
+  settings: Type.Optional(Type.Partial(SpaceSettings, { description: "Those that change; the others stay." })),
   expiresNs: Type.Optional(Type.Union([TimeNs, Type.Null()], { description: "`null`: never." })),
 });
 export type SpaceChange = Static<typeof SpaceChange>;

@@ -3,7 +3,7 @@ import Type from "typebox";
 import type { ServerContext } from "../context.ts";
 import { NewSpaceBody, refusals, SpaceChange, SpaceParams, Summary } from "../http/schemas.ts";
 
-/** Create, list, look at, rename, let expire, delete. */
+/** Create, list, look at, rename, configure, let expire, delete. */
 export function spaceRoutes(app: FastifyInstance, { core }: Pick<ServerContext, "core">): void {
   const Listing = Type.Object({ spaces: Type.Array(Summary) });
   app.get(
@@ -46,8 +46,9 @@ export function spaceRoutes(app: FastifyInstance, { core }: Pick<ServerContext, 
     },
     async (request) => {
       const space = await core.spaces.open(request.params.space);
-      const { title, expiresNs } = request.body;
+      const { title, settings, expiresNs } = request.body;
       if (title !== undefined) await space.rename(title);
+      if (settings !== undefined) await space.configure(settings);
       if (expiresNs !== undefined) await space.expireAt(expiresNs ?? undefined);
       return space.summary();
     },

@@ -4,7 +4,15 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createConnection } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { applyEvent, CairnError, type CairnEvent, canonicalState, emptyState, type SpaceState } from "@cairn/protocol";
+import {
+  applyEvent,
+  CairnError,
+  type CairnEvent,
+  canonicalState,
+  DEFAULT_SETTINGS,
+  emptyState,
+  type SpaceState,
+} from "@cairn/protocol";
 import { WebSocket } from "ws";
 import { startServer } from "../compose.ts";
 import { errorAnswer } from "../http/errors.ts";
@@ -251,7 +259,7 @@ test("GEN-8 HTTP-24 origins: any, or those of the list", async (t) => {
   assert.equal((await some.send("GET", "/v1/spaces")).status, 200);
 });
 
-test("spaces are made, renamed, given an end and deleted", async (t) => {
+test("spaces are made, renamed, configured, given an end and deleted", async (t) => {
   const server = await testServer(t);
   const made = await server.send("POST", "/v1/spaces", JSON.stringify({ title: "Ruin", settings: { maxImages: 1 } }));
   const { id } = (await made.json()) as { id: string };
@@ -267,6 +275,12 @@ test("spaces are made, renamed, given an end and deleted", async (t) => {
   );
   const { title, expiresNs, images } = (await changed.json()) as { title: string; expiresNs: string; images: number };
   assert.deepEqual([title, expiresNs, images], ["Arch", "4000000000000000000", 1]);
+  const change = (settings: object) => server.send("PATCH", `/v1/spaces/${id}`, JSON.stringify({ settings }));
+  assert.equal((await change({ preset: "fast" })).status, 200);
+  assert.equal((await errorOf(await change({ preset: "golden" }))).code, "request.invalid");
+  const snapshot = await server.send("GET", `/v1/spaces/${id}/snapshot`);
+  const { state } = (await snapshot.json()) as { state: SpaceState };
+  assert.deepEqual(state.settings, { ...DEFAULT_SETTINGS, maxImages: 1, preset: "fast" });
   assert.equal((await server.send("DELETE", `/v1/spaces/${id}`)).status, 204);
   assert.ok([404, 410].includes((await server.send("GET", `/v1/spaces/${id}`)).status));
 });

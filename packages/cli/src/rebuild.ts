@@ -1,0 +1,50 @@
+/** `cairn rebuild`: everything refined together now, also with another preset. */
+import { CairnApi, type SpaceConnection } from "@cairn/client";
+import { connect } from "@cairn/client/node";
+import { CairnError, type OperationState, type Preset } from "@cairn/protocol";
+import { EXIT, interruption, Problem } from "./exit.ts";
+import { ProgressLine } from "./progress.ts";
+import { apiOptions, reach } from "./server-url.ts";
+
+type RebuildOptions = {
+  readonly server: string;
+  readonly preset?: Preset;
+  readonly wait?: boolean;
+  readonly json?: boolean;
+};
+
+export async function rebuild(space: string, { server, preset, wait, json = false }: RebuildOptions): Promise<number> {
+  const api = new CairnApi(apiOptions(server));
+  const { signal, release } = interruption();
+  const progress = new ProgressLine({ quiet: json });
+  let connection: SpaceConnection | undefined;
+  try {
+    if (preset) await reach(server, () => api.configureSpace(space, { preset }, { signal }));
+    const { operation } = await reach(server, () => api.startOperation(space, "rebuild", { signal }));
+    let ended: OperationState | undefined;
+    if (wait) {
+      connection = connect({ ...apiOptions(server), space });
+      await connection.waitFor(
+        ({ operations }) => {
+          ended = operations[operation];
+          const now = ended?.progress;
+          if (now) progress.update(now.stage, now.done, now.total, "photos");
+          return ended?.endedNs !== undefined;
+        },
+        { signal },
+      );
+      progress.clear();
+      if (ended?.status === "cancelled") throw new CairnError("operation.cancelled");
+      if (ended?.status === "failed") throw new Problem(ended.error?.message ?? "the rebuild failed");
+    }
+    const { generation, cameras, points } = ended?.result ?? {};
+    if (json) process.stdout.write(`${JSON.stringify({ space, operation, ...ended?.result })}\n`);
+    else if (!ended) process.stdout.write(`${space} is being refined\n`);
+    else process.stdout.write(`${space} generation ${generation}: ${cameras} cameras, ${points} points\n`);
+    return EXIT.ok;
+  } finally {
+    connection?.close();
+    progress.clear();
+    release();
+  }
+}

@@ -1,0 +1,27 @@
+/** How much is made of each photo: chosen where a space is made, and changed where it is looked at. */
+import type { Preset } from "@cairn/protocol";
+import type { JSX } from "react";
+
+const PRESETS = {
+  sparse: "Sparse",
+  fast: "Fast",
+  balanced: "Balanced",
+  fine: "Fine",
+} as const satisfies Record<Preset, string>;
+
+type PresetFieldProps = { preset: Preset; disabled?: boolean; onPreset(preset: Preset): void };
+
+export function PresetField({ preset, disabled = false, onPreset }: PresetFieldProps): JSX.Element {
+  return (
+    <label className="field">
+      <span>Detail</span>
+      <select value={preset} disabled={disabled} onChange={({ target }) => onPreset(target.value as Preset)}>
+        {Object.entries(PRESETS).map(([value, name]) => (
+          <option key={value} value={value}>
+            {name}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
