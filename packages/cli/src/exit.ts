@@ -7,6 +7,8 @@ export const EXIT = {
   usage: 2,
   /** Everything arrived, but some photos are not in the model. */
   someNotUsed: 3,
+  /** Every photo is in the model, but the model must not be relied on. */
+  doubtful: 4,
   interrupted: 130,
 } as const;
 

@@ -174,7 +174,8 @@ Examples:
   $ cairn reconstruct photos/*.jpg --out model        the same without a server
 
 Exit codes:
-  0 done, every photo used   1 failed   2 wrong usage   3 some photos not used   130 stopped by Ctrl-C
+  0 done, every photo used   1 failed   2 wrong usage   3 some photos not used
+  4 every photo used, but the model is doubtful         130 stopped by Ctrl-C
 
 Environment:
   CAIRN_SERVER   instead of --server     CAIRN_TOKEN   the server's bearer token

@@ -28,4 +28,9 @@ test("a verdict is one line, and the exit code tells used, not used and refused 
     [exitCodeOf([used]), exitCodeOf([used, waiting]), exitCodeOf([used, waiting, { name: "c", refused: "no" }])],
     [0, 3, 1],
   );
+  const doubts = ["focal_uncertain"] as const;
+  assert.deepEqual(
+    [exitCodeOf([used], doubts), exitCodeOf([used, waiting], doubts), exitCodeOf([used], [])],
+    [4, 3, 0],
+  );
 });

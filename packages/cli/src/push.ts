@@ -32,10 +32,11 @@ export async function push(space: string, names: readonly string[], options: Pus
     connection = connect({ ...apiOptions(options.server), space, parallelUploads: PARALLEL });
     const sent = await send(connection, photos);
     const verdicts: Named[] = options.wait ? await waitForVerdicts(connection, sent) : sent;
+    const doubts = options.wait ? (shownGeneration(connection.state)?.published?.doubts ?? []) : [];
     progress.clear();
-    if (options.json) process.stdout.write(`${JSON.stringify({ space, photos: withIds(sent, verdicts) })}\n`);
-    else printVerdicts(verdicts);
-    return exitCodeOf(verdicts);
+    if (options.json) process.stdout.write(`${JSON.stringify({ space, photos: withIds(sent, verdicts), doubts })}\n`);
+    else printVerdicts(verdicts, doubts);
+    return exitCodeOf(verdicts, doubts);
   } finally {
     progress.clear();
     connection?.close();

@@ -1,7 +1,7 @@
 /** `cairn reconstruct`: the engine without a server, photos given one at a time as if they arrived live. */
 import { type SparseModel, writeColmapText, writePly } from "@cairn/formats";
 import { type ImageDecoder, openImageDecoder } from "@cairn/images";
-import { CairnError, type Preset, type Verdict } from "@cairn/protocol";
+import { CairnError, type Doubt, type Preset, type Verdict } from "@cairn/protocol";
 import { DECODE_SIDE_PX, type Engine, openEmbeddedEngine, type Photo } from "@cairn/reconstruct";
 import { interruption, Problem } from "./exit.ts";
 import { writeFolder } from "./out-file.ts";
@@ -35,14 +35,16 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
     const entries: Entry[] = photos.map(({ name }, index) => ({ name, image: `${index + 1}` }));
     const rebuilds: (Timing & { afterPhotos: number; residual?: number })[] = [];
     let sinceRebuild = 0;
+    let doubts: readonly Doubt[] = [];
     const judge = (verdicts: readonly Verdict[]) => {
       for (const verdict of verdicts) entries[Number(verdict.image) - 1]!.verdict = verdict;
     };
     const rebuild = async (afterPhotos: number) => {
       progress.update("refining", afterPhotos, photos.length, "photos");
       const taken = stopwatch();
-      const { verdicts, residual } = await engine!.rebuild({ signal });
+      const { verdicts, residual, doubts: left = [] } = await engine!.rebuild({ signal });
       judge(verdicts);
+      doubts = left;
       rebuilds.push({ afterPhotos, ...taken(), ...(residual === undefined ? {} : { residual }) });
       sinceRebuild = 0;
     };
@@ -71,6 +73,7 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
       used: model.images.length,
       points: model.positions.length / 3,
       focal: engine.focal() ?? null,
+      doubts,
       rebuilds,
       ...whole(),
       seed: options.seed,
@@ -82,10 +85,10 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
       "report.json": `${JSON.stringify(report, undefined, 2)}\n`,
     });
     if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
-    else printVerdicts(entries);
+    else printVerdicts(entries, doubts);
     if (model.images.length === 0) throw new Problem("no model: no two of the photos could be placed; see report.json");
     if (!options.json) process.stdout.write(`${report.points} points; written to ${options.out}\n`);
-    return exitCodeOf(entries);
+    return exitCodeOf(entries, doubts);
   } finally {
     progress.clear();
     await engine?.close();

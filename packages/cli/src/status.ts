@@ -1,6 +1,6 @@
 /** `cairn status`: how far a space is. */
 import { CairnApi } from "@cairn/client";
-import { type SpaceState, shownGeneration, shownLayers } from "@cairn/protocol";
+import { DOUBTS, type SpaceState, shownGeneration, shownLayers } from "@cairn/protocol";
 import { EXIT, interruption } from "./exit.ts";
 import { apiOptions, reach } from "./server-url.ts";
 
@@ -34,6 +34,7 @@ function summarise(space: string, seq: number, state: SpaceState) {
     },
     generation: newest?.generation ?? 0,
     cameras: Object.keys(newest?.cameras ?? {}).length,
+    doubts: newest?.published?.doubts ?? [],
     points: shownLayers(state).reduce((sum, layer) => sum + layer.points, 0),
     imports: shownLayers(state)
       .filter(({ kind }) => kind === "import")
@@ -51,6 +52,7 @@ function text({
   cameras,
   points,
   generation,
+  doubts,
   imports,
   running,
   seq,
@@ -64,6 +66,7 @@ function text({
     title && title !== space ? `${space} (${title})` : space,
     `  photos   ${photos.used} of ${photos.all} used${rest.length ? `; ${rest.join(", ")}` : ""}`,
     `  model    ${cameras} cameras, ${points} points, generation ${generation}`,
+    ...doubts.map((doubt) => `  doubtful ${DOUBTS[doubt]}`),
     ...imports.map(({ layer, name, points: all }) => `  layer ${layer}  ${name}: ${all} of the points`),
     `  at work  ${running.length ? running.map(({ kind, progress }) => [kind, progress?.stage].filter(Boolean).join(": ")).join("; ") : "nothing"}`,
     `  log      ${seq} events`,

@@ -1,4 +1,4 @@
-import type { Reason } from "./events.ts";
+import type { Doubt, Reason } from "./events.ts";
 
 /** What to tell the photographer. */
 export const ADVICE: Readonly<Record<Reason, string>> = {
@@ -12,4 +12,10 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
   unreadable: "The photo could not be decoded.",
   failed: "The reconstruction failed on this photo; it is tried again with each new photo.",
   cancelled: "Its processing was cancelled. Upload it again to have it used.",
+};
+
+/** What to tell whoever uses the model. */
+export const DOUBTS: Readonly<Record<Doubt, string>> = {
+  focal_uncertain:
+    "The focal length is a guess, so the model may be stretched or bent. Give the camera's calibration or photos with their EXIF, or take more from the sides.",
 };

@@ -74,6 +74,13 @@ export const Reason = Type.Union([
 ]);
 export type Reason = Static<typeof Reason>;
 
+/** Why a model must not be relied on though every photo has its place. */
+export const Doubt = Type.Union([
+  /** Nobody told the focal length, and the photos leave it open: the model may be stretched or bent. */
+  Type.Literal("focal_uncertain"),
+]);
+export type Doubt = Static<typeof Doubt>;
+
 export const Verdict = Type.Object({
   image: Id,
   verdict: Type.Union([Type.Literal("registered"), Type.Literal("waiting"), Type.Literal("rejected")]),
@@ -229,6 +236,8 @@ export const EVENTS = {
     /** Layers it shows; left out: those started for it. A layer that stays the same is named again, not sent again. */
     layers: Type.Optional(Type.Array(LayerNumber)),
     georeference: Type.Optional(Georeference),
+    /** Left out: none. */
+    doubts: Type.Optional(Type.Array(Doubt, { maxItems: 16 })),
     /** The earlier generation whose cameras and layers these are: someone went back to it. */
     restores: Type.Optional(Type.Integer({ minimum: 1 })),
   }),

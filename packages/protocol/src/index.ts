@@ -1,8 +1,9 @@
-export { ADVICE } from "./advice.ts";
+export { ADVICE, DOUBTS } from "./advice.ts";
 export { check } from "./check.ts";
 export { CairnError, ERRORS, type ErrorBody, type ErrorCode, type ErrorFacts } from "./errors.ts";
 export {
   type CairnEvent,
+  Doubt,
   EVENTS,
   type EventData,
   type EventDraft,

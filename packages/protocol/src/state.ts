@@ -50,7 +50,7 @@ export type OperationState = {
 /** What is kept of a generation that was published, as it was last, so that people can look back and go back. */
 export type PublishedGeneration = Pick<
   EventData<"generation.published">,
-  "generation" | "cameras" | "points" | "residual" | "restores"
+  "generation" | "cameras" | "points" | "residual" | "doubts" | "restores"
 > & {
   seq: Seq;
   timeNs: TimeNs;
@@ -178,7 +178,7 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
       for (const key of Object.keys(state.generations)) {
         if (Number(key) < event.data.generation) delete state.generations[Number(key)];
       }
-      const { cameras, points, residual, restores } = event.data;
+      const { cameras, points, residual, doubts, restores } = event.data;
       const published: PublishedGeneration = {
         generation: generation.generation,
         seq: event.seq,
@@ -188,6 +188,7 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
         layers: [...generation.layers],
       };
       if (residual !== undefined) published.residual = residual;
+      if (doubts) published.doubts = [...doubts];
       if (restores !== undefined) published.restores = restores;
       for (const layer of generation.layers) rememberTransform(state, published, layer);
       state.history.push(published);

@@ -4,7 +4,7 @@
  * centres at 0.5, points are in the model's frame (unit: as good as known; the embedded engine's first baseline).
  */
 import type { SparseModel } from "@cairn/formats";
-import type { Intrinsics, PosedCamera, Similarity, Verdict } from "@cairn/protocol";
+import type { Doubt, Intrinsics, PosedCamera, Similarity, Verdict } from "@cairn/protocol";
 
 export type Photo = {
   readonly image: string;
@@ -49,6 +49,8 @@ export type Step = {
   readonly points: Points;
   /** True when what was handed out before has moved so far that a rebuild is worth doing now. */
   readonly rebuildAdvised: boolean;
+  /** Why the model as it is now must not be relied on; left out: no reason is known. */
+  readonly doubts?: readonly Doubt[];
 };
 
 export type Rebuild = {
@@ -60,6 +62,8 @@ export type Rebuild = {
   readonly alignment?: Similarity;
   /** RMS distance that the alignment left between common cameras and points, as a part of the scene's size. */
   readonly residual?: number;
+  /** As in a step. */
+  readonly doubts?: readonly Doubt[];
 };
 
 export type Progress = (stage: string, done: number, total: number) => void;
@@ -77,6 +81,7 @@ export type FocalReport = {
   readonly focalPx: number;
   /** One standard deviation, pixels at full size. */
   readonly sigmaPx: number;
+  /** False: the result has the doubt `focal_uncertain`, and may be wrong however well it fits. */
   readonly certain: boolean;
 };
 

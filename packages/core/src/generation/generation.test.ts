@@ -73,6 +73,29 @@ async function blobCount({ blobs }: Core): Promise<number> {
 }
 
 describe("going back", () => {
+  test("REC-12 a doubt is part of the generation and of what the operation says, and comes back with it", async (t) => {
+    const { core, space, reconstructor } = await place(t, {
+      doubtsOf: (rebuilds) => (rebuilds < 2 ? ["focal_uncertain"] : []),
+    });
+    const doubtsOf = (state: SpaceState) => shownGeneration(state)?.published?.doubts;
+    const resultsOf = (state: SpaceState, kind: string) =>
+      Object.values(state.operations).flatMap((each) => (each.kind === kind && each.result ? [each.result] : []));
+    const first = space.log.snapshot().state;
+    assert.deepEqual(doubtsOf(first), ["focal_uncertain"]);
+    assert.equal(resultsOf(first, "reconstruct").at(-1)?.focal_uncertain, true);
+    const { generation } = await rebuilt({ reconstructor, space });
+    const sure = await rebuilt({ reconstructor, space });
+    assert.deepEqual(
+      resultsOf(sure, "rebuild").map((result) => result.focal_uncertain),
+      [true, undefined],
+    );
+    assert.equal(doubtsOf(sure), undefined);
+    assert.deepEqual(sure.history.map(({ doubts }) => doubts).slice(-2), [["focal_uncertain"], undefined]);
+    await reconstructor.restore("a", generation);
+    assert.deepEqual(doubtsOf(space.log.snapshot().state), ["focal_uncertain"]);
+    await core.close();
+  });
+
   const options: SceneEngineOptions = { motionOf: (rebuilds) => shaken(0.05 * rebuilds) };
 
   test("GENR-1 GENR-2 the earlier generation under a new number: its cameras, its layers, one append, no bytes", async (t) => {

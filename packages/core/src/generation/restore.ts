@@ -55,7 +55,7 @@ function restoreDrafts(state: SpaceState, entry: PublishedGeneration, old: OldGe
     return kept;
   });
   const cameras = [...old.cameras.values()];
-  const { model, georeference } = old.published;
+  const { model, georeference, doubts } = old.published;
   const published: EventData<"generation.published"> = {
     generation,
     cameras: cameras.length,
@@ -65,6 +65,7 @@ function restoreDrafts(state: SpaceState, entry: PublishedGeneration, old: OldGe
     layers: entry.layers,
     ...(model && { model }),
     ...(georeference && { georeference }),
+    ...(doubts && { doubts }),
     restores: entry.generation,
   };
   const moved = layers.flatMap(({ layer, transform }): EventDraft[] => {

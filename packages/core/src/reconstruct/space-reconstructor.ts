@@ -15,7 +15,7 @@ import {
   type SpaceState,
   shownGeneration,
 } from "@cairn/protocol";
-import { type Engine, layStep } from "@cairn/reconstruct";
+import { type Engine, layStep, type Step } from "@cairn/reconstruct";
 import { settleAnchors } from "../generation/anchors.ts";
 import { findGeneration } from "../generation/history.ts";
 import { restoreGeneration } from "../generation/restore.ts";
@@ -227,7 +227,7 @@ export class SpaceReconstructor {
       this.#advised ||= own.rebuildAdvised;
       const step = this.#differs ? layStep(own, posedBy(engine), this.#shownCameras()) : own;
       const events = await stepEvents(step, image, this.#work, signal);
-      return { events, result: { image: image.image, points: step.points.positions.length / 3 } };
+      return { events, result: { image: image.image, points: step.points.positions.length / 3, ...doubtsIn(step) } };
     } catch (error) {
       if (!signal.aborted) this.#work.onError(error, `photo ${image.image} of ${space.id}`);
       throw error;
@@ -276,6 +276,7 @@ export class SpaceReconstructor {
           generation: state.generation + 1,
           cameras: rebuild.cameras.length,
           points: rebuild.points.positions.length / 3,
+          ...doubtsIn(rebuild),
         },
       };
     } catch (error) {
@@ -317,6 +318,11 @@ export class SpaceReconstructor {
 
 function posedBy(engine: Engine): PosedCamera[] {
   return engine.model().images.map(({ camera }) => camera);
+}
+
+/** As an operation's result has it: `focal_uncertain: true`. */
+function doubtsIn({ doubts = [] }: Pick<Step, "doubts">): Record<string, boolean> {
+  return Object.fromEntries(doubts.map((doubt) => [doubt, true]));
 }
 
 function rejected(image: ImageState, reason: Reason): EventDraft {

@@ -53,7 +53,13 @@ export async function stepEvents(
     }
   }
   if (opens) {
-    const data = { generation, cameras: step.cameras.length, points: countPoints(drafts), refined: 0 };
+    const data = {
+      generation,
+      cameras: step.cameras.length,
+      points: countPoints(drafts),
+      refined: 0,
+      ...doubtsOf(step),
+    };
     drafts.push({ type: "generation.published", cause, data });
   }
   drafts.push(...verdictEvents(step, state, cause));
@@ -97,6 +103,7 @@ export async function rebuildEvents(
     ...(rebuild.alignment && { alignment: rebuild.alignment }),
     ...(rebuild.residual !== undefined && { residual: rebuild.residual }),
     ...(cameras && images && points3D && { model: { cameras, images, points3D } }),
+    ...doubtsOf(rebuild),
   };
   return [
     { type: "generation.started", cause, data: { generation } },
@@ -107,6 +114,10 @@ export async function rebuildEvents(
     ...moved,
     ...verdictEvents(rebuild, state, cause),
   ];
+}
+
+function doubtsOf({ doubts }: Pick<Step, "doubts">): Pick<EventData<"generation.published">, "doubts"> {
+  return doubts?.length ? { doubts: [...doubts] } : {};
 }
 
 /** The layer that takes the points of a generation that grows: its own, where no transform lies between them. */

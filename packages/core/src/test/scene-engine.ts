@@ -2,7 +2,7 @@
  * An engine for tests whose models can be read off: photo k stands at (k / 2, 0, -5) and looks along z at its own points
  * of a wall. What a rebuild does to the model is the test's to say.
  */
-import type { PosedCamera, Vec3, Verdict } from "@cairn/protocol";
+import type { Doubt, PosedCamera, Vec3, Verdict } from "@cairn/protocol";
 import type { Engine, Photo, Points, Rebuild, RebuildOptions, Step } from "@cairn/reconstruct";
 
 /** Where a rebuild takes a point of the true scene; cameras go where their centres go, and do not turn. */
@@ -20,6 +20,7 @@ export type SceneEngineOptions = {
   /** Points of the true scene that one photo brings. */
   pointsOf?: (photo: number, rebuilds: number) => Vec3[];
   hold?: (rebuilds: number) => Promise<void> | undefined;
+  doubtsOf?: (rebuilds: number) => Doubt[];
 };
 
 /** Twenty points of the wall before the camera, the same each time. */
@@ -52,6 +53,7 @@ export class SceneEngine implements Engine {
       cameras: fresh.map((_, i) => this.#camera(from + i)),
       points: this.#points(from),
       rebuildAdvised: false,
+      ...this.#doubts,
     };
   }
 
@@ -71,6 +73,7 @@ export class SceneEngine implements Engine {
       points: this.#points(0),
       alignment: { scale: 1, rotation: [1, 0, 0, 0], translation: [0, 0, 0] },
       residual: 0.001 * this.#rebuilds,
+      ...this.#doubts,
     };
   }
 
@@ -87,6 +90,11 @@ export class SceneEngine implements Engine {
 
   focal(): undefined {}
   async close(): Promise<void> {}
+
+  get #doubts(): { doubts?: Doubt[] } {
+    const { doubtsOf } = this.#options;
+    return doubtsOf ? { doubts: doubtsOf(this.#rebuilds) } : {};
+  }
 
   get #motion(): Motion {
     return this.#options.motionOf?.(this.#rebuilds) ?? stay;

@@ -6,7 +6,7 @@
 
 import type { SparseModel } from "@cairn/formats";
 import { type BundleCovariance, CALIBRATION_SIZE } from "@cairn/geometry";
-import type { PosedCamera } from "@cairn/protocol";
+import type { Doubt, PosedCamera } from "@cairn/protocol";
 import type { FocalReport, Photo, Progress, Rebuild, Step } from "../engine.ts";
 import type { Features } from "../features/features.ts";
 import { type OnStage, unwatched } from "../stages.ts";
@@ -120,6 +120,7 @@ export class Mapper {
       cameras: this.#ledger.cameras(this.#scene),
       points: this.#ledger.points(this.#scene),
       rebuildAdvised,
+      doubts: this.#doubts(),
     };
   }
 
@@ -150,8 +151,8 @@ export class Mapper {
     this.#scene = scene;
     this.#ledger.restart(scene);
     if (sureness) this.#learnLenses(scene, sureness);
-    const { verdicts, cameras, points } = this.step();
-    return { verdicts, cameras, points, ...aligned };
+    const { verdicts, cameras, points, doubts = [] } = this.step();
+    return { verdicts, cameras, points, doubts, ...aligned };
   }
 
   /** Views that were never compared though they should see the same part of the scene, by the later of the two. */
@@ -178,6 +179,11 @@ export class Mapper {
   #certain(lens: number): boolean {
     if (this.#lenses.list[lens].source !== "estimated") return true;
     return this.#sure.has(lens);
+  }
+
+  #doubts(): Doubt[] {
+    const doubtful = this.#scene.posed.some((view) => !this.#certain(this.views[view].lens));
+    return doubtful ? ["focal_uncertain"] : [];
   }
 
   #pairErrorPx(a: number, b: number): number {

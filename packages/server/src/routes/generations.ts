@@ -12,6 +12,7 @@ const GenerationShape = Type.Object({
   cameras: published.cameras,
   points: published.points,
   residual: published.residual,
+  doubts: published.doubts,
   restores: published.restores,
   layers: Type.Array(Type.Integer({ minimum: 1 })),
 });
