@@ -1,0 +1,48 @@
+/** Straightening and fusing, worked out by a pool of threads. */
+import { availableParallelism } from "node:os";
+import { workers } from "@cairn/worker";
+import type { DenseView, PosedDepth } from "./contract.ts";
+import type { FusedPoints } from "./fuse.ts";
+import type { FuseJobOptions, FusionJobs } from "./fusion-jobs.ts";
+import type { DecodedPhoto } from "./undistort.ts";
+
+type Stop = { readonly signal?: AbortSignal };
+
+export interface Fusion {
+  /** `undistortView` on a thread; arguments as there. */
+  undistort(
+    view: number,
+    photo: DecodedPhoto,
+    calibration: Float64Array,
+    cameraFromWorld: Float64Array,
+    sidePx: number,
+    options?: Stop,
+  ): Promise<DenseView>;
+  /** `fuse` on a thread. @throws the signal's reason, at once; the thread is free again within one view's work */
+  fuse(depths: readonly PosedDepth[], options?: FuseJobOptions & Stop): Promise<FusedPoints>;
+  close(): Promise<void>;
+}
+
+const MOST_THREADS = 8;
+
+export function openFusion(options: { readonly threads?: number } = {}): Fusion {
+  const threads = options.threads ?? Math.min(availableParallelism(), MOST_THREADS);
+  const pool = workers<FusionJobs>(new URL("./fusion.worker.js", import.meta.url), threads);
+  return {
+    undistort(view, photo, calibration, cameraFromWorld, sidePx, { signal } = {}) {
+      const job = { view, photo, calibration, cameraFromWorld, sidePx };
+      return pool.run("undistort", job, signal ? { signal } : {});
+    },
+    async fuse(depths, { signal, ...options } = {}) {
+      const ended = new Int32Array(new SharedArrayBuffer(4));
+      const end = (): void => void Atomics.store(ended, 0, 1);
+      signal?.addEventListener("abort", end, { once: true });
+      try {
+        return await pool.run("fuse", { depths, options, ended }, signal ? { signal } : {});
+      } finally {
+        signal?.removeEventListener("abort", end);
+      }
+    },
+    close: () => pool.close(),
+  };
+}
