@@ -70,7 +70,7 @@ export class EngineCore {
   async rebuild(job: JobOptions, frame?: readonly PosedCamera[]): Promise<Rebuild> {
     await this.#linkAll(job);
     await this.#closeGaps(job);
-    return this.#mapper.rebuild(job.stop, job.progress, frame, job.stage);
+    return this.#mapper.refine(job.stop, job.progress, frame, job.stage).take();
   }
 
   model() {

@@ -51,6 +51,13 @@ const YOUNG_VIEWS = 8;
 /** Pairs are verified again when a focal length has changed by this part. */
 const RECHECK_CHANGE = 0.05;
 
+/** A scene that was refined beside the one that is shown, before anything else happens to that. */
+export type Refined = {
+  readonly scene: Scene;
+  /** Puts it in the place of the scene. */
+  readonly take: () => Rebuild;
+};
+
 export class Mapper {
   readonly views: View[] = [];
   readonly #seed: number;
@@ -125,10 +132,10 @@ export class Mapper {
   }
 
   /**
-   * Refines a copy of everything and puts it in the place of the scene; when `stop` throws, nothing has changed.
+   * Refines a copy of everything. Nothing has changed before it is taken, nor when `stop` throws.
    * @param frame cameras to lay the result onto instead of those last handed out
    */
-  rebuild(stop: () => void, progress: Progress, frame?: readonly PosedCamera[], stage: OnStage = unwatched): Rebuild {
+  refine(stop: () => void, progress: Progress, frame?: readonly PosedCamera[], stage: OnStage = unwatched): Refined {
     const scene = this.#scene.clone();
     const options = this.#growOptions(stop, stage);
     const rounds = 4;
@@ -147,12 +154,20 @@ export class Mapper {
     stop();
     stage("handing out");
     const aligned = layOnto(scene, this.#ledger, frame, this.#seed);
-    this.#pairs = pairs;
-    this.#scene = scene;
-    this.#ledger.restart(scene);
-    if (sureness) this.#learnLenses(scene, sureness);
-    const { verdicts, cameras, points, doubts = [] } = this.step();
-    return { verdicts, cameras, points, doubts, ...aligned };
+    const take = (): Rebuild => {
+      this.#pairs = pairs;
+      this.#scene = scene;
+      this.#ledger.restart(scene);
+      if (sureness) this.#learnLenses(scene, sureness);
+      const { verdicts, cameras, points, doubts = [] } = this.step();
+      return { verdicts, cameras, points, doubts, ...aligned };
+    };
+    return { scene, take };
+  }
+
+  /** As it is now; lent until the next call. */
+  get scene(): Scene {
+    return this.#scene;
   }
 
   /** Views that were never compared though they should see the same part of the scene, by the later of the two. */
