@@ -67,7 +67,7 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
     progress.clear();
     signal.throwIfAborted();
 
-    const model = engine.model();
+    const model = await engine.model();
     const report = {
       photos: entries,
       used: model.images.length,

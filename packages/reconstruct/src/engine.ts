@@ -90,8 +90,8 @@ export interface Engine {
   add(photo: Photo, options?: WorkOptions): Promise<Step>;
   /** Refines everything. The result replaces all that was handed out before; it is laid onto the old frame. */
   rebuild(options?: RebuildOptions): Promise<Rebuild>;
-  /** Copies. */
-  model(): SparseModel;
+  /** All of it, copied: for a rebuild or an export, not for every photo. Waits for what is under way. */
+  model(): Promise<SparseModel>;
   focal(): FocalReport | undefined;
   close(): Promise<void>;
 }

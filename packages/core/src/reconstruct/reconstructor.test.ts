@@ -69,7 +69,7 @@ class CountingEngine implements Engine {
     };
   }
 
-  model() {
+  async model() {
     return { images: [], positions: new Float64Array(0), colors: new Uint8Array(0), errorsPx: new Float32Array(0) };
   }
 

@@ -225,7 +225,7 @@ export class SpaceReconstructor {
     try {
       const own = await engine.add(photo, { signal, onProgress: (...at) => running.progress(...at) });
       this.#advised ||= own.rebuildAdvised;
-      const step = this.#differs ? layStep(own, posedBy(engine), this.#shownCameras()) : own;
+      const step = this.#differs ? layStep(own, await posedBy(engine), this.#shownCameras()) : own;
       const events = await stepEvents(step, image, this.#work, signal);
       return { events, result: { image: image.image, points: step.points.positions.length / 3, ...doubtsIn(step) } };
     } catch (error) {
@@ -267,7 +267,7 @@ export class SpaceReconstructor {
         onProgress: (...at) => running.progress(...at),
         ...(frame && { frame }),
       });
-      const events = await rebuildEvents(rebuild, engine.model(), this.#processed(), cause, this.#work, signal);
+      const events = await rebuildEvents(rebuild, await engine.model(), this.#processed(), cause, this.#work, signal);
       this.#differs = false;
       this.#lastRebuildMs = performance.now() - startedMs;
       return {
@@ -316,8 +316,8 @@ export class SpaceReconstructor {
   }
 }
 
-function posedBy(engine: Engine): PosedCamera[] {
-  return engine.model().images.map(({ camera }) => camera);
+async function posedBy(engine: Engine): Promise<PosedCamera[]> {
+  return (await engine.model()).images.map(({ camera }) => camera);
 }
 
 /** As an operation's result has it: `focal_uncertain: true`. */

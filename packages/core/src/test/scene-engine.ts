@@ -77,7 +77,7 @@ export class SceneEngine implements Engine {
     };
   }
 
-  model() {
+  async model() {
     const images = this.given.map((image, k) => ({
       image,
       name: `${k}.jpg`,

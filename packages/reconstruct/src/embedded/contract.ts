@@ -15,14 +15,8 @@ export type WorkerData = {
 export type Request =
   | { readonly job: number; readonly kind: "add"; readonly photo: Photo; readonly features: Uint8Array | undefined }
   | { readonly job: number; readonly kind: "rebuild"; readonly frame?: readonly PosedCamera[] }
+  | { readonly job: number; readonly kind: "model" }
   | { readonly job: number; readonly kind: "close" };
-
-/** The model after a job. An image's features come once: they never change. */
-export type ModelUpdate = Omit<SparseModel, "images"> & {
-  readonly images: readonly (Omit<SparseModel["images"][number], "features"> & { readonly features?: Float64Array })[];
-};
-
-export type State = { readonly model: ModelUpdate; readonly focal: FocalReport | undefined };
 
 export type Reply =
   | { readonly kind: "ready" }
@@ -38,10 +32,16 @@ export type Reply =
       readonly kind: "added";
       readonly job: number;
       readonly step: Step;
-      readonly state: State;
+      readonly focal: FocalReport | undefined;
       readonly features?: Uint8Array;
     }
-  | { readonly kind: "rebuilt"; readonly job: number; readonly rebuild: Rebuild; readonly state: State }
+  | {
+      readonly kind: "rebuilt";
+      readonly job: number;
+      readonly rebuild: Rebuild;
+      readonly focal: FocalReport | undefined;
+    }
+  | { readonly kind: "model"; readonly job: number; readonly model: SparseModel }
   | { readonly kind: "closed"; readonly job: number }
   | {
       readonly kind: "failed";

@@ -99,7 +99,7 @@ describe("the embedded engine on surveyed photos", () => {
       const error = meanErrorM(surveyOf("fountain-P11"), cameras);
       assert.ok(error <= 0.004, `mean position error ${error} m`);
       assert.ok(points.positions.length / 3 > 3000);
-      assert.equal(engine.model().images.length, 11);
+      assert.equal((await engine.model()).images.length, 11);
       assert.deepEqual(engine.focal()?.source, "given");
     } finally {
       await engine.close();
@@ -123,7 +123,7 @@ describe("the embedded engine on surveyed photos", () => {
       const engine = await openEmbeddedEngine({ threads, cache });
       try {
         const { cameras } = await reconstruct(engine, photos);
-        return { cameras, focal: engine.focal(), model: engine.model() };
+        return { cameras, focal: engine.focal(), model: await engine.model() };
       } finally {
         await engine.close();
       }
@@ -145,14 +145,14 @@ describe("the embedded engine on surveyed photos", () => {
     const engine = await openEmbeddedEngine();
     try {
       for (const path of paths.slice(0, 4)) await engine.add(await readPhoto(path, { camera: KNOWN }));
-      const before = engine.model();
+      const before = await engine.model();
       const controller = new AbortController();
       const rebuild = engine.rebuild({ signal: controller.signal, onProgress: () => controller.abort() });
       let abortedMs = 0;
       controller.signal.addEventListener("abort", () => (abortedMs = performance.now()), { once: true });
       await assert.rejects(rebuild, { code: "operation.cancelled" });
       assert.ok(performance.now() - abortedMs < 2000);
-      assert.deepEqual(engine.model(), before);
+      assert.deepEqual(await engine.model(), before);
       assert.equal((await engine.rebuild()).cameras.length, 4);
     } finally {
       await engine.close();

@@ -18,7 +18,7 @@ import type {
   WorkOptions,
 } from "../engine.ts";
 import { FEATURES_VERSION } from "../features/features.ts";
-import type { ModelUpdate, Reply, Request, State, WorkerData } from "./contract.ts";
+import type { Reply, Request, WorkerData } from "./contract.ts";
 
 export type EmbeddedEngineOptions = {
   /** The same photos in the same order and the same seed give the same model, on any number of threads. */
@@ -43,7 +43,7 @@ export async function openEmbeddedEngine(options: EmbeddedEngineOptions = {}): P
   return engine;
 }
 
-type Answer = Extract<Reply, { kind: "added" | "rebuilt" | "closed" }>;
+type Answer = Extract<Reply, { kind: "added" | "rebuilt" | "model" | "closed" }>;
 type Waiting = { resolve(answer: Answer): void; reject(error: Error): void; onProgress: Progress | undefined };
 
 class EmbeddedEngine implements Engine {
@@ -52,10 +52,9 @@ class EmbeddedEngine implements Engine {
   readonly #cancelled: Int32Array;
   readonly #cache: FeatureCache | undefined;
   readonly #waiting = new Map<number, Waiting>();
-  readonly #features = new Map<string, Float64Array>();
   #jobs = 0;
   #queue: Promise<unknown> = Promise.resolve();
-  #state: State | undefined;
+  #focal: FocalReport | undefined;
   #dead: CairnError | undefined;
   #closing: Promise<void> | undefined;
 
@@ -79,8 +78,7 @@ class EmbeddedEngine implements Engine {
       const features = await this.#cache?.get(key);
       const answer = await this.#ask((job) => ({ job, kind: "add", photo, features }), options);
       if (answer.kind !== "added") throw new CairnError("engine.failed");
-      this.#state = answer.state;
-      this.#keepFeatures(answer.state.model);
+      this.#focal = answer.focal;
       if (answer.features) await this.#cache?.put(key, answer.features);
       return answer.step;
     });
@@ -90,25 +88,21 @@ class EmbeddedEngine implements Engine {
     return this.#inTurn(options, async () => {
       const answer = await this.#ask((job) => ({ job, kind: "rebuild", ...(frame && { frame }) }), options);
       if (answer.kind !== "rebuilt") throw new CairnError("engine.failed");
-      this.#state = answer.state;
-      this.#keepFeatures(answer.state.model);
+      this.#focal = answer.focal;
       return answer.rebuild;
     });
   }
 
-  model(): SparseModel {
-    if (!this.#state) {
-      return { images: [], positions: new Float64Array(0), colors: new Uint8Array(0), errorsPx: new Float32Array(0) };
-    }
-    const { images, ...points } = structuredClone(this.#state.model);
-    return {
-      ...points,
-      images: images.map((image) => ({ ...image, features: this.#features.get(image.image)!.slice() })),
-    };
+  model(): Promise<SparseModel> {
+    return this.#inTurn({}, async () => {
+      const answer = await this.#ask((job) => ({ job, kind: "model" }), {});
+      if (answer.kind !== "model") throw new CairnError("engine.failed");
+      return answer.model;
+    });
   }
 
   focal(): FocalReport | undefined {
-    return this.#state?.focal && { ...this.#state.focal };
+    return this.#focal && { ...this.#focal };
   }
 
   /** What is under way ends as cancelled. */
@@ -159,10 +153,6 @@ class EmbeddedEngine implements Engine {
     this.#waiting.delete(reply.job);
     if (reply.kind === "failed") waiting.reject(new CairnError(reply.code, reply.facts, reply.cause));
     else waiting.resolve(reply);
-  }
-
-  #keepFeatures(model: ModelUpdate): void {
-    for (const { image, features } of model.images) if (features) this.#features.set(image, features);
   }
 
   #die(cause: Error): void {

@@ -1,9 +1,8 @@
 /** The engine's thread: takes jobs off the port one after another. */
 import { parentPort, workerData } from "node:worker_threads";
-import type { SparseModel } from "@cairn/formats";
 import { CairnError } from "@cairn/protocol";
 import { openFrontEnd } from "../features/front-end.ts";
-import type { ModelUpdate, Reply, Request, State, WorkerData } from "./contract.ts";
+import type { Reply, Request, WorkerData } from "./contract.ts";
 import { EngineCore, type JobOptions } from "./engine-core.ts";
 
 const port = parentPort;
@@ -11,8 +10,6 @@ if (!port) throw new Error("engine.worker runs as a worker");
 
 const { seed, threads, cancelled } = workerData as WorkerData;
 const core = new EngineCore(await openFrontEnd({ threads }), seed);
-/** Images whose features the other side has. */
-const told = new Set<string>();
 
 let last: Promise<void> = Promise.resolve();
 port.on("message", (request: Request) => {
@@ -31,10 +28,12 @@ async function serve(request: Request): Promise<void> {
   try {
     if (request.kind === "add") {
       const added = await core.add(request.photo, request.features, options);
-      reply({ kind: "added", job, ...added, state: state() });
+      reply({ kind: "added", job, ...added, focal: core.focal() });
     } else if (request.kind === "rebuild") {
       const rebuild = await core.rebuild(options, request.frame);
-      reply({ kind: "rebuilt", job, rebuild, state: state() });
+      reply({ kind: "rebuilt", job, rebuild, focal: core.focal() });
+    } else if (request.kind === "model") {
+      reply({ kind: "model", job, model: core.model() });
     } else {
       await core.close();
       reply({ kind: "closed", job });
@@ -47,34 +46,21 @@ async function serve(request: Request): Promise<void> {
   }
 }
 
-function state(): State {
-  const { images, ...rest } = core.model();
-  const model: ModelUpdate = { ...rest, images: images.map(withoutKnownFeatures) };
-  return { model, focal: core.focal() };
-}
-
-function withoutKnownFeatures({ features, ...image }: SparseModel["images"][number]): ModelUpdate["images"][number] {
-  if (told.has(image.image)) return image;
-  told.add(image.image);
-  return { ...image, features };
-}
-
 function reply(message: Reply): void {
   port!.postMessage(message, buffersOf(message));
 }
 
 /** Arrays made for this message alone: they are moved, not copied. */
 function buffersOf(message: Reply): ArrayBuffer[] {
+  return arraysOf(message).map(({ buffer }) => buffer as ArrayBuffer);
+}
+
+function arraysOf(message: Reply): { readonly buffer: ArrayBufferLike }[] {
+  if (message.kind === "model") {
+    const { positions, colors, errorsPx, images } = message.model;
+    return [positions, colors, errorsPx, ...images.flatMap(({ features, points }) => [features, points])];
+  }
   if (message.kind !== "added" && message.kind !== "rebuilt") return [];
-  const { model } = message.state;
   const { points } = message.kind === "added" ? message.step : message.rebuild;
-  const arrays: { readonly buffer: ArrayBufferLike }[] = [
-    points.positions,
-    points.colors,
-    model.positions,
-    model.colors,
-    model.errorsPx,
-  ];
-  for (const image of model.images) arrays.push(image.points, ...(image.features ? [image.features] : []));
-  return arrays.map(({ buffer }) => buffer as ArrayBuffer);
+  return [points.positions, points.colors];
 }
