@@ -8,6 +8,8 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
   overlap: "Too little overlap with the other photos. Take one in between; it is tried again with each new photo.",
   first: "Waiting for a second photo from another place.",
   rotation_only: "Taken from the same spot as another. Step sideways and take one more.",
+  separate:
+    "One of several photos that fit together but show a second place, apart from the model. Take one that shows both.",
   duplicate: "The same photo is already here.",
   unreadable: "The photo could not be decoded.",
   failed: "The reconstruction failed on this photo; it is tried again with each new photo.",

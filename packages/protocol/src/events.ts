@@ -67,6 +67,7 @@ export const Reason = Type.Union([
   Type.Literal("overlap"),
   Type.Literal("first"),
   Type.Literal("rotation_only"),
+  Type.Literal("separate"),
   Type.Literal("duplicate"),
   Type.Literal("unreadable"),
   Type.Literal("failed"),
@@ -91,6 +92,8 @@ export const Verdict = Type.Object({
   reprojectionPx: Type.Optional(Type.Number({ minimum: 0 })),
   /** Features that see a point of the model. */
   matches: Type.Optional(Type.Integer({ minimum: 0 })),
+  /** With reason `separate`: how many photos show the place that nothing connects to the model yet. */
+  placePhotos: Type.Optional(Type.Integer({ minimum: 2 })),
 });
 export type Verdict = Static<typeof Verdict>;
 

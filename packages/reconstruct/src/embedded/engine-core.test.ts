@@ -183,11 +183,55 @@ describe("the engine on synthetic photos", () => {
     );
   });
 
-  test("of two places that do not connect, the one with more photos is shown", async () => {
+  test("MAP-1 of two places that do not connect, one is shown and the other kept; a rebuild shows the much larger", async () => {
     const synthetic = syntheticPhotos([...arc(3, 0.5, 0), ...arc(5, 0.9, 1)], { told: true });
-    const { verdicts } = await addAll(new EngineCore(synthetic.kernels, 1), synthetic);
-    assert.deepEqual(said(verdicts), [...Array(3).fill("waiting: overlap"), ...Array(5).fill("registered")]);
+    const core = new EngineCore(synthetic.kernels, 1);
+    const shown = () => core.model().images.map(({ image }) => Number(image.slice("photo-".length)));
+    const last: Verdict[] = [];
+    for (const [index, photo] of synthetic.photos.entries()) {
+      const { step } = await core.add(photo, undefined, FREE);
+      last.splice(0, last.length, ...step.verdicts);
+      assert.equal(step.rebuildAdvised, index === 7, "only a generation shows another place");
+      if (index >= 2) assert.deepEqual(shown(), [0, 1, 2]);
+    }
+    assert.deepEqual(last, [{ image: "photo-7", verdict: "waiting", reason: "separate", placePhotos: 5 }]);
+    const { cameras, verdicts, alignment } = await core.rebuild(FREE);
+    assert.equal(alignment, undefined, "nothing to lay it onto");
+    assert.ok(worstCentre(cameras, synthetic) < 1e-3);
+    const words = new Map(verdicts.map((verdict) => [verdict.image, verdict]));
+    assert.deepEqual(said(words).sort(), [...Array(5).fill("registered"), ...Array(3).fill("waiting: separate")]);
+    assert.equal((await core.rebuild(FREE)).cameras.length, 5, "and then it stays");
   });
+
+  for (const told of [true, false]) {
+    test(`MAP-2 two sides grow apart and become one when photos show both, focal length ${told ? "told" : "not told"}`, async () => {
+      const side = (middle: number, n: number) =>
+        Array.from({ length: n }, (_, i): Shot => {
+          const x = middle * 2.2 + 0.3 * (i - (n - 1) / 2);
+          return { eye: [x, 0.2 * Math.sin(2 * i), -2.4], target: [middle * 2.4 + 0.05 * i, 0, 1.5] };
+        });
+      const synthetic = syntheticPhotos([...side(-1, 5), ...side(1, 4), ...side(0, 2)], {
+        told,
+        focalPx: 1700,
+        points: 2000,
+      });
+      const core = new EngineCore(synthetic.kernels, 1);
+      const verdicts = new Map<string, Verdict>();
+      const handed = new Map<string, PosedCamera>();
+      for (const [index, photo] of synthetic.photos.entries()) {
+        const { step } = await core.add(photo, undefined, FREE);
+        for (const verdict of step.verdicts) verdicts.set(verdict.image, verdict);
+        for (const camera of step.cameras) handed.set(camera.image, camera);
+        if (index === 8) {
+          const separate = Array(4).fill("waiting: separate");
+          assert.deepEqual(said(verdicts), [...Array(5).fill("registered"), ...separate]);
+        }
+      }
+      assert.deepEqual(said(verdicts), Array(11).fill("registered"));
+      assert.ok(worstCentre(handed.values(), synthetic) < (told ? 2e-3 : 0.02));
+      assert.ok(worstCentre((await core.rebuild(FREE)).cameras, synthetic) < (told ? 1e-3 : 5e-3));
+    });
+  }
 
   test("a point is handed out once in a generation, and the next one hands out all of them", async () => {
     const synthetic = syntheticPhotos(arc(6), { told: true });

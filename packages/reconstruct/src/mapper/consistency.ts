@@ -50,11 +50,11 @@ export function standingOf(scene: Scene, pairs: readonly Pair[], view: number): 
 }
 
 /** How many matches of its pairs a scene explains closely: what two scenes of the same photos are compared by. */
-export function explainedMatches(scene: Scene, pairs: readonly Pair[]): number {
+export function explainedMatches(scene: Scene, pairs: readonly Pair[], errorPx = CLOSE_ERROR_PX): number {
   let explained = 0;
   for (const pair of pairs) {
     if (!scene.isPosed(pair.a) || !scene.isPosed(pair.b)) continue;
-    explained += (consistentShare(scene, pair, CLOSE_ERROR_PX) * pair.kept.length) / 2;
+    explained += (consistentShare(scene, pair, errorPx) * pair.kept.length) / 2;
   }
   return explained;
 }

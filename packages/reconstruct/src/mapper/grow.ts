@@ -21,6 +21,8 @@ export type GrowOptions = {
   readonly rule: (lens: number) => RegistrationRule;
   /** Lenses whose principal point may change. */
   readonly principal?: ReadonlySet<number>;
+  /** Views that are not to be registered though they could be: another scene holds them. */
+  readonly passOver?: (view: number) => boolean;
   /** Throws when the work is to end. */
   readonly stop: () => void;
   readonly stage: OnStage;
@@ -76,7 +78,7 @@ export function growScene(scene: Scene, pairs: readonly Pair[], options: GrowOpt
   for (;;) {
     stop();
     stage("registration");
-    const next = bestSeen(scene, refused);
+    const next = bestSeen(scene, (view) => refused.has(view) || (options.passOver?.(view) ?? false));
     if (next === undefined) return gained;
     if (
       !registerView(scene, next, rule(scene.views[next].lens), seed) ||
@@ -121,11 +123,11 @@ export function dropTornViews(scene: Scene, pairs: readonly Pair[]): void {
 }
 
 /** The view without a pose that sees most points of the scene. */
-function bestSeen(scene: Scene, refused: ReadonlySet<number>): number | undefined {
+function bestSeen(scene: Scene, passOver: (view: number) => boolean): number | undefined {
   let best: number | undefined;
   let most = 14; // fewer can never be accepted
   for (const { index } of scene.views) {
-    if (scene.isPosed(index) || refused.has(index)) continue;
+    if (scene.isPosed(index) || passOver(index)) continue;
     const count = correspondences(scene, index).length;
     if (count <= most) continue;
     most = count;

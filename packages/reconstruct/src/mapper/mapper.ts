@@ -15,7 +15,6 @@ import { explainedMatches } from "./consistency.ts";
 import { type FocalVote, voteFocal } from "./focal.ts";
 import { layOnto } from "./frame.ts";
 import { findGaps } from "./gaps.ts";
-import { largestWaitingGroup } from "./groups.ts";
 import { dropTornViews, type GrowOptions, growScene, refineScene, startPairs } from "./grow.ts";
 import { Ledger } from "./ledger.ts";
 import { type Pair, startScore, verifyPair } from "./pair.ts";
@@ -23,6 +22,7 @@ import type { RegistrationRule } from "./register.ts";
 import { Scene } from "./scene.ts";
 import { buildScene, byStrength, carryHanded, compatibleIn, joinPair, retrack } from "./scene-building.ts";
 import { sparseModelOf } from "./sparse-model.ts";
+import { Submaps } from "./submaps.ts";
 import type { Standing } from "./verdict.ts";
 import { Lenses, makeView, type View } from "./view.ts";
 
@@ -71,8 +71,8 @@ export class Mapper {
   readonly #votes = new Map<number, FocalVote>();
   /** `[lenses, 6]` one standard deviation, decoded pixels, as the last rebuild found it. */
   #sigmas: Float64Array = new Float64Array(0);
-  /** Size of the last group of waiting photos from which a scene was tried. */
-  #groupTried = 0;
+  /** Places that nothing connects to the scene yet. */
+  #submaps = new Submaps();
   /** Per view, the earlier views it was compared with. */
   readonly #tried: Set<number>[] = [];
 
@@ -83,11 +83,11 @@ export class Mapper {
   /** Takes a photo in; it has no ties to others yet. */
   addView(photo: Photo, features: Features): View {
     const { lens, principal, calibration } = this.#lenses.add(photo);
-    if (calibration) this.#scene.addLens(calibration);
+    if (calibration) for (const each of [this.#scene, this.#submaps]) each.addLens(calibration);
     const view = makeView(this.views.length, photo, lens, principal, features);
     this.views.push(view);
     this.#tried.push(new Set());
-    this.#scene.addView(view);
+    for (const each of [this.#scene, this.#submaps]) each.addView(view);
     return view;
   }
 
@@ -114,14 +114,20 @@ export class Mapper {
       if (built) this.#scene = built;
       return;
     }
-    growScene(this.#scene, this.#pairs, options);
+    const grow = () => growScene(this.#scene, this.#pairs, { ...options, passOver: (view) => this.#submaps.has(view) });
+    grow();
     stage("doubt");
     this.#reconsider(votes, options);
-    this.#preferLargerGroup(options);
+    this.#submaps.settle(this.#scene, this.views, this.#pairs, options);
+    const merged = this.#submaps.mergeInto(this.#scene, this.#pairs, options);
+    if (merged === this.#scene) return;
+    this.#scene = merged;
+    grow();
   }
 
   step(view?: number): Step {
-    const rebuildAdvised = this.#ledger.stale(this.#scene);
+    // The frame changes with a generation only: of two places the one with many more photos is shown by a rebuild.
+    const rebuildAdvised = this.#ledger.stale(this.#scene) || this.#submaps.muchLargerThan(this.#scene) !== undefined;
     return {
       verdicts: this.#ledger.verdicts(this.#scene, this.#standings(), view),
       cameras: this.#ledger.cameras(this.#scene),
@@ -136,7 +142,10 @@ export class Mapper {
    * @param frame cameras to lay the result onto instead of those last handed out
    */
   refine(stop: () => void, progress: Progress, frame?: readonly PosedCamera[], stage: OnStage = unwatched): Refined {
-    const scene = this.#scene.clone();
+    const submaps = this.#submaps.clone();
+    const larger = submaps.muchLargerThan(this.#scene);
+    if (larger) submaps.exchange(larger, this.#scene.clone());
+    let scene = larger ?? this.#scene.clone();
     const options = this.#growOptions(stop, stage);
     const rounds = 4;
     progress("refine", 0, rounds);
@@ -147,6 +156,7 @@ export class Mapper {
     stage("doubt");
     retrack(scene, pairs, 4);
     dropTornViews(scene, pairs);
+    scene = submaps.mergeInto(scene, pairs, options);
     growScene(scene, pairs, options);
     progress("refine", 1, rounds);
     const principal = first ? principalLenses(scene, this.#lenses.list, first) : new Set<number>();
@@ -154,9 +164,11 @@ export class Mapper {
     stop();
     stage("handing out");
     const aligned = layOnto(scene, this.#ledger, frame, this.#seed);
+    submaps.refine(scene, options);
     const take = (): Rebuild => {
       this.#pairs = pairs;
       this.#scene = scene;
+      this.#submaps = submaps;
       this.#ledger.restart(scene);
       if (sureness) this.#learnLenses(scene, sureness);
       const { verdicts, cameras, points, doubts = [] } = this.step();
@@ -282,15 +294,6 @@ export class Mapper {
     this.#replaceScene(fresh);
   }
 
-  /** Photos of two places do not connect: the place with more photos is the one to show. */
-  #preferLargerGroup(options: GrowOptions): void {
-    const group = largestWaitingGroup(this.#scene, this.#pairs);
-    if (group.views <= this.#scene.posed.length || group.views === this.#groupTried) return;
-    const rival = buildScene(this.views, this.#pairs, this.#scene.calibrations, options, group.pairs);
-    this.#groupTried = group.views;
-    if (rival && rival.posed.length > this.#scene.posed.length) this.#replaceScene(rival);
-  }
-
   #replaceScene(scene: Scene): void {
     carryHanded(this.#scene.tracks, scene.tracks);
     layOnto(scene, this.#ledger, undefined, this.#seed);
@@ -319,14 +322,16 @@ export class Mapper {
   }
 
   #standings(): Map<number, Standing> {
-    const standings = new Map<number, Standing>();
+    const ties = new Map<number, Pair["kind"]>();
     for (const { a, b, kind } of this.#pairs) {
       for (const view of [a, b]) {
-        const before = standings.get(view)?.tie;
+        const before = ties.get(view);
         if (before === "general" || (before === "planar" && kind === "rotation")) continue;
-        standings.set(view, { tie: kind });
+        ties.set(view, kind);
       }
     }
+    const standings = new Map<number, Standing>();
+    for (const [view, tie] of ties) standings.set(view, { tie, place: this.#submaps.sizeOf(view) });
     return standings;
   }
 }

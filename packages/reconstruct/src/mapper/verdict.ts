@@ -9,6 +9,8 @@ import type { View } from "./view.ts";
 export type Standing = {
   /** How its strongest tie to another photo looks. */
   readonly tie: "none" | "rotation" | "planar" | "general";
+  /** Photos of the separate place that it belongs to; 0 for none. */
+  readonly place: number;
 };
 
 /** A sharp photo of a real place has thousands of features; with fewer than this there is little to go by. */
@@ -18,6 +20,7 @@ export function verdictOf(scene: Scene, index: number, standing: Standing | unde
   const view = scene.views[index];
   const { image } = view.photo;
   if (scene.isPosed(index)) return { image, verdict: "registered", ...support(scene, index) };
+  if (standing?.place) return { image, verdict: "waiting", reason: "separate", placePhotos: standing.place };
   return { image, verdict: "waiting", reason: reasonToWait(view, scene.views.length, standing) };
 }
 

@@ -42,16 +42,18 @@ type SyntheticOptions = {
   readonly exifPx?: number;
   /** The place is one wall with nothing before it. */
   readonly flat?: boolean;
+  /** Of a place. */
+  readonly points?: number;
 };
 
 export function syntheticPhotos(
   shots: readonly Shot[],
-  { focalPx = 1080, seed = 1, told = false, exifPx, flat = false }: SyntheticOptions = {},
+  { focalPx = 1080, seed = 1, told = false, exifPx, flat = false, points = POINTS }: SyntheticOptions = {},
 ): Synthetic {
   const random = seededRandom(seed);
   const places = new Map<number, Float64Array>();
   for (const { place = 0 } of shots)
-    if (!places.has(place)) places.set(place, flat ? wall(random) : wallsAndClutter(random));
+    if (!places.has(place)) places.set(place, flat ? wall(random, points) : wallsAndClutter(random, points));
   const idsOf = new WeakMap<Features, Int32Array>();
   const truth = shots.map(({ eye, target }) => ({ rows: lookAt(eye, target), eye }));
   const features = shots.map((shot, index) => {
@@ -64,7 +66,7 @@ export function syntheticPhotos(
     }
     idsOf.set(
       found,
-      Int32Array.from(seen, ({ point }) => (shot.place ?? 0) * POINTS + point),
+      Int32Array.from(seen, ({ point }) => (shot.place ?? 0) * points + point),
     );
     return found;
   });
@@ -124,9 +126,9 @@ export function arc(n: number, spanRad = 1.2, place = 0): Shot[] {
 }
 
 /** Two walls that meet, and things in front of them. */
-function wallsAndClutter(random: Random): Float64Array {
-  const points = new Float64Array(POINTS * 3);
-  for (let i = 0; i < POINTS; i++) {
+function wallsAndClutter(random: Random, count: number): Float64Array {
+  const points = new Float64Array(count * 3);
+  for (let i = 0; i < count; i++) {
     const across = 6 * (random() - 0.5);
     const depth = i % 3 === 0 ? 3 * random() : 3 - Math.abs(across);
     points.set([across, 4 * (random() - 0.5), depth], i * 3);
@@ -134,8 +136,8 @@ function wallsAndClutter(random: Random): Float64Array {
   return points;
 }
 
-function wall(random: Random): Float64Array {
-  return Float64Array.from({ length: POINTS * 3 }, (_, i) =>
+function wall(random: Random, count: number): Float64Array {
+  return Float64Array.from({ length: count * 3 }, (_, i) =>
     i % 3 === 2 ? 0 : (i % 3 === 0 ? 6 : 4) * (random() - 0.5),
   );
 }
@@ -143,12 +145,12 @@ function wall(random: Random): Float64Array {
 function observe(
   points: Float64Array,
   rows: readonly [Vec, Vec, Vec],
-  { eye, features = POINTS }: Shot,
+  { eye, features = points.length / 3 }: Shot,
   focalPx: number,
   random: Random,
 ): { x: number; y: number; point: number }[] {
   const seen: { x: number; y: number; point: number }[] = [];
-  for (let point = 0; point < POINTS && seen.length < features; point++) {
+  for (let point = 0; 3 * point < points.length && seen.length < features; point++) {
     const d = [0, 1, 2].map((axis) => points[point * 3 + axis] - eye[axis]);
     const [u, v, depth] = rows.map((row) => row[0] * d[0] + row[1] * d[1] + row[2] * d[2]);
     if (depth < 0.5) continue;
