@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { DEFAULT_SETTINGS, Preset } from "@cairn/protocol";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { EXIT, report } from "./exit.ts";
+import { EXIT, report as reportError } from "./exit.ts";
 import { exportModel, FORMATS } from "./export.ts";
 import { importCloud } from "./import.ts";
 import { parseCameraParams } from "./photos.ts";
@@ -10,6 +10,7 @@ import { push } from "./push.ts";
 import { rebuild } from "./rebuild.ts";
 import { reconstruct } from "./reconstruct.ts";
 import { removeLayer } from "./remove.ts";
+import { report } from "./report.ts";
 import { rollback } from "./rollback.ts";
 import { LOG_LEVELS, serve } from "./serve.ts";
 import { DEFAULT_SERVER, parseServerUrl } from "./server-url.ts";
@@ -58,7 +59,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     await program().parseAsync([...argv]);
   } catch (error) {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    else process.exitCode = report(error);
+    else process.exitCode = reportError(error);
   }
 }
 
@@ -103,6 +104,11 @@ function program(): Command {
     .option("--wait", "until it is done")
     .option("--json", "print one JSON object instead of lines")
     .action(async (space, options) => finish(await rebuild(space, options)));
+
+  command("report <space>", "what the model rests on and where it is weak: photos, errors, pairs, surface")
+    .addOption(serverOption())
+    .option("--json", "print the whole report as one JSON object")
+    .action(async (space, options) => finish(await report(space, options)));
 
   command("export <space>", "save the model: points for any program, or cameras for COLMAP and nerfstudio")
     .addOption(serverOption())
@@ -163,6 +169,7 @@ Examples:
   $ cairn push castle photos/*.jpg --wait             see them placed one by one
   $ find . -name '*.jpg' | cairn push castle -        file names from another program
   $ cairn status castle
+  $ cairn report castle                               where it is weak, and what would help
   $ cairn export castle --format ply --out castle.ply
   $ cairn export castle --format ply --out - | gzip > castle.ply.gz
   $ cairn export castle --format colmap --out castle  a folder that COLMAP opens

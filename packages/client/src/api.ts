@@ -13,6 +13,7 @@ import {
   type Intrinsics,
   type LayerState,
   type PublishedGeneration,
+  type Report,
   type Seq,
   type Similarity,
   type SpaceId,
@@ -129,6 +130,11 @@ export class CairnApi {
   /** Shows an earlier generation again; answers its new number. @throws {CairnError} `generation.missing`, `generation.gone` */
   restoreGeneration(id: SpaceId, generation: number, options?: CallOptions): Promise<{ generation: number }> {
     return this.#json("POST", spacePath(id, "generations", String(generation), "restore"), options);
+  }
+
+  /** How the model came about and where it is weak. @throws {CairnError} `report.missing` before the first rebuild */
+  report(id: SpaceId, options?: CallOptions): Promise<Report> {
+    return this.#json("GET", spacePath(id, "report"), options);
   }
 
   async anchors(id: SpaceId, options?: CallOptions): Promise<AnchorState[]> {

@@ -26,6 +26,7 @@ export {
   type ReconstructorOptions,
   startReconstructor,
 } from "./reconstruct/reconstructor.ts";
+export { readReport } from "./report/space-report.ts";
 export { checkQuota } from "./space/quota.ts";
 export type { NewSpace, Space, Spaces } from "./space/spaces.ts";
 export { openTileEncoder, type TileEncoder, type TileSource } from "./tiles/tile-encoder.ts";

@@ -1,3 +1,4 @@
+export { absolutePoseCovariance } from "./absolute-pose/covariance.ts";
 export {
   type AbsolutePose,
   type AbsolutePoseOptions,

@@ -1,11 +1,17 @@
 import type { Doubt, Reason } from "./events.ts";
+import type { Hint, HintStep } from "./hints.ts";
 
-/** What to tell the photographer. */
+/** What to tell the photographer about a photo that is not used. */
 export const ADVICE: Readonly<Record<Reason, string>> = {
   blurred: "Too blurred. Hold still or use a faster shutter and take it again.",
   dark: "Too dark. Add light or a longer exposure and take it again.",
+  overexposed: "Too bright. Use a shorter exposure and take it again.",
   featureless: "Nothing to see: too few details. Include edges, texture or objects.",
   overlap: "Too little overlap with the other photos. Take one in between; it is tried again with each new photo.",
+  weak_overlap: "Almost enough overlap. Take one more between this and its neighbours.",
+  repetitive: "It looks like several places. Include something that is there only once, and take smaller steps.",
+  inconsistent:
+    "What it shows is not where the others saw it. Did things move, or was the zoom another? Take it again from between.",
   first: "Waiting for a second photo from another place.",
   rotation_only: "Taken from the same spot as another. Step sideways and take one more.",
   separate:
@@ -21,3 +27,35 @@ export const DOUBTS: Readonly<Record<Doubt, string>> = {
   focal_uncertain:
     "The focal length is a guess, so the model may be stretched or bent. Give the camera's calibration or photos with their EXIF, or take more from the sides.",
 };
+
+/** A hint in words for the photographer. */
+export function adviceOfHint({ code, step }: Pick<Hint, "code" | "step">): string {
+  const move = step && directionInWords(step);
+  switch (code) {
+    case "thin_side":
+      return `This side is seen from one direction only. ${move ?? "Step aside"} and take one more.`;
+    case "rotation":
+      return "You turned on the spot, which brings no depth. Step sideways before the next photo.";
+    case "small_overlap":
+      return "The overlap is getting small. Move half as far before the next photo.";
+    case "small_steps":
+      return "The photos lie very close together. Take larger steps, and fewer photos.";
+    case "blurred":
+      return "This photo is less sharp than the others. Hold still, and take it again if this side matters.";
+    case "flat":
+      return "Everything seen so far lies in one plane. Include something before or behind it, or look from farther aside.";
+    case "moving":
+      return "Something moves here. Wait until it is gone, or take a few more photos of what stands still.";
+    case "repetitive":
+      return "This place looks the same in several spots. Include something that is there only once, and take smaller steps.";
+    case "weak_link":
+      return "Two parts of the model hang together by a thread. Take more photos between them.";
+  }
+}
+
+/** "Step to the left about 15°" */
+export function directionInWords({ direction, angleDeg }: HintStep): string {
+  const about = `about ${Math.round(angleDeg)}°`;
+  if (direction === "left" || direction === "right") return `Step to the ${direction} ${about}`;
+  return `Hold the camera ${direction}, ${about}`;
+}

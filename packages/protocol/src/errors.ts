@@ -66,6 +66,11 @@ export const ERRORS = {
     retry: false,
     text: "This generation is too old to go back to; `GET …/generations` lists those that are kept.",
   },
+  "report.missing": {
+    status: 404,
+    retry: true,
+    text: "There is no report yet; one is made after every rebuild of the model.",
+  },
   "anchor.missing": { status: 404, retry: false, text: "No such anchor in this space; the space's state lists them." },
   "layer.missing": { status: 404, retry: false, text: "No such layer in this space; the space's state lists them." },
   "image.empty": { status: 422, retry: false, text: "The file is empty; send it again from the original." },

@@ -3,10 +3,9 @@
  * An event never carries bytes: it names blobs, and a blob is durable before the event that names it.
  */
 import Type, { type Static, type TSchema } from "typebox";
+import { Hint } from "./hints.ts";
 import { Digest, Id, type Seq, TimeNs } from "./ids.ts";
-
-const Vec3 = Type.Tuple([Type.Number(), Type.Number(), Type.Number()]);
-export type Vec3 = Static<typeof Vec3>;
+import { Vec3 } from "./vectors.ts";
 
 /** World→camera (x right, y down, z forward): `x_cam = R(rotation) · x_world + translation`. Quaternion w first. */
 export const Pose = Type.Object({
@@ -63,8 +62,15 @@ export type Gps = Static<typeof Gps>;
 export const Reason = Type.Union([
   Type.Literal("blurred"),
   Type.Literal("dark"),
+  Type.Literal("overexposed"),
   Type.Literal("featureless"),
   Type.Literal("overlap"),
+  /** Some overlap, but not enough for a pose. */
+  Type.Literal("weak_overlap"),
+  /** It looks like several places: any pose would contradict some of the others. */
+  Type.Literal("repetitive"),
+  /** What it shares with others is not where it was: things moved, or the zoom is another and nobody told. */
+  Type.Literal("inconsistent"),
   Type.Literal("first"),
   Type.Literal("rotation_only"),
   Type.Literal("separate"),
@@ -97,11 +103,21 @@ export const Verdict = Type.Object({
 });
 export type Verdict = Static<typeof Verdict>;
 
+/** One standard deviation of a pose. Of a refined one: within the whole model, its first camera held. */
+export const PoseSigma = Type.Object({
+  /** RMS distance of the centre, model units. */
+  position: Type.Number({ minimum: 0 }),
+  /** RMS turn. */
+  rotationDeg: Type.Number({ minimum: 0 }),
+});
+export type PoseSigma = Static<typeof PoseSigma>;
+
 export const PosedCamera = Type.Object({
   image: Id,
   pose: Pose,
   intrinsics: Intrinsics,
   reprojectionPx: Type.Number({ minimum: 0 }),
+  sigma: Type.Optional(PoseSigma),
 });
 export type PosedCamera = Static<typeof PosedCamera>;
 
@@ -244,6 +260,15 @@ export const EVENTS = {
     /** The earlier generation whose cameras and layers these are: someone went back to it. */
     restores: Type.Optional(Type.Integer({ minimum: 1 })),
   }),
+
+  /** How a generation came about: a blob, the JSON of a `Report`. */
+  "report.made": Type.Object({
+    generation: Type.Integer({ minimum: 1 }),
+    blob: Digest,
+    sizeBytes: Type.Integer({ minimum: 1 }),
+  }),
+  /** Advice while photos are being taken. */
+  "hint.given": Type.Object({ generation: Type.Integer({ minimum: 0 }), ...Hint.properties }),
 
   /** A point that keeps its place while the model is refined; a later one of the same id replaces it. */
   "anchor.placed": Type.Object({

@@ -1,4 +1,4 @@
-export { ADVICE, DOUBTS } from "./advice.ts";
+export { ADVICE, adviceOfHint, DOUBTS, directionInWords } from "./advice.ts";
 export { check } from "./check.ts";
 export { CairnError, ERRORS, type ErrorBody, type ErrorCode, type ErrorFacts } from "./errors.ts";
 export {
@@ -14,11 +14,11 @@ export {
   Intrinsics,
   Pose,
   PosedCamera,
+  PoseSigma,
   Preset,
   Reason,
   Similarity,
   SpaceSettings,
-  type Vec3,
   Verdict,
 } from "./events.ts";
 export {
@@ -32,9 +32,20 @@ export {
   MAX_MESSAGE_BYTES,
   type RangeFrame,
 } from "./frames.ts";
+export { Hint, HintCode, HintStep } from "./hints.ts";
 export { checkSpaceId, Digest, Id, Seq, type SpaceId, TimeNs } from "./ids.ts";
 export { ClientMessage, ImageHead, type ImageReceipt, type Presence, type ServerMessage, View } from "./live.ts";
 export { CLOSE, LIVE_VERSION, PRESENCE } from "./live-names.ts";
+export {
+  EngineReport,
+  Histogram,
+  MatchEdge,
+  Patch,
+  Report,
+  ReportLens,
+  ReportPhoto,
+  WeakLink,
+} from "./report.ts";
 export {
   type AnchorState,
   applyEvent,
@@ -43,6 +54,7 @@ export {
   DEFAULT_SETTINGS,
   emptyState,
   type GenerationState,
+  type HintState,
   type ImageState,
   type LayerState,
   type OperationState,
@@ -56,3 +68,4 @@ export {
   wasGiven,
 } from "./state.ts";
 export { msToNs, nowNs, nsToMs } from "./time.ts";
+export type { Vec3 } from "./vectors.ts";

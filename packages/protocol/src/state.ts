@@ -2,8 +2,9 @@
  * State is what you get by reading the log. `applyEvent` is the only place that knows how; servers, clients and
  * tests share it, so the same seq means the same state everywhere.
  */
-import type { CairnEvent, EventData, Reason, Similarity, SpaceSettings, Vec3, Verdict } from "./events.ts";
+import type { CairnEvent, EventData, Reason, Similarity, SpaceSettings, Verdict } from "./events.ts";
 import type { Digest, Id, Seq, SpaceId, TimeNs } from "./ids.ts";
+import type { Vec3 } from "./vectors.ts";
 
 export type ImageState = EventData<"image.added"> & { seq: Seq; addedNs: TimeNs; verdict?: Verdict };
 export type CameraState = EventData<"camera.posed">;
@@ -12,6 +13,8 @@ export type AnchorState = EventData<"anchor.placed"> & {
   /** The generation in which someone placed it; since then it was carried over. */
   placedIn: number;
 };
+
+export type HintState = EventData<"hint.given"> & { seq: Seq; timeNs: TimeNs };
 
 export type LayerState = Omit<EventData<"layer.started">, "transform"> & {
   transform?: Similarity;
@@ -77,6 +80,10 @@ export type SpaceState = {
   /** Highest number that a layer ever had: the next one's is above it, also when that layer is gone. */
   lastLayer: number;
   anchors: Record<Id, AnchorState>;
+  /** The newest report; left out before the first rebuild. */
+  report?: EventData<"report.made">;
+  /** The last `KEPT_HINTS` hints, oldest first; left out before the first. */
+  hints?: HintState[];
   /** Every running operation and the last `ENDED_OPERATIONS` that ended. */
   operations: Record<Id, OperationState>;
 };
@@ -98,6 +105,7 @@ export type SpaceSummary = {
 const ENDED_OPERATIONS = 50;
 /** Generations whose layers are kept, so that people can go back to one. */
 const KEPT_GENERATIONS = 5;
+const KEPT_HINTS = 20;
 
 /** What a space has where nobody said otherwise, also one whose log is older than a setting. */
 export const DEFAULT_SETTINGS: Readonly<SpaceSettings> = {
@@ -248,6 +256,14 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
       else layer.damaged = { blob: event.data.blob, points: event.data.points };
       return;
     }
+    case "report.made":
+      state.report = event.data;
+      return;
+    case "hint.given":
+      state.hints = [...(state.hints ?? []), { ...event.data, seq: event.seq, timeNs: event.timeNs }].slice(
+        -KEPT_HINTS,
+      );
+      return;
     case "anchor.placed": {
       const { anchor, carried, generation } = event.data;
       const placedIn = (carried && state.anchors[anchor]?.placedIn) || generation;

@@ -4,7 +4,7 @@
  * centres at 0.5, points are in the model's frame (unit: as good as known; the embedded engine's first baseline).
  */
 import type { SparseModel } from "@cairn/formats";
-import type { Doubt, Intrinsics, PosedCamera, Similarity, Verdict } from "@cairn/protocol";
+import type { Doubt, EngineReport, Intrinsics, PosedCamera, Similarity, Verdict } from "@cairn/protocol";
 
 export type Photo = {
   readonly image: string;
@@ -93,6 +93,8 @@ export interface Engine {
   /** All of it, copied: for a rebuild or an export, not for every photo. Waits for what is under way. */
   model(): Promise<SparseModel>;
   focal(): FocalReport | undefined;
+  /** How the model came about and how far it can be trusted, as it is after the work given so far. */
+  report(options?: Pick<WorkOptions, "signal">): Promise<EngineReport>;
   close(): Promise<void>;
 }
 

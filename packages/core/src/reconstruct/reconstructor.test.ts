@@ -7,8 +7,10 @@ import { afterEach, describe, test } from "node:test";
 import {
   CairnError,
   type CairnEvent,
+  check,
   type PosedCamera,
   type Preset,
+  Report,
   type SpaceState,
   type Verdict,
 } from "@cairn/protocol";
@@ -17,6 +19,7 @@ import { type Core, openCore } from "../core.ts";
 import type { SpaceLogOptions } from "../log/file-space-log.ts";
 import { openSegmentFile } from "../log/segment.ts";
 import type { Space } from "../space/spaces.ts";
+import { emptyReport } from "../test/empty-report.ts";
 import { type Reconstructor, startReconstructor } from "./reconstructor.ts";
 
 /** An engine whose model can be read off: camera k stands at x = k, one point a camera; rebuilds move nothing. */
@@ -74,6 +77,9 @@ class CountingEngine implements Engine {
   }
 
   focal(): undefined {}
+  async report() {
+    return emptyReport(this.given);
+  }
   async close(): Promise<void> {}
 
   #camera(image: string, k: number): PosedCamera {
@@ -236,6 +242,30 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
     await add(core, space, 1);
     await until(space, allJudged(4));
     assert.deepEqual(presets, ["fast", "fine"]);
+  });
+
+  test("RPT-1 RPT-2 every rebuild brings a report with every photo of the space, in the same append", async () => {
+    const { core } = await start(await folder());
+    const space = await core.spaces.create({ id: "a", settings: { rebuildEvery: 4 } });
+    await add(core, space, 2);
+    const { digest, sizeBytes } = await core.blobs.put(Buffer.from([0, 1]));
+    const unreadable = randomUUID();
+    const photo = { image: unreadable, blob: digest, mediaType: "image/jpeg", name: "broken.jpg", sizeBytes };
+    await space.log.append([
+      { type: "image.added", data: { ...photo, width: 8, height: 8, orientation: 1, source: "test" } },
+    ]);
+    await add(core, space, 3, 2);
+    const state = await until(space, (at) => allJudged(6)(at) && at.generation === 2);
+    const events = await everything(space);
+    const made = events.find((event) => event.type === "report.made");
+    const published = events.findLast((event) => event.type === "generation.published");
+    assert.ok(made && made.seq > published!.seq && made.cause === published!.cause);
+    assert.deepEqual(state.report, made.data);
+    const report = check(Report, JSON.parse(Buffer.from(await core.blobs.get(made.data.blob)).toString()));
+    assert.equal(report.generation, 2);
+    assert.equal(report.used, report.photos.length - 1 - report.photos.filter((p) => p.verdict === "unjudged").length);
+    assert.deepEqual(report.photos.map(({ image }) => image).sort(), Object.keys(state.images).sort());
+    assert.equal(report.photos.find(({ image }) => image === unreadable)?.reason, "unreadable");
   });
 
   test("REC-5 what came since the last rebuild is refined when photos stop coming", async () => {

@@ -20,6 +20,7 @@ import { settleAnchors } from "../generation/anchors.ts";
 import { findGeneration } from "../generation/history.ts";
 import { restoreGeneration } from "../generation/restore.ts";
 import type { Outcome, Running } from "../operation/operations.ts";
+import { reportEvent, spaceReport } from "../report/space-report.ts";
 import { type PhotoSource, replay } from "./replay.ts";
 import { type Places, rebuildEvents, stepEvents } from "./step-events.ts";
 import { Bell } from "./turn.ts";
@@ -268,6 +269,8 @@ export class SpaceReconstructor {
         ...(frame && { frame }),
       });
       const events = await rebuildEvents(rebuild, await engine.model(), this.#processed(), cause, this.#work, signal);
+      const report = spaceReport(await engine.report({ signal }), this.#state, state.generation + 1);
+      events.push(await reportEvent(report, this.#work.blobs, cause));
       this.#differs = false;
       this.#lastRebuildMs = performance.now() - startedMs;
       return {

@@ -4,6 +4,7 @@
  */
 import type { Doubt, PosedCamera, Vec3, Verdict } from "@cairn/protocol";
 import type { Engine, Photo, Points, Rebuild, RebuildOptions, Step } from "@cairn/reconstruct";
+import { emptyReport } from "./empty-report.ts";
 
 /** Where a rebuild takes a point of the true scene; cameras go where their centres go, and do not turn. */
 export type Motion = (point: Vec3) => Vec3;
@@ -89,6 +90,9 @@ export class SceneEngine implements Engine {
   }
 
   focal(): undefined {}
+  async report() {
+    return emptyReport(this.given);
+  }
   async close(): Promise<void> {}
 
   get #doubts(): { doubts?: Doubt[] } {

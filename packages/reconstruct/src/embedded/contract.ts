@@ -1,6 +1,6 @@
 /** What passes between the engine on the caller's thread and its worker. Types only. */
 import type { SparseModel } from "@cairn/formats";
-import type { ErrorCode, ErrorFacts, PosedCamera, Preset } from "@cairn/protocol";
+import type { EngineReport, ErrorCode, ErrorFacts, PosedCamera, Preset } from "@cairn/protocol";
 import type { FocalReport, Photo, Rebuild, Step } from "../engine.ts";
 
 export type WorkerData = {
@@ -16,6 +16,7 @@ export type Request =
   | { readonly job: number; readonly kind: "add"; readonly photo: Photo; readonly features: Uint8Array | undefined }
   | { readonly job: number; readonly kind: "rebuild"; readonly frame?: readonly PosedCamera[] }
   | { readonly job: number; readonly kind: "model" }
+  | { readonly job: number; readonly kind: "report" }
   | { readonly job: number; readonly kind: "close" };
 
 export type Reply =
@@ -42,6 +43,7 @@ export type Reply =
       readonly focal: FocalReport | undefined;
     }
   | { readonly kind: "model"; readonly job: number; readonly model: SparseModel }
+  | { readonly kind: "reported"; readonly job: number; readonly report: EngineReport }
   | { readonly kind: "closed"; readonly job: number }
   | {
       readonly kind: "failed";

@@ -5,7 +5,7 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { SparseModel } from "@cairn/formats";
-import { CairnError, type Preset } from "@cairn/protocol";
+import { CairnError, type EngineReport, type Preset } from "@cairn/protocol";
 import type {
   Engine,
   FeatureCache,
@@ -43,7 +43,7 @@ export async function openEmbeddedEngine(options: EmbeddedEngineOptions = {}): P
   return engine;
 }
 
-type Answer = Extract<Reply, { kind: "added" | "rebuilt" | "model" | "closed" }>;
+type Answer = Extract<Reply, { kind: "added" | "rebuilt" | "model" | "reported" | "closed" }>;
 type Waiting = { resolve(answer: Answer): void; reject(error: Error): void; onProgress: Progress | undefined };
 
 class EmbeddedEngine implements Engine {
@@ -103,6 +103,14 @@ class EmbeddedEngine implements Engine {
 
   focal(): FocalReport | undefined {
     return this.#focal && { ...this.#focal };
+  }
+
+  async report(options: Pick<WorkOptions, "signal"> = {}): Promise<EngineReport> {
+    return this.#inTurn(options, async () => {
+      const answer = await this.#ask((job) => ({ job, kind: "report" }), options);
+      if (answer.kind !== "reported") throw new CairnError("engine.failed");
+      return answer.report;
+    });
   }
 
   /** What is under way ends as cancelled. */

@@ -2,7 +2,7 @@
  * The engine without its thread: brings features and matches to the mapper, one job at a time. A job that is cancelled
  * leaves what it had finished; the next one goes on from there.
  */
-import type { PosedCamera } from "@cairn/protocol";
+import type { EngineReport, PosedCamera } from "@cairn/protocol";
 import type { Photo, Progress, Rebuild, Step } from "../engine.ts";
 import { decodeFeatures, encodeFeatures, type Features } from "../features/features.ts";
 import type { FrontEnd } from "../features/front-end.ts";
@@ -79,6 +79,10 @@ export class EngineCore {
 
   focal() {
     return this.#mapper.focal();
+  }
+
+  report(): EngineReport {
+    return this.#mapper.report();
   }
 
   close(): Promise<void> {

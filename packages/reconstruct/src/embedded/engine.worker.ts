@@ -34,6 +34,8 @@ async function serve(request: Request): Promise<void> {
       reply({ kind: "rebuilt", job, rebuild, focal: core.focal() });
     } else if (request.kind === "model") {
       reply({ kind: "model", job, model: core.model() });
+    } else if (request.kind === "report") {
+      reply({ kind: "reported", job, report: core.report() });
     } else {
       await core.close();
       reply({ kind: "closed", job });

@@ -24,6 +24,9 @@ type AdjustOptions = {
   readonly covariance?: boolean;
 };
 
+/** How sure an adjustment is; its `pose` is in the order of `views`. */
+export type SceneCovariance = BundleCovariance & { readonly views: readonly number[] };
+
 /** From this many posed photos on the focal length, and the distortion, follow from the scene. */
 const FOCAL_VIEWS = 3;
 const DISTORTION_VIEWS = 4;
@@ -41,7 +44,7 @@ const TOLERANCE = 1e-5;
 export function adjust(
   scene: Scene,
   { iterations, free, lenses = [], principal, stop, covariance = false }: AdjustOptions,
-): BundleCovariance | undefined {
+): SceneCovariance | undefined {
   const tracks: Track[] = [];
   const involved = new Set<number>(free);
   let observations = 0;
@@ -122,7 +125,8 @@ export function adjust(
     const at = index * CALIBRATION_SIZE;
     scene.setCalibration(index, clamped(lens, calibrations.slice(at, at + CALIBRATION_SIZE)));
   }
-  return turn.value.covariance;
+  const sureness = turn.value.covariance;
+  return sureness && { ...sureness, views };
 }
 
 /** What of a lens follows from the scene. */

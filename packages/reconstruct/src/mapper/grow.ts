@@ -2,9 +2,9 @@
  * Builds a scene from pairs: a start from two photos, then one photo after the other, the best seen first, each
  * followed by new points and an adjustment of what is near.
  */
-import { type BundleCovariance, identityPose } from "@cairn/geometry";
+import { identityPose } from "@cairn/geometry";
 import type { OnStage } from "../stages.ts";
-import { adjust } from "./adjust.ts";
+import { adjust, type SceneCovariance } from "./adjust.ts";
 import { standingOf } from "./consistency.ts";
 import type { Lens } from "./lens.ts";
 import { type Pair, startScore } from "./pair.ts";
@@ -156,8 +156,8 @@ export function refineScene(
   { lenses, principal, stop, stage }: GrowOptions,
   rounds: number,
   onRound: (done: number) => void = () => {},
-): BundleCovariance | undefined {
-  let sureness: BundleCovariance | undefined;
+): SceneCovariance | undefined {
+  let sureness: SceneCovariance | undefined;
   for (let round = 0; round < rounds; round++) {
     stop();
     stage("points");

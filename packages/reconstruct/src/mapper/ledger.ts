@@ -3,7 +3,7 @@
  * compares with the scene each time, a step that was cancelled is simply part of the next one.
  */
 import { cameraCentre, quaternionOfPose, rotationAngle } from "@cairn/geometry";
-import type { PosedCamera, Verdict } from "@cairn/protocol";
+import type { PosedCamera, PoseSigma, Verdict } from "@cairn/protocol";
 import type { Points } from "../engine.ts";
 import { intrinsicsOf } from "./lens.ts";
 import { median, type Scene } from "./scene.ts";
@@ -57,7 +57,8 @@ export class Ledger {
     return changed;
   }
 
-  cameras(scene: Scene): PosedCamera[] {
+  /** @param sigmaOf how sure the pose of a view is, where that is known */
+  cameras(scene: Scene, sigmaOf: (view: number) => PoseSigma | undefined): PosedCamera[] {
     const size = scene.size();
     const changed: PosedCamera[] = [];
     for (const view of [...scene.posed].sort((a, b) => a - b)) {
@@ -66,7 +67,8 @@ export class Ledger {
       const before = this.#cameras.get(view);
       if (before && !movedVisibly(before, pose, focal, size)) continue;
       this.#cameras.set(view, { pose: pose.slice(), focal });
-      changed.push(posedCamera(scene, view));
+      const sigma = sigmaOf(view);
+      changed.push({ ...posedCamera(scene, view), ...(sigma && { sigma }) });
     }
     for (const view of this.#cameras.keys()) if (!scene.isPosed(view)) this.#cameras.delete(view);
     return changed;

@@ -6,9 +6,11 @@
 
 import type { SparseModel } from "@cairn/formats";
 import { type BundleCovariance, CALIBRATION_SIZE } from "@cairn/geometry";
-import type { Doubt, PosedCamera } from "@cairn/protocol";
+import type { Doubt, EngineReport, PosedCamera, PoseSigma } from "@cairn/protocol";
 import type { FocalReport, Photo, Progress, Rebuild, Step } from "../engine.ts";
 import type { Features } from "../features/features.ts";
+import { ownSigma, sigmasOf } from "../report/pose-sigma.ts";
+import { engineReport } from "../report/report.ts";
 import { type OnStage, unwatched } from "../stages.ts";
 import { lensSound, principalLenses } from "./adjust.ts";
 import { explainedMatches } from "./consistency.ts";
@@ -23,7 +25,7 @@ import { Scene } from "./scene.ts";
 import { buildScene, byStrength, carryHanded, compatibleIn, joinPair, retrack } from "./scene-building.ts";
 import { sparseModelOf } from "./sparse-model.ts";
 import { Submaps } from "./submaps.ts";
-import type { Standing } from "./verdict.ts";
+import { type Standing, verdictOf } from "./verdict.ts";
 import { Lenses, makeView, type View } from "./view.ts";
 
 type MapperOptions = { readonly seed: number };
@@ -75,6 +77,10 @@ export class Mapper {
   #submaps = new Submaps();
   /** Per view, the earlier views it was compared with. */
   readonly #tried: Set<number>[] = [];
+  /** Per view, the one it looks most like. */
+  readonly #nearest: { view: number; matches: number }[] = [];
+  /** How sure the last rebuild was of the poses. */
+  #poseSigmas: ReadonlyMap<number, PoseSigma> = new Map();
 
   constructor({ seed }: MapperOptions) {
     this.#seed = seed;
@@ -99,7 +105,11 @@ export class Mapper {
       const pair = verifyPair(this.#scene, other, view, matches, this.#pairErrorPx(view, other), this.#seed);
       if (pair) fresh.push(pair);
     }
-    for (const { other } of candidates) this.#tried[view].add(other);
+    for (const { other, matches } of candidates) {
+      this.#tried[view].add(other);
+      this.#noteLikeness(view, other, matches.length / 2);
+      this.#noteLikeness(other, view, matches.length / 2);
+    }
     this.#pairs.push(...fresh);
     for (const pair of byStrength(fresh)) joinPair(this.#scene.tracks, pair, compatibleIn(this.#scene));
   }
@@ -125,12 +135,16 @@ export class Mapper {
     grow();
   }
 
-  step(view?: number): Step {
+  #noteLikeness(view: number, other: number, matches: number): void {
+    if (matches > (this.#nearest[view]?.matches ?? 0)) this.#nearest[view] = { view: other, matches };
+  }
+
+  step(view?: number, sigmas: ReadonlyMap<number, PoseSigma> = new Map()): Step {
     // The frame changes with a generation only: of two places the one with many more photos is shown by a rebuild.
     const rebuildAdvised = this.#ledger.stale(this.#scene) || this.#submaps.muchLargerThan(this.#scene) !== undefined;
     return {
       verdicts: this.#ledger.verdicts(this.#scene, this.#standings(), view),
-      cameras: this.#ledger.cameras(this.#scene),
+      cameras: this.#ledger.cameras(this.#scene, (each) => sigmas.get(each) ?? ownSigma(this.#scene, each)),
       points: this.#ledger.points(this.#scene),
       rebuildAdvised,
       doubts: this.#doubts(),
@@ -171,7 +185,8 @@ export class Mapper {
       this.#submaps = submaps;
       this.#ledger.restart(scene);
       if (sureness) this.#learnLenses(scene, sureness);
-      const { verdicts, cameras, points, doubts = [] } = this.step();
+      this.#poseSigmas = scaled(sureness ? sigmasOf(sureness) : new Map(), aligned?.alignment?.scale ?? 1);
+      const { verdicts, cameras, points, doubts = [] } = this.step(undefined, this.#poseSigmas);
       return { verdicts, cameras, points, doubts, ...aligned };
     };
     return { scene, take };
@@ -194,10 +209,34 @@ export class Mapper {
   focal(): FocalReport | undefined {
     const [first] = this.#scene.posed;
     if (first === undefined) return undefined;
-    const { lens: index, fullScale } = this.views[first];
-    const { source } = this.#lenses.list[index];
-    const focalPx = this.#scene.focal(first) * fullScale;
-    const measured = this.#sigmas[index * CALIBRATION_SIZE];
+    return this.#focalOf(this.views[first].lens);
+  }
+
+  /** What the model rests on and where it is weak. */
+  report(): EngineReport {
+    const scene = this.#scene;
+    const standings = this.#standings();
+    const sigmas = new Map<number, PoseSigma>();
+    for (const view of scene.posed) {
+      const sigma = this.#poseSigmas.get(view) ?? ownSigma(scene, view);
+      if (sigma) sigmas.set(view, sigma);
+    }
+    return engineReport({
+      scene,
+      pairs: this.#pairs,
+      verdictOf: (view) => verdictOf(scene, view, standings.get(view)),
+      nearestOf: (view) => this.#nearest[view],
+      sigmas,
+      lenses: this.#lenses.list.map((_, index) => this.#focalOf(index)),
+      doubts: this.#doubts(),
+    });
+  }
+
+  #focalOf(index: number): FocalReport {
+    const { source, fullScale } = this.#lenses.list[index];
+    const at = index * CALIBRATION_SIZE;
+    const focalPx = ((this.#scene.calibrations[at] + this.#scene.calibrations[at + 1]) / 2) * fullScale;
+    const measured = this.#sigmas[at];
     const sigmaPx = measured ? measured * fullScale : UNMEASURED_SIGMA[source] * focalPx;
     return { source, focalPx, sigmaPx, certain: this.#certain(index) };
   }
@@ -298,6 +337,7 @@ export class Mapper {
     carryHanded(this.#scene.tracks, scene.tracks);
     layOnto(scene, this.#ledger, undefined, this.#seed);
     this.#scene = scene;
+    this.#poseSigmas = new Map();
   }
 
   /** Verifies pairs again whose lenses have changed much since; those that no longer hold are left out. */
@@ -334,6 +374,10 @@ export class Mapper {
     for (const [view, tie] of ties) standings.set(view, { tie, place: this.#submaps.sizeOf(view) });
     return standings;
   }
+}
+
+function scaled(sigmas: ReadonlyMap<number, PoseSigma>, scale: number): Map<number, PoseSigma> {
+  return new Map([...sigmas].map(([view, sigma]) => [view, { ...sigma, position: scale * sigma.position }]));
 }
 
 /** Whether two-view geometry rules a focal length, as a part of the long side, out. */

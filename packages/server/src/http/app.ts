@@ -18,6 +18,7 @@ import { imageRoutes } from "../routes/images.ts";
 import { layerRoutes } from "../routes/layers.ts";
 import { operationRoutes } from "../routes/operations.ts";
 import { pageRoutes } from "../routes/page.ts";
+import { reportRoutes } from "../routes/report.ts";
 import { spaceRoutes } from "../routes/spaces.ts";
 import { tileRoutes } from "../routes/tiles.ts";
 import { uploadRoutes } from "../upload/tus-uploads.ts";
@@ -114,6 +115,7 @@ export async function setUpApp(
   eventRoutes(app, context);
   operationRoutes(app, context);
   generationRoutes(app, context);
+  reportRoutes(app, context);
   anchorRoutes(app, context);
   exportRoutes(app, context);
   layerRoutes(app, context);

@@ -96,6 +96,7 @@ test("HTTP-4 the document is whole, and answers fit the shapes that it gives", a
   await holds("DELETE", `${space}/operations/{operation}`, "/v1/spaces/place/operations/x", 404);
   await holds("GET", `${space}/generations`, "/v1/spaces/place/generations", 200);
   await holds("POST", `${space}/generations/{generation}/restore`, "/v1/spaces/place/generations/7/restore", 404);
+  await holds("GET", `${space}/report`, "/v1/spaces/place/report", 404);
   await holds("GET", `${space}/anchors`, "/v1/spaces/place/anchors", 200);
   const anchor = `/v1/spaces/place/anchors/${randomUUID()}`;
   await holds("PUT", `${space}/anchors/{anchor}`, anchor, 409, JSON.stringify({ point: [1, 2, 3] }));
