@@ -48,7 +48,7 @@ export function adjust(
   const tracks: Track[] = [];
   const involved = new Set<number>(free);
   let observations = 0;
-  for (const track of scene.tracks.all()) {
+  for (const track of free ? scene.tracks.ofViews(free) : scene.tracks.all()) {
     if (!track.point) continue;
     let seenByFree = free === undefined;
     let fitting = 0;

@@ -8,7 +8,7 @@ import { adjust, type SceneCovariance } from "./adjust.ts";
 import { standingOf } from "./consistency.ts";
 import type { Lens } from "./lens.ts";
 import { type Pair, startScore } from "./pair.ts";
-import { correspondences, type RegistrationRule, registerView } from "./register.ts";
+import { type RegistrationRule, registerView } from "./register.ts";
 import type { Scene } from "./scene.ts";
 import { filterPoints, triangulateTracks } from "./structure.ts";
 
@@ -96,12 +96,15 @@ export function growScene(scene: Scene, pairs: readonly Pair[], options: GrowOpt
       stage("global adjustment");
       adjust(scene, { iterations: scene.posed.length <= GLOBAL_VIEWS ? 4 : 6, lenses, stop });
       adjustedAt = scene.posed.length;
+      stage("points");
+      filterPoints(scene, 4);
     } else {
       stage("local adjustment");
-      adjust(scene, { iterations: 5, free: neighbourhood(scene, next), stop });
+      const free = neighbourhood(scene, next);
+      adjust(scene, { iterations: 5, free, stop });
+      stage("points");
+      filterPoints(scene, 4, free);
     }
-    stage("points");
-    filterPoints(scene, 4);
     triangulateTracks(scene, 4, next);
   }
 }
@@ -128,7 +131,7 @@ function bestSeen(scene: Scene, passOver: (view: number) => boolean): number | u
   let most = 14; // fewer can never be accepted
   for (const { index } of scene.views) {
     if (scene.isPosed(index) || passOver(index)) continue;
-    const count = correspondences(scene, index).length;
+    const count = scene.tracks.countPoints(index);
     if (count <= most) continue;
     most = count;
     best = index;

@@ -6,7 +6,7 @@ import { cameraCentre, quaternionOfPose, rotationAngle } from "@cairn/geometry";
 import type { PosedCamera, PoseSigma, Verdict } from "@cairn/protocol";
 import type { Points } from "../engine.ts";
 import { intrinsicsOf } from "./lens.ts";
-import { median, type Scene } from "./scene.ts";
+import { median, type Scene, spread } from "./scene.ts";
 import { angleRad, observationErrorPx } from "./structure.ts";
 import type { Track } from "./tracks.ts";
 import { type Standing, verdictOf } from "./verdict.ts";
@@ -19,6 +19,8 @@ const VISIBLE_ZOOM = 0.005;
 const STALE_MOVE = 0.01;
 /** The same when this part of them is gone. */
 const STALE_LOST = 0.4;
+/** So many of the points handed out, evenly spread, tell how they have moved. */
+const STALE_SAMPLE = 2000;
 /** What two photos alone see must fit well, since no third one bears witness. */
 const TWO_VIEW_ERROR_PX = 1.5;
 const ERROR_PX = 2;
@@ -31,6 +33,8 @@ export class Ledger {
   #verdicts = new Map<number, string>();
   /** How many points of this generation were handed out. */
   #points = 0;
+  /** The tracks whose points they were, as far as they still exist. */
+  #handed: Track[] = [];
 
   /** Cameras as they were handed out, cameraFromWorld. */
   *handedPoses(): Generator<readonly [view: number, pose: Float64Array]> {
@@ -41,18 +45,25 @@ export class Ledger {
   restart(scene: Scene): void {
     this.#cameras.clear();
     this.#points = 0;
+    this.#handed = [];
     for (const track of scene.tracks.all()) track.handed = undefined;
+    for (const view of scene.posed) scene.touched.add(view);
+  }
+
+  /** Another scene of the same generation takes over, which knows on its tracks what was handed out. */
+  follow(scene: Scene): void {
+    this.#handed = [...scene.tracks.all()].filter(({ handed }) => handed);
   }
 
   /** Verdicts that differ in more than figures from those last handed out. */
   verdicts(scene: Scene, standings: ReadonlyMap<number, Standing>, always?: number): Verdict[] {
     const changed: Verdict[] = [];
     for (const view of scene.views) {
-      const verdict = verdictOf(scene, view.index, standings.get(view.index));
-      const key = `${verdict.verdict} ${verdict.reason ?? ""}`;
+      const { image, ...word } = verdictOf(scene, view.index, standings.get(view.index));
+      const key = `${word.verdict} ${word.reason ?? ""}`;
       if (this.#verdicts.get(view.index) === key && view.index !== always) continue;
       this.#verdicts.set(view.index, key);
-      changed.push(verdict);
+      changed.push({ image, ...word, ...(scene.isPosed(view.index) && support(scene, view.index)) });
     }
     return changed;
   }
@@ -76,24 +87,27 @@ export class Ledger {
 
   points(scene: Scene): Points {
     const fresh: Track[] = [];
-    for (const track of scene.tracks.all()) {
+    for (const track of scene.tracks.ofViews(scene.touched)) {
       if (!track.point || track.handed || !presentable(scene, track)) continue;
       track.handed = track.point.slice();
       fresh.push(track);
     }
+    scene.touched.clear();
     this.#points += fresh.length;
+    for (const track of fresh) this.#handed.push(track);
     return pointsOf(scene, fresh);
   }
 
   /** Whether what was handed out no longer shows the scene as it is. Ask before `cameras` and `points`. */
   stale(scene: Scene): boolean {
     if (this.#points === 0) return false;
+    const sample = spread(this.#handed, STALE_SAMPLE);
     const moves: number[] = [];
-    for (const track of scene.tracks.all()) {
-      if (!track.handed || !track.point) continue;
-      moves.push(Math.hypot(...track.point.map((x, axis) => x - track.handed![axis])));
+    for (const { point: p, handed: q } of sample) {
+      if (p && q) moves.push(Math.hypot(p[0] - q[0], p[1] - q[1], p[2] - q[2]));
     }
-    if (moves.length < (1 - STALE_LOST) * this.#points) return true;
+    const kept = (moves.length / sample.length) * this.#handed.length;
+    if (!(kept >= (1 - STALE_LOST) * this.#points)) return true;
     const size = scene.size();
     for (const [view, { pose }] of this.#cameras) {
       if (!scene.isPosed(view)) return true;

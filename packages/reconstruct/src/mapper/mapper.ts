@@ -336,6 +336,7 @@ export class Mapper {
   #replaceScene(scene: Scene): void {
     carryHanded(this.#scene.tracks, scene.tracks);
     layOnto(scene, this.#ledger, undefined, this.#seed);
+    this.#ledger.follow(scene);
     this.#scene = scene;
     this.#poseSigmas = new Map();
   }
@@ -365,6 +366,7 @@ export class Mapper {
     const ties = new Map<number, Pair["kind"]>();
     for (const { a, b, kind } of this.#pairs) {
       for (const view of [a, b]) {
+        if (this.#scene.isPosed(view)) continue;
         const before = ties.get(view);
         if (before === "general" || (before === "planar" && kind === "rotation")) continue;
         ties.set(view, kind);

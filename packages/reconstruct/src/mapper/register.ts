@@ -21,7 +21,7 @@ export type RegistrationRule = keyof typeof RULES;
 
 type Correspondence = { readonly feature: number; readonly track: Track };
 
-export function correspondences(scene: Scene, view: number): Correspondence[] {
+function correspondences(scene: Scene, view: number): Correspondence[] {
   const found: Correspondence[] = [];
   for (const [feature, track] of scene.tracks.ofView(view)) if (track.point) found.push({ feature, track });
   return found;

@@ -10,6 +10,9 @@ import {
 import { Tracks } from "./tracks.ts";
 import type { View } from "./view.ts";
 
+/** The points of so many photos, evenly spread, tell the size of a scene. */
+const SIZE_VIEWS = 12;
+
 export class Scene {
   /** `[lenses, 6]` decoded pixels from the principal point. */
   calibrations = new Float64Array(0);
@@ -18,6 +21,8 @@ export class Scene {
   /** Views that have a pose, in the order in which they got it. */
   posed: number[] = [];
   tracks = new Tracks();
+  /** Views that got a pose or another one since the points were last handed out: only theirs can have changed. */
+  readonly touched = new Set<number>();
   readonly #views: readonly View[];
   #rays: (Float64Array | undefined)[] = [];
   readonly #isPosed = new Set<number>();
@@ -46,6 +51,7 @@ export class Scene {
 
   setPose(view: number, cameraFromWorld: Float64Array): void {
     this.poses.set(cameraFromWorld.subarray(0, 12), view * 12);
+    this.touched.add(view);
     if (this.#isPosed.has(view)) return;
     this.#isPosed.add(view);
     this.posed.push(view);
@@ -94,9 +100,8 @@ export class Scene {
 
   /** A size of the scene that a few far points do not change: twice the median distance from the middle. */
   size(): number {
-    const points: Float64Array[] = [];
-    for (const track of this.tracks.all()) if (track.point) points.push(track.point);
-    for (const view of this.posed) points.push(cameraCentre(this.poses, view * 12));
+    const points = this.posed.map((view) => cameraCentre(this.poses, view * 12));
+    for (const track of this.tracks.ofViews(spread(this.posed, SIZE_VIEWS))) if (track.point) points.push(track.point);
     if (points.length === 0) return 1;
     const middle = [0, 1, 2].map((axis) => median(points.map((point) => point[axis])));
     return 2 * median(points.map((p) => Math.hypot(p[0] - middle[0], p[1] - middle[1], p[2] - middle[2]))) || 1;
@@ -116,10 +121,17 @@ export class Scene {
     copy.poses = this.poses.slice();
     copy.posed = this.posed.slice();
     for (const view of this.posed) copy.#isPosed.add(view);
+    for (const view of this.touched) copy.touched.add(view);
     copy.tracks = this.tracks.clone();
     copy.#rays = this.#rays.slice();
     return copy;
   }
+}
+
+/** At most `most` of the items, evenly spread. */
+export function spread<T>(items: readonly T[], most: number): T[] {
+  const step = Math.max(1, items.length / most);
+  return Array.from({ length: Math.min(most, items.length) }, (_, k) => items[Math.floor(k * step)]);
 }
 
 export function median(values: number[]): number {

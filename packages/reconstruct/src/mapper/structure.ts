@@ -67,9 +67,11 @@ function* tracksOf(scene: Scene, view: number): Generator<Track> {
 /**
  * Judges every observation by its reprojection error and takes out points that are left with fewer than two, or that
  * no two photos see from different enough places.
+ * @param only when given, points that none of these photos sees are passed over
  */
-export function filterPoints(scene: Scene, maxErrorPx: number): void {
-  for (const track of scene.tracks.all()) {
+export function filterPoints(scene: Scene, maxErrorPx: number, only?: ReadonlySet<number>): void {
+  const judged = only ? scene.tracks.ofViews(only) : [...scene.tracks.all()];
+  for (const track of judged) {
     if (!track.point) continue;
     let fitting = 0;
     for (let k = 0; k < track.views.length; k++) {
@@ -79,7 +81,7 @@ export function filterPoints(scene: Scene, maxErrorPx: number): void {
     }
     if (fitting < 2 || angleRad(scene, track) < MIN_ANGLE_RAD) track.point = undefined;
   }
-  dropFarPoints(scene);
+  dropFarPoints(scene, judged);
 }
 
 /** Widest angle between two rays of the fitting observations. */
@@ -92,7 +94,7 @@ export function angleRad(scene: Scene, track: Track): number {
 
 const NO_RAYS = new Float64Array(0);
 
-function dropFarPoints(scene: Scene): void {
+function dropFarPoints(scene: Scene, judged: readonly Track[]): void {
   if (scene.posed.length === 0) return;
   const centre = [0, 0, 0];
   for (const view of scene.posed) {
@@ -101,8 +103,7 @@ function dropFarPoints(scene: Scene): void {
     centre[1] += y / scene.posed.length;
     centre[2] += z / scene.posed.length;
   }
-  const tracks: Track[] = [];
-  for (const track of scene.tracks.all()) if (track.point) tracks.push(track);
+  const tracks = judged.filter(({ point }) => point);
   const distances = Float64Array.from(tracks, ({ point: p }) =>
     Math.hypot(p![0] - centre[0], p![1] - centre[1], p![2] - centre[2]),
   );

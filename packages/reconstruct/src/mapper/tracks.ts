@@ -23,6 +23,9 @@ export class Tracks {
   #list: (Track | undefined)[] = [];
   /** Per photo, per feature: index of its track, or −1. */
   readonly #ofFeature: Int32Array[] = [];
+  /** Per track, the last round of `ofViews` that met it. */
+  #met = new Int32Array(1024);
+  #round = 0;
 
   addView(featureCount: number): void {
     this.#ofFeature.push(new Int32Array(featureCount).fill(-1));
@@ -49,6 +52,29 @@ export class Tracks {
       const track = indices[feature] < 0 ? undefined : this.#list[indices[feature]];
       if (track) yield [feature, track];
     }
+  }
+
+  /** Every track that one of the photos has a feature of, once. */
+  ofViews(views: Iterable<number>): Track[] {
+    if (this.#met.length < this.#list.length) this.#met = new Int32Array(2 * this.#list.length);
+    const round = ++this.#round;
+    const found: Track[] = [];
+    for (const view of views) {
+      for (const index of this.#ofFeature[view]) {
+        const track = index < 0 || this.#met[index] === round ? undefined : this.#list[index];
+        if (!track) continue;
+        this.#met[index] = round;
+        found.push(track);
+      }
+    }
+    return found;
+  }
+
+  /** How many features of a photo show a point. */
+  countPoints(view: number): number {
+    let count = 0;
+    for (const index of this.#ofFeature[view]) if (index >= 0 && this.#list[index]?.point) count++;
+    return count;
   }
 
   /** Says that two features show the same point; returns whether they are one track now. */
@@ -99,6 +125,7 @@ export class Tracks {
       this.#ofFeature[from.views[k]][from.features[k]] = index;
     }
     into.handed ??= from.handed;
+    from.point = undefined;
     this.#list[swap ? a : b] = undefined;
     return true;
   }

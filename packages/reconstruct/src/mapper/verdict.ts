@@ -1,7 +1,6 @@
 /** What to say about each photo, in the protocol's words. */
 import type { Reason, Verdict } from "@cairn/protocol";
 import { BLURRED_SHARPNESS, DARK_BRIGHTNESS } from "../features/quality.ts";
-import { support } from "./ledger.ts";
 import type { Scene } from "./scene.ts";
 import type { View } from "./view.ts";
 
@@ -16,10 +15,11 @@ export type Standing = {
 /** A sharp photo of a real place has thousands of features; with fewer than this there is little to go by. */
 const FEW_FEATURES = 300;
 
+/** Without the figures of `support`. */
 export function verdictOf(scene: Scene, index: number, standing: Standing | undefined): Verdict {
   const view = scene.views[index];
   const { image } = view.photo;
-  if (scene.isPosed(index)) return { image, verdict: "registered", ...support(scene, index) };
+  if (scene.isPosed(index)) return { image, verdict: "registered" };
   if (standing?.place) return { image, verdict: "waiting", reason: "separate", placePhotos: standing.place };
   return { image, verdict: "waiting", reason: reasonToWait(view, scene.views.length, standing) };
 }
