@@ -10,8 +10,9 @@ import {
 import { Tracks } from "./tracks.ts";
 import type { View } from "./view.ts";
 
-/** The points of so many photos, evenly spread, tell the size of a scene. */
+/** So many points of so many photos, evenly spread, tell the size of a scene. */
 const SIZE_VIEWS = 12;
+const SIZE_POINTS = 1500;
 
 export class Scene {
   /** `[lenses, 6]` decoded pixels from the principal point. */
@@ -101,7 +102,8 @@ export class Scene {
   /** A size of the scene that a few far points do not change: twice the median distance from the middle. */
   size(): number {
     const points = this.posed.map((view) => cameraCentre(this.poses, view * 12));
-    for (const track of this.tracks.ofViews(spread(this.posed, SIZE_VIEWS))) if (track.point) points.push(track.point);
+    const made = this.tracks.ofViews(spread(this.posed, SIZE_VIEWS)).filter(({ point }) => point);
+    for (const { point } of spread(made, SIZE_POINTS)) points.push(point!);
     if (points.length === 0) return 1;
     const middle = [0, 1, 2].map((axis) => median(points.map((point) => point[axis])));
     return 2 * median(points.map((p) => Math.hypot(p[0] - middle[0], p[1] - middle[1], p[2] - middle[2]))) || 1;
@@ -134,9 +136,9 @@ export function spread<T>(items: readonly T[], most: number): T[] {
   return Array.from({ length: Math.min(most, items.length) }, (_, k) => items[Math.floor(k * step)]);
 }
 
-export function median(values: number[]): number {
+export function median(values: readonly number[]): number {
   if (values.length === 0) return 0;
-  return values.sort((a, b) => a - b)[values.length >> 1];
+  return Float64Array.from(values).sort()[values.length >> 1];
 }
 
 function grown(array: Float64Array, more: Float64Array): Float64Array<ArrayBuffer> {
