@@ -132,6 +132,7 @@ export class Mapper {
     const merged = this.#submaps.mergeInto(this.#scene, this.#pairs, options);
     if (merged === this.#scene) return;
     this.#scene = merged;
+    this.#ledger.follow(merged);
     grow();
   }
 
