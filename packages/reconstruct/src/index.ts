@@ -1,3 +1,6 @@
+export { type Dense, openDense } from "./dense/depth/dense.ts";
+export { type DepthEstimator, openDepthEstimator } from "./dense/depth/estimator.ts";
+export type { DepthOptions } from "./dense/depth/options.ts";
 export { type EmbeddedEngineOptions, openEmbeddedEngine } from "./embedded/embedded-engine.ts";
 export {
   DECODE_SIDE_PX,

@@ -1,0 +1,234 @@
+/**
+ * How well the photos agree on one small piece of a plane: normalised cross-correlation of a window laid onto that
+ * plane. Within the window pixels count by how like the middle they are, since what differs may lie on something else
+ * (Yoon and Kweon, "Adaptive support-weight approach for correspondence search", PAMI 2006).
+ */
+import { sampleFour, total } from "./images";
+
+const NOT_SEEN: f32 = -2;
+/** A source that does not show the piece speaks against it a little: of those that see it, fewer must be fooled. */
+const MISSING: f32 = 0.1;
+
+let photo: usize = 0;
+let photoWidth: i32 = 0;
+let photoHeight: i32 = 0;
+let photoStride: i32 = 0;
+let reach: i32 = 0;
+let sampleBytes: usize = 0; // of one table: samples · 4
+let offsets: usize = 0;
+let weightOf: usize = 0;
+let noise: f32 = 0;
+let workspace: usize = 0;
+
+let sources: usize = 0;
+let sourceCount: i32 = 0;
+let mostSources: i32 = 0;
+
+/** Of the pixel last prepared: its variance, weighted, without noise. */
+export let variance: f32 = 0;
+/** The sources whose scores made up the last one given, one bit each. */
+export let agreeing: i32 = 0;
+
+/**
+ * @param quads the photo, packed
+ * @param radius of the window: no sample is further from the middle, right, left, up or down
+ * @param table `[3, samples]`: right, down (f32); where that is from the middle (i32 bytes). `samples` a multiple of 4
+ * @param weights `[256]` f32: weight by difference in brightness
+ * @param noiseVariance added to all variances: what is not more than noise does not correlate
+ * @param scratch `[3, samples]` f32
+ */
+export function setPatch(
+  quads: usize,
+  width: i32,
+  height: i32,
+  stride: i32,
+  radius: i32,
+  samples: i32,
+  table: usize,
+  weights: usize,
+  noiseVariance: f32,
+  scratch: usize,
+): void {
+  photo = quads;
+  photoWidth = width;
+  photoHeight = height;
+  photoStride = stride;
+  reach = radius;
+  sampleBytes = (<usize>samples) << 2;
+  offsets = table;
+  weightOf = weights;
+  noise = noiseVariance;
+  workspace = scratch;
+}
+
+/**
+ * @param table `[count]` of `{ quads, width, height, stride: i32; turn: [9], shift: [3] f32 }`: the source's pixel of
+ *   the photo's pixel p (homogeneous) at inverse depth w is `turn · p + shift · w`
+ * @param best how many of the sources count, at most 3: those that agree most
+ */
+export function setSources(table: usize, count: i32, best: i32): void {
+  sources = table;
+  sourceCount = count;
+  mostSources = best;
+}
+
+/** The score of one piece; for one-off use. -2 when no source of those in `mask` shows it. */
+export function evaluate(x: i32, y: i32, inverse: f32, across: f32, down: f32, mask: i32): f32 {
+  prepare(x, y);
+  return score(<f32>x, <f32>y, inverse, across, down, mask);
+}
+
+/** Weights of the pixels around one, for the scores of all pieces there. */
+export function prepare(x: i32, y: i32): void {
+  const middle = photo + ((<usize>(y * photoStride + x)) << 2);
+  const brightness = <i32>load<u8>(middle);
+  const weights = workspace;
+  const values = workspace + sampleBytes;
+  const inside = x >= reach && y >= reach && x < photoWidth - reach && y < photoHeight - reach;
+  const places = offsets + 2 * sampleBytes;
+  if (inside) {
+    for (let at: usize = 0; at < sampleBytes; at += 4) {
+      const value = <i32>load<u8>(middle + <usize>load<i32>(places + at));
+      store<f32>(weights + at, load<f32>(weightOf + ((<usize>abs(value - brightness)) << 2)));
+      store<f32>(values + at, <f32>value);
+    }
+  } else {
+    for (let at: usize = 0; at < sampleBytes; at += 4) {
+      const atX = x + <i32>load<f32>(offsets + at);
+      const atY = y + <i32>load<f32>(offsets + sampleBytes + at);
+      const there = atX >= 0 && atY >= 0 && atX < photoWidth && atY < photoHeight;
+      const value = there ? <i32>load<u8>(middle + <usize>load<i32>(places + at)) : brightness;
+      store<f32>(weights + at, there ? load<f32>(weightOf + ((<usize>abs(value - brightness)) << 2)) : 0);
+      store<f32>(values + at, <f32>value);
+    }
+  }
+  let weightSum = f32x4.splat(0);
+  let sum = weightSum;
+  let squares = weightSum;
+  for (let at: usize = 0; at < sampleBytes; at += 16) {
+    const weight = v128.load(weights + at);
+    const value = v128.load(values + at);
+    const weighted = f32x4.mul(weight, value);
+    weightSum = f32x4.add(weightSum, weight);
+    sum = f32x4.add(sum, weighted);
+    squares = f32x4.add(squares, f32x4.mul(weighted, value));
+  }
+  const all: f32 = 1 / max<f32>(total(weightSum), 1e-6);
+  const mean = total(sum) * all;
+  variance = max<f32>(0, total(squares) * all - mean * mean);
+  // Weights that sum to one, and weighted differences from the mean: those sum to nothing, so that the source's mean
+  // need not be known for its covariance.
+  const share = f32x4.splat(all);
+  const middling = f32x4.splat(mean);
+  for (let at: usize = 0; at < sampleBytes; at += 16) {
+    const weight = f32x4.mul(v128.load(weights + at), share);
+    v128.store(weights + at, weight);
+    v128.store(values + at, f32x4.mul(weight, f32x4.sub(v128.load(values + at), middling)));
+  }
+}
+
+/**
+ * Mean of the best scores of the sources in `mask`, for the pixel last prepared.
+ *
+ * @param inverse inverse depth at the pixel; `across`, `down` its slope
+ */
+export function score(x: f32, y: f32, inverse: f32, across: f32, down: f32, mask: i32): f32 {
+  let first = NOT_SEEN;
+  let second = NOT_SEEN;
+  let third = NOT_SEEN;
+  let firstBit = 0;
+  let secondBit = 0;
+  let thirdBit = 0;
+  for (let s = 0; s < sourceCount; s++) {
+    const bit = 1 << s;
+    if ((mask & bit) === 0) continue;
+    const value = correlation(sources + ((<usize>s) << 6), x, y, inverse, across, down);
+    if (value > first) {
+      third = second;
+      thirdBit = secondBit;
+      second = first;
+      secondBit = firstBit;
+      first = value;
+      firstBit = bit;
+    } else if (value > second) {
+      third = second;
+      thirdBit = secondBit;
+      second = value;
+      secondBit = bit;
+    } else if (value > third) {
+      third = value;
+      thirdBit = bit;
+    }
+  }
+  agreeing = firstBit;
+  if (first === NOT_SEEN || mostSources === 1) return first;
+  if (second === NOT_SEEN) return first - MISSING * <f32>(mostSources - 1);
+  agreeing |= secondBit;
+  if (mostSources === 2) return (first + second) * 0.5;
+  if (third === NOT_SEEN) return (first + second) * 0.5 - MISSING;
+  agreeing |= thirdBit;
+  return (first + second + third) * <f32>(1.0 / 3.0);
+}
+
+/**
+ * Of one source. The plane's homography is replaced by its derivative at the middle: over a window of 7 pixels on a
+ * surface less steep than 60° that moves no sample by 0.05 pixels.
+ */
+function correlation(source: usize, x: f32, y: f32, inverse: f32, across: f32, down: f32): f32 {
+  const shiftX = load<f32>(source, 52);
+  const shiftY = load<f32>(source, 56);
+  const shiftZ = load<f32>(source, 60);
+  const a0 = load<f32>(source, 16);
+  const a1 = load<f32>(source, 20);
+  const a3 = load<f32>(source, 28);
+  const a4 = load<f32>(source, 32);
+  const a6 = load<f32>(source, 40);
+  const a7 = load<f32>(source, 44);
+  const z = a6 * x + a7 * y + load<f32>(source, 48) + shiftZ * inverse;
+  if (!(z > 0)) return NOT_SEEN;
+  const perZ: f32 = 1 / z;
+  const u = (a0 * x + a1 * y + load<f32>(source, 24) + shiftX * inverse) * perZ;
+  const v = (a3 * x + a4 * y + load<f32>(source, 36) + shiftY * inverse) * perZ;
+  const zx = a6 + shiftZ * across;
+  const zy = a7 + shiftZ * down;
+  const ux = (a0 + shiftX * across - u * zx) * perZ;
+  const uy = (a1 + shiftX * down - u * zy) * perZ;
+  const vx = (a3 + shiftY * across - v * zx) * perZ;
+  const vy = (a4 + shiftY * down - v * zy) * perZ;
+  const extentX = (abs(ux) + abs(uy)) * <f32>reach;
+  const extentY = (abs(vx) + abs(vy)) * <f32>reach;
+  const right = <f32>(load<i32>(source, 4) - 1);
+  const low = <f32>(load<i32>(source, 8) - 1);
+  if (!(u - extentX >= 0 && v - extentY >= 0 && u + extentX < right && v + extentY < low)) return NOT_SEEN;
+
+  const quads = <usize>load<u32>(source);
+  const stride = i32x4.splat(load<i32>(source, 12));
+  const u4 = f32x4.splat(u);
+  const v4 = f32x4.splat(v);
+  const ux4 = f32x4.splat(ux);
+  const uy4 = f32x4.splat(uy);
+  const vx4 = f32x4.splat(vx);
+  const vy4 = f32x4.splat(vy);
+  let sum = f32x4.splat(0);
+  let squares = sum;
+  let products = sum;
+  const downs = offsets + sampleBytes;
+  const values = workspace + sampleBytes;
+  for (let at: usize = 0; at < sampleBytes; at += 16) {
+    const i = v128.load(offsets + at);
+    const j = v128.load(downs + at);
+    const sample = sampleFour(
+      quads,
+      stride,
+      f32x4.add(u4, f32x4.add(f32x4.mul(i, ux4), f32x4.mul(j, uy4))),
+      f32x4.add(v4, f32x4.add(f32x4.mul(i, vx4), f32x4.mul(j, vy4))),
+    );
+    const weighted = f32x4.mul(sample, v128.load(workspace + at));
+    sum = f32x4.add(sum, weighted);
+    squares = f32x4.add(squares, f32x4.mul(weighted, sample));
+    products = f32x4.add(products, f32x4.mul(v128.load(values + at), sample));
+  }
+  const mean = total(sum);
+  const spread = max<f32>(0, total(squares) - mean * mean) + noise;
+  return total(products) / sqrt(spread * (variance + noise));
+}
