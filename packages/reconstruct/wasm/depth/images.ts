@@ -52,8 +52,6 @@ export function packQuads(from: usize, width: i32, height: i32, stride: i32, to:
 }
 
 /** Four pixels between pixels, bilinear: `u, v` lie in the image, its last row and column left out. */
-// @ts-expect-error: decorator
-@inline
 export function sampleFour(quads: usize, stride: v128, u: v128, v: v128): v128 {
   const column = i32x4.trunc_sat_f32x4_s(u);
   const row = i32x4.trunc_sat_f32x4_s(v);
@@ -75,8 +73,6 @@ export function sampleFour(quads: usize, stride: v128, u: v128, v: v128): v128 {
 }
 
 /** Sum of the lanes. */
-// @ts-expect-error: decorator
-@inline
 export function total(sums: v128): f32 {
   const halves = f32x4.add(sums, i32x4.shuffle(sums, sums, 2, 3, 0, 1));
   return f32x4.extract_lane(halves, 0) + f32x4.extract_lane(halves, 1);

@@ -114,9 +114,7 @@ export function refineRows(
         store<f32>(tried + ((<usize>count) << 2), there);
         count++;
         const asked = mask !== 0 ? mask : load<i32>(at + 3 * knownPlane);
-        const value = textured
-          ? score(<f32>x, <f32>y, there, toRight * scale, toBelow * scale, asked)
-          : <f32>-1;
+        const value = textured ? score(<f32>x, <f32>y, there, toRight * scale, toBelow * scale, asked) : <f32>-1;
         if (value > best || k < 0) {
           best = value;
           inverse = there;
@@ -164,8 +162,6 @@ export function refineRows(
   }
 }
 
-// @ts-expect-error: decorator
-@inline
 function wasTried(inverse: f32, count: i32, alike: f32): bool {
   for (let i = 0; i < count; i++) {
     if (abs(load<f32>(tried + ((<usize>i) << 2)) - inverse) <= alike) return true;

@@ -12,7 +12,7 @@ const PAD: i32 = 8;
 /** Of scratch for `aggregate`. */
 export function aggregateBytes(width: i32, planes: i32): usize {
   // Seven paths arrive by way of two rows each, one by way of one pixel; each with its minimum.
-  return (<usize>(3 * 2 * (width + 2) + 2)) * pathBytes(planes);
+  return <usize>(3 * 2 * (width + 2) + 2) * pathBytes(planes);
 }
 
 function pathBytes(planes: i32): usize {
@@ -78,10 +78,19 @@ function pass(
       const acrossBytes = (<isize>step) << 2;
       const downBytes = (<isize>(step * stride)) << 2;
       if (column === 0) begin(volume + at, planes, next, sums + (at << 1));
-      else extend(volume + at, planes, last, next, sums + (at << 1), small, jump(brightness, pixel - acrossBytes, large, small));
+      else
+        extend(
+          volume + at,
+          planes,
+          last,
+          next,
+          sums + (at << 1),
+          small,
+          jump(brightness, pixel - acrossBytes, large, small),
+        );
       for (let direction = 0; direction < 3; direction++) {
         const shift = (direction - 1) * step;
-        const from = before + <usize>direction * rowBytes + <usize>((<isize>here) - <isize>shift * <isize>path);
+        const from = before + <usize>direction * rowBytes + <usize>(<isize>here - <isize>shift * <isize>path);
         const to = now + <usize>direction * rowBytes + here;
         if (row === 0 || x - shift < 0 || x - shift >= width) begin(volume + at, planes, to, sums + (at << 1));
         else {
@@ -100,8 +109,6 @@ function pass(
 }
 
 /** What a jump between two pixels costs: the less, the more their brightness differs. */
-// @ts-expect-error: decorator
-@inline
 function jump(brightness: i32, other: usize, large: i32, small: i32): i32 {
   return max(small, (large << 4) / (16 + abs(brightness - <i32>load<u8>(other))));
 }
@@ -120,15 +127,7 @@ function begin(costs: usize, planes: i32, path: usize, sums: usize): void {
 }
 
 /** The next pixel of a path. The first of a path's padding holds its minimum. */
-function extend(
-  costs: usize,
-  planes: i32,
-  from: usize,
-  to: usize,
-  sums: usize,
-  small: i32,
-  large: i32,
-): void {
+function extend(costs: usize, planes: i32, from: usize, to: usize, sums: usize, small: i32, large: i32): void {
   const leastBefore = load<u16>(from);
   const base = i16x8.splat(<i16>leastBefore);
   const far = i16x8.splat(<i16>(<i32>leastBefore + large));
@@ -147,8 +146,6 @@ function extend(
   store<u16>(to, minimum(least));
 }
 
-// @ts-expect-error: decorator
-@inline
 function minimum(values: v128): u16 {
   let least = i16x8.min_u(values, i8x16.shuffle(values, values, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
   least = i16x8.min_u(least, i8x16.shuffle(least, least, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));

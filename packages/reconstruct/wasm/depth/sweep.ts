@@ -177,7 +177,7 @@ function correlate(
       let sum = f32x4.splat(0);
       let squares = sum;
       let products = sum;
-      let at = (<usize>(y - radius)) * rowBytes + x;
+      let at = <usize>(y - radius) * rowBytes + x;
       for (let j = -radius; j <= radius; j++, at += rowBytes) {
         const value = v128.load(warped + at);
         const other = f32x4.sub(v128.load(photo + at), f32x4.splat(128));
@@ -189,8 +189,8 @@ function correlate(
       v128.store(b + x, squares);
       v128.store(c + x, products);
     }
-    const row = (<usize>y) * rowBytes;
-    for (let x = reach; x < ((<usize>(width - radius)) << 2); x += 16) {
+    const row = <usize>y * rowBytes;
+    for (let x = reach; x < (<usize>(width - radius)) << 2; x += 16) {
       let sum = f32x4.splat(0);
       let squares = sum;
       let products = sum;
@@ -210,8 +210,6 @@ function correlate(
 }
 
 /** Sorts a score in among the best three. */
-// @ts-expect-error: decorator
-@inline
 function keep(at: usize, imageBytes: usize, score: v128): void {
   const first = v128.load(at);
   const second = v128.load(at + imageBytes);
@@ -224,15 +222,11 @@ function keep(at: usize, imageBytes: usize, score: v128): void {
 }
 
 /** The larger; `a` where `b` is NaN. */
-// @ts-expect-error: decorator
-@inline
 function pmax(a: v128, b: v128): v128 {
   return v128.bitselect(b, a, f32x4.gt(b, a));
 }
 
 /** The smaller; NaN where `a` is NaN. */
-// @ts-expect-error: decorator
-@inline
 function pmin(a: v128, b: v128): v128 {
   return v128.bitselect(b, a, f32x4.lt(b, a));
 }
