@@ -1,7 +1,8 @@
 /** `cairn serve`: the server, until it is told to stop. */
 import { resolve } from "node:path";
 import { CairnError, type Preset } from "@cairn/protocol";
-import { type RunningServer, startServer } from "@cairn/server";
+import { FACES, type FaceName, type RunningServer, startServer } from "@cairn/server";
+import { InvalidArgumentError } from "commander";
 import { EXIT, Problem } from "./exit.ts";
 import { settingsOf } from "./make-space.ts";
 
@@ -12,21 +13,34 @@ type ServeOptions = {
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly rebuildEvery?: number;
   readonly preset?: Preset;
+  /** Listeners of their own for single faces. */
+  readonly listen?: readonly Listener[];
 };
+
+type Listener = { readonly face: FaceName; readonly port: number };
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 
 /** GEN-26: whatever is still open after this long is cut; what was acknowledged is on disk. */
 const STOP_MS = 4500;
 
+/** `FACE=PORT`, once more (GEN-3). */
+export function parseListener(text: string, before: readonly Listener[] = []): Listener[] {
+  const [name, port = ""] = text.split("=");
+  const face = FACES.find((each) => each === name);
+  if (!face) throw new InvalidArgumentError(`A face is one of ${FACES.join(", ")}.`);
+  if (!/^\d+$/.test(port) || Number(port) > 65_535) throw new InvalidArgumentError("A port is from 0 to 65535.");
+  return [...before, { face, port: Number(port) }];
+}
+
 export async function serve(options: ServeOptions): Promise<number> {
-  const { port, host, data, logLevel } = options;
+  const { port, host, data, logLevel, listen = [] } = options;
   // Asked to stop while it starts, it stops as soon as it can.
   const stop = new Promise<void>((stopped) => {
     process.once("SIGTERM", stopped);
     process.once("SIGINT", stopped);
   });
-  const token = process.env.CAIRN_TOKEN;
+  const { CAIRN_TOKEN: token, API_PORT: apiPort } = process.env;
   const dataDir = resolve(data);
   let server: RunningServer;
   try {
@@ -37,10 +51,12 @@ export async function serve(options: ServeOptions): Promise<number> {
       logLevel,
       ...(token ? { token } : {}),
       spaceSettings: settingsOf(options),
+      listen: apiPort === undefined ? listen : parseListener(`hub=${apiPort}`, listen),
     });
   } catch (error) {
     throw startProblem(error, { port, host, data });
   }
+  for (const each of server.listeners) process.stderr.write(`cairn: ${each.face} answers alone on port ${each.port}\n`);
   process.stdout.write(`Cairn is ready at ${server.url}\n`);
   await stop;
   process.once("SIGINT", () => process.exit(EXIT.interrupted)); // a second Ctrl-C does not wait

@@ -51,6 +51,14 @@ export const SpaceSettings = Type.Object({
 });
 export type SpaceSettings = Static<typeof SpaceSettings>;
 
+/** What a space's maker noted of it, for themselves: not looked at by anything else. */
+export const Labels = Type.Record(
+  Type.String({ minLength: 1, maxLength: 64 }),
+  Type.Union([Type.String({ maxLength: 1000 }), Type.Number(), Type.Boolean()]),
+  { maxProperties: 32 },
+);
+export type Labels = Static<typeof Labels>;
+
 export const Gps = Type.Object({
   latitudeDeg: Type.Number({ minimum: -90, maximum: 90 }),
   longitudeDeg: Type.Number({ minimum: -180, maximum: 180 }),
@@ -144,10 +152,13 @@ export const EVENTS = {
     title: Type.String({ maxLength: 200 }),
     settings: SpaceSettings,
     expiresNs: Type.Optional(TimeNs),
+    labels: Type.Optional(Labels),
   }),
   /** Settings that have changed; the others stay. */
   "space.configured": Type.Object({ settings: Type.Partial(SpaceSettings) }),
   "space.renamed": Type.Object({ title: Type.String({ maxLength: 200 }) }),
+  /** Labels that are new or have another value now; the others stay. */
+  "space.labelled": Type.Object({ labels: Labels }),
   "space.expiring": Type.Object({ expiresNs: Type.Optional(TimeNs) }),
   "space.closed": Type.Object({ reason: Type.Union([Type.Literal("deleted"), Type.Literal("expired")]) }),
 

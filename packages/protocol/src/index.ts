@@ -12,6 +12,7 @@ export {
   Georeference,
   Gps,
   Intrinsics,
+  Labels,
   Pose,
   PosedCamera,
   PoseSigma,

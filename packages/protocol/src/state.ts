@@ -2,7 +2,7 @@
  * State is what you get by reading the log. `applyEvent` is the only place that knows how; servers, clients and
  * tests share it, so the same seq means the same state everywhere.
  */
-import type { CairnEvent, EventData, Reason, Similarity, SpaceSettings, Verdict } from "./events.ts";
+import type { CairnEvent, EventData, Labels, Reason, Similarity, SpaceSettings, Verdict } from "./events.ts";
 import type { Digest, Id, Seq, SpaceId, TimeNs } from "./ids.ts";
 import type { Vec3 } from "./vectors.ts";
 
@@ -66,6 +66,8 @@ export type SpaceState = {
   title: string;
   settings: SpaceSettings;
   createdNs: TimeNs;
+  /** What its makers noted of it; left out: nothing. */
+  labels?: Labels;
   expiresNs?: TimeNs;
   closed?: "deleted" | "expired";
   images: Record<Id, ImageState>;
@@ -94,6 +96,7 @@ export type SpaceSummary = {
   title: string;
   createdNs: TimeNs;
   expiresNs?: TimeNs;
+  labels?: Labels;
   images: number;
   /** The one that is shown, and how many points it has. */
   generation: number;
@@ -139,6 +142,10 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
       state.settings = { ...DEFAULT_SETTINGS, ...event.data.settings };
       state.createdNs = event.timeNs;
       if (event.data.expiresNs !== undefined) state.expiresNs = event.data.expiresNs;
+      if (event.data.labels) state.labels = event.data.labels;
+      return;
+    case "space.labelled":
+      state.labels = { ...state.labels, ...event.data.labels };
       return;
     case "space.configured":
       state.settings = { ...state.settings, ...event.data.settings };

@@ -21,13 +21,17 @@ import { type Engine, type FeatureCache, openEmbeddedEngine } from "@cairn/recon
 import type { FastifyBaseLogger } from "fastify";
 import pino from "pino";
 import type { OperationStarter, ServerContext } from "./context.ts";
+import { openAllFaces } from "./faces/all.ts";
+import type { FaceName } from "./faces/face.ts";
+import { openFaces } from "./faces/faces.ts";
 import { openFileCache } from "./file-cache.ts";
 import { accessBy } from "./http/access.ts";
-import { createApp, setUpApp } from "./http/app.ts";
+import { createApp, setUpApp, setUpFaceApp } from "./http/app.ts";
+import { openUpgrades } from "./http/upgrades.ts";
 import { asyncapiRoute } from "./live/asyncapi.ts";
-import { attachLive } from "./live/attach-live.ts";
 import { eventStreamRoutes } from "./live/event-stream.ts";
 import type { LiveContext } from "./live/live-context.ts";
+import { openLive } from "./live/live-door.ts";
 import { exportSources } from "./routes/exports.ts";
 import { TileMaker } from "./tiles/tile-maker.ts";
 
@@ -52,6 +56,8 @@ export type ServerOptions = {
   timeouts?: { headersMs: number; requestMs: number };
   /** How many tiles one JSON of a tileset names, about; default 3000. */
   tilesPerJson?: number;
+  /** Listeners of their own for single faces (GEN-3); port 0 picks a free one. */
+  listen?: readonly { face: FaceName; port: number }[];
   /** Another engine than the embedded one; `null`: photos are taken and not reconstructed. */
   openEngine?: ((options: { cache: FeatureCache; preset: Preset }) => Promise<Engine>) | null;
 };
@@ -59,6 +65,8 @@ export type ServerOptions = {
 export type RunningServer = {
   url: string;
   port: number;
+  /** Ports of the faces that have a listener of their own, in the order in which they were asked for. */
+  listeners: readonly { face: FaceName; port: number }[];
   /** GEN-26: within 5 s, whatever clients do. */
   close(): Promise<void>;
 };
@@ -140,9 +148,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         return (await start(space)).operation;
       },
       authorize: (token) => (access.allowsToken(token) ? "granted" : "unauthenticated"),
-      ...(access.origins ? { allowedOrigins: access.origins } : {}),
     };
-    const live = attachLive(app.server, liveContext);
+    const live = openLive(liveContext);
+    const upgrades = openUpgrades(access.origins ? { allowedOrigins: access.origins } : {});
     const context: ServerContext = {
       core,
       decoder,
@@ -151,28 +159,53 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       imports,
       log,
       version,
+      startedMs: performance.now(),
       access,
       operationKinds,
       restore,
       uploadsDir: join(dataDir, "uploads"),
-      connections: () => ({ heritage: 0, depth: 0, meshes: 0, hub: 0, imagetools: 0, live: live.connections }),
+      connections: () => ({ ...faces.connections(), live: live.connections }),
       liveWaitingBytes: () => live.stats().waitingBytes,
       stopping: stopping.signal,
     };
+    const faces = openFaces(await openAllFaces(context), {
+      log,
+      allowsToken: (token) => access.allowsToken(token),
+    });
+    const own = (options.listen ?? []).map(({ face, port }) => {
+      const found = faces.all.find(({ name }) => name === face);
+      if (!found) throw new RangeError(`there is no face ${face}`);
+      return { face: found, port, app: createApp({ log, ...(options.timeouts && { timeouts: options.timeouts }) }) };
+    });
     opened.push(async () => {
       stopping.abort(new CairnError("server.stopping"));
-      const cut = setTimeout(() => app.server.closeAllConnections(), DRAIN_MS);
-      await Promise.all([live.close(DRAIN_MS), app.close()]);
+      upgrades.close();
+      const apps = [app, ...own.map((each) => each.app)];
+      const cut = setTimeout(() => {
+        for (const each of apps) each.server.closeAllConnections();
+      }, DRAIN_MS);
+      await Promise.all([live.close(DRAIN_MS), faces.close(), ...apps.map((each) => each.close())]);
       clearTimeout(cut);
     });
-    await setUpApp(app, context, { log, ...options }, (routes) => {
+    await setUpApp(app, context, { log, ...options, faces: faces.all }, (routes) => {
       eventStreamRoutes(routes, liveContext);
       asyncapiRoute(routes, version);
     });
+    upgrades.attach(app.server, [
+      live.route,
+      ...faces.all.flatMap((face) => [...faces.socketRoutes(face, ""), ...faces.socketRoutes(face, `/${face.name}`)]),
+    ]);
+    const listeners: { face: FaceName; port: number }[] = [];
+    for (const each of own) {
+      await setUpFaceApp(each.app, context, { log, ...options }, each.face);
+      upgrades.attach(each.app.server, faces.socketRoutes(each.face, ""));
+      await each.app.listen({ host, port: each.port });
+      listeners.push({ face: each.face.name, port: (each.app.server.address() as AddressInfo).port });
+    }
     await app.listen({ host, port });
     const address = app.server.address() as AddressInfo;
     const shownHost = address.family === "IPv6" ? `[${address.address}]` : address.address;
-    return { url: `http://${shownHost}:${address.port}`, port: address.port, close: closeAll };
+    return { url: `http://${shownHost}:${address.port}`, port: address.port, listeners, close: closeAll };
   } catch (error) {
     await closeAll();
     throw error;

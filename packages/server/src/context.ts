@@ -3,6 +3,7 @@ import type { Core, Imports, Space } from "@cairn/core";
 import type { ImageDecoder } from "@cairn/images";
 import type { Id } from "@cairn/protocol";
 import type { FastifyBaseLogger } from "fastify";
+import type { FaceName } from "./faces/face.ts";
 import type { Access } from "./http/access.ts";
 import type { TileMaker } from "./tiles/tile-maker.ts";
 
@@ -20,13 +21,15 @@ export type ServerContext = {
   readonly imports: Imports;
   readonly log: FastifyBaseLogger;
   readonly version: string;
+  /** On the clock of `performance.now`. */
+  readonly startedMs: number;
   readonly access: Access;
   /** By kind; `rebuild` is the reconstruction's. */
   readonly operationKinds: ReadonlyMap<string, OperationStarter>;
   /** Shows an earlier generation again; resolves with its new number. @throws {CairnError} `generation.…` */
   restore(space: Space, generation: number): Promise<number>;
   /** Open sockets by face, for `/health`. */
-  connections(): Record<"heritage" | "depth" | "meshes" | "hub" | "imagetools" | "live", number>;
+  connections(): Record<FaceName | "live", number>;
   /** Most bytes that wait for one live socket. */
   liveWaitingBytes(): number;
   /** Aborts when the server begins to stop. */

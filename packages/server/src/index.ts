@@ -1,1 +1,2 @@
 export { type RunningServer, type ServerOptions, startServer } from "./compose.ts";
+export { FACES, type FaceName } from "./faces/face.ts";

@@ -5,6 +5,7 @@ import {
   check,
   checkSpaceId,
   DEFAULT_SETTINGS,
+  Labels,
   nsToMs,
   type SpaceId,
   SpaceSettings,
@@ -57,6 +58,7 @@ export class FileSpaces implements Spaces {
     const settings = check(SpaceSettings, { ...DEFAULT_SETTINGS, ...this.#options.settings, ...wanted.settings });
     if (this.#spaces.has(id) || this.#unopened.has(id)) throw new CairnError("space.exists", { id });
     const expires = wanted.expiresNs === undefined ? {} : { expiresNs: wanted.expiresNs };
+    const labels = wanted.labels && { labels: check(Labels, wanted.labels) };
     return this.#keep(id, async () => {
       try {
         await makeSpaceFolder(this.#root, id);
@@ -65,7 +67,9 @@ export class FileSpaces implements Spaces {
       }
       const log = await this.#openLog(id);
       try {
-        await log.append([{ type: "space.created", data: { title: wanted.title ?? "", settings, ...expires } }]);
+        await log.append([
+          { type: "space.created", data: { title: wanted.title ?? "", settings, ...expires, ...labels } },
+        ]);
       } catch (error) {
         await log.close();
         throw error;
@@ -255,12 +259,17 @@ export class FileSpace implements Space {
       title: state.title,
       createdNs: state.createdNs,
       ...(state.expiresNs === undefined ? {} : { expiresNs: state.expiresNs }),
+      ...(state.labels && { labels: state.labels }),
       images: Object.keys(state.images).length,
       generation: state.generation,
       points: shownLayers(state).reduce((sum, layer) => sum + layer.points, 0),
       head: seq,
       epoch,
     };
+  }
+
+  async label(labels: Labels): Promise<void> {
+    await this.log.append([{ type: "space.labelled", data: { labels: check(Labels, labels) } }]);
   }
 
   async rename(title: string): Promise<void> {

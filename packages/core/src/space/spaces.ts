@@ -1,5 +1,5 @@
 /** A space is a place that people photograph: one log, its operations and its channels. */
-import type { SpaceId, SpaceSettings, SpaceSummary, TimeNs } from "@cairn/protocol";
+import type { Labels, SpaceId, SpaceSettings, SpaceSummary, TimeNs } from "@cairn/protocol";
 import type { Channels } from "../channel/channels.ts";
 import type { SpaceLog } from "../log/space-log.ts";
 import type { Operations } from "../operation/operations.ts";
@@ -10,6 +10,7 @@ export type NewSpace = {
   title?: string;
   settings?: Partial<SpaceSettings>;
   expiresNs?: TimeNs;
+  labels?: Labels;
 };
 
 export interface Space {
@@ -23,6 +24,8 @@ export interface Space {
   rename(title: string): Promise<void>;
   /** The others stay. @throws {CairnError} `request.invalid` */
   configure(settings: Partial<SpaceSettings>): Promise<void>;
+  /** Sets these labels; others stay. */
+  label(labels: Labels): Promise<void>;
   /** `undefined`: never. */
   expireAt(expiresNs: TimeNs | undefined): Promise<void>;
 }

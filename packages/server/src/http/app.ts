@@ -8,6 +8,8 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { TSchema } from "typebox";
 import { Value } from "typebox/value";
 import type { ServerContext } from "../context.ts";
+import type { Face } from "../faces/face.ts";
+import { faceRoutes } from "../faces/faces.ts";
 import { anchorRoutes } from "../routes/anchors.ts";
 import { blobRoutes } from "../routes/blobs.ts";
 import { eventRoutes } from "../routes/events.ts";
@@ -44,7 +46,7 @@ const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 const TIMEOUTS = { headersMs: 20_000, requestMs: 600_000 };
 
 /** What may be seen without a token: the page that asks for it, and whether the server lives. */
-const OPEN_PATHS = new Set(["/", "/health", "/ready"]);
+type OpenPaths = Set<string>;
 
 export function createApp({ log, timeouts = TIMEOUTS }: AppOptions): FastifyInstance {
   return Fastify({
@@ -72,13 +74,8 @@ export function createApp({ log, timeouts = TIMEOUTS }: AppOptions): FastifyInst
   });
 }
 
-/** Hands out the routes; `extra` adds those of other doors behind the same checks. */
-export async function setUpApp(
-  app: FastifyInstance,
-  context: ServerContext,
-  options: AppOptions,
-  extra: (app: FastifyInstance) => void | Promise<void> = () => {},
-): Promise<void> {
+/** Before any route: parsing, refusals, who may in. @returns what the routes that follow take by method and path */
+async function setUpDoor(app: FastifyInstance, context: ServerContext, options: AppOptions): Promise<OpenPaths> {
   const methods = allowedMethods();
   app.addHook("onRoute", ({ url, method }) => {
     // The answer to a browser's question before a request is given at every path, also where nothing is.
@@ -86,8 +83,8 @@ export async function setUpApp(
   });
   setUpParsing(app);
   setUpRefusals(app, methods);
-  guard(app, context, options, methods);
-
+  const open: OpenPaths = new Set(["/health", "/ready"]);
+  guard(app, context, options, open);
   await app.register(cors, {
     origin: context.access.origins ? [...context.access.origins] : "*",
     methods: METHODS,
@@ -97,6 +94,17 @@ export async function setUpApp(
   });
   // A photo over the limit is refused by itself, with the others of its form taken.
   await app.register(multipart, { throwFileSizeLimit: false });
+  return open;
+}
+
+/** Hands out the routes; `extra` adds those of other doors behind the same checks. */
+export async function setUpApp(
+  app: FastifyInstance,
+  context: ServerContext,
+  options: AppOptions & { faces?: readonly Face[] },
+  extra: (app: FastifyInstance) => void | Promise<void> = () => {},
+): Promise<void> {
+  const open = await setUpDoor(app, context, options);
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.0",
@@ -125,19 +133,64 @@ export async function setUpApp(
   await app.register(async (scope) => uploadRoutes(scope, context));
   await extra(app);
   const described = () => Object.keys(app.swagger().paths ?? {}).sort();
-  await pageRoutes(
-    app,
-    { version: context.version, endpoints: described },
-    {
-      ...(options.pageDir === undefined ? {} : { pageDir: options.pageDir }),
-      ...(options.sampleDir === undefined ? {} : { sampleDir: options.sampleDir }),
-    },
-  );
+  await openToAll(app, open, (scope) => pageRoutes(scope, { ...context, endpoints: described, ...options }));
+  for (const face of options.faces ?? []) {
+    await faceRoutes(app, face, { context, prefix: "", own: false });
+    await faceDoor(app, face, context, options, open, `/${face.name}`);
+  }
   let document: unknown;
   app.get("/openapi.json", { schema: { hide: true } }, async () => {
     document ??= modernTuples(app.swagger());
     return document;
   });
+}
+
+/** A listener tied to one face: every path is that face's (GEN-3). */
+export async function setUpFaceApp(
+  app: FastifyInstance,
+  context: ServerContext,
+  options: AppOptions,
+  face: Face,
+): Promise<void> {
+  const open = await setUpDoor(app, context, options);
+  await faceDoor(app, face, context, options, open, "");
+}
+
+/** A face at a place where nothing belongs to others: its routes, its health and its page. */
+async function faceDoor(
+  app: FastifyInstance,
+  face: Face,
+  context: ServerContext,
+  options: AppOptions,
+  open: OpenPaths,
+  prefix: string,
+): Promise<void> {
+  open.add(`${prefix}/health`);
+  const endpoints = await faceRoutes(app, face, { context, prefix, own: true });
+  await openToAll(
+    app,
+    open,
+    (scope) => pageRoutes(scope, { ...context, ...options, endpoints: () => endpoints }),
+    prefix,
+  );
+}
+
+/** Adds routes that may be seen without a token: the page that asks for it. */
+async function openToAll(
+  app: FastifyInstance,
+  open: OpenPaths,
+  routes: (scope: FastifyInstance) => Promise<void>,
+  prefix = "",
+): Promise<void> {
+  await app.register(
+    async (scope) => {
+      scope.addHook("onRoute", ({ url }) => {
+        open.add(url.replace(/(?<=.)\/$/, ""));
+      });
+      await routes(scope);
+    },
+    { prefix },
+  );
 }
 
 /** Our schemas write a tuple as `items: [a, b]`; JSON Schema 2020-12, which OpenAPI 3.1 uses, as `prefixItems`. */
@@ -193,7 +246,7 @@ function setUpRefusals(app: FastifyInstance, methods: AllowedMethods): void {
 }
 
 /** Before any body is read: rate, origin, token. Afterwards: what a browser must not do with the answer. */
-function guard(app: FastifyInstance, { access }: ServerContext, { rate }: AppOptions, methods: AllowedMethods): void {
+function guard(app: FastifyInstance, { access }: ServerContext, { rate }: AppOptions, open: OpenPaths): void {
   const limit = rateLimit(rate?.perSecond, rate?.burst);
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-content-type-options", "nosniff").header("referrer-policy", "no-referrer");
@@ -201,8 +254,7 @@ function guard(app: FastifyInstance, { access }: ServerContext, { rate }: AppOpt
     if (!access.allowsOrigin(request.headers.origin)) throw new CairnError("auth.forbidden");
     if (request.method === "OPTIONS") return;
     const path = pathOf(request.url);
-    const isPage = !path.startsWith("/v1/") && path !== "/openapi.json" && methods.at(path).includes("GET");
-    if (OPEN_PATHS.has(path) || isPage) return;
+    if (open.has(path.replace(/(?<=.)\/$/, ""))) return;
     if (!access.allowsToken(tokenOf(request))) throw new CairnError("auth.required");
   });
 }

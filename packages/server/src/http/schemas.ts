@@ -1,5 +1,5 @@
 /** Shapes of requests and answers: one value checks what comes in and describes it in the OpenAPI document. */
-import { Digest, ERRORS, EVENTS, Id, Seq, SpaceSettings, TimeNs, Verdict } from "@cairn/protocol";
+import { Digest, ERRORS, EVENTS, Id, Labels, Seq, SpaceSettings, TimeNs, Verdict } from "@cairn/protocol";
 import Type, { type Static } from "typebox";
 
 export const ErrorShape = Type.Object(
@@ -31,6 +31,7 @@ export const NewSpaceBody = Type.Object({
   id: Type.Optional(Type.String()),
   title: Type.Optional(Type.String({ maxLength: 200 })),
   settings: Type.Optional(Type.Partial(SpaceSettings)),
+  labels: Type.Optional(Labels),
   expiresNs: Type.Optional(TimeNs),
 });
 export type NewSpaceBody = Static<typeof NewSpaceBody>;
@@ -39,6 +40,7 @@ export const SpaceChange = Type.Object({
   title: Type.Optional(Type.String({ maxLength: 200 })),
   settings: Type.Optional(Type.Partial(SpaceSettings, { description: "Those that change; the others stay." })),
   expiresNs: Type.Optional(Type.Union([TimeNs, Type.Null()], { description: "`null`: never." })),
+  labels: Type.Optional(Labels),
 });
 export type SpaceChange = Static<typeof SpaceChange>;
 
@@ -47,6 +49,7 @@ export const Summary = Type.Object({
   title: Type.String(),
   createdNs: TimeNs,
   expiresNs: Type.Optional(TimeNs),
+  labels: Type.Optional(Labels),
   images: Type.Integer(),
   generation: Type.Integer(),
   points: Type.Integer(),

@@ -46,7 +46,7 @@ describe("the live door (docs/spec/live.md)", () => {
   let started = 0;
   before(async () => {
     house = await openDoor({
-      allowedOrigins: ["https://good.example"],
+      upgrades: { allowedOrigins: ["https://good.example"] },
       authorize: (token, space) =>
         space !== "locked"
           ? "granted"
@@ -307,6 +307,7 @@ describe("life and death of a live socket", () => {
     const house = await openDoor();
     const client = await RawClient.open(house.url, {});
     await client.until((each) => each.of("welcome")[0]);
+    house.upgrades.close();
     const closing = house.door.close();
     assert.equal(await upgrade(house.port, "/v1/spaces/place/live"), 503);
     assert.deepEqual(await client.closed, { code: 1001, reason: "server shutting down" });
@@ -325,7 +326,7 @@ describe("life and death of a live socket", () => {
   });
 
   test("more sockets than the limit, in all or from one address, are refused with 503", async () => {
-    const house = await openDoor({ limits: { socketsPerAddress: 2 } });
+    const house = await openDoor({ upgrades: { socketsPerAddress: 2 } });
     const clients = [await RawClient.open(house.url, {}), await RawClient.open(house.url, {})];
     assert.equal(await upgrade(house.port, "/v1/spaces/place/live"), 503);
     clients[0]!.ws.terminate();

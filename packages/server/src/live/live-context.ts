@@ -16,8 +16,6 @@ export type LiveContext = {
   /** Starts an operation that people may ask for. @throws {CairnError} `operation.unknown_kind` */
   startOperation(space: Space, kind: string): Promise<Id>;
   log: LiveLog;
-  /** Pages that may connect, `https://host[:port]`; left out: any. Programs send no origin and are not asked. */
-  allowedOrigins?: readonly string[];
   /** Left out: everybody may. */
   authorize?(token: string | undefined, space: SpaceId): Access;
   limits?: Partial<LiveLimits>;
@@ -42,8 +40,6 @@ export type LiveLimits = {
   /** Token bucket of inbound messages (GEN-25). */
   messagesPerS: number;
   messageBurst: number;
-  sockets: number;
-  socketsPerAddress: number;
   /** Photos of one socket in hand at the same time, and bytes of them over all sockets. */
   imagesInHand: number;
   imageBytesInHand: number;
@@ -65,8 +61,6 @@ export const LIVE_LIMITS: Readonly<LiveLimits> = {
   signalBytes: 256 * 1024,
   messagesPerS: 100,
   messageBurst: 200,
-  sockets: 10_000,
-  socketsPerAddress: 1000,
   imagesInHand: 4,
   imageBytesInHand: 256 * 2 ** 20,
   pushBytes: 4 * 2 ** 20,

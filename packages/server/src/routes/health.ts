@@ -1,6 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import Type from "typebox";
 import type { ServerContext } from "../context.ts";
+import type { Face } from "../faces/face.ts";
 import { tokenOf } from "../http/access.ts";
 
 const Health = Type.Object({
@@ -19,33 +20,55 @@ const Health = Type.Object({
 
 /** Whether it can serve and write: GEN-9, GEN-10, GEN-36. */
 export function healthRoutes(app: FastifyInstance, context: ServerContext): void {
-  const startedMs = performance.now();
   for (const path of ["/health", "/ready"]) {
     app.get(
       path,
       { schema: { operationId: path.slice(1), response: { 200: Health, 503: Health } } },
       async (request, reply) => {
-        const problems = context.stopping.aborted ? ["shutting down"] : context.core.problems();
-        const status = problems.length ? "unhealthy" : "healthy";
+        const { status, problems } = healthOf(context);
         // The name that the one face which fixes a text expects; `server` names the product.
         const service = "heritage-reconstruction-websocket";
-        reply.code(problems.length ? 503 : 200).header("cache-control", "no-store");
+        reply.code(problems ? 503 : 200).header("cache-control", "no-store");
         if (!context.access.allowsToken(tokenOf(request))) return { status, service };
         const connections = context.connections();
         return {
+          ...common(context),
           status,
           service,
-          server: "cairn",
-          version: context.version,
-          timestamp: Date.now() / 1000,
-          uptime_s: (performance.now() - startedMs) / 1000,
           active_projects: (await context.core.spaces.list()).length,
           total_connections: connections.heritage,
           connections,
           live_waiting_bytes: context.liveWaitingBytes(),
-          ...(problems.length ? { problems } : {}),
+          ...(problems && { problems }),
         };
       },
     );
   }
+}
+
+/** A face's own health, at its prefix or on its own listener: GEN-11. */
+export function faceHealthRoute(app: FastifyInstance, context: ServerContext, face: Face): void {
+  app.get("/health", { schema: { hide: true } }, async (request, reply) => {
+    const { status, problems } = healthOf(context);
+    const { service, name } = face;
+    reply.code(problems ? 503 : 200).header("cache-control", "no-store");
+    if (!context.access.allowsToken(tokenOf(request))) return { status, service };
+    return {
+      ...common(context),
+      status,
+      service,
+      total_connections: context.connections()[name],
+      ...(await face.health?.()),
+      ...(problems && { problems }),
+    };
+  });
+}
+
+function healthOf({ stopping, core }: ServerContext): { status: "healthy" | "unhealthy"; problems?: string[] } {
+  const problems = stopping.aborted ? ["shutting down"] : core.problems();
+  return problems.length ? { status: "unhealthy", problems } : { status: "healthy" };
+}
+
+function common({ version, startedMs }: ServerContext) {
+  return { server: "cairn", version, timestamp: Date.now() / 1000, uptime_s: (performance.now() - startedMs) / 1000 };
 }

@@ -22,12 +22,20 @@ const PAGE_POLICY = [
 
 const SAMPLE_TYPES = /\.(jpe?g|png|webp|json)$/i;
 
-/** The web application, its files, and the photos of the sample capture (GEN-7). */
-export async function pageRoutes(
-  app: FastifyInstance,
-  { version, endpoints }: { version: string; endpoints: () => string[] },
-  { pageDir = folder("../../../web/dist"), sampleDir = folder("../../../sample/photos") } = {},
-): Promise<void> {
+type PageOptions = {
+  readonly version: string;
+  /** Paths to name to programs. */
+  readonly endpoints: () => readonly string[];
+  readonly pageDir?: string;
+  readonly sampleDir?: string;
+};
+
+/** The web application, its files, and the photos of the sample capture (GEN-7), from the root of `app`. */
+export async function pageRoutes(app: FastifyInstance, options: PageOptions): Promise<void> {
+  const { version, endpoints } = options;
+  const { pageDir = folder("../../../web/dist"), sampleDir = folder("../../../sample/photos") } = options;
+  // At the root they are described; behind a prefix they are the same once more.
+  const atRoot = app.prefix === "";
   const page = existsSync(`${pageDir}/index.html`) ? await readFile(`${pageDir}/index.html`) : undefined;
 
   const Online = Type.Object({
@@ -36,12 +44,13 @@ export async function pageRoutes(
     version: Type.String(),
     endpoints: Type.Array(Type.String()),
   });
-  app.get("/", { schema: { operationId: "root", response: { 200: Online } } }, async (request, reply) => {
+  const described = { operationId: "root", response: { 200: Online } };
+  app.get("/", { schema: atRoot ? described : { hide: true } }, async (request, reply) => {
     reply.header("vary", "Accept").header("cache-control", "no-cache");
     if (page && /\btext\/html\b/.test(request.headers.accept ?? "")) {
       return reply.type("text/html; charset=utf-8").header("content-security-policy", PAGE_POLICY).send(page);
     }
-    return reply.send({ status: "online", api: "Cairn", version, endpoints: endpoints() });
+    return reply.send({ status: "online", api: "Cairn", version, endpoints: [...endpoints()] });
   });
 
   if (page) {
@@ -50,6 +59,7 @@ export async function pageRoutes(
       // One route for each file: what is not there is 404 like everything else that is not.
       wildcard: false,
       index: false,
+      decorateReply: false,
       schemaHide: true,
       cacheControl: false,
       setHeaders(response, path) {
@@ -61,6 +71,7 @@ export async function pageRoutes(
     });
   }
 
+  if (!atRoot) return;
   const photos = existsSync(sampleDir)
     ? (await readdir(sampleDir)).filter((name) => SAMPLE_TYPES.test(name)).sort()
     : [];

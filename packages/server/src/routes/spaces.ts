@@ -16,12 +16,13 @@ export function spaceRoutes(app: FastifyInstance, { core }: Pick<ServerContext, 
     "/v1/spaces",
     { schema: { operationId: "createSpace", body: NewSpaceBody, response: { 201: Summary, ...refusals } } },
     async (request, reply) => {
-      const { id, title, settings, expiresNs } = request.body ?? {};
+      const { id, title, settings, expiresNs, labels } = request.body ?? {};
       const space = await core.spaces.create({
         ...(id === undefined ? {} : { id }),
         ...(title === undefined ? {} : { title }),
         ...(expiresNs === undefined ? {} : { expiresNs }),
         ...(settings === undefined ? {} : { settings }),
+        ...(labels === undefined ? {} : { labels }),
       });
       reply.code(201).header("location", `/v1/spaces/${encodeURIComponent(space.id)}`);
       return space.summary();
@@ -46,10 +47,11 @@ export function spaceRoutes(app: FastifyInstance, { core }: Pick<ServerContext, 
     },
     async (request) => {
       const space = await core.spaces.open(request.params.space);
-      const { title, settings, expiresNs } = request.body;
+      const { title, settings, expiresNs, labels } = request.body;
       if (title !== undefined) await space.rename(title);
       if (settings !== undefined) await space.configure(settings);
       if (expiresNs !== undefined) await space.expireAt(expiresNs ?? undefined);
+      if (labels !== undefined) await space.label(labels);
       return space.summary();
     },
   );

@@ -7,14 +7,16 @@ import { join } from "node:path";
 import { type Core, openCore, type Space } from "@cairn/core";
 import type { EventDraft, ServerMessage } from "@cairn/protocol";
 import { type ClientOptions, WebSocket } from "ws";
-import { attachLive, type LiveDoor } from "../live/attach-live.ts";
+import { openUpgrades, type UpgradeOptions, type Upgrades } from "../http/upgrades.ts";
 import type { LiveContext } from "../live/live-context.ts";
+import { type LiveDoor, openLive } from "../live/live-door.ts";
 
 export type TestDoor = {
   core: Core;
   dataDir: string;
   space: Space;
   door: LiveDoor;
+  upgrades: Upgrades;
   server: Server;
   url: string;
   port: number;
@@ -24,7 +26,7 @@ export type TestDoor = {
 };
 
 export async function openDoor(
-  overrides: Partial<LiveContext> = {},
+  { upgrades, ...overrides }: Partial<LiveContext> & { upgrades?: UpgradeOptions } = {},
   { dataDir, port: wantedPort = 0 }: { dataDir?: string; port?: number } = {},
 ): Promise<TestDoor> {
   const folder = dataDir ?? (await mkdtemp(join(tmpdir(), "cairn-live-")));
@@ -40,7 +42,9 @@ export async function openDoor(
     ...overrides,
   };
   const server = createServer();
-  const door = attachLive(server, context);
+  const door = openLive(context);
+  const upgrading = openUpgrades(upgrades);
+  upgrading.attach(server, [door.route]);
   await new Promise<void>((resolve) => server.listen(wantedPort, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
@@ -48,6 +52,7 @@ export async function openDoor(
     dataDir: folder,
     space,
     door,
+    upgrades: upgrading,
     server,
     port,
     url: `ws://127.0.0.1:${port}/v1/spaces/place/live`,

@@ -1,9 +1,8 @@
-/** The live door: takes WebSocket upgrades for `/v1/spaces/{id}/live`, and refuses all others with 404. */
-import { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
+/** The live door: the sockets of `/v1/spaces/{id}/live`, what they share, and how they end. */
 import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import { CairnError, CLOSE, checkSpaceId } from "@cairn/protocol";
-import { type WebSocket, WebSocketServer } from "ws";
+import type { WebSocket } from "ws";
+import type { Arrival, SocketRoute } from "../http/upgrades.ts";
 import { Answers } from "./answers.ts";
 import { Broadcasts } from "./broadcast.ts";
 import { LIVE_LIMITS, type LiveContext, type LiveLimits } from "./live-context.ts";
@@ -14,6 +13,7 @@ import { SharedMessages } from "./shared-messages.ts";
 import { Turns } from "./turns.ts";
 
 export type LiveDoor = {
+  readonly route: SocketRoute;
   /** Open live sockets. */
   readonly connections: number;
   /**
@@ -30,7 +30,7 @@ export type LiveDoor = {
   close(graceMs?: number): Promise<void>;
 };
 
-export function attachLive(server: Server, context: LiveContext): LiveDoor {
+export function openLive(context: LiveContext): LiveDoor {
   const limits: LiveLimits = { ...LIVE_LIMITS, ...context.limits };
   const shared = new SharedMessages(limits.sharedBytes);
   const tables = new LiveTables(context.core.layers.tables);
@@ -46,47 +46,12 @@ export function attachLive(server: Server, context: LiveContext): LiveDoor {
     imageBytes: 0,
     closes: new Map(),
   };
-  const wss = new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    // Compressed and preframed messages on one socket would overtake each other; pictures do not shrink anyway.
-    perMessageDeflate: false,
-    maxPayload: limits.messageBytes,
-    handleProtocols: (offered) => (offered.has("cairn.bearer") ? "cairn.bearer" : false),
-  });
   const sockets = new Map<WebSocket, LiveSocket | undefined>();
-  const perAddress = new Map<string, number>();
   let stopping = false;
 
-  const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    socket.on("error", () => socket.destroy());
-    const space = spaceOf(request);
-    const address = request.socket.remoteAddress ?? "";
-    const { origin } = request.headers;
-    if (stopping) return refuse(socket, 503);
-    if (space === undefined) return refuse(socket, 404);
-    if (origin !== undefined && context.allowedOrigins && !context.allowedOrigins.includes(origin)) {
-      return refuse(socket, 403);
-    }
-    const here = perAddress.get(address) ?? 0;
-    if (sockets.size >= limits.sockets || here >= limits.socketsPerAddress) return refuse(socket, 503);
-    wss.handleUpgrade(request, socket, head, (ws) => {
-      sockets.set(ws, undefined);
-      perAddress.set(address, (perAddress.get(address) ?? 0) + 1);
-      ws.once("close", () => {
-        sockets.delete(ws);
-        const left = (perAddress.get(address) ?? 1) - 1;
-        if (left > 0) perAddress.set(address, left);
-        else perAddress.delete(address);
-      });
-      void admit(ws, request, space);
-    });
-  };
-
   /** From here on the handshake is done: what goes wrong is said with a close code, which a browser can see. */
-  async function admit(ws: WebSocket, request: IncomingMessage, id: string): Promise<void> {
-    ws.on("error", () => {});
-    const access = context.authorize?.(tokenOf(request), id) ?? "granted";
+  async function admit({ ws, request, token }: Arrival, id: string): Promise<void> {
+    const access = context.authorize?.(token, id) ?? "granted";
     if (access === "unauthenticated") return ws.close(CLOSE.unauthenticated, "Not authenticated");
     if (access === "forbidden") return ws.close(CLOSE.forbidden, "Not allowed");
     ws.pause(); // messages wait until there is someone to take them
@@ -116,9 +81,17 @@ export function attachLive(server: Server, context: LiveContext): LiveDoor {
     },
     Math.min(1000, limits.slowMs / 4, limits.deadMs / 4),
   );
-  server.on("upgrade", onUpgrade);
 
   return {
+    route: {
+      path: "/v1/spaces/:space/live",
+      open(arrival) {
+        const { ws, params } = arrival;
+        sockets.set(ws, undefined);
+        ws.once("close", () => sockets.delete(ws));
+        void admit(arrival, params.space ?? "");
+      },
+    },
     get connections() {
       return sockets.size;
     },
@@ -146,31 +119,4 @@ export function attachLive(server: Server, context: LiveContext): LiveDoor {
       clearTimeout(cut);
     },
   };
-}
-
-/** The space in `/v1/spaces/{id}/live`; `undefined` for every other path. Percent-encoding is decoded once. */
-function spaceOf({ url = "" }: IncomingMessage): string | undefined {
-  const id = /^\/v1\/spaces\/([^/?#]+)\/live\/?(?:\?|$)/.exec(url)?.[1];
-  try {
-    return id === undefined ? undefined : decodeURIComponent(id);
-  } catch {
-    return undefined;
-  }
-}
-
-/** GEN-34: a header, a query field, or for browsers the second subprotocol. */
-function tokenOf({ url = "", headers }: IncomingMessage): string | undefined {
-  const bearer = /^bearer +(.+)$/i.exec(headers.authorization ?? "")?.[1];
-  const [marker, token] = (headers["sec-websocket-protocol"] ?? "").split(",").map((part) => part.trim());
-  const query = new URLSearchParams(url.split("?", 2)[1]).get("token");
-  return bearer ?? (marker === "cairn.bearer" ? token : undefined) ?? query ?? undefined;
-}
-
-function refuse(socket: Duplex, status: number): void {
-  const body = JSON.stringify({ detail: STATUS_CODES[status] });
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
-  socket.once("finish", () => socket.destroy());
 }

@@ -1,0 +1,233 @@
+/** What all faces share, over a face that does nothing but repeat. Rules: the general part of the contracts. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { after, before, describe, test } from "node:test";
+import Type from "typebox";
+import { type ClientOptions, WebSocket } from "ws";
+import { openUpgrades } from "../http/upgrades.ts";
+import { decodeBase64 } from "./base64.ts";
+import type { Face } from "./face.ts";
+import { shownType } from "./face-socket.ts";
+import { type Faces, openFaces } from "./faces.ts";
+import { readFields } from "./fields.ts";
+import { Refusal } from "./refusal.ts";
+
+const errors: object[] = [];
+
+/** Repeats what it is told; `fail` throws, `flood` sends without waiting for room, `pour` with. */
+const ECHO: Face = {
+  name: "heritage",
+  service: "echo",
+  manner: {
+    error: (message, facts) => ({ type: "error", message, ...facts }),
+    pong: (said) => (typeof said === "object" && said.type === "ping" ? { type: "pong" } : undefined),
+    notAnObject: () => "not an object",
+    binary: "Binary messages are not accepted here",
+  },
+  sockets: [
+    {
+      path: "/ws/:project",
+      open(socket, { params }) {
+        socket.listen(async (message) => {
+          if (message.type === "fail") throw new Error("secret /etc/path");
+          if (message.type === "wait") await new Promise((resolve) => setTimeout(resolve, 300));
+          if (message.type === "flood") while (!socket.signal.aborted) socket.reply({ pad: "x".repeat(2 ** 16) });
+          if (message.type === "known") return socket.reply({ ...message, ...params });
+          return socket.error(`Unknown message type: ${shownType(message.type)}`);
+        });
+      },
+    },
+    { path: "/ws/fixed", open: (socket) => socket.reply({ fixed: true }) },
+  ],
+  routes: () => {},
+};
+
+class Client {
+  readonly ws: WebSocket;
+  readonly said: Record<string, unknown>[] = [];
+  readonly closed: Promise<{ code: number; reason: string }>;
+
+  constructor(url: string, options: ClientOptions = {}) {
+    this.ws = new WebSocket(url, options);
+    this.ws.on("message", (data: Buffer) => this.said.push(JSON.parse(data.toString()) as Record<string, unknown>));
+    this.ws.on("error", () => {});
+    this.closed = once(this.ws, "close").then(([code, reason]) => ({ code: Number(code), reason: String(reason) }));
+  }
+
+  async heard(count: number): Promise<Record<string, unknown>[]> {
+    while (this.said.length < count) await once(this.ws, "message");
+    return this.said;
+  }
+
+  async tell(...messages: (object | string | Buffer)[]): Promise<void> {
+    if (this.ws.readyState === WebSocket.CONNECTING) await once(this.ws, "open");
+    for (const each of messages) {
+      this.ws.send(Buffer.isBuffer(each) || typeof each === "string" ? each : JSON.stringify(each));
+    }
+  }
+}
+
+describe("the doors of the faces", () => {
+  let server: Server;
+  let faces: Faces;
+  let base: string;
+  before(async () => {
+    server = createServer();
+    faces = openFaces([ECHO], {
+      log: { error: (facts) => errors.push(facts) },
+      allowsToken: (token) => token !== "wrong",
+      limits: { outboundBytes: 2 ** 20, slowMs: 1500 },
+    });
+    openUpgrades().attach(server, [...faces.socketRoutes(ECHO, ""), ...faces.socketRoutes(ECHO, "/heritage")]);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    base = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  after(async () => {
+    await faces.close();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  test("GEN-2 GEN-5 the same at the root and under the prefix, fixed paths first, a trailing slash ignored", async () => {
+    for (const path of ["/ws/fixed", "/heritage/ws/fixed/", "/ws/fixed?x=1"]) {
+      const client = new Client(base + path);
+      assert.deepEqual((await client.heard(1))[0], { fixed: true });
+      client.ws.close();
+    }
+    const named = new Client(`${base}/heritage/ws/a%20b%2Fc`);
+    await named.tell({ type: "known" });
+    assert.deepEqual((await named.heard(1))[0], { type: "known", project: "a b/c" });
+    named.ws.close();
+  });
+
+  test("GEN-6 GEN-28 an unknown path is refused with 404, a wrong token after the handshake with 4001", async () => {
+    const lost = new Client(`${base}/wsx/y`);
+    const [, response] = (await once(lost.ws, "unexpected-response")) as [unknown, { statusCode: number }];
+    assert.equal(response.statusCode, 404);
+    const wrong = new Client(`${base}/ws/p?token=wrong`);
+    assert.deepEqual(await wrong.closed, { code: 4001, reason: "Not authenticated" });
+    assert.deepEqual(wrong.said, []);
+  });
+
+  test("GEN-14 GEN-16..GEN-19 GEN-27 what cannot be used is answered, and the socket stays", async () => {
+    const client = new Client(`${base}/ws/p`);
+    const long = "y".repeat(100);
+    await client.tell("no json", "[1]", Buffer.of(1, 2), { type: long }, { type: 5 }, {}, { type: "fail" });
+    await client.tell({ type: "known" });
+    const said = await client.heard(8);
+    const { ref } = said[6]!;
+    assert.deepEqual(said, [
+      { type: "error", message: "not an object" },
+      { type: "error", message: "not an object" },
+      { type: "error", message: "Binary messages are not accepted here" },
+      { type: "error", message: `Unknown message type: ${long.slice(0, 64)}` },
+      { type: "error", message: "Unknown message type: null" },
+      { type: "error", message: "Unknown message type: null" },
+      { type: "error", message: "Internal error", ref },
+      { type: "known", project: "p" },
+    ]);
+    assert.equal((errors.at(-1) as { ref: string }).ref, ref);
+    client.ws.close();
+  });
+
+  test("GEN-15 a message above 16 MiB closes with 1009, and one of exactly that size passes", async () => {
+    const whole = JSON.stringify({ type: "large", pad: "" });
+    const exact = whole.replace('"pad":""', `"pad":"${"z".repeat(16 * 2 ** 20 - whole.length)}"`);
+    const client = new Client(`${base}/ws/p`, { perMessageDeflate: false });
+    await client.tell(exact);
+    assert.equal((await client.heard(1))[0]!.message, "Unknown message type: large");
+    await client.tell(`${exact} `);
+    assert.equal((await client.closed).code, 1009);
+  });
+
+  test("GEN-21 a sign of life is answered at once while work runs; messages keep their order", async () => {
+    const client = new Client(`${base}/ws/p`);
+    const startedMs = performance.now();
+    await client.tell({ type: "wait" }, { type: "known" }, { type: "ping" });
+    assert.deepEqual((await client.heard(1))[0], { type: "pong" });
+    assert.ok(performance.now() - startedMs < 250);
+    assert.deepEqual(
+      (await client.heard(3)).map(({ type }) => type),
+      ["pong", "error", "known"],
+    );
+    client.ws.close();
+  });
+
+  test("GEN-22 a client that does not read is let go with 1013", async () => {
+    const client = new Client(`${base}/ws/p`, { perMessageDeflate: false });
+    await once(client.ws, "open");
+    client.ws.pause();
+    await client.tell({ type: "flood" });
+    while (faces.connections().heritage > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    client.ws.resume();
+    const { code } = await client.closed;
+    assert.ok(code === 1013 || code === 1006, String(code)); // the close frame lies behind what it never read
+  });
+
+  test("GEN-24 text from 1 KiB on is compressed where it is offered, without context takeover", async () => {
+    const client = new Client(`${base}/ws/p`, { perMessageDeflate: true });
+    await once(client.ws, "open");
+    assert.match(client.ws.extensions, /permessage-deflate/);
+    const socket = (client.ws as unknown as { _socket: { bytesRead: number } })._socket;
+    const before = socket.bytesRead;
+    await client.tell({ type: "known", pad: "a".repeat(50_000) });
+    await client.heard(1);
+    assert.ok(socket.bytesRead - before < 2_000, `${socket.bytesRead - before} bytes`);
+    client.ws.close();
+  });
+
+  test("GEN-25 above the rate nothing is processed, and that is said once a second", async () => {
+    const client = new Client(`${base}/ws/p`);
+    await client.tell(...Array.from({ length: 400 }, () => ({ type: "known" })));
+    await client.heard(201);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const limited = client.said.filter(({ message }) => message === "Rate limit exceeded");
+    assert.equal(limited.length, 1);
+    assert.ok(client.said.length < 260, String(client.said.length));
+    client.ws.close();
+  });
+
+  test("GEN-29 base64 in either alphabet, with white space, prefix and without padding", () => {
+    for (const text of ["+/8=", "-_8", "+/8", " +\t/\r\n8= ", "data:image/png;base64,+/8="]) {
+      assert.deepEqual(decodeBase64(text), Buffer.of(0xfb, 0xff), text);
+    }
+    for (const text of ["", "=", "a", "abcde", "ab=", "a+b-", "a b!c", "data:;base64,", "ab==c", "äöü="]) {
+      assert.equal(decodeBase64(text), undefined, text);
+    }
+  });
+
+  test("GEN-33 what is missing or wrong is said field by field", () => {
+    const schema = Type.Object({
+      limit: Type.Integer({ minimum: 1, maximum: 5, default: 3 }),
+      name: Type.String(),
+      deep: Type.Optional(Type.Boolean()),
+    });
+    assert.deepEqual(readFields(schema, { name: "x", limit: "4", deep: "1", more: 1 }, "query"), {
+      name: "x",
+      limit: 4,
+      deep: true,
+    });
+    assert.deepEqual(readFields(schema, { name: "x" }, "body"), { name: "x", limit: 3 });
+    assert.throws(
+      () => readFields(schema, { limit: "abc", deep: "maybe" }, "query"),
+      (error) => {
+        assert.ok(error instanceof Refusal);
+        assert.deepEqual(error.detail, [
+          { type: "int_parsing", loc: ["query", "limit"], msg: "Input should be a valid integer", input: "abc" },
+          { type: "missing", loc: ["query", "name"], msg: "Field required", input: null },
+          { type: "bool_parsing", loc: ["query", "deep"], msg: "Input should be a valid boolean", input: "maybe" },
+        ]);
+        return true;
+      },
+    );
+  });
+
+  test("GEN-26 at the end every socket is closed with 1001", async () => {
+    const client = new Client(`${base}/ws/p`);
+    await once(client.ws, "open");
+    await faces.close();
+    assert.deepEqual(await client.closed, { code: 1001, reason: "server shutting down" });
+  });
+});

@@ -1,0 +1,235 @@
+/**
+ * One socket of a face: reads messages in order, answers signs of life at once, and never holds more for a slow
+ * client than it may. What the messages mean is the face's business. Rules GEN-14 to GEN-27.
+ */
+import { randomUUID } from "node:crypto";
+import { CLOSE } from "@cairn/protocol";
+import type { WebSocket } from "ws";
+import { DEFLATE_FROM_BYTES } from "../http/upgrades.ts";
+import { parseObject } from "../live/json-guard.ts";
+import { TokenBucket } from "../live/token-bucket.ts";
+import type { FaceName, Manner } from "./face.ts";
+
+export type FaceSocketHouse = {
+  readonly face: FaceName;
+  readonly manner: Manner;
+  readonly limits: FaceSocketLimits;
+  readonly log: { error(facts: object, message: string): void };
+  /** Told of what came and went, for the figures of `/metrics`. */
+  readonly onTraffic?: (direction: "in" | "out", bytes: number) => void;
+};
+
+export type FaceSocketLimits = {
+  readonly jsonDepth: number;
+  /** Above this on its way out, `send` waits (GEN-23). */
+  readonly highWaterBytes: number;
+  /** Most that may wait on its way out when nobody waits for room (GEN-22). */
+  readonly outboundBytes: number;
+  /** Most that waits on its way in before the socket is no longer read. */
+  readonly inboundBytes: number;
+  readonly deadMs: number;
+  readonly slowMs: number;
+};
+
+export const FACE_LIMITS: FaceSocketLimits = {
+  jsonDepth: 32,
+  highWaterBytes: 2 ** 20,
+  outboundBytes: 8 * 2 ** 20,
+  inboundBytes: 32 * 2 ** 20,
+  deadMs: 60_000,
+  slowMs: 30_000,
+};
+
+/** Larger text is never compressed: a known client library refuses what inflates past 4 MiB (GEN-24). */
+const DEFLATE_TO_BYTES = 2 ** 20;
+const MESSAGE_BYTES = 16 * 2 ** 20;
+/** A close frame behind unread data gets this long before the socket is cut. */
+const LINGER_MS = 2_000;
+
+type Message = Readonly<Record<string, unknown>>;
+type Awaitable = Promise<void> | undefined | void;
+type Taken = { readonly work: () => unknown; readonly bytes: number };
+
+export class FaceSocket {
+  readonly #house: FaceSocketHouse;
+  readonly #ws: WebSocket;
+  readonly #ended = new AbortController();
+  readonly #bucket: TokenBucket;
+  #take: (message: Message) => Awaitable = () => {};
+  #takeBytes: ((bytes: Buffer) => Awaitable) | undefined;
+  readonly #inbound: Taken[] = [];
+  #inboundBytes = 0;
+  #working = false;
+  #outboundBytes = 0;
+  readonly #waiting: (() => void)[] = [];
+  #toldRateMs = Number.NEGATIVE_INFINITY;
+  #seenMs = performance.now();
+  #movedMs = performance.now();
+
+  constructor(house: FaceSocketHouse, ws: WebSocket) {
+    const nowMs = performance.now();
+    const { perSecond, burst } = house.manner.rate ?? { perSecond: 100, burst: 200 };
+    this.#house = house;
+    this.#ws = ws;
+    this.#bucket = new TokenBucket(perSecond, burst, nowMs);
+    ws.on("pong", () => {
+      this.#seenMs = performance.now();
+    });
+    ws.on("message", (data: Buffer, binary: boolean) => this.#hear(data, binary));
+    ws.on("close", () => this.#end());
+  }
+
+  /** Aborts when the socket is over. */
+  get signal(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  /** Bytes on their way out that the kernel has not taken. */
+  get waitingBytes(): number {
+    return this.#outboundBytes;
+  }
+
+  /** Sets who takes the messages, one after the other. @param takeBytes left out: binary messages are refused */
+  listen(take: (message: Message) => Awaitable, takeBytes?: (bytes: Buffer) => Awaitable): void {
+    this.#take = take;
+    this.#takeBytes = takeBytes;
+  }
+
+  /**
+   * Sends in the order of the calls; resolves when there is room for more, or the socket is over. Text that many are
+   * sent is handed in as one Buffer (`textOf`).
+   */
+  send(message: object | string | Buffer, { binary = false } = {}): Promise<void> {
+    this.#write(message, binary);
+    if (this.signal.aborted || this.#outboundBytes < this.#house.limits.highWaterBytes) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Sends what nobody waits for: an answer, a signal. A client that never reads passes the bound and is let go. */
+  reply(message: object | string | Buffer): void {
+    this.#write(message, false);
+    if (this.#outboundBytes > this.#house.limits.outboundBytes) this.close(CLOSE.tooSlow, "client too slow");
+  }
+
+  error(message: string, facts?: Readonly<Record<string, unknown>>): void {
+    this.reply(this.#house.manner.error(message, facts));
+  }
+
+  close(code: number, reason = ""): void {
+    this.#inbound.length = 0;
+    this.#end();
+    if (this.#ws.readyState >= this.#ws.CLOSING) return;
+    this.#ws.close(code, reason);
+    const linger = setTimeout(() => this.#ws.terminate(), LINGER_MS);
+    this.#ws.once("close", () => clearTimeout(linger));
+  }
+
+  /** Called now and then: shows a sign of life and asks for one. */
+  ping(): void {
+    if (this.#ws.readyState === this.#ws.OPEN) this.#ws.ping();
+  }
+
+  /** Called now and then: closes a socket that is dead or too slow (GEN-20, GEN-22). */
+  look(nowMs: number): void {
+    const { deadMs, slowMs } = this.#house.limits;
+    if (this.#outboundBytes === 0) this.#movedMs = nowMs;
+    if (nowMs - this.#movedMs >= slowMs) this.close(CLOSE.tooSlow, "client too slow");
+    else if (nowMs - this.#seenMs >= deadMs) this.close(CLOSE.keepalive, "keepalive timeout");
+  }
+
+  /** What the client sent before it went away is still taken: an upload does not end with its socket. */
+  #end(): void {
+    if (this.signal.aborted) return;
+    this.#ended.abort();
+    for (const go of this.#waiting.splice(0)) go();
+  }
+
+  #write(message: object | string | Buffer, binary: boolean): void {
+    if (this.signal.aborted || this.#ws.readyState !== this.#ws.OPEN) return;
+    const data = Buffer.isBuffer(message) ? message : typeof message === "string" ? message : JSON.stringify(message);
+    const bytes = Buffer.byteLength(data);
+    const compress = !binary && bytes >= DEFLATE_FROM_BYTES && bytes <= DEFLATE_TO_BYTES;
+    if (this.#outboundBytes === 0) this.#movedMs = performance.now();
+    this.#outboundBytes += bytes;
+    this.#house.onTraffic?.("out", bytes);
+    this.#ws.send(data, { binary, compress }, () => {
+      this.#outboundBytes -= bytes;
+      this.#movedMs = performance.now();
+      if (this.#outboundBytes >= this.#house.limits.highWaterBytes) return;
+      for (const go of this.#waiting.splice(0)) go();
+    });
+  }
+
+  #hear(data: Buffer, binary: boolean): void {
+    const nowMs = performance.now();
+    const { manner, limits, onTraffic } = this.#house;
+    this.#seenMs = nowMs;
+    onTraffic?.("in", data.length);
+    if (this.signal.aborted) return;
+    if (!this.#bucket.take(nowMs)) {
+      if (nowMs - this.#toldRateMs < 1000) return;
+      this.#toldRateMs = nowMs;
+      this.error("Rate limit exceeded");
+      return;
+    }
+    if (binary) {
+      const take = this.#takeBytes;
+      if (take) this.#queue(() => take(data), data.length);
+      else this.#queue(() => this.error(manner.binary), 0);
+      return;
+    }
+    const word = data.length <= 64 ? data.toString().trim() : undefined;
+    const answer = word === undefined ? undefined : manner.pong(word, this);
+    if (answer !== undefined) {
+      this.reply(answer);
+      return;
+    }
+    let message: Message;
+    try {
+      message = parseObject(data, MESSAGE_BYTES, limits.jsonDepth);
+    } catch (error) {
+      const text = data.toString("utf8", 0, 256);
+      const said = manner.notAnObject?.(text, error instanceof Error ? error.message : "not JSON");
+      if (said !== undefined) this.#queue(() => this.error(said), 0);
+      return;
+    }
+    const pong = manner.pong(message, this);
+    if (pong !== undefined) this.reply(pong);
+    else this.#queue(() => this.#take(message), data.length);
+  }
+
+  /** One after the other; while too much waits, the client is not read. */
+  #queue(work: () => unknown, bytes: number): void {
+    this.#inbound.push({ work, bytes });
+    this.#inboundBytes += bytes;
+    if (this.#inboundBytes > this.#house.limits.inboundBytes) this.#ws.pause();
+    if (!this.#working) void this.#work();
+  }
+
+  async #work(): Promise<void> {
+    this.#working = true;
+    for (let next = this.#inbound.shift(); next; next = this.#inbound.shift()) {
+      try {
+        await next.work();
+      } catch (error) {
+        // GEN-27: the client is told that, the log what.
+        const ref = randomUUID();
+        this.#house.log.error({ err: error, ref, face: this.#house.face }, "a message failed");
+        this.error("Internal error", { ref });
+      }
+      this.#inboundBytes -= next.bytes;
+      if (this.#ws.isPaused && this.#inboundBytes < this.#house.limits.inboundBytes / 2) this.#ws.resume();
+    }
+    this.#working = false;
+  }
+}
+
+/** A message to hand to many sockets: encoded once. */
+export function textOf(message: object): Buffer {
+  return Buffer.from(JSON.stringify(message));
+}
+
+/** A type that nobody knows, as it may be shown: at most 64 characters, `null` when there is none (GEN-18). */
+export function shownType(type: unknown): string {
+  return typeof type === "string" ? type.slice(0, 64) : "null";
+}

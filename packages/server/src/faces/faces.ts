@@ -1,0 +1,112 @@
+/** All faces of one server: where they answer, who is connected to them, and how that ends. Rules GEN-2, GEN-3, GEN-11. */
+import { CLOSE } from "@cairn/protocol";
+import type { FastifyInstance } from "fastify";
+import type { ServerContext } from "../context.ts";
+import type { SocketRoute } from "../http/upgrades.ts";
+import { faceHealthRoute } from "../routes/health.ts";
+import { FACES, type Face, type FaceName } from "./face.ts";
+import { FACE_LIMITS, FaceSocket, type FaceSocketLimits } from "./face-socket.ts";
+import { sendRefusal } from "./refusal.ts";
+
+const PING_EVERY_MS = 20_000;
+const LOOK_EVERY_MS = 1_000;
+
+type Log = { error(facts: object, message: string): void };
+
+export type Faces = {
+  readonly all: readonly Face[];
+  /** Open sockets by face. */
+  connections(): Record<FaceName, number>;
+  /** @param prefix `""` for the root or a listener of the face's own */
+  socketRoutes(face: Face, prefix: string): SocketRoute[];
+  /** Closes every socket with 1001 (GEN-26), then the faces. */
+  close(): Promise<void>;
+};
+
+export function openFaces(
+  all: readonly Face[],
+  options: { log: Log; allowsToken(token: string | undefined): boolean; limits?: Partial<FaceSocketLimits> },
+): Faces {
+  const { log, allowsToken } = options;
+  const limits = { ...FACE_LIMITS, ...options.limits };
+  const sockets = new Map<FaceSocket, FaceName>();
+  let stopping = false;
+
+  const pinging = setInterval(() => {
+    for (const socket of sockets.keys()) socket.ping();
+  }, PING_EVERY_MS).unref();
+  const looking = setInterval(() => {
+    const nowMs = performance.now();
+    for (const socket of sockets.keys()) socket.look(nowMs);
+  }, LOOK_EVERY_MS).unref();
+
+  return {
+    all,
+    connections() {
+      const counts = Object.fromEntries(FACES.map((name) => [name, 0])) as Record<FaceName, number>;
+      for (const face of sockets.values()) counts[face]++;
+      return counts;
+    },
+    socketRoutes: (face, prefix) =>
+      face.sockets.map(({ path, open }) => ({
+        path: prefix + path,
+        deflate: true,
+        open(arrival) {
+          const { ws, token } = arrival;
+          if (!allowsToken(token)) return ws.close(CLOSE.unauthenticated, "Not authenticated");
+          if (stopping) return ws.close(CLOSE.stopping, "server shutting down");
+          const socket = new FaceSocket({ face: face.name, manner: face.manner, limits, log }, ws);
+          sockets.set(socket, face.name);
+          ws.once("close", () => sockets.delete(socket));
+          // Told here and not by each face: an opening that fails is said and closes.
+          Promise.resolve(open(socket, arrival)).catch((error: unknown) => {
+            log.error({ err: error, face: face.name }, "a socket did not open");
+            socket.error("Internal error");
+            socket.close(CLOSE.keepalive, "internal error");
+          });
+        },
+      })),
+    async close() {
+      stopping = true;
+      clearInterval(pinging);
+      clearInterval(looking);
+      for (const socket of sockets.keys()) socket.close(CLOSE.stopping, "server shutting down");
+      await Promise.all(all.map((face) => face.close?.()));
+    },
+  };
+}
+
+/**
+ * A face's HTTP routes, from `prefix` on.
+ * @param own nothing belongs to others there: the face's own `/health` answers, too
+ * @returns their paths
+ */
+export async function faceRoutes(
+  app: FastifyInstance,
+  face: Face,
+  { context, prefix, own }: { context: ServerContext; prefix: string; own: boolean },
+): Promise<string[]> {
+  const paths = new Set<string>();
+  await app.register(
+    async (scope) => {
+      scope.addHook("onRoute", (route) => {
+        paths.add(route.url);
+        // The contracts describe them; /openapi.json has what is Cairn's own.
+        route.schema = { ...route.schema, hide: true };
+      });
+      scope.setErrorHandler((error, _request, reply) => sendRefusal(reply, error));
+      takeForms(scope);
+      if (own) faceHealthRoute(scope, context, face);
+      await face.routes(scope);
+    },
+    { prefix },
+  );
+  return [...paths, ...face.sockets.map(({ path }) => prefix + path)].sort();
+}
+
+/** Fields of a form are an object of texts. */
+function takeForms(app: FastifyInstance): void {
+  app.addContentTypeParser("application/x-www-form-urlencoded", { parseAs: "string" }, (_request, body, done) => {
+    done(null, Object.fromEntries(new URLSearchParams(String(body))));
+  });
+}

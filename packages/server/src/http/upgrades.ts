@@ -1,0 +1,150 @@
+/**
+ * WebSocket upgrades: finds the door that a path belongs to, lets in or refuses, and counts. What goes wrong after the
+ * handshake is said with a close code, which a browser can see (GEN-28).
+ */
+import { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import { type WebSocket, WebSocketServer } from "ws";
+
+/** Someone at a door, with the handshake done. */
+export type Arrival = {
+  readonly ws: WebSocket;
+  readonly request: IncomingMessage;
+  /** What stands in the path at each `:name`, decoded once. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  /** GEN-34: a header, a query field, or for browsers the second subprotocol. */
+  readonly token: string | undefined;
+};
+
+export type SocketRoute = {
+  /** `/ws/:project`: a `:name` takes one segment. A path without names goes before one with (GEN-5). */
+  readonly path: string;
+  /** Text may be compressed where the client offers it (GEN-24); left out: never. */
+  readonly deflate?: boolean;
+  open(arrival: Arrival): void;
+};
+
+export type UpgradeOptions = {
+  /** Pages that may connect; left out: any. Programs send no origin and are not asked. */
+  readonly allowedOrigins?: readonly string[];
+  readonly messageBytes?: number;
+  readonly sockets?: number;
+  readonly socketsPerAddress?: number;
+};
+
+export type Upgrades = {
+  /** Takes the upgrades of a listener for these routes, and refuses all others with 404. */
+  attach(server: Server, routes: readonly SocketRoute[]): void;
+  /** From here on every upgrade is refused with 503. */
+  close(): void;
+};
+
+/** GEN-15. */
+const MESSAGE_BYTES = 16 * 2 ** 20;
+/** Shorter text does not shrink (GEN-24). */
+export const DEFLATE_FROM_BYTES = 1024;
+
+export function openUpgrades(options: UpgradeOptions = {}): Upgrades {
+  const { allowedOrigins, messageBytes = MESSAGE_BYTES, sockets = 10_000, socketsPerAddress = 1000 } = options;
+  const server = (deflate: boolean) =>
+    new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: deflate && {
+        serverNoContextTakeover: true,
+        clientNoContextTakeover: true,
+        threshold: DEFLATE_FROM_BYTES,
+      },
+      maxPayload: messageBytes,
+      handleProtocols: (offered) => (offered.has("cairn.bearer") ? "cairn.bearer" : false),
+    });
+  const plain = server(false);
+  const deflating = server(true);
+  const perAddress = new Map<string, number>();
+  let open = 0;
+  let stopping = false;
+
+  function count(address: string, by: 1 | -1): void {
+    open += by;
+    const here = (perAddress.get(address) ?? 0) + by;
+    if (here > 0) perAddress.set(address, here);
+    else perAddress.delete(address);
+  }
+
+  return {
+    attach(listener, routes) {
+      const find = matcher(routes);
+      listener.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+        socket.on("error", () => socket.destroy());
+        const found = find(request.url ?? "");
+        const address = request.socket.remoteAddress ?? "";
+        const { origin } = request.headers;
+        if (stopping) return refuse(socket, 503);
+        if (!found) return refuse(socket, 404);
+        if (origin !== undefined && allowedOrigins && !allowedOrigins.includes(origin)) return refuse(socket, 403);
+        if (open >= sockets || (perAddress.get(address) ?? 0) >= socketsPerAddress) return refuse(socket, 503);
+        const { route, params, query } = found;
+        (route.deflate ? deflating : plain).handleUpgrade(request, socket, head, (ws) => {
+          count(address, 1);
+          ws.once("close", () => count(address, -1));
+          ws.on("error", () => {}); // `ws` closes with the right code by itself (1002, 1007, 1009)
+          route.open({ ws, request, params, query, token: tokenOf(request, query) });
+        });
+      });
+    },
+    close() {
+      stopping = true;
+    },
+  };
+}
+
+type Found = { route: SocketRoute; params: Record<string, string>; query: URLSearchParams };
+
+function matcher(routes: readonly SocketRoute[]): (url: string) => Found | undefined {
+  const named = (path: string) => path.split("/").filter((part) => part.startsWith(":")).length;
+  const ordered = [...routes].sort((a, b) => named(a.path) - named(b.path));
+  return (url) => {
+    const [path = "", search] = url.split("#", 1)[0]!.split("?", 2);
+    const given = path.replace(/(?<=.)\/$/, "").split("/");
+    for (const route of ordered) {
+      const params = paramsOf(route.path.split("/"), given);
+      if (params) return { route, params, query: new URLSearchParams(search) };
+    }
+    return undefined;
+  };
+}
+
+function paramsOf(wanted: readonly string[], given: readonly string[]): Record<string, string> | undefined {
+  if (wanted.length !== given.length) return undefined;
+  const params: Record<string, string> = {};
+  for (const [i, part] of wanted.entries()) {
+    const have = given[i]!;
+    if (!part.startsWith(":")) {
+      if (part !== have) return undefined;
+      continue;
+    }
+    try {
+      params[part.slice(1)] = decodeURIComponent(have);
+    } catch {
+      return undefined;
+    }
+    if (have === "") return undefined;
+  }
+  return params;
+}
+
+function tokenOf({ headers }: IncomingMessage, query: URLSearchParams): string | undefined {
+  const bearer = /^bearer +(.+)$/i.exec(headers.authorization ?? "")?.[1];
+  const [marker, token] = (headers["sec-websocket-protocol"] ?? "").split(",").map((part) => part.trim());
+  return bearer ?? (marker === "cairn.bearer" ? token : undefined) ?? query.get("token") ?? undefined;
+}
+
+function refuse(socket: Duplex, status: number): void {
+  const body = JSON.stringify({ detail: STATUS_CODES[status] });
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+  socket.once("finish", () => socket.destroy());
+}
