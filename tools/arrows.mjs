@@ -17,6 +17,7 @@ const LEVEL = {
   cloud: 1,
   formats: 1,
   images: 1,
+  mesh: 1,
   client: 1,
   reconstruct: 2,
   viewer: 2,

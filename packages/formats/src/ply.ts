@@ -19,6 +19,8 @@ export type PlyShape = {
   /** Coordinates as `double`: for those too large for 24 bits of mantissa. */
   readonly double: boolean;
   readonly normals: boolean;
+  /** Triangles that follow the vertices; left out: the file has none. */
+  readonly faces?: number;
 };
 
 const POINTS_PER_PIECE = 65_536;
@@ -26,11 +28,12 @@ const POINTS_PER_PIECE = 65_536;
 const MAX_HEADER_BYTES = 64 * 1024;
 
 /** Everything before the first point. */
-export function plyHeader({ count, double, normals }: PlyShape): Uint8Array {
+export function plyHeader({ count, double, normals, faces }: PlyShape): Uint8Array {
   const properties = [
     ...["x", "y", "z"].map((axis) => `property ${double ? "double" : "float"} ${axis}`),
     ...(normals ? ["nx", "ny", "nz"].map((name) => `property float ${name}`) : []),
     ...["red", "green", "blue"].map((name) => `property uchar ${name}`),
+    ...(faces === undefined ? [] : [`element face ${faces}`, "property list uchar uint vertex_indices"]),
   ];
   const head = ["ply", "format binary_little_endian 1.0", "comment Cairn", `element vertex ${count}`, ...properties];
   return new TextEncoder().encode(`${[...head, "end_header"].join("\n")}\n`);

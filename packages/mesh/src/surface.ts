@@ -1,0 +1,118 @@
+/** Points in, surface out: the steps in their order. */
+import { medianSpacing } from "./choose-voxel.ts";
+import { extract } from "./extract.ts";
+import { SparseField, splat } from "./field.ts";
+import type { Mesh } from "./mesh.ts";
+import { neighbourhoods } from "./moments.ts";
+import { type Cube, mortonOrder } from "./morton.ts";
+import { type Cameras, orientedNormals } from "./orient.ts";
+import { withoutCrumbs, withoutPinholes } from "./pieces.ts";
+import type { Samples } from "./samples.ts";
+import { simplify } from "./simplify.ts";
+
+export type SurfaceOptions = {
+  /** Edge of a cell, in the samples' unit. Left out: from how far apart they lie. */
+  readonly voxel?: number | undefined;
+  /** Cells this much finer than they would be; 1 when left out. */
+  readonly detail?: number | undefined;
+  /** At most so many triangles, whatever that costs. Left out: as many as the shape needs. */
+  readonly targetTriangles?: number | undefined;
+  /** Blocks of 512 corners, 10 KiB each; without `voxel` cells grow until they suffice. */
+  readonly maxBlocks?: number | undefined;
+  readonly onProgress?: ((stage: SurfaceStage, done: number, total: number) => void) | undefined;
+};
+
+export type SurfaceStage = "orienting" | "measuring" | "meshing" | "simplifying";
+
+export type Surface = {
+  /** In the samples' frame and unit. No triangles: the points make no surface. */
+  readonly mesh: Mesh;
+  /** Edge of a cell; 0 without a surface. */
+  readonly voxel: number;
+};
+
+/** 400 MiB of field. */
+export const MAX_BLOCKS = 40_000;
+/** Cells are this many times the distance between samples. */
+const SPACINGS_PER_VOXEL = 2;
+/** Cells along the edge of the cube, at most: what 24 bits keep to 1/256 of one. */
+const MOST_CELLS = 65_536;
+/** Square cells: pieces below are crumbs. */
+const CRUMB_AREA = 100;
+const PINHOLE_EDGES = 16;
+/** Cells. */
+const SIMPLIFY_ERROR = 0.15;
+const SIMPLIFY_COLOR_ERROR = 20;
+const NOTHING: Mesh = { positions: new Float32Array(0), colors: new Uint8Array(0), triangles: new Uint32Array(0) };
+
+/**
+ * A surface that is closed where it was seen and open where nothing was.
+ * @throws {RangeError} when `voxel` needs more than `maxBlocks`
+ */
+export function surfaceOf(samples: Samples, cube: Cube, cameras: Cameras, options: SurfaceOptions = {}): Surface {
+  const { detail = 1, targetTriangles, maxBlocks = MAX_BLOCKS, onProgress } = options;
+  const { count } = samples;
+  const chosen =
+    options.voxel ??
+    (SPACINGS_PER_VOXEL * medianSpacing(mortonOrder(samples.positions, count, cube), cube.edge)) / detail;
+  if (!(chosen > 0)) return { mesh: NOTHING, voxel: 0 };
+  let voxel = Math.max(chosen, cube.edge / MOST_CELLS);
+
+  for (;;) {
+    const field = new SparseField();
+    if (fill(field, samples, cube, cameras, voxel, maxBlocks, onProgress)) {
+      const raw = extract(field, (done, total) => onProgress?.("meshing", done, total));
+      return { mesh: finish(raw, cube, voxel, targetTriangles, onProgress), voxel };
+    }
+    if (options.voxel !== undefined) throw new RangeError(`voxel ${voxel} needs more than ${maxBlocks} blocks`);
+    voxel *= Math.SQRT2;
+  }
+}
+
+/** In cells: the cube's corner is 0, 0, 0. */
+function fill(
+  field: SparseField,
+  samples: Samples,
+  cube: Cube,
+  cameras: Cameras,
+  voxel: number,
+  maxBlocks: number,
+  onProgress: SurfaceOptions["onProgress"],
+): boolean {
+  const { count, colors, weights, photos, normals: given } = samples;
+  const inCells = (value: number, axis: number) => (value - cube.corner[axis]) / voxel;
+  const positions = new Float32Array(3 * count);
+  for (let i = 0; i < positions.length; i++) positions[i] = inCells(samples.positions[i], i % 3);
+  const placed = new Map<number, [number, number, number]>();
+  for (const [photo, [x, y, z]] of cameras) placed.set(photo, [inCells(x, 0), inCells(y, 1), inCells(z, 2)]);
+
+  onProgress?.("orienting", 0, 1);
+  const around = neighbourhoods(positions, weights, count);
+  const normals = orientedNormals({ count, positions, weights, photos, normals: given }, around, placed);
+  onProgress?.("orienting", 1, 1);
+  const spacings = new Float32Array(count);
+  for (let i = 0; i < count; i++) spacings[i] = around.spacings[around.cellOf[i]];
+  return splat(field, { count, positions, colors, weights, normals, spacings }, maxBlocks, (done) =>
+    onProgress?.("measuring", done, count),
+  );
+}
+
+function finish(
+  raw: Mesh,
+  cube: Cube,
+  voxel: number,
+  targetTriangles: number | undefined,
+  onProgress: SurfaceOptions["onProgress"],
+): Mesh {
+  const whole = withoutPinholes(withoutCrumbs(raw, CRUMB_AREA), PINHOLE_EDGES);
+  const mesh = simplify(whole, {
+    maxError: SIMPLIFY_ERROR,
+    maxColorError: SIMPLIFY_COLOR_ERROR,
+    targetTriangles,
+    onProgress: (done, total) => onProgress?.("simplifying", done, total),
+  });
+  for (let i = 0; i < mesh.positions.length; i++) {
+    mesh.positions[i] = mesh.positions[i] * voxel + cube.corner[i % 3];
+  }
+  return mesh;
+}
