@@ -1,6 +1,6 @@
 /** `cairn status`: how far a space is. */
 import { CairnApi } from "@cairn/client";
-import { DOUBTS, type SpaceState, shownGeneration, shownLayers } from "@cairn/protocol";
+import { adviceOfHint, DOUBTS, type SpaceState, shownGeneration, shownLayers } from "@cairn/protocol";
 import { EXIT, interruption } from "./exit.ts";
 import { apiOptions, reach } from "./server-url.ts";
 
@@ -39,6 +39,7 @@ function summarise(space: string, seq: number, state: SpaceState) {
     imports: shownLayers(state)
       .filter(({ kind }) => kind === "import")
       .map(({ layer, name, points }) => ({ layer, name, points })),
+    hint: state.hints?.at(-1) ?? null,
     running: Object.values(state.operations)
       .filter(({ status: each }) => each === "queued" || each === "running")
       .map(({ kind, status: each, progress }) => ({ kind, status: each, ...(progress ? { progress } : {}) })),
@@ -54,6 +55,7 @@ function text({
   generation,
   doubts,
   imports,
+  hint,
   running,
   seq,
 }: ReturnType<typeof summarise>): string {
@@ -69,6 +71,7 @@ function text({
     ...doubts.map((doubt) => `  doubtful ${DOUBTS[doubt]}`),
     ...imports.map(({ layer, name, points: all }) => `  layer ${layer}  ${name}: ${all} of the points`),
     `  at work  ${running.length ? running.map(({ kind, progress }) => [kind, progress?.stage].filter(Boolean).join(": ")).join("; ") : "nothing"}`,
+    ...(hint ? [`  hint     ${adviceOfHint(hint)}`] : []),
     `  log      ${seq} events`,
   ].join("\n");
 }

@@ -30,10 +30,11 @@ export const DOUBTS: Readonly<Record<Doubt, string>> = {
 
 /** A hint in words for the photographer. */
 export function adviceOfHint({ code, step }: Pick<Hint, "code" | "step">): string {
-  const move = step && directionInWords(step);
   switch (code) {
     case "thin_side":
-      return `This side is seen from one direction only. ${move ?? "Step aside"} and take one more.`;
+      return step
+        ? `This side is seen from one direction only. ${directionInWords(step)} and take one more.`
+        : "A side that you passed is seen from one direction only. Take one more of it from where you stand now.";
     case "rotation":
       return "You turned on the spot, which brings no depth. Step sideways before the next photo.";
     case "small_overlap":

@@ -7,7 +7,10 @@ import { Id } from "./ids.ts";
 import { Vec3 } from "./vectors.ts";
 
 export const HintCode = Type.Union([
-  /** A part of the surface that photos see from one direction only: `region`, and the `step` that helps most. */
+  /**
+   * A part of the surface that photos see from one direction only: `region`, and the `step` that helps most; left out
+   * where looking back at it from here is enough.
+   */
   Type.Literal("thin_side"),
   /** The photo was turned on the spot: it brings no depth. */
   Type.Literal("rotation"),

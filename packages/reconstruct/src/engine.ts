@@ -4,7 +4,7 @@
  * centres at 0.5, points are in the model's frame (unit: as good as known; the embedded engine's first baseline).
  */
 import type { SparseModel } from "@cairn/formats";
-import type { Doubt, EngineReport, Intrinsics, PosedCamera, Similarity, Verdict } from "@cairn/protocol";
+import type { Doubt, EngineReport, Hint, Intrinsics, PosedCamera, Similarity, Verdict } from "@cairn/protocol";
 
 export type Photo = {
   readonly image: string;
@@ -51,6 +51,8 @@ export type Step = {
   readonly rebuildAdvised: boolean;
   /** Why the model as it is now must not be relied on; left out: no reason is known. */
   readonly doubts?: readonly Doubt[];
+  /** For the photographer, where there is news: at most two. */
+  readonly hints?: readonly Hint[];
 };
 
 export type Rebuild = {
@@ -64,6 +66,7 @@ export type Rebuild = {
   readonly residual?: number;
   /** As in a step. */
   readonly doubts?: readonly Doubt[];
+  readonly hints?: readonly Hint[];
 };
 
 export type Progress = (stage: string, done: number, total: number) => void;

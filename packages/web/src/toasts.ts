@@ -1,6 +1,6 @@
 /** Turns the events of a space into short notices; several within a moment become one. */
 import type { SpaceConnection } from "@cairn/client";
-import { type CairnEvent, shownLayers } from "@cairn/protocol";
+import { adviceOfHint, type CairnEvent, shownLayers } from "@cairn/protocol";
 import { count, photosOf } from "./words.ts";
 
 export type Toast = { id: number; title: string; text?: string; tone?: "good" | "bad" };
@@ -51,6 +51,9 @@ export function announce(connection: SpaceConnection, show: (toast: Omit<Toast, 
           title: event.data.restores === undefined ? "Model refined" : `Back to model ${event.data.restores}`,
           text: `${count(event.data.cameras, "photo")} · ${count(event.data.points, "point")}`,
         });
+        return;
+      case "hint.given":
+        show({ title: "For the next photo", text: adviceOfHint(event.data) });
         return;
       case "operation.failed":
         show({ title: "That did not work", text: event.data.message, tone: "bad" });

@@ -8,6 +8,7 @@ import {
   CairnError,
   type CairnEvent,
   check,
+  type Hint,
   type PosedCamera,
   type Preset,
   Report,
@@ -28,6 +29,7 @@ class CountingEngine implements Engine {
   readonly shift: number;
   readonly frames: (readonly PosedCamera[] | undefined)[] = [];
   fail: (name: string) => boolean = () => false;
+  hintsOf: (photo: number) => Hint[] = () => [];
   hold: Promise<void> | undefined;
 
   constructor(shift = 0) {
@@ -52,6 +54,7 @@ class CountingEngine implements Engine {
       cameras: fresh.map((image, i) => this.#camera(image, from + i)),
       points: points(from, this.given.length),
       rebuildAdvised: false,
+      hints: this.hintsOf(this.given.length),
     };
   }
 
@@ -266,6 +269,32 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
     assert.equal(report.used, report.photos.length - 1 - report.photos.filter((p) => p.verdict === "unjudged").length);
     assert.deepEqual(report.photos.map(({ image }) => image).sort(), Object.keys(state.images).sort());
     assert.equal(report.photos.find(({ image }) => image === unreadable)?.reason, "unreadable");
+  });
+
+  test("HINT-5 hints are events next to what led to them, at most two of a photo, and never said twice", async () => {
+    const hintsOf = (photo: number): Hint[] => {
+      if (photo === 2) return [{ code: "rotation" }, { code: "thin_side" }, { code: "blurred" }];
+      // The same words as a photo before: the engine thinks that it is news again.
+      return photo === 4 ? [{ code: "rotation" }, { code: "flat" }] : [];
+    };
+    const make = () => Object.assign(new CountingEngine(), { hintsOf });
+    const { core } = await start(await folder(), make);
+    const space = await core.spaces.create({ id: "a" });
+    await add(core, space, 4);
+    const state = await until(space, allJudged(4));
+    const given = (await everything(space)).filter((event) => event.type === "hint.given");
+    assert.deepEqual(
+      given.map(({ data, cause }) => [data.code, data.generation, cause]),
+      [
+        ["rotation", 1, Object.values(state.images)[1]!.seq],
+        ["thin_side", 1, Object.values(state.images)[1]!.seq],
+        ["flat", 1, Object.values(state.images)[3]!.seq],
+      ],
+    );
+    assert.deepEqual(
+      state.hints,
+      given.map(({ data, seq, timeNs }) => ({ ...data, seq, timeNs })),
+    );
   });
 
   test("REC-5 what came since the last rebuild is refined when photos stop coming", async () => {

@@ -4,6 +4,7 @@ import { type SparseModel, writeColmapText } from "@cairn/formats";
 import {
   type EventData,
   type EventDraft,
+  type Hint,
   type ImageState,
   type Seq,
   type SpaceState,
@@ -62,7 +63,7 @@ export async function stepEvents(
     };
     drafts.push({ type: "generation.published", cause, data });
   }
-  drafts.push(...verdictEvents(step, state, cause));
+  drafts.push(...verdictEvents(step, state, cause), ...hintEvents(step, generation, state, cause));
   return drafts;
 }
 
@@ -113,6 +114,7 @@ export async function rebuildEvents(
     { type: "generation.published", cause, data: published },
     ...moved,
     ...verdictEvents(rebuild, state, cause),
+    ...hintEvents(rebuild, generation, state, cause),
   ];
 }
 
@@ -177,4 +179,25 @@ function verdictEvents(step: Pick<Step, "verdicts">, state: SpaceState, cause: S
   return step.verdicts
     .filter((verdict) => JSON.stringify(verdict) !== JSON.stringify(state.images[verdict.image]?.verdict))
     .map((data) => ({ type: "image.judged", cause, data }));
+}
+
+/** Most hints of one photo or rebuild: more are not read. */
+const MAX_HINTS = 2;
+
+/** An engine says what is news to it; one that was brought back may say again what the log has. */
+function hintEvents(
+  { hints = [] }: Pick<Step, "hints">,
+  generation: number,
+  state: SpaceState,
+  cause: Seq,
+): EventDraft[] {
+  const known = new Set(state.hints?.map((hint) => wordsOf(hint)));
+  return hints
+    .filter((hint) => !known.has(wordsOf(hint)))
+    .slice(0, MAX_HINTS)
+    .map((hint) => ({ type: "hint.given", cause, data: { generation, ...hint } }));
+}
+
+function wordsOf({ code, image, region, step }: Hint): string {
+  return JSON.stringify([code, image, region, step]);
 }

@@ -124,8 +124,13 @@ test("GENR-4 what an engine hands out is laid among cameras that are not its own
     cameras: [own[2], own[7]],
     points: { positions: Float32Array.of(1, 2, 3), colors: new Uint8Array(3) },
     rebuildAdvised: false,
+    hints: [{ code: "blurred" }, { code: "moving", region: { point: [1, 2, 3], radius: 0.5 } }],
   };
   const laid = layStep(step, own, shown);
+  assert.deepEqual(laid.hints?.[0], { code: "blurred" });
+  const region = laid.hints![1].region!;
+  assert.ok(distance(region.point, transformPoints(motion, Float64Array.of(1, 2, 3))) < 0.02);
+  assert.ok(Math.abs(region.radius - 1) < 0.01);
   assert.deepEqual(
     laid.cameras.map(({ image }) => image),
     [own[7].image],

@@ -17,7 +17,7 @@ import {
   transformPoints,
   transformPose,
 } from "@cairn/geometry";
-import type { Pose, PosedCamera, Similarity, Vec3 } from "@cairn/protocol";
+import type { Hint, Pose, PosedCamera, Similarity, Vec3 } from "@cairn/protocol";
 import type { Step } from "../engine.ts";
 
 type Posed = Pick<PosedCamera, "image" | "pose" | "intrinsics">;
@@ -65,13 +65,24 @@ export function layStep(step: Step, own: readonly Posed[], shown: readonly Posed
   const taken = new Set(shown.map(({ image }) => image));
   const cameras = step.cameras.filter(({ image }) => !taken.has(image));
   const motion = likelyMotion(own, shown);
-  if (!motion) return { ...step, cameras };
+  if (!motion) return { ...step, cameras, hints: (step.hints ?? []).filter(({ region }) => !region) };
   const positions = Float32Array.from(transformPoints(motion, Float64Array.from(step.points.positions)));
   return {
     ...step,
-    cameras: cameras.map((camera) => ({ ...camera, pose: movedPose(motion, camera.pose) })),
+    cameras: cameras.map(({ sigma, ...camera }) => ({
+      ...camera,
+      pose: movedPose(motion, camera.pose),
+      ...(sigma && { sigma: { ...sigma, position: motion.scale * sigma.position } }),
+    })),
     points: { ...step.points, positions },
+    ...(step.hints && { hints: step.hints.map((hint) => movedHint(motion, hint)) }),
   };
+}
+
+function movedHint(motion: Similarity3, hint: Hint): Hint {
+  if (!hint.region) return hint;
+  const [x, y, z] = transformPoints(motion, Float64Array.from(hint.region.point));
+  return { ...hint, region: { point: [x, y, z], radius: motion.scale * hint.region.radius } };
 }
 
 /** The similarity that most cameras follow. */

@@ -6,9 +6,10 @@
 
 import type { SparseModel } from "@cairn/formats";
 import { type BundleCovariance, CALIBRATION_SIZE } from "@cairn/geometry";
-import type { Doubt, EngineReport, PosedCamera, PoseSigma } from "@cairn/protocol";
+import type { Doubt, EngineReport, Hint, PosedCamera, PoseSigma } from "@cairn/protocol";
 import type { FocalReport, Photo, Progress, Rebuild, Step } from "../engine.ts";
 import type { Features } from "../features/features.ts";
+import { Hints } from "../report/hints.ts";
 import { ownSigma, sigmasOf } from "../report/pose-sigma.ts";
 import { engineReport } from "../report/report.ts";
 import { type OnStage, unwatched } from "../stages.ts";
@@ -79,6 +80,7 @@ export class Mapper {
   readonly #tried: Set<number>[] = [];
   /** Per view, the one it looks most like. */
   readonly #nearest: { view: number; matches: number }[] = [];
+  readonly #hints = new Hints();
   /** How sure the last rebuild was of the poses. */
   #poseSigmas: ReadonlyMap<number, PoseSigma> = new Map();
 
@@ -143,13 +145,21 @@ export class Mapper {
   step(view?: number, sigmas: ReadonlyMap<number, PoseSigma> = new Map()): Step {
     // The frame changes with a generation only: of two places the one with many more photos is shown by a rebuild.
     const rebuildAdvised = this.#ledger.stale(this.#scene) || this.#submaps.muchLargerThan(this.#scene) !== undefined;
+    const hints = view === undefined ? [] : this.#hintsAfter(view);
     return {
       verdicts: this.#ledger.verdicts(this.#scene, this.#standings(), view),
       cameras: this.#ledger.cameras(this.#scene, (each) => sigmas.get(each) ?? ownSigma(this.#scene, each)),
       points: this.#ledger.points(this.#scene),
       rebuildAdvised,
       doubts: this.#doubts(),
+      ...(hints.length > 0 && { hints }),
     };
+  }
+
+  #hintsAfter(view: number): Hint[] {
+    const verdict = verdictOf(this.#scene, view, this.#standings().get(view));
+    const hints = this.#hints.afterPhoto(this.#scene, this.#pairs, view, verdict);
+    return hints.map((hint) => ({ ...hint, image: this.views[view].photo.image }));
   }
 
   /**
@@ -188,7 +198,8 @@ export class Mapper {
       if (sureness) this.#learnLenses(scene, sureness);
       this.#poseSigmas = scaled(sureness ? sigmasOf(sureness) : new Map(), aligned?.alignment?.scale ?? 1);
       const { verdicts, cameras, points, doubts = [] } = this.step(undefined, this.#poseSigmas);
-      return { verdicts, cameras, points, doubts, ...aligned };
+      const hints = this.#hints.afterRebuild(scene, pairs);
+      return { verdicts, cameras, points, doubts, ...(hints.length > 0 && { hints }), ...aligned };
     };
     return { scene, take };
   }
