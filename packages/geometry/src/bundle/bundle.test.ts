@@ -31,6 +31,7 @@ test("the analytic gradient is the numeric one, for every unknown and every loss
       const scene = bundleScene(random, 4, 20, { sigmaPx: 2, calibration: [1400, 1350, 800, 533, -0.1, 0.05] });
       const problem = {
         ...scene.problem,
+        observationWeight: Float64Array.from(scene.problem.observationPoint, () => 0.3 + random()),
         refine: [names],
         priors: [{ calibration: 0, parameter: names[0], value: 1390, sigma: 5 }],
       };
@@ -277,4 +278,25 @@ test("nonsense is refused with its number", () => {
   assert.throws(() => adjustBundle({ ...problem, observationPixels: new Float64Array(4) }), RangeError);
   assert.throws(() => adjustBundle({ ...problem, calibrationOf: Int32Array.of(0, 1, 0) }), RangeError);
   assert.throws(() => adjustBundle({ ...problem, refine: [["f", "fx"]] }), RangeError);
+});
+
+test("weights let sure observations speak: cameras come out nearer the truth than with all alike", () => {
+  const errors = [false, true].map((weighted) => {
+    let sum = 0;
+    for (let seed = 1; seed <= 8; seed++) {
+      const random = seededRandom(seed);
+      const { problem, truth } = bundleScene(random, 6, 150);
+      const sigmas = Float64Array.from(problem.observationPoint, () => (random() < 0.5 ? 0.2 : 2));
+      for (let i = 0; i < problem.observationPixels.length; i++) {
+        problem.observationPixels[i] += sigmas[i >> 1] * randomNormal(random);
+      }
+      const observationWeight = sigmas.map((sigma) => 1 / sigma);
+      adjustBundle({ ...problem, ...(weighted && { observationWeight }) }, { loss: SQUARED });
+      sum += pointError(problem.points, truth.points);
+    }
+    return sum / 8;
+  });
+  assert.ok(errors[1] < 0.8 * errors[0], `${errors[1]} against ${errors[0]}`);
+  const { problem } = bundleScene(seededRandom(1), 3, 10);
+  assert.throws(() => indexBundle({ ...problem, observationWeight: new Float64Array(3) }), RangeError);
 });

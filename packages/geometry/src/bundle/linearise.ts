@@ -50,7 +50,7 @@ export function allocateNormalEquations(index: BundleIndex): NormalEquations {
 /** The robust cost, pixels squared: Σ ρ(|r|²) and the priors. */
 export function bundleCost(problem: BundleProblem, index: BundleIndex, state: State, loss: Loss): number {
   const { poses, calibrations, points } = state;
-  const { camera, point, pixels, calibrationOf, observations } = index;
+  const { camera, point, pixels, weight, calibrationOf, observations } = index;
   const { kind } = loss;
   const scaleSquare = loss.scalePx * loss.scalePx;
   const behind = lossValue(kind, scaleSquare, BEHIND_SQUARE);
@@ -73,7 +73,7 @@ export function bundleCost(problem: BundleProblem, index: BundleIndex, state: St
     const d = 1 + r2 * (calibrations[k + 4] + calibrations[k + 5] * r2);
     const ex = calibrations[k] * d * u + calibrations[k + 2] - pixels[o * 2];
     const ey = calibrations[k + 1] * d * v + calibrations[k + 3] - pixels[o * 2 + 1];
-    cost += lossValue(kind, scaleSquare, ex * ex + ey * ey);
+    cost += lossValue(kind, scaleSquare, weight[o] * weight[o] * (ex * ex + ey * ey));
   }
   for (const prior of problem.priors ?? []) {
     const value = calibrations[prior.calibration * 6 + PARAMETER_AT[prior.parameter]];
@@ -90,7 +90,8 @@ export function linearise(
   out: NormalEquations,
 ): void {
   const { poses, calibrations, points } = state;
-  const { camera, point, pixels, calibrationOf, calibrationColumn, cameraColumn, freePoint, refine, size } = index;
+  const { camera, point, pixels, weight, calibrationOf, calibrationColumn, cameraColumn, freePoint, refine, size } =
+    index;
   const { byCamera: JC, byPoint: JP, byCalibration: JI, hessian: H, gradient: G, pointHessian, pointGradient } = out;
   const { widest } = index;
   const { kind } = loss;
@@ -130,7 +131,8 @@ export function linearise(
     const d = 1 + r2 * (k1 + k2 * r2);
     let ex = fx * d * u + calibrations[k + 2] - pixels[o * 2];
     let ey = fy * d * v + calibrations[k + 3] - pixels[o * 2 + 1];
-    const w = lossWeight(kind, scaleSquare, ex * ex + ey * ey);
+    const own = weight[o];
+    const w = own * lossWeight(kind, scaleSquare, own * own * (ex * ex + ey * ey));
     ex *= w;
     ey *= w;
     squares += ex * ex + ey * ey;

@@ -19,6 +19,8 @@ export type BundleProblem = {
   readonly observationPoint: Int32Array;
   /** `[k, 2]` … at which pixel. */
   readonly observationPixels: Float64Array;
+  /** `[k]` what its residual is multiplied by before the loss: the surer, the more. All 1 when left out. */
+  readonly observationWeight?: Float64Array;
   /** `[n]` 1 for poses that stay. With none of these and no constant point, the first camera stays (gauge). */
   readonly constantPose?: Uint8Array;
   /** `[m]` 1 for points that stay. */
@@ -73,6 +75,8 @@ export type BundleIndex = {
   readonly point: Int32Array;
   /** `[k, 2]` */
   readonly pixels: Float64Array;
+  /** `[k]` */
+  readonly weight: Float64Array;
   /** `[m]` 1 when the point is unknown. */
   readonly freePoint: Uint8Array;
   readonly longestTrack: number;
@@ -83,12 +87,15 @@ export function indexBundle(problem: BundleProblem): BundleIndex {
   const cameras = problem.poses.length / 12;
   const points = problem.points.length / 3;
   const groups = problem.calibrations.length / CALIBRATION_SIZE;
-  const { observationCamera, observationPoint, observationPixels } = problem;
+  const { observationCamera, observationPoint, observationPixels, observationWeight } = problem;
   const observations = observationCamera.length;
   if (observationPoint.length !== observations || observationPixels.length !== observations * 2) {
     throw new RangeError(
       `${observations} cameras, ${observationPoint.length} points and ${observationPixels.length / 2} pixels`,
     );
+  }
+  if (observationWeight && observationWeight.length !== observations) {
+    throw new RangeError(`${observations} observations, ${observationWeight.length} weights`);
   }
   const calibrationOf = problem.calibrationOf ?? new Int32Array(cameras);
   for (let c = 0; c < cameras; c++) {
@@ -110,11 +117,13 @@ export function indexBundle(problem: BundleProblem): BundleIndex {
   const camera = new Int32Array(observations);
   const point = new Int32Array(observations);
   const pixels = new Float64Array(observations * 2);
+  const weight = new Float64Array(observations).fill(1);
   for (let o = 0; o < observations; o++) {
     camera[o] = observationCamera[order[o]];
     point[o] = observationPoint[order[o]];
     pixels[o * 2] = observationPixels[order[o] * 2];
     pixels[o * 2 + 1] = observationPixels[order[o] * 2 + 1];
+    if (observationWeight) weight[o] = observationWeight[order[o]];
     if (o > 0 && point[o] === point[o - 1] && camera[o] === camera[o - 1]) {
       throw new RangeError(`camera ${camera[o]} sees point ${point[o]} twice`);
     }
@@ -167,6 +176,7 @@ export function indexBundle(problem: BundleProblem): BundleIndex {
     camera,
     point,
     pixels,
+    weight,
     freePoint,
     longestTrack,
   };

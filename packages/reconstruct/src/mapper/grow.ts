@@ -4,7 +4,7 @@
  */
 import { identityPose } from "@cairn/geometry";
 import type { OnStage } from "../stages.ts";
-import { adjust, type SceneCovariance } from "./adjust.ts";
+import { adjust, believablePrincipals, type SceneCovariance } from "./adjust.ts";
 import { standingOf } from "./consistency.ts";
 import type { Lens } from "./lens.ts";
 import { type Pair, startScore } from "./pair.ts";
@@ -36,6 +36,8 @@ const GLOBAL_VIEWS = 12;
 /** Beyond, everything is adjusted when the scene has grown by this factor. */
 const GLOBAL_GROWTH = 1.2;
 const NEIGHBOURS = 6;
+/** What is left of wrong matches at the end is told apart from a fine feature's 0.2 px. */
+const REFINE_LOSS_PX = [1, 0.5, 0.2];
 /** A registered photo whose ties to the others are mostly torn by its pose is wrong. */
 const MIN_STANDING = 0.5;
 
@@ -161,6 +163,7 @@ export function refineScene(
   onRound: (done: number) => void = () => {},
 ): SceneCovariance | undefined {
   let sureness: SceneCovariance | undefined;
+  let free = principal;
   for (let round = 0; round < rounds; round++) {
     stop();
     stage("points");
@@ -169,10 +172,12 @@ export function refineScene(
     sureness = adjust(scene, {
       iterations: 20,
       lenses,
-      ...(principal && { principal }),
+      lossPx: REFINE_LOSS_PX[Math.min(round, REFINE_LOSS_PX.length - 1)],
+      ...(free && { principal: free }),
       stop,
       covariance: round === rounds - 1,
     });
+    if (free) free = believablePrincipals(scene, lenses, free);
     stage("points");
     filterPoints(scene, round === 0 ? 3 : 2);
     onRound(round + 1);

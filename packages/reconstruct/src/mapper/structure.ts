@@ -60,6 +60,18 @@ export function triangulateTracks(scene: Scene, maxErrorPx: number, only?: numbe
   return made;
 }
 
+/** Puts a track's point where these posed views see it now; takes it out where they no longer see one. */
+export function placePoint(scene: Scene, track: Track, seenBy: readonly number[]): void {
+  const rays = new Float64Array(seenBy.length * 2);
+  for (const [s, view] of seenBy.entries()) {
+    const feature = track.features[track.views.indexOf(view)];
+    rays.set(scene.rays(view).subarray(2 * feature, 2 * feature + 2), 2 * s);
+  }
+  const views = { poses: scene.poses, cameras: Int32Array.from(seenBy), rays, count: seenBy.length };
+  const point = new Float64Array(3);
+  track.point = triangulator.triangulate(views, point) ? point : undefined;
+}
+
 function* tracksOf(scene: Scene, view: number): Generator<Track> {
   for (const [, track] of scene.tracks.ofView(view)) yield track;
 }
