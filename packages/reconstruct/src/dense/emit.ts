@@ -1,0 +1,198 @@
+/** The points of one view: each pixel that is kept, averaged over the views that agree, unless another view gave it. */
+import type { PosedDepth } from "./contract.ts";
+import type { Gain } from "./exposure.ts";
+import type { Judgement } from "./judge.ts";
+import type { PointList } from "./point-list.ts";
+import { type Transfer, transferBetween } from "./transfer.ts";
+
+/** Why a pixel becomes a point. */
+export const BORNE_OUT = 1;
+export const FILLED = 2;
+
+/** A view with its holes filled, and what is to be made of its pixels. */
+export type Prepared = {
+  readonly posed: PosedDepth;
+  readonly judgement: Judgement;
+  /** `[heightPx, widthPx]` 0, {@link BORNE_OUT} or {@link FILLED}. */
+  readonly kept: Uint8Array;
+};
+
+/** A view that looks at the same place, as one bit of the judgement. */
+export type Witness = {
+  readonly posed: PosedDepth;
+  readonly transfer: Transfer;
+  /** Left out: a view that gave its points before, so that only its depth is at hand. */
+  readonly kept: Uint8Array | undefined;
+  readonly role: "before" | "earlier" | "later";
+  /** `[3][256]` sRGB values evened out. */
+  readonly even: readonly Float32Array[];
+};
+
+/** What an earlier view has given counts when it was seen at most this much more coarsely. */
+const COARSER = 1.5;
+/** How much less a point is in doubt with each view that agrees. */
+const DOUBT_A_VIEW = 0.55;
+/** A surface seen at a slant still counts this much. */
+const LEAST_FACING = 0.1;
+
+export function witnessOf(
+  reference: PosedDepth,
+  posed: PosedDepth,
+  kept: Uint8Array | undefined,
+  role: Witness["role"],
+  even: readonly Float32Array[],
+): Witness {
+  return { posed, transfer: transferBetween(reference.view, posed.view), kept, role, even };
+}
+
+/** `[3][256]` what each sRGB value of a photo is once its gain is taken out. */
+export function evenValues(gain: Gain): Float32Array[] {
+  return gain.map((factor) => Float32Array.from({ length: 256 }, (_, value) => value / factor));
+}
+
+/** @param minViews as when the pixels were kept */
+export function emitView(
+  { posed: { view, depth }, judgement: { agree, inside }, kept }: Prepared,
+  even: readonly Float32Array[],
+  witnesses: readonly Witness[],
+  minViews: number,
+  points: PointList,
+): void {
+  const { widthPx, heightPx, depths, normals, confidences } = depth;
+  const [fx, fy, cx, cy] = view.pinhole;
+  const pose = view.cameraFromWorld;
+  const { rgb } = view;
+  const [evenRed, evenGreen, evenBlue] = even;
+  const before = witnesses.filter(({ role }) => role === "before").length;
+  const sum = new Sum();
+  let at = -1;
+  for (let row = 0; row < heightPx; row++) {
+    for (let column = 0; column < widthPx; column++) {
+      at++;
+      if (kept[at] === 0) continue;
+      const z = depths[at];
+      const x = column + 0.5;
+      const y = row + 0.5;
+      const rayX = (x - cx) / fx;
+      const rayY = (y - cy) / fy;
+      const n = at * 3;
+      const nx = normals[n] / 127;
+      const ny = normals[n + 1] / 127;
+      const nz = normals[n + 2] / 127;
+      const facing = -(nx * rayX + ny * rayY + nz) / Math.sqrt(rayX * rayX + rayY * rayY + 1);
+      const own = (confidences[at] + 1) * Math.max(LEAST_FACING, facing);
+      sum.weight = own;
+      sum.shift = 0;
+      sum.normalX = own * nx;
+      sum.normalY = own * ny;
+      sum.normalZ = own * nz;
+      sum.red = own * evenRed[rgb[n]];
+      sum.green = own * evenGreen[rgb[n + 1]];
+      sum.blue = own * evenBlue[rgb[n + 2]];
+      sum.confidence = own * confidences[at];
+      let agreeing = 0;
+      let agreeingBefore = 0;
+      let given = false;
+      for (let bit = 0; bit < witnesses.length; bit++) {
+        if (!(agree[at] & (1 << bit))) continue;
+        const witness = witnesses[bit];
+        agreeing++;
+        sum.add(witness, x, y, z, nx, ny, nz, z / fx);
+        if (kept[at] === FILLED) {
+          // A surface that any view really sees is that view's to give.
+          if (witness.role !== "later" || sum.hitKept === BORNE_OUT) given = true;
+        } else if (sum.coarser <= COARSER) {
+          if (witness.role === "before") agreeingBefore++;
+          else if (witness.role === "earlier" && sum.hitKept === BORNE_OUT) given = true;
+        }
+      }
+      // Views that agree with this pixel agree with each other: enough of them have given the surface without it.
+      if (agreeingBefore >= Math.min(minViews, Math.max(2, Math.min(before, inside[at])))) given = true;
+      if (given) continue;
+      const scale = 1 / sum.weight;
+      const length = Math.hypot(sum.normalX, sum.normalY, sum.normalZ) || 1;
+      const mx = sum.normalX / length;
+      const my = sum.normalY / length;
+      const mz = sum.normalZ / length;
+      const shift = sum.shift * scale;
+      const px = rayX * z + shift * nx - pose[3];
+      const py = rayY * z + shift * ny - pose[7];
+      const pz = z + shift * nz - pose[11];
+      const i = points.grow();
+      const p = i * 3;
+      for (let axis = 0; axis < 3; axis++) {
+        points.positions[p + axis] = pose[axis] * px + pose[4 + axis] * py + pose[8 + axis] * pz;
+        points.normals[p + axis] = pose[axis] * mx + pose[4 + axis] * my + pose[8 + axis] * mz;
+      }
+      points.colors[p] = Math.min(255, sum.red * scale + 0.5);
+      points.colors[p + 1] = Math.min(255, sum.green * scale + 0.5);
+      points.colors[p + 2] = Math.min(255, sum.blue * scale + 0.5);
+      points.confidences[i] = sum.confidence * scale * (1 - DOUBT_A_VIEW ** Math.max(1, agreeing)) + 0.5;
+      points.source[i] = view.view;
+    }
+  }
+}
+
+/** Sums over the views that agree on one point; one object for all, as it is filled a million times. */
+class Sum {
+  weight = 0;
+  /** Along the reference's normal. */
+  shift = 0;
+  normalX = 0;
+  normalY = 0;
+  normalZ = 0;
+  red = 0;
+  green = 0;
+  blue = 0;
+  confidence = 0;
+  /** Of the witness added last: how many times as coarse its pixels are there, and what is made of the one it hit. */
+  coarser = 0;
+  hitKept = 0;
+
+  /** Adds what a witness sees at a place of the reference: pixel, depth, normal and size of a pixel there. */
+  add(
+    { posed: { view, depth }, transfer: { m, b, turn }, kept, even }: Witness,
+    x: number,
+    y: number,
+    z: number,
+    nx: number,
+    ny: number,
+    nz: number,
+    footprint: number,
+  ): void {
+    const w = (m[6] * x + m[7] * y + m[8]) * z + b[2];
+    const u = ((m[0] * x + m[1] * y + m[2]) * z + b[0]) / w;
+    const v = ((m[3] * x + m[4] * y + m[5]) * z + b[1]) / w;
+    const hit = (v | 0) * depth.widthPx + (u | 0);
+    const [fx, fy, cx, cy] = view.pinhole;
+    this.hitKept = kept === undefined ? 0 : kept[hit];
+    this.coarser = w / fx / footprint;
+    const n = hit * 3;
+    const sx = depth.normals[n] / 127;
+    const sy = depth.normals[n + 1] / 127;
+    const sz = depth.normals[n + 2] / 127;
+    const rayX = (u - cx) / fx;
+    const rayY = (v - cy) / fy;
+    const facing = -(sx * rayX + sy * rayY + sz);
+    const norm = Math.sqrt(rayX * rayX + rayY * rayY + 1);
+    const finer = 1 / Math.max(1, this.coarser * this.coarser);
+    const weight = (depth.confidences[hit] + 1) * Math.max(LEAST_FACING, facing / norm) * finer;
+    // The witness's surface lies (d − w) · ray behind the place; along the reference's normal that is the shift.
+    const pixelX = ((u | 0) + 0.5 - cx) / fx;
+    const pixelY = ((v | 0) + 0.5 - cy) / fy;
+    const slope = facing > 0.05 ? -(sx * pixelX + sy * pixelY + sz) / facing : 1;
+    const behind = depth.depths[hit] * Math.min(1.02, Math.max(0.98, slope)) - w;
+    const tx = turn[0] * nx + turn[1] * ny + turn[2] * nz;
+    const ty = turn[3] * nx + turn[4] * ny + turn[5] * nz;
+    const tz = turn[6] * nx + turn[7] * ny + turn[8] * nz;
+    this.shift += weight * behind * (rayX * tx + rayY * ty + tz);
+    this.normalX += weight * (turn[0] * sx + turn[3] * sy + turn[6] * sz);
+    this.normalY += weight * (turn[1] * sx + turn[4] * sy + turn[7] * sz);
+    this.normalZ += weight * (turn[2] * sx + turn[5] * sy + turn[8] * sz);
+    this.red += weight * even[0][view.rgb[n]];
+    this.green += weight * even[1][view.rgb[n + 1]];
+    this.blue += weight * even[2][view.rgb[n + 2]];
+    this.confidence += weight * depth.confidences[hit];
+    this.weight += weight;
+  }
+}
