@@ -1,9 +1,9 @@
 /** The points of one view: each pixel that is kept, averaged over the views that agree, unless another view gave it. */
 import type { PosedDepth } from "./contract.ts";
 import type { Gain } from "./exposure.ts";
-import type { Judgement } from "./judge.ts";
+import { BITS, type Judgement } from "./judge.ts";
 import type { PointList } from "./point-list.ts";
-import { type Transfer, transferBetween } from "./transfer.ts";
+import { transferBetween } from "./transfer.ts";
 
 /** Why a pixel becomes a point. */
 export const BORNE_OUT = 1;
@@ -17,15 +17,27 @@ export type Prepared = {
   readonly kept: Uint8Array;
 };
 
-/** A view that looks at the same place, as one bit of the judgement. */
+/** A view that looks at the same place, as one bit of the judgement. Flat: read a million times. */
 export type Witness = {
-  readonly posed: PosedDepth;
-  readonly transfer: Transfer;
+  readonly role: "before" | "earlier" | "later";
   /** Left out: a view that gave its points before, so that only its depth is at hand. */
   readonly kept: Uint8Array | undefined;
-  readonly role: "before" | "earlier" | "later";
-  /** `[3][256]` sRGB values evened out. */
-  readonly even: readonly Float32Array[];
+  readonly depths: Float32Array;
+  readonly normals: Int8Array;
+  readonly confidences: Uint8Array;
+  readonly rgb: Uint8Array;
+  readonly widthPx: number;
+  readonly fx: number;
+  readonly fy: number;
+  readonly cx: number;
+  readonly cy: number;
+  /** From the reference's pixels to the witness's. */
+  readonly m: Float64Array;
+  readonly b: Float64Array;
+  readonly turn: Float64Array;
+  readonly evenRed: Float32Array;
+  readonly evenGreen: Float32Array;
+  readonly evenBlue: Float32Array;
 };
 
 /** What an earlier view has given counts when it was seen at most this much more coarsely. */
@@ -37,12 +49,17 @@ const LEAST_FACING = 0.1;
 
 export function witnessOf(
   reference: PosedDepth,
-  posed: PosedDepth,
+  { view, depth }: PosedDepth,
   kept: Uint8Array | undefined,
   role: Witness["role"],
   even: readonly Float32Array[],
 ): Witness {
-  return { posed, transfer: transferBetween(reference.view, posed.view), kept, role, even };
+  const { depths, normals, confidences, widthPx } = depth;
+  const [fx, fy, cx, cy] = view.pinhole;
+  const [evenRed, evenGreen, evenBlue] = even;
+  const transfer = transferBetween(reference.view, view);
+  const maps = { depths, normals, confidences, rgb: view.rgb, widthPx };
+  return { role, kept, ...maps, fx, fy, cx, cy, ...transfer, evenRed, evenGreen, evenBlue };
 }
 
 /** `[3][256]` what each sRGB value of a photo is once its gain is taken out. */
@@ -73,6 +90,26 @@ export function emitView(
       const z = depths[at];
       const x = column + 0.5;
       const y = row + 0.5;
+      const agreeing = agree[at];
+      const footprint = z / fx;
+      let agreeingBefore = 0;
+      let given = false;
+      for (let bit = 0; bit < witnesses.length && !given; bit++) {
+        if (!(agreeing & (1 << bit))) continue;
+        const witness = witnesses[bit];
+        const { role } = witness;
+        // A surface that is seen is given by the first view; one that is filled in, by any that sees it.
+        if (role === "later" && kept[at] === BORNE_OUT) continue;
+        sum.aim(witness, x, y, z);
+        if (kept[at] === FILLED) given = role !== "later" || witness.kept![sum.hit] === BORNE_OUT;
+        else if (sum.w / witness.fx > COARSER * footprint) continue;
+        else if (role === "before") agreeingBefore++;
+        else given = witness.kept![sum.hit] === BORNE_OUT;
+      }
+      if (given) continue;
+      // Views that agree with this pixel agree with each other: enough of them have given the surface without it.
+      if (agreeingBefore > 0 && agreeingBefore >= Math.min(minViews, Math.max(2, Math.min(before, inside[at]))))
+        continue;
       const rayX = (x - cx) / fx;
       const rayY = (y - cy) / fy;
       const n = at * 3;
@@ -90,25 +127,9 @@ export function emitView(
       sum.green = own * evenGreen[rgb[n + 1]];
       sum.blue = own * evenBlue[rgb[n + 2]];
       sum.confidence = own * confidences[at];
-      let agreeing = 0;
-      let agreeingBefore = 0;
-      let given = false;
       for (let bit = 0; bit < witnesses.length; bit++) {
-        if (!(agree[at] & (1 << bit))) continue;
-        const witness = witnesses[bit];
-        agreeing++;
-        sum.add(witness, x, y, z, nx, ny, nz, z / fx);
-        if (kept[at] === FILLED) {
-          // A surface that any view really sees is that view's to give.
-          if (witness.role !== "later" || sum.hitKept === BORNE_OUT) given = true;
-        } else if (sum.coarser <= COARSER) {
-          if (witness.role === "before") agreeingBefore++;
-          else if (witness.role === "earlier" && sum.hitKept === BORNE_OUT) given = true;
-        }
+        if (agreeing & (1 << bit)) sum.add(witnesses[bit], x, y, z, nx, ny, nz, footprint);
       }
-      // Views that agree with this pixel agree with each other: enough of them have given the surface without it.
-      if (agreeingBefore >= Math.min(minViews, Math.max(2, Math.min(before, inside[at])))) given = true;
-      if (given) continue;
       const scale = 1 / sum.weight;
       const length = Math.hypot(sum.normalX, sum.normalY, sum.normalZ) || 1;
       const mx = sum.normalX / length;
@@ -127,7 +148,7 @@ export function emitView(
       points.colors[p] = Math.min(255, sum.red * scale + 0.5);
       points.colors[p + 1] = Math.min(255, sum.green * scale + 0.5);
       points.colors[p + 2] = Math.min(255, sum.blue * scale + 0.5);
-      points.confidences[i] = sum.confidence * scale * (1 - DOUBT_A_VIEW ** Math.max(1, agreeing)) + 0.5;
+      points.confidences[i] = sum.confidence * scale * (1 - DOUBT_A_VIEW ** Math.max(1, BITS[agreeing])) + 0.5;
       points.source[i] = view.view;
     }
   }
@@ -145,43 +166,41 @@ class Sum {
   green = 0;
   blue = 0;
   confidence = 0;
-  /** Of the witness added last: how many times as coarse its pixels are there, and what is made of the one it hit. */
-  coarser = 0;
-  hitKept = 0;
+  /** Where a witness sees the place that was aimed at: pixel, depth and index. */
+  u = 0;
+  v = 0;
+  w = 0;
+  hit = 0;
+
+  /** @param x, y, z pixel and depth in the reference */
+  aim({ m, b, widthPx }: Witness, x: number, y: number, z: number): void {
+    this.w = (m[6] * x + m[7] * y + m[8]) * z + b[2];
+    this.u = ((m[0] * x + m[1] * y + m[2]) * z + b[0]) / this.w;
+    this.v = ((m[3] * x + m[4] * y + m[5]) * z + b[1]) / this.w;
+    this.hit = (this.v | 0) * widthPx + (this.u | 0);
+  }
 
   /** Adds what a witness sees at a place of the reference: pixel, depth, normal and size of a pixel there. */
-  add(
-    { posed: { view, depth }, transfer: { m, b, turn }, kept, even }: Witness,
-    x: number,
-    y: number,
-    z: number,
-    nx: number,
-    ny: number,
-    nz: number,
-    footprint: number,
-  ): void {
-    const w = (m[6] * x + m[7] * y + m[8]) * z + b[2];
-    const u = ((m[0] * x + m[1] * y + m[2]) * z + b[0]) / w;
-    const v = ((m[3] * x + m[4] * y + m[5]) * z + b[1]) / w;
-    const hit = (v | 0) * depth.widthPx + (u | 0);
-    const [fx, fy, cx, cy] = view.pinhole;
-    this.hitKept = kept === undefined ? 0 : kept[hit];
-    this.coarser = w / fx / footprint;
+  add(witness: Witness, x: number, y: number, z: number, nx: number, ny: number, nz: number, footprint: number): void {
+    this.aim(witness, x, y, z);
+    const { fx, fy, cx, cy, turn, normals, rgb } = witness;
+    const { u, v, w, hit } = this;
+    const confidence = witness.confidences[hit];
     const n = hit * 3;
-    const sx = depth.normals[n] / 127;
-    const sy = depth.normals[n + 1] / 127;
-    const sz = depth.normals[n + 2] / 127;
+    const sx = normals[n] / 127;
+    const sy = normals[n + 1] / 127;
+    const sz = normals[n + 2] / 127;
     const rayX = (u - cx) / fx;
     const rayY = (v - cy) / fy;
     const facing = -(sx * rayX + sy * rayY + sz);
     const norm = Math.sqrt(rayX * rayX + rayY * rayY + 1);
-    const finer = 1 / Math.max(1, this.coarser * this.coarser);
-    const weight = (depth.confidences[hit] + 1) * Math.max(LEAST_FACING, facing / norm) * finer;
+    const coarser = Math.max(1, w / fx / footprint);
+    const weight = ((confidence + 1) * Math.max(LEAST_FACING, facing / norm)) / (coarser * coarser);
     // The witness's surface lies (d − w) · ray behind the place; along the reference's normal that is the shift.
     const pixelX = ((u | 0) + 0.5 - cx) / fx;
     const pixelY = ((v | 0) + 0.5 - cy) / fy;
     const slope = facing > 0.05 ? -(sx * pixelX + sy * pixelY + sz) / facing : 1;
-    const behind = depth.depths[hit] * Math.min(1.02, Math.max(0.98, slope)) - w;
+    const behind = witness.depths[hit] * Math.min(1.02, Math.max(0.98, slope)) - w;
     const tx = turn[0] * nx + turn[1] * ny + turn[2] * nz;
     const ty = turn[3] * nx + turn[4] * ny + turn[5] * nz;
     const tz = turn[6] * nx + turn[7] * ny + turn[8] * nz;
@@ -189,10 +208,10 @@ class Sum {
     this.normalX += weight * (turn[0] * sx + turn[3] * sy + turn[6] * sz);
     this.normalY += weight * (turn[1] * sx + turn[4] * sy + turn[7] * sz);
     this.normalZ += weight * (turn[2] * sx + turn[5] * sy + turn[8] * sz);
-    this.red += weight * even[0][view.rgb[n]];
-    this.green += weight * even[1][view.rgb[n + 1]];
-    this.blue += weight * even[2][view.rgb[n + 2]];
-    this.confidence += weight * depth.confidences[hit];
+    this.red += weight * witness.evenRed[rgb[n]];
+    this.green += weight * witness.evenGreen[rgb[n + 1]];
+    this.blue += weight * witness.evenBlue[rgb[n + 2]];
+    this.confidence += weight * confidence;
     this.weight += weight;
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Where a photo shows sky. Depth beside a silhouette against the sky is that of the silhouette, in every photo, so
  * that consistency cannot tell it: only the picture can. Sky is bright, even, not warm, begins at the upper edge, and
- * other photos bear out next to no depth in it.
+ * other photos bear out next to no depth in it. Patches of its colour elsewhere are sky seen through an arch or leaves.
  */
 import type { DenseView } from "./contract.ts";
 
@@ -10,32 +10,84 @@ const DARKEST = 80;
 const COLD = 10;
 /** Neighbouring pixels of sky differ by at most so much, each channel. */
 const EVEN = 9;
-/** A region smaller than this part of the picture is no sky. */
+/** A region smaller than this part of the picture is no sky; nor, where it is enclosed, one smaller than the other. */
 const LEAST_PART = 0.002;
+const LEAST_ENCLOSED_PART = 0.0001;
+/** Mean colours of enclosed sky and of the sky nearest to it in height differ by at most so much, over the channels. */
+const LIKE_SKY = 36;
 /** A region of which more has a depth that others bear out is a wall. */
 const MOST_KEPT = 0.35;
-/** Pixels mixed of sky and silhouette: so far from the sky they still count, when they are as bright. */
-const FRINGE_PX = 2;
+/** Pixels mixed of sky and silhouette: so far from the sky, as a part of the long side, when they are as bright. */
+const FRINGE = 1 / 320;
 
 /** `[heightPx, widthPx]` 1 where there is sky. @param kept 1 where a depth was borne out */
 export function findSky({ rgb, widthPx, heightPx }: DenseView, kept: Uint8Array): Uint8Array {
   const sky = new Uint8Array(widthPx * heightPx);
   const region = new Int32Array(widthPx * heightPx);
   const done = new Uint8Array(widthPx * heightPx);
-  const looks = (at: number): boolean => {
-    const [r, g, b] = [rgb[at * 3], rgb[at * 3 + 1], rgb[at * 3 + 2]];
-    return g >= DARKEST && b >= r - COLD && b >= g - COLD;
-  };
   for (let start = 0; start < widthPx; start++) {
     if (done[start] || !looks(start)) continue;
     const size = flood(start);
+    if (size >= LEAST_PART * sky.length && isEmpty(size)) mark(size);
+  }
+  const rows = skyColors();
+  if (!rows) return sky;
+  for (let start = widthPx; start < sky.length; start++) {
+    if (done[start] || !looks(start)) continue;
+    const size = flood(start);
+    if (size >= LEAST_ENCLOSED_PART * sky.length && isEmpty(size) && isLike(size, rows)) mark(size);
+  }
+  addFringe(Math.round(FRINGE * Math.max(widthPx, heightPx)));
+  return sky;
+
+  function looks(at: number): boolean {
+    const r = rgb[at * 3];
+    const g = rgb[at * 3 + 1];
+    const b = rgb[at * 3 + 2];
+    return g >= DARKEST && b >= r - COLD && b >= g - COLD;
+  }
+
+  function isEmpty(size: number): boolean {
     let borneOut = 0;
     for (let k = 0; k < size; k++) borneOut += kept[region[k]];
-    if (size < LEAST_PART * widthPx * heightPx || borneOut > MOST_KEPT * size) continue;
+    return borneOut <= MOST_KEPT * size;
+  }
+
+  function mark(size: number): void {
     for (let k = 0; k < size; k++) sky[region[k]] = 1;
   }
-  addFringe();
-  return sky;
+
+  /** `[heightPx, 3]` mean colour of the sky at each height, of the nearest with sky; undefined without any. */
+  function skyColors(): Float32Array | undefined {
+    const colors = new Float32Array(heightPx * 3);
+    let last = -1;
+    for (let y = 0; y < heightPx; y++) {
+      let count = 0;
+      const mean = [0, 0, 0];
+      for (let at = y * widthPx; at < (y + 1) * widthPx; at++) {
+        if (!sky[at]) continue;
+        count++;
+        for (let k = 0; k < 3; k++) mean[k] += rgb[at * 3 + k];
+      }
+      if (count > 0) {
+        for (let k = 0; k < 3; k++) colors[y * 3 + k] = mean[k] / count;
+        last = y;
+      } else if (last >= 0) colors.copyWithin(y * 3, last * 3, last * 3 + 3);
+    }
+    return last < 0 ? undefined : colors;
+  }
+
+  function isLike(size: number, rows: Float32Array): boolean {
+    let off = 0;
+    for (let k = 0; k < 3; k++) {
+      let difference = 0;
+      for (let i = 0; i < size; i++) {
+        difference += rgb[region[i] * 3 + k] - rows[Math.floor(region[i] / widthPx) * 3 + k];
+      }
+      off += Math.abs(difference / size);
+    }
+    return off <= LIKE_SKY;
+  }
 
   /** Puts what is even with its neighbours from `start` on into `region`; @returns how much */
   function flood(start: number): number {
@@ -60,22 +112,29 @@ export function findSky({ rgb, widthPx, heightPx }: DenseView, kept: Uint8Array)
     }
   }
 
-  function addFringe(): void {
-    let rim: number[] = [];
-    for (let at = 0; at < sky.length; at++) if (sky[at]) rim.push(at);
-    for (let step = 0; step < FRINGE_PX; step++) {
-      const next: number[] = [];
-      for (const at of rim) {
+  function addFringe(reachPx: number): void {
+    let rim = 0;
+    for (let at = 0; at < sky.length; at++) if (sky[at]) region[rim++] = at;
+    let first = 0;
+    for (let step = 0; step < reachPx; step++) {
+      const last = rim;
+      for (let k = first; k < last; k++) {
+        const at = region[k];
         const x = at % widthPx;
-        for (const beside of [x > 0 ? at - 1 : -1, x < widthPx - 1 ? at + 1 : -1, at - widthPx, at + widthPx]) {
-          if (beside < 0 || beside >= sky.length || sky[beside] || !looks(beside)) continue;
-          // Sky shines through: the pixel is nearer to the sky beside it than to a dark silhouette.
-          if (rgb[beside * 3 + 1] < 0.6 * rgb[at * 3 + 1]) continue;
-          sky[beside] = 1;
-          next.push(beside);
-        }
+        if (x > 0) shine(at, at - 1);
+        if (x < widthPx - 1) shine(at, at + 1);
+        if (at >= widthPx) shine(at, at - widthPx);
+        if (at < widthPx * (heightPx - 1)) shine(at, at + widthPx);
       }
-      rim = next;
+      first = last;
+    }
+
+    function shine(from: number, to: number): void {
+      if (sky[to] || !looks(to)) return;
+      // Sky shines through: the pixel is nearer to the sky beside it than to a dark silhouette.
+      if (rgb[to * 3 + 1] < 0.6 * rgb[from * 3 + 1]) return;
+      sky[to] = 1;
+      region[rim++] = to;
     }
   }
 }

@@ -124,20 +124,22 @@ export type Score = { readonly accuracy: number; readonly completeness: number; 
 
 /**
  * Shares of points near the truth, and of truth near points; F is their harmonic mean (Knapitsch et al. 2017). Both
- * sides are thinned to a quarter of the limit first.
+ * sides are thinned first, so that a surface counts by its size and not by how often it was photographed.
  *
  * @param truth `[n, 3]` all that any photo shows, dense to less than the limit
  * @param wanted `[m, 3]` the part of it that a reconstruction should have
+ * @param cell to which both are thinned: at most a quarter of the smallest limit, the same for all limits
  */
 export function scorePoints(
   points: ArrayLike<number>,
   truth: ArrayLike<number>,
   wanted: ArrayLike<number>,
   limit: number,
+  cell = limit / 4,
 ): Score {
-  const found = thinned(points, limit / 4);
+  const found = thinned(points, cell);
   const accuracy = shareNear(found, new PointGrid(truth, limit), limit);
-  const completeness = shareNear(thinned(wanted, limit / 4), new PointGrid(found, limit), limit);
+  const completeness = shareNear(thinned(wanted, cell), new PointGrid(found, limit), limit);
   const f = accuracy + completeness === 0 ? 0 : (2 * accuracy * completeness) / (accuracy + completeness);
   return { accuracy, completeness, f };
 }

@@ -1,0 +1,176 @@
+/**
+ * How good, how many and how dear the dense points of a set are: one line for each set.
+ *
+ *   node benchmarks/dense.mjs [SET…] [--side 960] [--photos N] [--ply OUT.ply] [--picture OUT.png] [--keep FOLDER]
+ *
+ * Sets are `sample` (the sample capture, whose surface is known: accuracy, completeness, F-score at 1 % and 2 % of the
+ * scene) and folders of `../shared/datasets` or CAIRN_DATASETS (floaters: points farther than 2 % of the scene from the
+ * surface that sparse points span). `--side` is the long side at which depth is sought. CPU is user time of this
+ * process, one thread. `--ply` and `--picture` take the set's name in (`OUT-fountain-P11.png`); pictures are seen from
+ * beside the middle photo. `--keep` holds sparse models and depth maps for the next run.
+ */
+import { writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { basename } from "node:path";
+import { parseArgs } from "node:util";
+import { fuse } from "../packages/reconstruct/dist/dense/fuse.js";
+import { chooseSources } from "../packages/reconstruct/dist/dense/sources.js";
+import { calibrationOf, undistortView } from "../packages/reconstruct/dist/dense/undistort.js";
+import { alignCameras, floaterShare, moved, scorePoints, sizeOf } from "../packages/reconstruct/dist/test/score.js";
+import { filesOf, kept, modelOf, readPhoto, sampleTruth, sceneOf } from "./lib/dense-sets.mjs";
+import { writePicture } from "./lib/splat.mjs";
+
+const { openDepthEstimator } = await import(
+  process.env.DEPTH ?? "../packages/reconstruct/dist/dense/depth/estimator.js"
+);
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    side: { type: "string", default: "960" },
+    photos: { type: "string" },
+    ply: { type: "string" },
+    picture: { type: "string" },
+    keep: { type: "string" },
+    verbose: { type: "boolean" },
+  },
+});
+const sidePx = Number(options.side);
+const sets = positionals.length ? positionals : ["sample", "fountain-P11", "Herz-Jesus-P8", "castle-P19", "brighton"];
+const PICTURE_SIDE_PX = 1280;
+
+function cpuSeconds(since) {
+  return process.cpuUsage(since).user / 1e6;
+}
+
+/** Depth of every view that has sources, with the CPU seconds each took. */
+async function depthsOf(scene) {
+  const estimator = openDepthEstimator();
+  const views = [];
+  let straighten = 0;
+  for (const view of scene.posed) {
+    const photo = await readPhoto(scene.views[view].photo.image);
+    const start = process.cpuUsage();
+    views.push(undistortView(view, photo, calibrationOf(scene, view), scene.pose(view), sidePx));
+    straighten += cpuSeconds(start);
+  }
+  const found = [];
+  let depth = 0;
+  for (const view of views) {
+    const start = process.cpuUsage();
+    const choice = chooseSources(scene, view.view, { sidePx });
+    if (!choice) continue;
+    const sources = choice.sources.map((source) => views[source]);
+    found.push({ view, depth: estimator.estimate(view, sources, choice.range) });
+    depth += cpuSeconds(start);
+  }
+  return { found, depthS: depth / found.length, straightenS: straighten / views.length };
+}
+
+function named(path, set) {
+  return path.replace(/(\.\w+)?$/, (end) => `-${set}${end}`);
+}
+
+function writePly(file, { positions, normals, colors }) {
+  const n = positions.length / 3;
+  const properties = ["x", "y", "z", "nx", "ny", "nz"].map((name) => `property float ${name}\n`).join("");
+  const bytes = Buffer.alloc(n * 27);
+  for (let i = 0; i < n; i++) {
+    for (let k = 0; k < 3; k++) {
+      bytes.writeFloatLE(positions[3 * i + k], i * 27 + 4 * k);
+      bytes.writeFloatLE(normals[3 * i + k], i * 27 + 12 + 4 * k);
+      bytes[i * 27 + 24 + k] = colors[3 * i + k];
+    }
+  }
+  const head = `ply\nformat binary_little_endian 1.0\nelement vertex ${n}\n${properties}`;
+  const paint = ["red", "green", "blue"].map((name) => `property uchar ${name}\n`).join("");
+  writeFileSync(file, Buffer.concat([Buffer.from(`${head}${paint}end_header\n`), bytes]));
+}
+
+async function picture(file, scene, found, points) {
+  const { view } = found[found.length >> 1];
+  const scale = PICTURE_SIDE_PX / Math.max(view.widthPx, view.heightPx);
+  const depths = [...scene.tracks.ofView(view.view)]
+    .flatMap(([, { point }]) => (point ? [point] : []))
+    .map(([x, y, z]) =>
+      scene
+        .pose(view.view)
+        .slice(8, 12)
+        .reduce((sum, each, k) => sum + each * [x, y, z, 1][k], 0),
+    )
+    .sort((a, b) => a - b);
+  const common = {
+    cameraFromWorld: view.cameraFromWorld,
+    pinhole: view.pinhole.map((each) => each * scale),
+    widthPx: Math.round(view.widthPx * scale),
+    heightPx: Math.round(view.heightPx * scale),
+    pivot: depths[depths.length >> 1],
+  };
+  await writePicture(file, points, { ...common, turnRad: 0.35 });
+  await writePicture(file.replace(/(\.\w+)$/, "-2$1"), points, { ...common, turnRad: -0.5 });
+}
+
+/** Accuracy, completeness and F-score against the sample's surface; floaters against sparse points elsewhere. */
+async function quality(set, scene, model, points) {
+  if (set !== "sample") {
+    const size = sizeOf(model.positions);
+    return { floaters: floaterShare(points.positions, model.positions, 0.02 * size) };
+  }
+  const truth = await kept(options.keep, "sample-truth", sampleTruth);
+  const names = model.images.map(({ name }) => basename(name));
+  const similarity = alignCameras(
+    names.map((_, view) => scene.pose(view).slice()),
+    names.map((name) => truth.cameras.get(name)),
+  );
+  const positions = moved(similarity, points.positions);
+  const size = sizeOf(truth.wanted);
+  const [one, two] = [0.01, 0.02].map((part) =>
+    scorePoints(positions, truth.all, truth.wanted, part * size, 0.0025 * size),
+  );
+  return { one, two, size };
+}
+
+const share = (value) => `${(100 * value).toFixed(1)} %`;
+const scored = ({ accuracy, completeness, f }) => `${f.toFixed(3)} (${share(accuracy)}, ${share(completeness)})`;
+
+async function run(set) {
+  const files = filesOf(set, options.photos ? Number(options.photos) : undefined);
+  if (!files) return [set, "not found"];
+  const name = `${set}${options.photos ? `-${options.photos}` : ""}`;
+  const model = await kept(options.keep, `${name}-model`, () => modelOf(set, files));
+  const scene = sceneOf(model);
+  const { found, depthS, straightenS } = await kept(options.keep, `${name}-${sidePx}-depth`, () => depthsOf(scene));
+  const start = process.cpuUsage();
+  const points = fuse(found);
+  const fuseS = cpuSeconds(start) / found.length;
+  const sum = (key) => points.views.reduce((total, view) => total + view[key], 0);
+  if (options.verbose) {
+    for (const view of points.views) console.error(basename(files[view.view] ?? ""), JSON.stringify(view));
+    for (const [view, gain] of points.gains) console.error("gain", view, gain.map((g) => g.toFixed(3)).join(" "));
+  }
+  if (options.ply) writePly(named(options.ply, set), points);
+  if (options.picture) await picture(named(options.picture, set), scene, found, points);
+  const { one, two, floaters } = await quality(set, scene, model, points);
+  return [
+    set,
+    `${found.length}/${files.length}`,
+    String(sidePx),
+    (1000 * straightenS).toFixed(0),
+    depthS.toFixed(2),
+    share(sum("withDepth") / sum("pixels")),
+    share(sum("consistent") / sum("pixels")),
+    share(sum("filled") / sum("pixels")),
+    String(points.source.length),
+    (1000 * fuseS).toFixed(0),
+    one ? scored(one) : "–",
+    two ? scored(two) : "–",
+    floaters === undefined ? "–" : `${(100 * floaters).toFixed(2)} %`,
+  ];
+}
+
+console.log(`${cpus().length} × ${cpus()[0].model}, Node ${process.versions.node}\n`);
+console.log(
+  "| set | views | side px | straighten ms | depth s a view | with depth | consistent | filled | points | fuse ms a view | F at 1 % (accuracy, completeness) | F at 2 % | floaters |",
+);
+console.log(`|${" --- |".repeat(13)}`);
+for (const set of sets) console.log(`| ${(await run(set)).join(" | ")} |`);
