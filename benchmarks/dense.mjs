@@ -13,6 +13,7 @@ import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
+import { openDepthEstimator } from "../packages/reconstruct/dist/dense/depth/estimator.js";
 import { fuse } from "../packages/reconstruct/dist/dense/fuse.js";
 import { chooseSources } from "../packages/reconstruct/dist/dense/sources.js";
 import { calibrationOf, undistortView } from "../packages/reconstruct/dist/dense/undistort.js";

@@ -40,10 +40,12 @@ test("what floats before the surface is spoken against, what lies behind it is n
 });
 
 test("a witness that is not sure does not speak against", () => {
-  const views = boxViews(2, { spanRad: 0.2 }).map(({ view, depth }): PosedDepth => ({
-    view,
-    depth: { ...depth, confidences: depth.confidences.map(() => 20) },
-  }));
+  const views = boxViews(2, { spanRad: 0.2 }).map(
+    ({ view, depth }): PosedDepth => ({
+      view,
+      depth: { ...depth, confidences: depth.confidences.map(() => 20) },
+    }),
+  );
   const { against } = judge(views.with(0, stretched(views[0], 0.7)), 0, [1]);
   assert.equal(against.indexOf(1), -1);
 });
