@@ -21,10 +21,6 @@ import { alignCameras, floaterShare, moved, scorePoints, sizeOf } from "../packa
 import { filesOf, kept, modelOf, readPhoto, sampleTruth, sceneOf } from "./lib/dense-sets.mjs";
 import { writePicture } from "./lib/splat.mjs";
 
-const { openDepthEstimator } = await import(
-  process.env.DEPTH ?? "../packages/reconstruct/dist/dense/depth/estimator.js"
-);
-
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
