@@ -142,6 +142,7 @@ function settled(state: SpaceState): boolean {
   const lastRebuild = operations.findLast(({ kind }) => kind === "rebuild")?.status;
   return (
     state.generation === 0 ||
+    !state.settings.rebuildWhenIdle ||
     refined >= processedPhotos(state) ||
     lastRebuild === "failed" ||
     lastRebuild === "cancelled"

@@ -42,6 +42,8 @@ export type Preset = Static<typeof Preset>;
 export const SpaceSettings = Type.Object({
   /** A full rebuild follows every this many images. */
   rebuildEvery: Type.Integer({ minimum: 2, maximum: 1000, default: 10 }),
+  /** Everything is also refined when photos stop coming, or when the model has moved much; else only as above. */
+  rebuildWhenIdle: Type.Boolean({ default: true }),
   /** Most images the space takes. */
   maxImages: Type.Integer({ minimum: 1, maximum: 100_000, default: 5000 }),
   /** Most bytes of photos the space takes. */

@@ -67,6 +67,7 @@ export {
   shownGeneration,
   shownLayers,
   wasGiven,
+  wasProcessed,
 } from "./state.ts";
 export { msToNs, nowNs, nsToMs } from "./time.ts";
 export type { Vec3 } from "./vectors.ts";

@@ -113,6 +113,7 @@ const KEPT_HINTS = 20;
 /** What a space has where nobody said otherwise, also one whose log is older than a setting. */
 export const DEFAULT_SETTINGS: Readonly<SpaceSettings> = {
   rebuildEvery: 10,
+  rebuildWhenIdle: true,
   maxImages: 5000,
   maxBytes: 50 * 2 ** 30,
   preset: "balanced",
@@ -318,9 +319,22 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
 
 const NOT_GIVEN: ReadonlySet<Reason> = new Set(["duplicate", "unreadable", "failed", "cancelled"]);
 
-/** Photos that the engine was given: not copies, nor those that could not be decoded or broke it. */
+/**
+ * Photos that were dealt with, in the order of their arrival up to the first that waits for its turn: copies, too, but
+ * not those that could not be decoded or broke the engine.
+ */
 export function processedPhotos(state: SpaceState): number {
-  return Object.values(state.images).filter(({ verdict }) => wasGiven(verdict)).length;
+  let count = 0;
+  for (const { verdict } of Object.values(state.images)) {
+    if (!verdict) break;
+    if (wasProcessed(verdict)) count++;
+  }
+  return count;
+}
+
+/** Whether a photo with this verdict counts: it was looked at, or is a copy of one that was. */
+export function wasProcessed(verdict: Verdict | undefined): boolean {
+  return wasGiven(verdict) || verdict?.reason === "duplicate";
 }
 
 /** Whether the engine ever got the photo of this verdict. */

@@ -250,7 +250,7 @@ describe("layers that stay", () => {
     const [layer = 0] = before.generations[1]?.layers ?? [];
     assert.deepEqual(state.generations[2]?.layers, [layer]);
     assert.equal(state.generations[2]?.published?.points, before.layers[layer]?.points);
-    assert.equal((await blobCount(at.core)) - blobs, 3, "the COLMAP files, and no pack");
+    assert.equal((await blobCount(at.core)) - blobs, 4, "the COLMAP files and the report, and no pack");
     const events = appendOf(await everything(at.space), 2);
     assert.ok(!events.some(({ type }) => type === "segments.added" || type === "layer.started"));
     assert.equal(events.filter(({ type }) => type === "layer.moved").length, 1);

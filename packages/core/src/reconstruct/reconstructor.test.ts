@@ -306,6 +306,27 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
     assert.ok(state.generations[state.generation]?.published?.model);
   });
 
+  test("REC-4 REC-5 copies count in their turn, and without rebuildWhenIdle nothing else leads to a rebuild", async () => {
+    const { core } = await start(await folder(), undefined, 20);
+    const space = await core.spaces.create({ id: "a", settings: { rebuildEvery: 5, rebuildWhenIdle: false } });
+    await add(core, space, 3);
+    const [first = ""] = Object.keys((await until(space, allJudged(3))).images);
+    for (let i = 0; i < 2; i++) {
+      const image = randomUUID();
+      const { blob, seq: _, addedNs: __, verdict: ___, ...rest } = space.log.snapshot().state.images[first]!;
+      await space.log.append([
+        { type: "image.added", data: { ...rest, blob, image } },
+        { type: "image.judged", data: { image, verdict: "rejected", reason: "duplicate", duplicateOf: first } },
+      ]);
+    }
+    const state = await until(space, (at) => at.generation === 2);
+    assert.equal(state.generations[2]?.published?.refined, 5);
+    await add(core, space, 1);
+    await until(space, allJudged(6));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.equal(space.log.snapshot().state.generation, 2);
+  });
+
   test("REC-6 after a restart the photos that have a verdict are replayed, not judged again", async () => {
     const dir = await folder();
     const before = await start(dir);

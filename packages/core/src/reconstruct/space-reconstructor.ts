@@ -169,14 +169,16 @@ export class SpaceReconstructor {
     const state = this.#state;
     const processed = this.#processed();
     if (state.generation === 0 || processed === this.#gaveUpAt) return false;
-    const every = state.settings.rebuildEvery;
-    return this.#advised || Math.floor(processed / every) > Math.floor(this.#refined() / every);
+    const { rebuildEvery: every, rebuildWhenIdle } = state.settings;
+    return (this.#advised && rebuildWhenIdle) || Math.floor(processed / every) > Math.floor(this.#refined() / every);
   }
 
   /** Photos came since everything was last refined together. */
   #unsettled(): boolean {
     const processed = this.#processed();
-    return this.#state.generation > 0 && processed > this.#refined() && processed !== this.#gaveUpAt;
+    const { generation, settings } = this.#state;
+    if (!settings.rebuildWhenIdle || generation === 0) return false;
+    return processed > this.#refined() && processed !== this.#gaveUpAt;
   }
 
   async #restore({ generation, resolve, reject }: Restore): Promise<void> {
