@@ -19,6 +19,7 @@ export { type IncomingPhoto, ingestImage } from "./ingest/ingest-image.ts";
 export { type CursorItem, type CursorOptions, conflate, runCursor, supersededKey } from "./live/cursor.ts";
 export { openSpaceLog, type SpaceLogOptions } from "./log/file-space-log.ts";
 export type { SpaceLog } from "./log/space-log.ts";
+export type { MeshWish } from "./mesh/mesh-jobs.ts";
 export type { OperationResult, Operations, Outcome, Running } from "./operation/operations.ts";
 export {
   type Decode,

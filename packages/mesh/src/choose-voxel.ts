@@ -1,13 +1,13 @@
-/** How fine a surface the points can carry: from how far apart they lie on most of it. */
+/** How fine a surface the points can carry: from how far apart most of them lie. */
 import { LEVELS, type MortonOrder } from "./morton.ts";
 
 /** A cell with fewer says little about how far apart its points are. */
 const ENOUGH = 6;
 
 /**
- * Distance between neighbouring points on the median piece of surface, in the unit of `edge`. On a surface a cell of edge
- * `e` holds `e² / 1.5 s²` points on average over all directions the surface may have (Cauchy), and cells are pieces of
- * about the same area, so the median over the cells of a level that is coarse enough is a median over the area.
+ * Distance to its neighbours of the median point, in the unit of `edge`. On a surface a cell of edge `e` holds `e² / 1.5 s²`
+ * points on average over all directions the surface may have (Cauchy). The median is over points and not over area: what
+ * was photographed from near is what is meant, and a wide sparse background would decide otherwise.
  *
  * @param edge of the curve's cube
  * @returns 0 when all points are in one place
@@ -21,10 +21,20 @@ export function medianSpacing({ shared }: MortonOrder, edge: number): number {
       counts.push(to - from);
       from = to;
     }
-    const median = Float64Array.from(counts).sort()[counts.length >> 1];
+    const median = medianByPoints(Float64Array.from(counts).sort(), shared.length);
     if (median >= ENOUGH || level === 0) {
       return level === LEVELS ? 0 : edge / 2 ** level / Math.sqrt(1.5 * median);
     }
+  }
+  return 0;
+}
+
+/** How many points are in the cell of the median point. @param counts ascending */
+function medianByPoints(counts: Float64Array, points: number): number {
+  let before = 0;
+  for (const count of counts) {
+    before += count;
+    if (before >= points / 2) return count;
   }
   return 0;
 }

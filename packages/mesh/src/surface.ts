@@ -19,6 +19,8 @@ export type SurfaceOptions = {
   readonly targetTriangles?: number | undefined;
   /** Blocks of 512 corners, 10 KiB each; without `voxel` cells grow until they suffice. */
   readonly maxBlocks?: number | undefined;
+  /** Which way an open surface that no camera saw faces; z when left out. */
+  readonly up?: readonly [number, number, number] | undefined;
   readonly onProgress?: ((stage: SurfaceStage, done: number, total: number) => void) | undefined;
 };
 
@@ -46,25 +48,32 @@ const SIMPLIFY_COLOR_ERROR = 20;
 const NOTHING: Mesh = { positions: new Float32Array(0), colors: new Uint8Array(0), triangles: new Uint32Array(0) };
 
 /**
- * A surface that is closed where it was seen and open where nothing was.
- * @throws {RangeError} when `voxel` needs more than `maxBlocks`
+ * A surface that is closed where it was seen and open where nothing was. `too fine`: the `voxel` asked for needs more than
+ * `maxBlocks`.
  */
-export function surfaceOf(samples: Samples, cube: Cube, cameras: Cameras, options: SurfaceOptions = {}): Surface {
+export function surfaceOf(
+  samples: Samples,
+  cube: Cube,
+  cameras: Cameras,
+  options: SurfaceOptions = {},
+): Surface | "too fine" {
   const { detail = 1, targetTriangles, maxBlocks = MAX_BLOCKS, onProgress } = options;
   const { count } = samples;
   const chosen =
     options.voxel ??
     (SPACINGS_PER_VOXEL * medianSpacing(mortonOrder(samples.positions, count, cube), cube.edge)) / detail;
   if (!(chosen > 0)) return { mesh: NOTHING, voxel: 0 };
-  let voxel = Math.max(chosen, cube.edge / MOST_CELLS);
+  const finest = cube.edge / MOST_CELLS;
+  if (options.voxel !== undefined && options.voxel < finest) return "too fine";
+  let voxel = Math.max(chosen, finest);
 
   for (;;) {
     const field = new SparseField();
-    if (fill(field, samples, cube, cameras, voxel, maxBlocks, onProgress)) {
+    if (fill(field, samples, cube, cameras, voxel, { ...options, maxBlocks })) {
       const raw = extract(field, (done, total) => onProgress?.("meshing", done, total));
       return { mesh: finish(raw, cube, voxel, targetTriangles, onProgress), voxel };
     }
-    if (options.voxel !== undefined) throw new RangeError(`voxel ${voxel} needs more than ${maxBlocks} blocks`);
+    if (options.voxel !== undefined) return "too fine";
     voxel *= Math.SQRT2;
   }
 }
@@ -76,8 +85,7 @@ function fill(
   cube: Cube,
   cameras: Cameras,
   voxel: number,
-  maxBlocks: number,
-  onProgress: SurfaceOptions["onProgress"],
+  { maxBlocks, up, onProgress }: SurfaceOptions & { maxBlocks: number },
 ): boolean {
   const { count, colors, weights, photos, normals: given } = samples;
   const inCells = (value: number, axis: number) => (value - cube.corner[axis]) / voxel;
@@ -88,7 +96,7 @@ function fill(
 
   onProgress?.("orienting", 0, 1);
   const around = neighbourhoods(positions, weights, count);
-  const normals = orientedNormals({ count, positions, weights, photos, normals: given }, around, placed);
+  const normals = orientedNormals({ count, positions, weights, photos, normals: given }, around, placed, up);
   onProgress?.("orienting", 1, 1);
   const spacings = new Float32Array(count);
   for (let i = 0; i < count; i++) spacings[i] = around.spacings[around.cellOf[i]];

@@ -123,6 +123,21 @@ export const ERRORS = {
     retry: false,
     text: "The format cannot hold this many points; choose another one, as `facts` says.",
   },
+  "mesh.no_surface": {
+    status: 422,
+    retry: false,
+    text: "The points make no surface: too few, too far apart or all along a line. Add photos, or name a larger `voxel`.",
+  },
+  "mesh.too_fine": {
+    status: 422,
+    retry: false,
+    text: "Cells this small take more memory than a mesh may; ask for a larger `voxel`, or for none and the finest that fits is taken.",
+  },
+  "mesh.too_large": {
+    status: 422,
+    retry: false,
+    text: "The surface takes more memory than there is; ask for less `detail`.",
+  },
   "import.invalid": {
     status: 422,
     retry: false,

@@ -1,5 +1,6 @@
 /** Every export by name. */
 import { CairnError, type SpaceId } from "@cairn/protocol";
+import { exportMesh } from "../mesh/export-mesh.ts";
 import { exportColmap, exportColmapBinary } from "./colmap.ts";
 import type { ExportOptions } from "./export-options.ts";
 import { exportGlb } from "./glb.ts";
@@ -48,6 +49,30 @@ export const EXPORT_FORMATS = {
     mediaType: ZIP,
     description: "OGC 3D Tiles 1.1: `tileset.json` and its tiles as one zip.",
     write: exportTilesZip,
+  },
+  "mesh-glb": {
+    suffix: "-mesh.glb",
+    mediaType: "model/gltf-binary",
+    description: "The surface as GLB (glTF 2.0): triangles with normals and linear vertex colours.",
+    write: (options) => exportMesh(options, "glb"),
+  },
+  "mesh-obj": {
+    suffix: "-mesh.obj",
+    mediaType: "model/obj",
+    description: "The surface as Wavefront OBJ: normals, colours behind the coordinates (`v x y z r g b`).",
+    write: (options) => exportMesh(options, "obj"),
+  },
+  "mesh-stl": {
+    suffix: "-mesh.stl",
+    mediaType: "model/stl",
+    description: "The surface as binary STL, without colours.",
+    write: (options) => exportMesh(options, "stl"),
+  },
+  "mesh-ply": {
+    suffix: "-mesh.ply",
+    mediaType: BYTES,
+    description: "The surface as binary PLY: normals and colours at its vertices.",
+    write: (options) => exportMesh(options, "ply"),
   },
   csv: {
     suffix: ".csv",

@@ -44,11 +44,14 @@ export type ShownPoints = {
   read(): AsyncGenerator<PointRun>;
 };
 
-type Options = Pick<ExportOptions, "space" | "blobs" | "tables" | "signal">;
+type Options = Pick<ExportOptions, "space" | "blobs" | "tables" | "signal" | "layer">;
 type Placed = { readonly part: Part; readonly layer: LayerState };
 
-/** @throws {CairnError} `export.empty` when nothing is shown; `blob.missing`, `blob.corrupt` when all of it is lost */
-export async function openShownPoints({ space, blobs, tables, signal }: Options): Promise<ShownPoints> {
+/**
+ * @throws {CairnError} `export.empty` when nothing is shown; `layer.missing` when the only layer asked for is not;
+ *   `blob.missing`, `blob.corrupt` when all of it is lost
+ */
+export async function openShownPoints({ space, blobs, tables, signal, layer: only }: Options): Promise<ShownPoints> {
   const { state } = space.log.snapshot();
   const placed: Placed[] = [];
   const min: Vec3 = [Infinity, Infinity, Infinity];
@@ -57,7 +60,9 @@ export async function openShownPoints({ space, blobs, tables, signal }: Options)
   let normals = false;
   let lost: Digest | undefined;
   const { georeference } = shownGeneration(state)?.published ?? {};
-  for (const number of shownLayers(state).map(({ layer }) => layer)) {
+  const numbers = shownLayers(state).map(({ layer }) => layer);
+  if (only !== undefined && !numbers.includes(only)) throw new CairnError("layer.missing", { layer: only });
+  for (const number of only === undefined ? numbers : [only]) {
     const { list, root } = await tables.open(space, number);
     const all = list.flatMap((node) => node.parts);
     // Taken after the table, so that its box holds what the table does.

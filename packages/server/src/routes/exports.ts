@@ -20,7 +20,26 @@ const FileParams = Type.Object({
   space: Type.String(),
   file: Type.Union([Type.Literal("cameras.txt"), Type.Literal("images.txt"), Type.Literal("points3D.txt")]),
 });
-const ExportBody = Type.Object({ format: FormatName });
+/** For surfaces; `layer` for points as well. */
+const Wish = {
+  detail: Type.Optional(
+    Type.Number({ minimum: 0.1, maximum: 10, description: "Surfaces: cells this much finer than the points ask for." }),
+  ),
+  voxel: Type.Optional(
+    Type.Number({
+      exclusiveMinimum: 0,
+      maximum: 1e12,
+      description: "Surfaces: edge of a cell, in model units, instead.",
+    }),
+  ),
+  faces: Type.Optional(
+    Type.Integer({ minimum: 4, maximum: 2 ** 31 - 1, description: "Surfaces: at most so many triangles." }),
+  ),
+  layer: Type.Optional(Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1, description: "Only this shown layer." })),
+};
+const ExportQuery = Type.Object(Wish);
+type ExportQuery = Static<typeof ExportQuery>;
+const ExportBody = Type.Object({ format: FormatName, ...Wish });
 const Listing = Type.Object({
   formats: Type.Array(
     Type.Object({ format: FormatName, name: Type.String(), mediaType: Type.String(), description: Type.String() }),
@@ -29,8 +48,16 @@ const Listing = Type.Object({
 
 type Context = Pick<ServerContext, "core" | "decoder">;
 
+/** What a client says of how it wants the file. */
+function wished({ layer, detail, voxel, faces }: ExportQuery): Pick<ExportOptions, "layer" | "mesh"> {
+  return { layer, mesh: { detail, voxel, faces } };
+}
+
 /** What exports of this server read from. */
-export function exportSources({ core, decoder }: Context, space: Space): Omit<ExportOptions, "signal" | "onProgress"> {
+export function exportSources(
+  { core, decoder }: Context,
+  space: Space,
+): Omit<ExportOptions, "signal" | "onProgress" | "onFacts"> {
   return { space, blobs: core.blobs, tables: core.layers.tables, undistort: decoder.undistort };
 }
 
@@ -57,7 +84,9 @@ export function exportRoutes(app: FastifyInstance, context: Context): void {
     {
       schema: {
         operationId: "startExport",
-        description: "The operation's result names the blob: `digest`, `sizeBytes`, `name`, `mediaType`.",
+        description:
+          "The operation's result names the blob: `digest`, `sizeBytes`, `name`, `mediaType`; of a surface also `vertices`, " +
+          "`faces`, `voxel`, `area`, `watertight`, `boundaryEdges`.",
         params: SpaceParams,
         body: ExportBody,
         response: { 202: Type.Object({ operation: Id }), ...refusals },
@@ -66,12 +95,18 @@ export function exportRoutes(app: FastifyInstance, context: Context): void {
     async (request, reply) => {
       const space = await core.spaces.open(request.params.space);
       const format = exportFormat(request.body.format);
-      const { operation } = await startExport(exportSources(context, space), format);
+      const sources = { ...exportSources(context, space), ...wished(request.body) };
+      const { operation } = await startExport(sources, format);
       return reply.code(202).send({ operation });
     },
   );
 
-  async function send(spaceId: string, format: ExportFormat, reply: FastifyReply): Promise<FastifyReply> {
+  async function send(
+    spaceId: string,
+    format: ExportFormat,
+    reply: FastifyReply,
+    wish: ExportQuery = {},
+  ): Promise<FastifyReply> {
     const space = await core.spaces.open(spaceId);
     const { write, mediaType } = EXPORT_FORMATS[format];
     const stop = new AbortController();
@@ -79,7 +114,7 @@ export function exportRoutes(app: FastifyInstance, context: Context): void {
     const signal = AbortSignal.any([stop.signal, space.signal]);
     // A browser can then say how far it is, and everyone tell a whole file from one that was cut off.
     const onSize = (sizeBytes: number) => reply.header("content-length", sizeBytes);
-    const pieces = write({ ...exportSources(context, space), signal, onSize });
+    const pieces = write({ ...exportSources(context, space), ...wished(wish), signal, onSize });
     // What refuses does so before its first piece: the answer is then an error and not a file without content.
     const first = await pieces.next();
     attached(reply, exportName(space.id, format)).type(mediaType);
@@ -89,17 +124,18 @@ export function exportRoutes(app: FastifyInstance, context: Context): void {
   for (const name of Object.keys(EXPORT_FORMATS)) {
     const format = exportFormat(name);
     const { description, mediaType } = EXPORT_FORMATS[format];
-    app.get<{ Params: SpaceParams }>(
+    app.get<{ Params: SpaceParams; Querystring: ExportQuery }>(
       `/v1/spaces/:space/exports/${format}`,
       {
         schema: {
           operationId: `export-${format}`,
           description,
           params: SpaceParams,
+          querystring: ExportQuery,
           response: fileAnswer(mediaType),
         },
       },
-      (request, reply) => send(request.params.space, format, reply),
+      (request, reply) => send(request.params.space, format, reply, request.query),
     );
   }
 

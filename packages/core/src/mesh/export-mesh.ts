@@ -1,0 +1,82 @@
+/** The shown points as a surface, in a file of some kind. Rules: docs/spec/exchange.md. */
+import { modelFromLayer } from "@cairn/cloud";
+import type { PointRun } from "@cairn/formats";
+import { CairnError, type SpaceState, shownGeneration, type Vec3 } from "@cairn/protocol";
+import { workers } from "@cairn/worker";
+import type { ExportOptions } from "../export/export-options.ts";
+import { told } from "../export/point-files.ts";
+import { openShownPoints } from "../export/shown-points.ts";
+import type { MeshFile, MeshJobs } from "./mesh-jobs.ts";
+import { takeTurn } from "./turns.ts";
+
+/** Its data are typed arrays, which lie elsewhere. */
+const YOUNG_MIB = 16;
+
+/**
+ * In a thread of its own, which ends with it: however it ends, nothing of it stays.
+ * @throws {CairnError} `mesh.no_surface`, `mesh.too_fine`, and what reading points throws, before the first byte
+ */
+export async function* exportMesh(options: ExportOptions, file: MeshFile): AsyncGenerator<Uint8Array> {
+  const { space, signal, onProgress, onFacts, mesh: wish = {} } = options;
+  const points = await openShownPoints(options);
+  const { state } = space.log.snapshot();
+  const endTurn = await takeTurn(signal);
+  const pool = workers<MeshJobs>(new URL("./mesh.worker.js", import.meta.url), 1, YOUNG_MIB);
+  const within = signal ? { signal } : {};
+  try {
+    await pool.run("begin", { min: points.min, max: points.max, cameras: camerasOf(state) }, within);
+    for await (const run of told(points, options, "reading")) {
+      const owned = ownBuffers(run);
+      await pool.run("add", { run: owned.run }, { ...within, move: owned.buffers });
+    }
+    const facts = await pool.run("build", wish, {
+      ...within,
+      onProgress: (done, total) => onProgress?.("meshing", done, total),
+    });
+    onFacts?.({ ...facts });
+    await pool.run("write", { file }, within);
+    for (let piece = await pool.run("next", {}, within); piece; piece = await pool.run("next", {}, within)) yield piece;
+  } catch (error) {
+    // A thread that is out of memory dies without a word of its own.
+    if (error instanceof CairnError && error.code === "engine.failed")
+      throw new CairnError("mesh.too_large", {}, error);
+    throw error;
+  } finally {
+    await pool.close();
+    endTurn();
+  }
+}
+
+/** Where the photos of the shown generation were taken, by their numbers. */
+function camerasOf(state: SpaceState): [number, Vec3][] {
+  const numbers = new Map(Object.keys(state.images).map((image, index) => [image, index + 1]));
+  return Object.values(shownGeneration(state)?.cameras ?? {}).flatMap(({ image, pose }): [number, Vec3][] => {
+    const number = numbers.get(image);
+    if (number === undefined) return [];
+    const m = modelFromLayer({ transform: { scale: 1, ...pose } }); // column-major, world→camera
+    const centre = (axis: number) => -(m[axis * 4]! * m[12]! + m[axis * 4 + 1]! * m[13]! + m[axis * 4 + 2]! * m[14]!);
+    return [[number, [centre(0), centre(1), centre(2)]]];
+  });
+}
+
+/** The same points in memory of their own, for that is what moves: the whole of it. */
+function ownBuffers({ count, positions, colors, photos, confidences, normals }: PointRun): {
+  run: PointRun;
+  buffers: ArrayBuffer[];
+} {
+  const buffers: ArrayBuffer[] = [];
+  const own = <T extends Float64Array | Uint32Array | Uint8Array | Int8Array>(array: T): T => {
+    const whole = array.byteLength === array.buffer.byteLength ? array : array.slice();
+    buffers.push(whole.buffer as ArrayBuffer);
+    return whole as T;
+  };
+  const run = {
+    count,
+    positions: own(positions),
+    colors: own(colors),
+    photos: typeof photos === "number" ? photos : own(photos),
+    ...(confidences && { confidences: own(confidences) }),
+    ...(normals && { normals: own(normals) }),
+  };
+  return { run, buffers };
+}

@@ -1,0 +1,2 @@
+export { distanceTo } from "./distance.ts";
+export { buildScene, type Scene } from "./scene.ts";
