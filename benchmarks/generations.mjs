@@ -130,7 +130,11 @@ const distance = (a, b) => Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
 const percent = (value) => `${(100 * value).toFixed(3)} %`;
 const worst = (values) => Math.max(...values);
 
-const engine = await openEmbeddedEngine({ cache: { get: async () => undefined, put: async () => {} }, seed: 1 });
+const engine = await openEmbeddedEngine({
+  cache: { get: async () => undefined, put: async () => {} },
+  seed: 1,
+  preset: "sparse",
+});
 async function add(index) {
   const path = join(samplePhotosDir, truth[index].image);
   const { data, info } = await sharp(path).removeAlpha().raw().toBuffer({ resolveWithObject: true });

@@ -58,7 +58,7 @@ export async function kept(folder, name, make) {
 
 /** The sparse model of a set, by the embedded engine. */
 export async function modelOf(set, files) {
-  const engine = await openEmbeddedEngine(process.env.CAIRN_SPARSE_PRESET ? { preset: "sparse" } : {});
+  const engine = await openEmbeddedEngine({ preset: "sparse" });
   try {
     for (const file of files) {
       const photo = await readPhoto(file);

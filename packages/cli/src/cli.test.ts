@@ -397,13 +397,33 @@ describe("against a server", () => {
   });
 });
 
+const FAST = ["--preset", "fast"];
+
 describe("without a server", () => {
   const out = join(folder, "model");
   const photos = ["07.jpg", "08.jpg", "09.jpg", "10.jpg"].map(photo);
 
+  test("REC-11 reconstruct with the preset sparse writes the points of the cameras' model and no more", async () => {
+    const folderOut = join(folder, "sparse");
+    const few = await cairn(["reconstruct", ...photos.slice(0, 3), "--preset", "sparse", "--out", folderOut, "--json"]);
+    assert.deepEqual([few.code, few.err], [0, ""]);
+    const { points, sparsePoints } = JSON.parse(few.out.toString()) as Report;
+    assert.ok(points <= sparsePoints && points > 500, `${points} of ${sparsePoints}`);
+  });
+
   test("reconstruct writes a COLMAP model, a cloud and a report, and the cameras are where they really were", async () => {
     const stranger = join(truthDir, "depth", "01.png"); // a picture, but of nothing that the photos show
-    const ended = await cairn(["reconstruct", ...photos, stranger, "--out", out, "--rebuild-every", "3", "--json"]);
+    const ended = await cairn([
+      "reconstruct",
+      ...photos,
+      stranger,
+      "--out",
+      out,
+      "--rebuild-every",
+      "3",
+      ...FAST,
+      "--json",
+    ]);
     assert.deepEqual([ended.code, ended.err], [3, ""]);
     const report = JSON.parse(ended.out.toString()) as Report;
     assert.deepEqual(report, JSON.parse(readFileSync(join(out, "report.json"), "utf8")));
@@ -424,11 +444,9 @@ describe("without a server", () => {
       images: read("images.txt"),
       points3D: read("points3D.txt"),
     });
-    assert.equal(
-      readPly(new Uint8Array(readFileSync(join(out, "points.ply")))).positions.length,
-      model.positions.length,
-    );
-    assert.ok(report.points > 1000 && report.points === model.positions.length / 3);
+    assert.equal(readPly(new Uint8Array(readFileSync(join(out, "points.ply")))).positions.length / 3, report.points);
+    assert.ok(report.sparsePoints > 1000 && report.sparsePoints === model.positions.length / 3);
+    assert.ok(report.points > 20 * report.sparsePoints, `${report.points} dense points`);
     const angles = relativeAngles(model.images.map(({ name, camera }) => ({ name, rotation: camera.pose.rotation })));
     for (const { pair, offDeg } of angles) assert.ok(offDeg < 0.2, `${pair}: ${offDeg.toFixed(3)}° off`);
     assert.equal(angles.length, 3);
@@ -458,6 +476,7 @@ type Report = {
   focal: { source: string; focalPx: number };
   rebuilds: { afterPhotos: number }[];
   points: number;
+  sparsePoints: number;
 };
 
 /** How far the turn from each camera to the next is from the true one, degrees. */

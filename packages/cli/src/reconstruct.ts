@@ -2,7 +2,7 @@
 import { type SparseModel, writeColmapText, writePly } from "@cairn/formats";
 import { type ImageDecoder, openImageDecoder } from "@cairn/images";
 import { CairnError, type Doubt, type Preset, type Verdict } from "@cairn/protocol";
-import { DECODE_SIDE_PX, type Engine, openEmbeddedEngine, type Photo } from "@cairn/reconstruct";
+import { DECODE_SIDE_PX, type Engine, openEmbeddedEngine, type Photo, type Points } from "@cairn/reconstruct";
 import { interruption, Problem } from "./exit.ts";
 import { writeFolder } from "./out-file.ts";
 import { cameraOf, findPhotos, type PhotoFile, sha256 } from "./photos.ts";
@@ -39,10 +39,14 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
     const judge = (verdicts: readonly Verdict[]) => {
       for (const verdict of verdicts) entries[Number(verdict.image) - 1]!.verdict = verdict;
     };
+    let points: Points | undefined;
+    // Nobody watches: the points of the last rebuild are those that are written.
     const rebuild = async (afterPhotos: number) => {
       progress.update("refining", afterPhotos, photos.length, "photos");
       const taken = stopwatch();
-      const { verdicts, residual, doubts: left = [] } = await engine!.rebuild({ signal });
+      const refined = await engine!.rebuild({ signal, points: afterPhotos === photos.length });
+      const { verdicts, residual, doubts: left = [] } = refined;
+      points = refined.points;
       judge(verdicts);
       doubts = left;
       rebuilds.push({ afterPhotos, ...taken(), ...(residual === undefined ? {} : { residual }) });
@@ -54,7 +58,7 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
       const taken = stopwatch();
       try {
         const photo = await readPhoto(file, entry.image, options.cameraParams, decoder, signal);
-        judge((await engine.add(photo, { signal })).verdicts);
+        judge((await engine.add(photo, { signal, points: false })).verdicts);
       } catch (error) {
         if (!(error instanceof CairnError && error.code.startsWith("image."))) throw error;
         entry.refused = error.message;
@@ -71,7 +75,8 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
     const report = {
       photos: entries,
       used: model.images.length,
-      points: model.positions.length / 3,
+      points: (points?.positions.length ?? 0) / 3,
+      sparsePoints: model.positions.length / 3,
       focal: engine.focal() ?? null,
       doubts,
       rebuilds,
@@ -81,7 +86,7 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
       preset: options.preset,
     };
     await writeFolder(options.out, {
-      ...(model.images.length > 0 ? modelFiles(model) : {}),
+      ...(model.images.length > 0 && points ? modelFiles(model, points) : {}),
       "report.json": `${JSON.stringify(report, undefined, 2)}\n`,
     });
     if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
@@ -97,13 +102,13 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
   }
 }
 
-function modelFiles(model: SparseModel): Record<string, string | Iterable<Uint8Array>> {
+function modelFiles(model: SparseModel, points: Points): Record<string, string | Iterable<Uint8Array>> {
   const { cameras, images, points3D } = writeColmapText(model);
   return {
     "cameras.txt": cameras,
     "images.txt": images,
     "points3D.txt": points3D,
-    "points.ply": writePly(model.positions, model.colors),
+    "points.ply": writePly(points.positions, points.colors),
   };
 }
 

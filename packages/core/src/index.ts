@@ -23,6 +23,7 @@ export type { MeshWish } from "./mesh/mesh-jobs.ts";
 export type { OperationResult, Operations, Outcome, Running } from "./operation/operations.ts";
 export {
   type Decode,
+  type EngineOptions,
   type Reconstructor,
   type ReconstructorOptions,
   startReconstructor,

@@ -71,7 +71,12 @@ export type Rebuild = {
 
 export type Progress = (stage: string, done: number, total: number) => void;
 
-export type WorkOptions = { readonly signal?: AbortSignal; readonly onProgress?: Progress };
+export type WorkOptions = {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: Progress;
+  /** `false`: nobody looks at the points, they are in the log already; those that are not cheap are left out. */
+  readonly points?: boolean;
+};
 
 export type RebuildOptions = WorkOptions & {
   /** Lay the result onto these cameras rather than onto what was handed out before. */
@@ -101,8 +106,8 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/** Keeps what is expensive and depends on the photo alone. Losing it costs time, never a result. */
-export interface FeatureCache {
+/** Keeps what is expensive: features, matches, depth. Losing it costs time, never a result. */
+export interface EngineCache {
   get(key: string): Promise<Uint8Array | undefined>;
   put(key: string, bytes: Uint8Array): Promise<void>;
 }

@@ -5,7 +5,7 @@ export { type EmbeddedEngineOptions, openEmbeddedEngine } from "./embedded/embed
 export {
   DECODE_SIDE_PX,
   type Engine,
-  type FeatureCache,
+  type EngineCache,
   type FocalReport,
   type Photo,
   type Points,

@@ -1,5 +1,6 @@
 /** What each preset stands for: the one place where detail is traded for time. */
 import type { Preset } from "@cairn/protocol";
+import type { DepthOptions } from "./dense/depth/options.ts";
 
 /** How depth is sought in one photo. */
 export type DepthPlan = {
@@ -9,6 +10,7 @@ export type DepthPlan = {
   readonly sources: number;
   /** Photos that must agree on a point, itself included. */
   readonly minViews: number;
+  readonly quality: DepthOptions;
 };
 
 export type PresetPlan = {
@@ -22,15 +24,15 @@ export type PresetPlan = {
 export const PRESETS: Readonly<Record<Preset, PresetPlan | undefined>> = {
   sparse: undefined,
   fast: {
-    live: { sidePx: 320, sources: 3, minViews: 2 },
-    rebuild: { sidePx: 480, sources: 4, minViews: 3 },
+    live: { sidePx: 320, sources: 3, minViews: 3, quality: {} },
+    rebuild: { sidePx: 480, sources: 4, minViews: 3, quality: {} },
   },
   balanced: {
-    live: { sidePx: 480, sources: 3, minViews: 2 },
-    rebuild: { sidePx: 640, sources: 4, minViews: 3 },
+    live: { sidePx: 480, sources: 3, minViews: 3, quality: {} },
+    rebuild: { sidePx: 640, sources: 4, minViews: 3, quality: {} },
   },
   fine: {
-    live: { sidePx: 640, sources: 4, minViews: 2 },
-    rebuild: { sidePx: 1280, sources: 5, minViews: 3 },
+    live: { sidePx: 640, sources: 4, minViews: 3, quality: {} },
+    rebuild: { sidePx: 1280, sources: 5, minViews: 3, quality: {} },
   },
 };

@@ -11,6 +11,7 @@ export type Stage =
   | "local adjustment"
   | "global adjustment"
   | "doubt"
+  | "depth"
   | "handing out";
 
 /** From now on, until it is called again, the work belongs to this stage. */

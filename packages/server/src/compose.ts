@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import {
+  type EngineOptions,
   EXPORT_FORMATS,
   exportFormat,
   exportKind,
@@ -16,8 +17,8 @@ import {
   startReconstructor,
 } from "@cairn/core";
 import { openImageDecoder } from "@cairn/images";
-import { CairnError, type Preset, type SpaceSettings } from "@cairn/protocol";
-import { type Engine, type FeatureCache, openEmbeddedEngine } from "@cairn/reconstruct";
+import { CairnError, type SpaceSettings } from "@cairn/protocol";
+import { type Engine, openEmbeddedEngine } from "@cairn/reconstruct";
 import type { FastifyBaseLogger } from "fastify";
 import pino from "pino";
 import type { OperationStarter, ServerContext } from "./context.ts";
@@ -59,7 +60,7 @@ export type ServerOptions = {
   /** Listeners of their own for single faces (GEN-3); port 0 picks a free one. */
   listen?: readonly { face: FaceName; port: number }[];
   /** Another engine than the embedded one; `null`: photos are taken and not reconstructed. */
-  openEngine?: ((options: { cache: FeatureCache; preset: Preset }) => Promise<Engine>) | null;
+  openEngine?: ((options: EngineOptions) => Promise<Engine>) | null;
 };
 
 export type RunningServer = {
@@ -113,7 +114,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         core,
         decode: (bytes, wanted) => decoder.decode(bytes, wanted),
         openEngine,
-        cache: openFileCache(join(dataDir, "features")),
+        cache: openFileCache(join(dataDir, "engine")),
+        scratchDir: join(dataDir, "scratch"),
         onError: (error, about) => log.error({ err: error, about }, "reconstruction"),
       });
       restore = (space, generation) => running.restore(space.id, generation);

@@ -1,7 +1,7 @@
 /** Every open space gets its reconstruction; they take turns at the processor. */
 import type { Preset, SpaceId } from "@cairn/protocol";
 import { CairnError } from "@cairn/protocol";
-import { DECODE_SIDE_PX, type Engine, type FeatureCache } from "@cairn/reconstruct";
+import { DECODE_SIDE_PX, type Engine, type EngineCache } from "@cairn/reconstruct";
 import type { Core } from "../core.ts";
 import type { Space } from "../space/spaces.ts";
 import type { PhotoSource } from "./replay.ts";
@@ -14,11 +14,20 @@ export type Decode = (
   options: { maxSidePx: number; signal?: AbortSignal },
 ) => Promise<{ rgb: Uint8Array; widthPx: number; heightPx: number; fullWidthPx: number; fullHeightPx: number }>;
 
+/** What the engine of a space is opened with. */
+export type EngineOptions = {
+  readonly preset: Preset;
+  readonly cache: EngineCache;
+  /** Where disk may stand in for memory; left out: where the engine likes. */
+  readonly scratchDir?: string;
+};
+
 export type ReconstructorOptions = {
   core: Core;
   decode: Decode;
-  openEngine: (options: { cache: FeatureCache; preset: Preset }) => Promise<Engine>;
-  cache: FeatureCache;
+  openEngine: (options: EngineOptions) => Promise<Engine>;
+  cache: EngineCache;
+  scratchDir?: string;
   /** Quiet time after the last photo before everything is refined once more. */
   settleMs?: number;
   /** Quiet time after which a space's engine is let go; the log brings it back. */
@@ -39,7 +48,7 @@ export type Reconstructor = {
 };
 
 export function startReconstructor(options: ReconstructorOptions): Reconstructor {
-  const { core, decode, openEngine, cache, settleMs = 1500, idleMs = 60_000, onError } = options;
+  const { core, decode, openEngine, cache, scratchDir, settleMs = 1500, idleMs = 60_000, onError } = options;
   const stopping = new AbortController();
   const turn = openTurns();
   const running = new Map<SpaceId, { reconstructor: SpaceReconstructor; ended: Promise<void> }>();
@@ -60,7 +69,7 @@ export function startReconstructor(options: ReconstructorOptions): Reconstructor
       space,
       blobs: core.blobs,
       layers: core.layers,
-      openEngine: (preset) => openEngine({ cache, preset }),
+      openEngine: (preset) => openEngine({ cache, preset, ...(scratchDir !== undefined && { scratchDir }) }),
       photoOf,
       turn,
       signal,

@@ -49,7 +49,7 @@ export async function replay(
   const give = async (image: EventOf<"image.added">["data"]) => {
     signal.throwIfAborted();
     given.add(image.image);
-    const step = await engine.add(await photoOf(image, signal), { signal });
+    const step = await engine.add(await photoOf(image, signal), { signal, points: false });
     if (!restored) show(step.cameras);
     onProgress("resume", given.size, known);
   };
@@ -81,7 +81,7 @@ export async function replay(
       } else if (event.data.refined > 0) {
         const frame = restored ? { frame: [...shown.values()] } : {};
         shown.clear();
-        show((await engine.rebuild({ signal, ...frame })).cameras);
+        show((await engine.rebuild({ signal, points: false, ...frame })).cameras);
         restored = false;
       }
     }

@@ -20,7 +20,7 @@ export type Prepared = {
 /** A view that looks at the same place, as one bit of the judgement. Flat: read a million times. */
 export type Witness = {
   readonly role: "before" | "earlier" | "later";
-  /** Left out: a view that gave its points before, so that only its depth is at hand. */
+  /** Left out: a view whose points are given at another time, so that only its depth is at hand. */
   readonly kept: Uint8Array | undefined;
   readonly depths: Float32Array;
   readonly normals: Int8Array;
@@ -101,7 +101,7 @@ export function emitView(
         // A surface that is seen is given by the first view; one that is filled in, by any that sees it.
         if (role === "later" && kept[at] === BORNE_OUT) continue;
         sum.aim(witness, x, y, z);
-        if (kept[at] === FILLED) given = role !== "later" || witness.kept![sum.hit] === BORNE_OUT;
+        if (kept[at] === FILLED) given = role !== "later" || witness.kept?.[sum.hit] === BORNE_OUT;
         else if (sum.w / witness.fx > COARSER * footprint) continue;
         else if (role === "before") agreeingBefore++;
         else given = witness.kept![sum.hit] === BORNE_OUT;

@@ -16,8 +16,10 @@ import { witnessesOf } from "./witnesses.ts";
 
 export type FuseOptions = JudgeOptions &
   KeepOptions & {
-    /** Views (the mapper's indices) whose points are wanted; those of all others have been given. Default all. */
+    /** Views (the mapper's indices) whose points are wanted. Default all. */
     readonly emit?: ReadonlySet<number>;
+    /** Views whose points have been given; those of the others that are not in `emit` come later. Default all. */
+    readonly given?: ReadonlySet<number>;
     /** Gains with which points were coloured before: they stay, and the others are fitted to them. */
     readonly gains?: ReadonlyMap<number, Gain>;
     /** Called between views; throws to end the work. */
@@ -56,7 +58,7 @@ const COLOR_STEP = 23;
 
 /** @param depths in the order in which surfaces are given: what two of them see is given by the first */
 export function fuse(depths: readonly PosedDepth[], options: FuseOptions = {}): FusedPoints {
-  const { emit, gains: known, stop = () => {}, minViews = 3 } = options;
+  const { emit, given, gains: known, stop = () => {}, minViews = 3 } = options;
   const wanted = depths.flatMap(({ view }, index) => (!emit || emit.has(view.view) ? [index] : []));
   const prepared = new Map<number, Prepared>();
   const pairs: PhotoPair[] = [];
@@ -79,7 +81,8 @@ export function fuse(depths: readonly PosedDepth[], options: FuseOptions = {}): 
     const ready = prepared.get(index)!;
     const witnesses = ready.judgement.witnesses.map((other) => {
       const { posed, kept } = prepared.get(other) ?? { posed: depths[other], kept: undefined };
-      const role = kept === undefined ? "before" : other < index ? "earlier" : "later";
+      const before = !given || given.has(posed.view.view);
+      const role = kept === undefined ? (before ? "before" : "later") : other < index ? "earlier" : "later";
       return witnessOf(ready.posed, posed, kept, role, even[other]);
     });
     const before = points.count;

@@ -2,6 +2,7 @@
 import type { SparseModel } from "@cairn/formats";
 import type { EngineReport, ErrorCode, ErrorFacts, PosedCamera, Preset } from "@cairn/protocol";
 import type { FocalReport, Photo, Rebuild, Step } from "../engine.ts";
+import type { CacheCall } from "./remote-cache.ts";
 
 export type WorkerData = {
   readonly seed: number;
@@ -9,18 +10,34 @@ export type WorkerData = {
   readonly threads: number;
   /** `[1]` the number of the job that is to end, shared between the threads. */
   readonly cancelled: Int32Array;
+  /** Whether the other side keeps things. */
+  readonly caches: boolean;
+  /** Where disk may stand in for memory. */
+  readonly scratchDir: string;
 };
 
 /** One at a time; `job` counts up from 1. */
 export type Request =
-  | { readonly job: number; readonly kind: "add"; readonly photo: Photo; readonly features: Uint8Array | undefined }
-  | { readonly job: number; readonly kind: "rebuild"; readonly frame?: readonly PosedCamera[] }
+  | {
+      readonly job: number;
+      readonly kind: "add";
+      readonly photo: Photo;
+      readonly features: Uint8Array | undefined;
+      readonly points: boolean;
+    }
+  | {
+      readonly job: number;
+      readonly kind: "rebuild";
+      readonly frame?: readonly PosedCamera[];
+      readonly points: boolean;
+    }
   | { readonly job: number; readonly kind: "model" }
   | { readonly job: number; readonly kind: "report" }
   | { readonly job: number; readonly kind: "close" };
 
 export type Reply =
   | { readonly kind: "ready" }
+  | { readonly kind: "cache"; readonly call: CacheCall }
   | {
       readonly kind: "progress";
       readonly job: number;

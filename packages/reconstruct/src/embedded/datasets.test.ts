@@ -8,7 +8,7 @@ import { alignmentDistances, alignPoints, cameraCentre, poseFromQuaternion } fro
 import type { Intrinsics, PosedCamera, Verdict } from "@cairn/protocol";
 import { readManifest, readTruth, samplePhotosDir } from "@cairn/sample";
 import sharp from "sharp";
-import { DECODE_SIDE_PX, type Engine, type FeatureCache, type Photo } from "../engine.ts";
+import { DECODE_SIDE_PX, type Engine, type EngineCache, type Photo } from "../engine.ts";
 import { openEmbeddedEngine } from "./embedded-engine.ts";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../../..");
@@ -85,7 +85,7 @@ describe("the embedded engine on surveyed photos", () => {
     const others = paths && photosOf("Herz-Jesus-P8", t);
     if (!paths || !others) return;
     const stranger = await readPhoto(others[4], { camera: KNOWN });
-    const engine = await openEmbeddedEngine();
+    const engine = await openEmbeddedEngine({ preset: "sparse" });
     try {
       async function* arriving() {
         for (const [index, path] of paths!.entries()) {
@@ -111,7 +111,7 @@ describe("the embedded engine on surveyed photos", () => {
     if (!paths) return;
     const photos = await Promise.all(paths.map((path) => readPhoto(path)));
     const kept = new Map<string, Uint8Array>();
-    const cache: FeatureCache = {
+    const cache: EngineCache = {
       async get(key) {
         return kept.get(key);
       },
@@ -120,7 +120,7 @@ describe("the embedded engine on surveyed photos", () => {
       },
     };
     const run = async (threads: number) => {
-      const engine = await openEmbeddedEngine({ threads, cache });
+      const engine = await openEmbeddedEngine({ threads, cache, preset: "sparse" });
       try {
         const { cameras } = await reconstruct(engine, photos);
         return { cameras, focal: engine.focal(), model: await engine.model() };
@@ -142,7 +142,7 @@ describe("the embedded engine on surveyed photos", () => {
   test("a rebuild on real photos ends within 2 s of being cancelled, and the model stays", async (t) => {
     const paths = photosOf("fountain-P11", t);
     if (!paths) return;
-    const engine = await openEmbeddedEngine();
+    const engine = await openEmbeddedEngine({ preset: "sparse" });
     try {
       for (const path of paths.slice(0, 4)) await engine.add(await readPhoto(path, { camera: KNOWN }));
       const before = await engine.model();
@@ -165,7 +165,7 @@ test("the sample capture with the focal length that EXIF tells: all 18 photos, 5
   const { photos } = readManifest();
   // EXIF says 28 mm on a frame 36 mm wide; the cameras had 28.2 mm.
   const focalPx = (28 / 36) * poses[0].width;
-  const engine = await openEmbeddedEngine();
+  const engine = await openEmbeddedEngine({ preset: "sparse" });
   try {
     async function* arriving() {
       for (const { name } of photos) yield await readPhoto(join(samplePhotosDir, name), { focalPx });

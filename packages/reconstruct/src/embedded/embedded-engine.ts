@@ -2,13 +2,13 @@
  * The embedded engine: structure from motion that needs nothing but this package. All work is done in a worker thread,
  * which has a pool of its own for the kernels; here is only what the caller holds.
  */
-import { availableParallelism } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { SparseModel } from "@cairn/formats";
 import { CairnError, type EngineReport, type Preset } from "@cairn/protocol";
 import type {
   Engine,
-  FeatureCache,
+  EngineCache,
   FocalReport,
   Photo,
   Progress,
@@ -19,6 +19,7 @@ import type {
 } from "../engine.ts";
 import { FEATURES_VERSION } from "../features/features.ts";
 import type { Reply, Request, WorkerData } from "./contract.ts";
+import { serveCache } from "./remote-cache.ts";
 
 export type EmbeddedEngineOptions = {
   /** The same photos in the same order and the same seed give the same model, on any number of threads. */
@@ -27,16 +28,19 @@ export type EmbeddedEngineOptions = {
   readonly preset?: Preset;
   /** Threads for features and matching; by default one for each core, at most 8. */
   readonly threads?: number;
-  readonly cache?: FeatureCache;
+  readonly cache?: EngineCache;
+  /** Where disk may stand in for memory; by default the system's folder for temporary files. */
+  readonly scratchDir?: string;
 };
 
 const MAX_THREADS = 8;
 
 /** @throws {CairnError} `engine.unavailable` */
 export async function openEmbeddedEngine(options: EmbeddedEngineOptions = {}): Promise<Engine> {
-  const { seed = 1, preset = "balanced", threads = Math.min(MAX_THREADS, availableParallelism()), cache } = options;
+  const { seed = 1, preset = "balanced", cache, scratchDir = tmpdir() } = options;
+  const { threads = Math.min(MAX_THREADS, availableParallelism()) } = options;
   const cancelled = new Int32Array(new SharedArrayBuffer(4));
-  const workerData: WorkerData = { seed, preset, threads, cancelled };
+  const workerData: WorkerData = { seed, preset, threads, cancelled, caches: cache !== undefined, scratchDir };
   const worker = new Worker(new URL("./engine.worker.js", import.meta.url), { workerData, name: "cairn-engine" });
   const engine = new EmbeddedEngine(worker, cancelled, cache);
   await engine.ready;
@@ -50,7 +54,7 @@ class EmbeddedEngine implements Engine {
   readonly ready: Promise<void>;
   readonly #worker: Worker;
   readonly #cancelled: Int32Array;
-  readonly #cache: FeatureCache | undefined;
+  readonly #cache: EngineCache | undefined;
   readonly #waiting = new Map<number, Waiting>();
   #jobs = 0;
   #queue: Promise<unknown> = Promise.resolve();
@@ -58,12 +62,16 @@ class EmbeddedEngine implements Engine {
   #dead: CairnError | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(worker: Worker, cancelled: Int32Array, cache: FeatureCache | undefined) {
+  constructor(worker: Worker, cancelled: Int32Array, cache: EngineCache | undefined) {
     this.#worker = worker;
     this.#cancelled = cancelled;
     this.#cache = cache;
     this.ready = new Promise((resolve, reject) => {
-      worker.on("message", (reply: Reply) => (reply.kind === "ready" ? resolve() : this.#take(reply)));
+      worker.on("message", (reply: Reply) => {
+        if (reply.kind === "ready") resolve();
+        else if (reply.kind === "cache") void serveCache(cache, reply.call, (answer) => worker.postMessage(answer));
+        else this.#take(reply);
+      });
       worker.on("error", (error) => this.#die(error));
       worker.on("exit", () => {
         this.#die(new Error("the engine's thread has ended"));
@@ -76,7 +84,10 @@ class EmbeddedEngine implements Engine {
     return this.#inTurn(options, async () => {
       const key = `features-${FEATURES_VERSION}-${photo.widthPx}x${photo.heightPx}-${photo.digest}`;
       const features = await this.#cache?.get(key);
-      const answer = await this.#ask((job) => ({ job, kind: "add", photo, features }), options);
+      const answer = await this.#ask(
+        (job) => ({ job, kind: "add", photo, features, points: options.points ?? true }),
+        options,
+      );
       if (answer.kind !== "added") throw new CairnError("engine.failed");
       this.#focal = answer.focal;
       if (answer.features) await this.#cache?.put(key, answer.features);
@@ -86,7 +97,8 @@ class EmbeddedEngine implements Engine {
 
   async rebuild({ frame, ...options }: RebuildOptions = {}): Promise<Rebuild> {
     return this.#inTurn(options, async () => {
-      const answer = await this.#ask((job) => ({ job, kind: "rebuild", ...(frame && { frame }) }), options);
+      const points = options.points ?? true;
+      const answer = await this.#ask((job) => ({ job, kind: "rebuild", points, ...(frame && { frame }) }), options);
       if (answer.kind !== "rebuilt") throw new CairnError("engine.failed");
       this.#focal = answer.focal;
       return answer.rebuild;
@@ -151,7 +163,7 @@ class EmbeddedEngine implements Engine {
     return answer.finally(() => signal?.removeEventListener("abort", cancel));
   }
 
-  #take(reply: Exclude<Reply, { kind: "ready" }>): void {
+  #take(reply: Exclude<Reply, { kind: "ready" | "cache" }>): void {
     const waiting = this.#waiting.get(reply.job);
     if (!waiting) return;
     if (reply.kind === "progress") {

@@ -3,11 +3,14 @@
  * leaves what it had finished; the next one goes on from there.
  */
 import type { EngineReport, PosedCamera } from "@cairn/protocol";
-import type { Photo, Progress, Rebuild, Step } from "../engine.ts";
+import type { EngineCache, Photo, Progress, Rebuild, Step } from "../engine.ts";
 import { decodeFeatures, encodeFeatures, type Features } from "../features/features.ts";
 import type { FrontEnd } from "../features/front-end.ts";
 import { Mapper } from "../mapper/mapper.ts";
 import { type OnStage, unwatched } from "../stages.ts";
+import { withDense } from "./all-points.ts";
+import type { DenseJob, DenseStage } from "./dense-stage.ts";
+import { matchKept } from "./kept-matches.ts";
 
 /** Enough of the largest features to recognise a neighbour: 99 % of true ones are among the best eight. */
 const RETRIEVAL_FEATURES = 400;
@@ -22,20 +25,34 @@ export type JobOptions = {
   readonly stop: () => void;
   readonly progress: Progress;
   readonly stage?: OnStage;
+  /** Aborts when `stop` would throw. */
+  readonly signal?: AbortSignal;
+  /** `false`: nobody looks at the points. */
+  readonly points?: boolean;
 };
 
 /** What the engine needs of the feature kernels; tests put a synthetic one in their place. */
 export type Kernels = Pick<FrontEnd, "extract" | "matchMany" | "close">;
 
+export type CoreParts = {
+  /** Left out: sparse points only. */
+  readonly dense?: DenseStage;
+  readonly cache?: EngineCache;
+};
+
 export class EngineCore {
   readonly #kernels: Kernels;
+  readonly #dense: DenseStage | undefined;
+  readonly #cache: EngineCache | undefined;
   readonly #mapper: Mapper;
   readonly #indexOf = new Map<string, number>();
   /** Views whose matches are still to be found: that of the photo in hand, and of any that was cancelled. */
   readonly #unlinked = new Set<number>();
 
-  constructor(kernels: Kernels, seed: number) {
+  constructor(kernels: Kernels, seed: number, { dense, cache }: CoreParts = {}) {
     this.#kernels = kernels;
+    this.#dense = dense;
+    this.#cache = cache;
     this.#mapper = new Mapper({ seed });
   }
 
@@ -52,8 +69,12 @@ export class EngineCore {
     let fresh: Features | undefined;
     if (index === undefined) {
       const kept = known && decodeFeatures(known);
-      if (!kept) fresh = await this.#kernels.extract(photo.rgb, photo.widthPx, photo.heightPx, EXTRACT);
-      index = this.#mapper.addView(photo, kept ?? fresh!).index;
+      const extracted = kept ?? this.#kernels.extract(photo.rgb, photo.widthPx, photo.heightPx, EXTRACT);
+      // While a thread extracts, this one has nothing else to do.
+      this.#dense?.keep(this.#mapper.views.length, photo);
+      const features = await extracted;
+      if (!kept) fresh = features;
+      index = this.#mapper.addView(photo, features).index;
       this.#indexOf.set(photo.image, index);
       this.#unlinked.add(index);
     }
@@ -62,15 +83,24 @@ export class EngineCore {
     job.progress("placing", 2, 3);
     this.#mapper.settle(job.stop, stage);
     job.progress("placing", 3, 3);
+    stage("depth");
+    const dense = await this.#dense?.add(this.#mapper.scene, index, denseJob(job));
     stage("handing out");
-    const step = this.#mapper.step(index);
+    const sparse = this.#mapper.step(index);
+    const step = { ...sparse, points: withDense(sparse.points, dense, this.#mapper.views) };
     return fresh ? { step, features: encodeFeatures(fresh) } : { step };
   }
 
   async rebuild(job: JobOptions, frame?: readonly PosedCamera[]): Promise<Rebuild> {
     await this.#linkAll(job);
     await this.#closeGaps(job);
-    return this.#mapper.refine(job.stop, job.progress, frame, job.stage).take();
+    const { scene, take } = this.#mapper.refine(job.stop, job.progress, frame, job.stage);
+    job.stage?.("depth");
+    const dense = await this.#dense?.rebuild(scene, denseJob(job));
+    job.stop();
+    const rebuild = take();
+    dense?.take();
+    return { ...rebuild, points: withDense(rebuild.points, dense?.points, this.#mapper.views) };
   }
 
   model() {
@@ -85,8 +115,8 @@ export class EngineCore {
     return this.#mapper.report();
   }
 
-  close(): Promise<void> {
-    return this.#kernels.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#kernels.close(), this.#dense?.close()]);
   }
 
   async #linkAll(job: JobOptions): Promise<void> {
@@ -113,8 +143,8 @@ export class EngineCore {
   async #match(view: number, others: readonly number[], { stop, stage = unwatched }: JobOptions): Promise<void> {
     stage("matches");
     const { views } = this.#mapper;
-    const features = others.map((other) => views[other].features);
-    const matches = await this.#kernels.matchMany(views[view].features, features);
+    const looked = others.map((other) => views[other]);
+    const matches = await matchKept(this.#kernels, this.#cache, views[view], looked);
     stop();
     const candidates = others.map((other, k) => ({ other, matches: earlierFirst(matches[k]) }));
     stage("verification");
@@ -136,6 +166,10 @@ export class EngineCore {
     for (const recent of earlier.slice(-RECENT)) if (!ranked.includes(recent)) ranked.push(recent);
     return ranked;
   }
+}
+
+function denseJob({ stop, progress, signal, points = true }: JobOptions): DenseJob {
+  return { stop, progress, wanted: points, ...(signal && { signal }) };
 }
 
 /** `[m, 2]` with the two sides of each match exchanged. */

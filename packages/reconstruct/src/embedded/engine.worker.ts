@@ -1,30 +1,56 @@
 /** The engine's thread: takes jobs off the port one after another. */
+import { setMaxListeners } from "node:events";
 import { parentPort, workerData } from "node:worker_threads";
 import { CairnError } from "@cairn/protocol";
 import { openFrontEnd } from "../features/front-end.ts";
+import { PRESETS } from "../presets.ts";
 import type { Reply, Request, WorkerData } from "./contract.ts";
+import { openDenseKernels } from "./dense-kernels.ts";
+import { DenseStage } from "./dense-stage.ts";
 import { EngineCore, type JobOptions } from "./engine-core.ts";
+import { type CacheAnswer, RemoteCache } from "./remote-cache.ts";
+import { Scratch } from "./scratch.ts";
+import { Shelf } from "./shelf.ts";
 
 const port = parentPort;
 if (!port) throw new Error("engine.worker runs as a worker");
 
-const { seed, threads, cancelled } = workerData as WorkerData;
-const core = new EngineCore(await openFrontEnd({ threads }), seed);
+const { seed, preset, threads, cancelled, caches, scratchDir } = workerData as WorkerData;
+const remote = new RemoteCache((call) => reply({ kind: "cache", call }));
+const cache = caches ? remote : undefined;
+const scratch = new Scratch(scratchDir);
+const plan = PRESETS[preset];
+const core = new EngineCore(await openFrontEnd({ threads }), seed, {
+  ...(cache && { cache }),
+  ...(plan && {
+    dense: new DenseStage({ plan, kernels: openDenseKernels(threads), shelf: new Shelf(scratch), cache, threads }),
+  }),
+});
+
+const WATCH_MS = 50;
 
 let last: Promise<void> = Promise.resolve();
-port.on("message", (request: Request) => {
-  last = last.then(() => serve(request));
+port.on("message", (request: Request | CacheAnswer) => {
+  if (request.kind === "got") remote.take(request);
+  else last = last.then(() => serve(request));
 });
 reply({ kind: "ready" });
 
 async function serve(request: Request): Promise<void> {
   const { job } = request;
+  const isCancelled = () => Atomics.load(cancelled, 0) === job;
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal); // each of many depth maps listens
   const options: JobOptions = {
     stop() {
-      if (Atomics.load(cancelled, 0) === job) throw new CairnError("operation.cancelled");
+      if (isCancelled()) throw new CairnError("operation.cancelled");
     },
     progress: (stage, done, total) => reply({ kind: "progress", job, stage, done, total }),
+    signal: controller.signal,
+    ...("points" in request && { points: request.points }),
   };
+  // While this thread waits for others it hears nothing either, unless it looks.
+  const watch = setInterval(() => isCancelled() && controller.abort(new CairnError("operation.cancelled")), WATCH_MS);
   try {
     if (request.kind === "add") {
       const added = await core.add(request.photo, request.features, options);
@@ -38,6 +64,7 @@ async function serve(request: Request): Promise<void> {
       reply({ kind: "reported", job, report: core.report() });
     } else {
       await core.close();
+      scratch.close();
       reply({ kind: "closed", job });
       port!.close();
     }
@@ -45,6 +72,8 @@ async function serve(request: Request): Promise<void> {
     const known = error instanceof CairnError ? error : new CairnError("engine.failed", {}, error);
     const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
     reply({ kind: "failed", job, code: known.code, facts: known.facts, cause });
+  } finally {
+    clearInterval(watch);
   }
 }
 
@@ -64,5 +93,6 @@ function arraysOf(message: Reply): { readonly buffer: ArrayBufferLike }[] {
   }
   if (message.kind !== "added" && message.kind !== "rebuilt") return [];
   const { points } = message.kind === "added" ? message.step : message.rebuild;
-  return [points.positions, points.colors];
+  const { positions, colors, confidences, source } = points;
+  return [positions, colors, ...(confidences ? [confidences] : []), ...(source ? [source.of] : [])];
 }

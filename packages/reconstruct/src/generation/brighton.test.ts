@@ -26,7 +26,11 @@ test("GENR-13 ten photos of a drone over Brighton Beach lie within a metre of it
       { latitudeDeg: lat, longitudeDeg: lon, altitudeM: alt },
     ]),
   );
-  const engine = await openEmbeddedEngine({ cache: { get: async () => undefined, put: async () => {} }, seed: 1 });
+  const engine = await openEmbeddedEngine({
+    cache: { get: async () => undefined, put: async () => {} },
+    seed: 1,
+    preset: "sparse",
+  });
   t.after(() => engine.close());
   for (const image of gps.keys()) {
     const { data, info } = await sharp(join(folder, "images", image))

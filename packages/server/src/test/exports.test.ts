@@ -17,7 +17,9 @@ const datasets =
 test("HTTP-22 the published model as PLY and COLMAP, and a rebuild on request", async (t) => {
   const folder = join(datasets, "fountain-P11/images");
   if (!existsSync(folder)) return t.skip(`SKIPPED: ${folder} not found`);
-  const server = await testServer(t, { openEngine: (options) => openEmbeddedEngine({ ...options, threads: 2 }) });
+  const server = await testServer(t, {
+    openEngine: (options) => openEmbeddedEngine({ ...options, preset: "sparse", threads: 2 }),
+  });
   for (const name of (await readdir(folder)).sort().slice(0, 3)) {
     await receiptOf(await server.upload(await readFile(join(folder, name)), `name=${name}`));
   }

@@ -8,6 +8,6 @@ const { url } = await startServer({
   port: 0,
   dataDir,
   logLevel: "silent",
-  openEngine: reconstruct ? (options) => openEmbeddedEngine({ ...options, threads: 2 }) : null,
+  openEngine: reconstruct ? (options) => openEmbeddedEngine({ ...options, preset: "sparse", threads: 2 }) : null,
 });
 process.stdout.write(`${url}\n`);

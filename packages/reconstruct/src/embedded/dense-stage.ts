@@ -1,0 +1,280 @@
+/**
+ * Dense points: depth of each photo from those around it, and what of it the others bear out. What is sought, and from
+ * what, follows from the scene alone; when it is worked out, and whether it was kept from before, changes no point.
+ */
+import type { Gain } from "../dense/exposure.ts";
+import type { FusedPoints } from "../dense/fuse.ts";
+import { chooseSources } from "../dense/sources.ts";
+import type { EngineCache, Photo, Progress } from "../engine.ts";
+import type { Scene } from "../mapper/scene.ts";
+import type { DepthPlan, PresetPlan } from "../presets.ts";
+import type { DenseKernels } from "./dense-kernels.ts";
+import { DepthLibrary } from "./depth-library.ts";
+import { Pictures } from "./pictures.ts";
+import type { Shelf } from "./shelf.ts";
+import { movedSince, type SoughtDepth, sameSources, seekDepth } from "./sought-depth.ts";
+
+/** Depth maps that one new photo may cost: its own, and that of another, which two cores do at the same time. */
+const LIVE_DEPTHS = 2;
+/** Depth from fewer photos is sought again when there are more. */
+const FEW_SOURCES = 2;
+/** Photos whose depth is asked about a new one's. */
+const WITNESSES = 10;
+/** Poses that are off by more, pixels of the depth map, spoil it. */
+const SPOILT_PX = 1;
+/** A rebuild keeps depth that is off by no more. */
+const UNCHANGED_PX = 0.25;
+/** Depth maps that are fused at once, with what fusion notes of them; those of about 150 photos at 640 pixels. */
+export const FUSED_BYTES = 640 * 2 ** 20;
+
+export type DenseJob = {
+  readonly stop: () => void;
+  readonly progress: Progress;
+  /** Aborts when `stop` would throw: what runs elsewhere hears of it. */
+  readonly signal?: AbortSignal;
+  /** Whether anyone wants the points; they are the same the next time. */
+  readonly wanted: boolean;
+};
+
+export type DenseRebuild = { readonly points: FusedPoints | undefined; readonly take: () => void };
+
+type DenseStageOptions = {
+  readonly plan: PresetPlan;
+  readonly kernels: DenseKernels;
+  readonly shelf: Shelf;
+  readonly cache: EngineCache | undefined;
+  /** Depth maps that are sought at the same time in a rebuild. */
+  readonly threads: number;
+  readonly fusedBytes?: number;
+};
+
+export class DenseStage {
+  readonly #plan: PresetPlan;
+  readonly #kernels: DenseKernels;
+  readonly #pictures: Pictures;
+  readonly #library: DepthLibrary;
+  readonly #threads: number;
+  readonly #fusedBytes: number;
+  /** Per view, the depth that holds. */
+  #depths = new Map<number, SoughtDepth>();
+  /** Views that have depth and whose points have not been handed out in this generation. */
+  readonly #owed = new Set<number>();
+
+  constructor({ plan, kernels, shelf, cache, threads, fusedBytes = FUSED_BYTES }: DenseStageOptions) {
+    this.#fusedBytes = fusedBytes;
+    this.#plan = plan;
+    this.#kernels = kernels;
+    this.#threads = threads;
+    this.#pictures = new Pictures(shelf, Math.max(plan.live.sidePx, plan.rebuild.sidePx));
+    this.#library = new DepthLibrary(kernels, this.#pictures, shelf, cache);
+  }
+
+  /** Keeps what is needed of a photo's picture. */
+  keep(view: number, photo: Photo): void {
+    this.#pictures.put(view, photo);
+  }
+
+  /** The points of photos that have their first depth now, the new one's before others. */
+  async add(scene: Scene, view: number, job: DenseJob): Promise<FusedPoints | undefined> {
+    for (const each of this.#due(scene, view)) {
+      job.stop();
+      this.#seekLive(scene, each);
+    }
+    const emit = new Set([...this.#owed].filter((each) => scene.isPosed(each)));
+    const points = job.wanted && emit.size > 0 ? await this.#fuseLive(scene, emit, job) : undefined;
+    this.#owed.clear();
+    return points;
+  }
+
+  /** Depth of every photo, from all there are; nothing has changed before it is taken. */
+  async rebuild(scene: Scene, job: DenseJob): Promise<DenseRebuild> {
+    const plan = this.#plan.rebuild;
+    const depths = new Map<number, SoughtDepth>();
+    for (const view of [...scene.posed].sort((a, b) => a - b)) {
+      job.stop();
+      const sought = this.#seek(scene, view, plan, (old, sources) => {
+        if (old.sidePx !== plan.sidePx || !sameSources(old.sources, sources)) return false;
+        return (movedSince(old, scene)?.errorPx ?? Number.POSITIVE_INFINITY) <= UNCHANGED_PX;
+      });
+      if (sought) depths.set(view, sought);
+    }
+    const points = job.wanted ? await this.#fuseAll(scene, depths, job) : undefined;
+    const take = () => {
+      const held = new Set([...depths.values()].map(({ key }) => key));
+      for (const old of this.#depths.values()) if (!held.has(old.key)) this.#library.forget(old);
+      this.#depths = depths;
+      this.#owed.clear();
+    };
+    return { points, take };
+  }
+
+  close(): Promise<void> {
+    return this.#kernels.close();
+  }
+
+  /** Whose depth is sought with a new photo: its own, then any that has none, then those that have become bad. */
+  #due(scene: Scene, view: number): number[] {
+    const without = [...scene.posed].filter((each) => !this.#depths.has(each)).sort((a, b) => a - b);
+    const due = without.filter((each) => each === view).concat(without.filter((each) => each !== view));
+    const able = due.filter((each) => this.#choose(scene, each, this.#plan.live) !== undefined).slice(0, LIVE_DEPTHS);
+    if (able.length === LIVE_DEPTHS) return able;
+    const around = this.#choose(scene, view, this.#plan.live)?.sources ?? [];
+    return able.concat(around.filter((each) => this.#isBad(scene, each))).slice(0, LIVE_DEPTHS);
+  }
+
+  #isBad(scene: Scene, view: number): boolean {
+    const depth = this.#depths.get(view);
+    if (!depth) return false;
+    const more = this.#choose(scene, view, this.#plan.live)?.sources.length ?? 0;
+    if (depth.sources.length < FEW_SOURCES && more > depth.sources.length) return true;
+    return (movedSince(depth, scene)?.errorPx ?? Number.POSITIVE_INFINITY) > SPOILT_PX;
+  }
+
+  #seekLive(scene: Scene, view: number): void {
+    const old = this.#depths.get(view);
+    const sought = this.#seek(scene, view, this.#plan.live, () => false);
+    if (!sought) return;
+    if (old) this.#library.forget(old);
+    else this.#owed.add(view);
+    this.#depths.set(view, sought);
+  }
+
+  #seek(
+    scene: Scene,
+    view: number,
+    plan: DepthPlan,
+    holds: (old: SoughtDepth, sources: readonly number[]) => boolean,
+  ): SoughtDepth | undefined {
+    const choice = this.#choose(scene, view, plan);
+    if (!choice) return undefined;
+    const old = this.#depths.get(view);
+    if (old && holds(old, choice.sources)) return old;
+    const { sidePx, quality } = plan;
+    return seekDepth(scene, { view, ...choice, sidePx, quality, pictureSidePx: this.#pictures.sidePx });
+  }
+
+  #choose(scene: Scene, view: number, { sidePx, sources }: Pick<DepthPlan, "sidePx" | "sources">) {
+    return chooseSources(scene, view, { sidePx, most: sources });
+  }
+
+  async #fuseLive(scene: Scene, emit: ReadonlySet<number>, job: DenseJob): Promise<FusedPoints> {
+    const { signal } = job;
+    const { sidePx, minViews } = this.#plan.live;
+    const asked = new Set(emit);
+    for (const view of emit) {
+      for (const other of this.#choose(scene, view, { sidePx, sources: WITNESSES })?.sources ?? []) asked.add(other);
+    }
+    const sought = [...asked].sort((a, b) => a - b).flatMap((view) => this.#holding(scene, view) ?? []);
+    job.progress("depth", 0, emit.size);
+    const posed = await Promise.all(sought.map(({ depth, scale }) => this.#library.posed(depth, scene, scale, signal)));
+    job.stop();
+    job.progress("fusion", 0, 1);
+    const fused = await this.#kernels.fuse(posed, { emit, minViews, ...(signal && { signal }) });
+    job.stop();
+    return fused;
+  }
+
+  /** The depth of a view, when its cameras are still where they were. */
+  #holding(scene: Scene, view: number): { depth: SoughtDepth; scale: number } | undefined {
+    const depth = this.#depths.get(view);
+    const moved = depth && movedSince(depth, scene);
+    return moved && moved.errorPx <= SPOILT_PX ? { depth, scale: moved.scale } : undefined;
+  }
+
+  /** Seeks what is not there, on all threads; then fuses in parts that memory holds. */
+  async #fuseAll(scene: Scene, depths: ReadonlyMap<number, SoughtDepth>, job: DenseJob): Promise<FusedPoints> {
+    const { signal } = job;
+    const all = [...depths.values()];
+    let done = 0;
+    job.progress("depth", done, all.length);
+    await inParallel(all, this.#threads + 1, async (sought) => {
+      job.stop();
+      await this.#library.fetch(sought, signal);
+      job.progress("depth", ++done, all.length);
+    });
+    const parts: FusedPoints[] = [];
+    const gains = new Map<number, Gain>();
+    let from = 0;
+    while (from < all.length) {
+      job.stop();
+      job.progress("fusion", from, all.length);
+      const part = this.#nextPart(scene, depths, all, from);
+      const posed: Awaited<ReturnType<DepthLibrary["posed"]>>[] = [];
+      for (const sought of part.asked) {
+        const scale = movedSince(sought, scene)?.scale ?? 1;
+        posed.push(await this.#library.posed(sought, scene, scale, signal));
+        job.stop();
+      }
+      const { minViews } = this.#plan.rebuild;
+      const fused = await this.#kernels.fuse(posed, { ...part.views, gains, minViews, ...(signal && { signal }) });
+      for (const view of part.views.emit) gains.set(view, fused.gains.get(view)!);
+      parts.push(fused);
+      from = part.to;
+    }
+    job.stop();
+    job.progress("fusion", all.length, all.length);
+    return joined(parts);
+  }
+
+  /** As many views, in order, as memory holds together with those that are asked about them. */
+  #nextPart(scene: Scene, depths: ReadonlyMap<number, SoughtDepth>, all: readonly SoughtDepth[], from: number) {
+    const { sidePx } = this.#plan.rebuild;
+    const asked = new Map<number, SoughtDepth>();
+    let sizeBytes = 0;
+    let to = from;
+    while (to < all.length) {
+      const { view } = all[to].reference;
+      const around = this.#choose(scene, view, { sidePx, sources: WITNESSES })?.sources ?? [];
+      const more = [view, ...around].flatMap((each) => (asked.has(each) ? [] : (depths.get(each) ?? [])));
+      sizeBytes += more.reduce((sum, { reference }) => sum + this.#pictures.denseBytes(reference, sidePx), 0);
+      if (sizeBytes > this.#fusedBytes && to > from) break;
+      for (const each of more) asked.set(each.reference.view, each);
+      to++;
+    }
+    const emit = new Set(all.slice(from, to).map(({ reference }) => reference.view));
+    const given = new Set(all.slice(0, from).map(({ reference }) => reference.view));
+    const order = [...asked.values()].sort((a, b) => a.reference.view - b.reference.view);
+    return { asked: order, to, views: { emit, given } };
+  }
+}
+
+/** At most so many at a time. The first failure stops what has not begun, and is thrown when all at work have ended. */
+async function inParallel<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
+  let next = 0;
+  const lane = async () => {
+    while (next < items.length) {
+      try {
+        await work(items[next++]);
+      } catch (error) {
+        next = items.length;
+        throw error;
+      }
+    }
+  };
+  const ended = await Promise.allSettled(Array.from({ length: Math.min(atOnce, items.length) }, lane));
+  for (const end of ended) if (end.status === "rejected") throw end.reason;
+}
+
+function joined(parts: readonly FusedPoints[]): FusedPoints {
+  const count = parts.reduce((sum, { source }) => sum + source.length, 0);
+  const gains = new Map(parts.flatMap((part) => [...part.gains]));
+  const all: FusedPoints = {
+    gains,
+    positions: new Float32Array(3 * count),
+    normals: new Float32Array(3 * count),
+    colors: new Uint8Array(3 * count),
+    confidences: new Uint8Array(count),
+    source: new Uint32Array(count),
+    views: parts.flatMap(({ views }) => views),
+  };
+  let at = 0;
+  for (const part of parts) {
+    all.positions.set(part.positions, 3 * at);
+    all.normals.set(part.normals, 3 * at);
+    all.colors.set(part.colors, 3 * at);
+    all.confidences.set(part.confidences, at);
+    all.source.set(part.source, at);
+    at += part.source.length;
+  }
+  return all;
+}

@@ -1,0 +1,73 @@
+/**
+ * Depth maps by what they were sought from. One that is on the shelf or in the cache is taken from there; any other is
+ * sought now. Which it was changes nothing but the time.
+ */
+import type { DenseView, DepthMap, PosedDepth } from "../dense/contract.ts";
+import type { EngineCache } from "../engine.ts";
+import type { Scene } from "../mapper/scene.ts";
+import type { DenseKernels } from "./dense-kernels.ts";
+import { deflateDepth, inflateDepth, packDepth, unpackDepth } from "./packed-depth.ts";
+import type { Pictures } from "./pictures.ts";
+import type { Shelf } from "./shelf.ts";
+import { type SoughtDepth, type Stand, standOf } from "./sought-depth.ts";
+
+export class DepthLibrary {
+  readonly #kernels: DenseKernels;
+  readonly #pictures: Pictures;
+  readonly #shelf: Shelf;
+  readonly #cache: EngineCache | undefined;
+
+  constructor(kernels: DenseKernels, pictures: Pictures, shelf: Shelf, cache: EngineCache | undefined) {
+    this.#kernels = kernels;
+    this.#pictures = pictures;
+    this.#shelf = shelf;
+    this.#cache = cache;
+  }
+
+  /** Sees to it that the depth is there. */
+  async fetch(sought: SoughtDepth, signal: AbortSignal | undefined): Promise<void> {
+    await this.#packed(sought, signal);
+  }
+
+  /**
+   * The depth map, in the camera as it stands now.
+   * @param scale what lengths of the model have grown by since it was sought
+   */
+  async posed(sought: SoughtDepth, scene: Scene, scale: number, signal: AbortSignal | undefined): Promise<PosedDepth> {
+    const packed = await this.#packed(sought, signal);
+    const view = await this.#straight(standOf(scene, sought.reference.view), sought.sidePx, signal);
+    return { view, depth: unpackDepth(packed, scale) };
+  }
+
+  forget({ key }: SoughtDepth): void {
+    this.#shelf.drop(key);
+  }
+
+  async #packed(sought: SoughtDepth, signal: AbortSignal | undefined): Promise<Uint8Array> {
+    const { key, range } = sought;
+    const held = this.#shelf.get(key);
+    if (held) return held;
+    const kept = await this.#cache?.get(key);
+    const known = kept && (await inflateDepth(kept));
+    if (known) {
+      this.#shelf.put(key, known);
+      return known;
+    }
+    const packed = packDepth(await this.#seek(sought, signal), range);
+    this.#shelf.put(key, packed);
+    if (this.#cache) await this.#cache.put(key, await deflateDepth(packed));
+    return packed;
+  }
+
+  async #seek({ reference, sources, sidePx, range, quality }: SoughtDepth, signal?: AbortSignal): Promise<DepthMap> {
+    const [view, ...others] = await Promise.all(
+      [reference, ...sources].map((stand) => this.#straight(stand, sidePx, signal)),
+    );
+    return this.#kernels.depth(view, others, range, { ...quality, ...(signal && { signal }) });
+  }
+
+  #straight(stand: Stand, sidePx: number, signal: AbortSignal | undefined): Promise<DenseView> {
+    const { photo, calibration } = this.#pictures.at(stand);
+    return this.#kernels.undistort(stand.view, photo, calibration, stand.pose, sidePx, signal ? { signal } : {});
+  }
+}

@@ -1,0 +1,60 @@
+/** The photos, as small as the dense stage needs them; the photo itself is let go when it has been taken in. */
+import { type DecodedPhoto, denseCamera, undistortView } from "../dense/undistort.ts";
+import type { Photo } from "../engine.ts";
+import type { Shelf } from "./shelf.ts";
+import type { Stand } from "./sought-depth.ts";
+
+/** Straightening samples between pixels: from a picture of the same size it would blur. */
+const LARGER = 1.5;
+
+/** A lens that only shrinks. */
+const SHRINK = Float64Array.of(1, 1, 0, 0, 0, 0);
+const NOWHERE = new Float64Array(12);
+
+export class Pictures {
+  /** Long side of what is kept. */
+  readonly sidePx: number;
+  readonly #shelf: Shelf;
+  readonly #sizes = new Map<number, { picture: Size; decoded: Size }>();
+
+  /** @param sidePx the largest at which depth is sought */
+  constructor(shelf: Shelf, sidePx: number) {
+    this.#shelf = shelf;
+    this.sidePx = Math.round(LARGER * sidePx);
+  }
+
+  put(view: number, photo: Pick<Photo, "rgb" | "widthPx" | "heightPx">): void {
+    const { widthPx, heightPx, rgb } = undistortView(view, photo, SHRINK, NOWHERE, this.sidePx);
+    this.#sizes.set(view, {
+      picture: { widthPx, heightPx },
+      decoded: { widthPx: photo.widthPx, heightPx: photo.heightPx },
+    });
+    this.#shelf.put(keyOf(view), rgb);
+  }
+
+  /** The picture and the calibration of a lens in its pixels. @throws {RangeError} of a photo that was never put */
+  at({ view, calibration }: Stand): { photo: DecodedPhoto; calibration: Float64Array } {
+    const sizes = this.#sizes.get(view);
+    const rgb = this.#shelf.get(keyOf(view));
+    if (!sizes || !rgb) throw new RangeError(`no picture of view ${view}`);
+    const { picture, decoded } = sizes;
+    const [x, y] = [picture.widthPx / decoded.widthPx, picture.heightPx / decoded.heightPx];
+    const [fx, fy, cx, cy, k1, k2] = calibration;
+    return { photo: { rgb, ...picture }, calibration: Float64Array.of(fx * x, fy * y, cx * x, cy * y, k1, k2) };
+  }
+
+  /** Bytes of a straight picture with its depth, of a view at a size. */
+  denseBytes({ view, calibration }: Stand, sidePx: number): number {
+    const { widthPx, heightPx } = denseCamera(this.#sizes.get(view)!.decoded, calibration, sidePx);
+    return widthPx * heightPx * DENSE_PIXEL_BYTES;
+  }
+}
+
+/** Red, green, blue; depth, normal, confidence; what fusion notes of it. */
+const DENSE_PIXEL_BYTES = 3 + 8 + 5;
+
+type Size = { readonly widthPx: number; readonly heightPx: number };
+
+function keyOf(view: number): string {
+  return `picture-${view}`;
+}
