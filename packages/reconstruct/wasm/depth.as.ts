@@ -11,7 +11,7 @@ export { grey, halve, packQuads } from "./depth/images";
 export { evaluate, setPatch, setSources } from "./depth/patch";
 export { refineRows, setCandidates } from "./depth/refine";
 export { aggregate, aggregateBytes, winners } from "./depth/semiglobal";
-export { fitSlopes } from "./depth/slopes";
+export { fitPlanes } from "./depth/smooth";
 export { sweepPlane, windowSums } from "./depth/sweep";
 
 /** The first byte that the caller may use. */

@@ -50,30 +50,3 @@ export function packQuads(from: usize, width: i32, height: i32, stride: i32, to:
     }
   }
 }
-
-/** Four pixels between pixels, bilinear: `u, v` lie in the image, its last row and column left out. */
-export function sampleFour(quads: usize, stride: v128, u: v128, v: v128): v128 {
-  const column = i32x4.trunc_sat_f32x4_s(u);
-  const row = i32x4.trunc_sat_f32x4_s(v);
-  const across = f32x4.sub(u, f32x4.convert_i32x4_s(column));
-  const down = f32x4.sub(v, f32x4.convert_i32x4_s(row));
-  const place = i32x4.shl(i32x4.add(i32x4.mul(row, stride), column), 2);
-  let quad = v128.load32_zero(quads + <usize>i32x4.extract_lane(place, 0));
-  quad = v128.load32_lane(quads + <usize>i32x4.extract_lane(place, 1), quad, 1);
-  quad = v128.load32_lane(quads + <usize>i32x4.extract_lane(place, 2), quad, 2);
-  quad = v128.load32_lane(quads + <usize>i32x4.extract_lane(place, 3), quad, 3);
-  const byte = i32x4.splat(255);
-  const a = f32x4.convert_i32x4_s(v128.and(quad, byte));
-  const b = f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(quad, 8), byte));
-  const c = f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(quad, 16), byte));
-  const d = f32x4.convert_i32x4_s(i32x4.shr_u(quad, 24));
-  const above = f32x4.add(a, f32x4.mul(f32x4.sub(b, a), across));
-  const below = f32x4.add(c, f32x4.mul(f32x4.sub(d, c), across));
-  return f32x4.add(above, f32x4.mul(f32x4.sub(below, above), down));
-}
-
-/** Sum of the lanes. */
-export function total(sums: v128): f32 {
-  const halves = f32x4.add(sums, i32x4.shuffle(sums, sums, 2, 3, 0, 1));
-  return f32x4.extract_lane(halves, 0) + f32x4.extract_lane(halves, 1);
-}

@@ -3,7 +3,6 @@
  * plane. Within the window pixels count by how like the middle they are, since what differs may lie on something else
  * (Yoon and Kweon, "Adaptive support-weight approach for correspondence search", PAMI 2006).
  */
-import { sampleFour, total } from "./images";
 
 const NOT_SEEN: f32 = -2;
 /** A source that does not show the piece speaks against it a little: of those that see it, fewer must be fooled. */
@@ -201,10 +200,16 @@ function correlation(source: usize, x: f32, y: f32, inverse: f32, across: f32, d
   const low = <f32>(load<i32>(source, 8) - 1);
   if (!(u - extentX >= 0 && v - extentY >= 0 && u + extentX < right && v + extentY < low)) return NOT_SEEN;
 
-  const quads = <usize>load<u32>(source);
-  const stride = i32x4.splat(load<i32>(source, 12));
-  const u4 = f32x4.splat(u);
-  const v4 = f32x4.splat(v);
+  // Adding 1.5 · 2²³ rounds to whole numbers; of what is half a pixel less that is the pixel to the left or above.
+  // Adding 2²³ to a whole number leaves it in the low bits: its address, once the high ones are taken off the base.
+  const base = <usize>(<u32>load<u32>(source) - 0x2c00_0000);
+  const stride = f32x4.splat(<f32>load<i32>(source, 12));
+  const whole = f32x4.splat(12_582_912);
+  const address = f32x4.splat(8_388_608);
+  const half = f32x4.splat(0.5);
+  const byte = i32x4.splat(255);
+  const u4 = f32x4.splat(u - 0.5);
+  const v4 = f32x4.splat(v - 0.5);
   const ux4 = f32x4.splat(ux);
   const uy4 = f32x4.splat(uy);
   const vx4 = f32x4.splat(vx);
@@ -217,12 +222,24 @@ function correlation(source: usize, x: f32, y: f32, inverse: f32, across: f32, d
   for (let at: usize = 0; at < sampleBytes; at += 16) {
     const i = v128.load(offsets + at);
     const j = v128.load(downs + at);
-    const sample = sampleFour(
-      quads,
-      stride,
-      f32x4.add(u4, f32x4.add(f32x4.mul(i, ux4), f32x4.mul(j, uy4))),
-      f32x4.add(v4, f32x4.add(f32x4.mul(i, vx4), f32x4.mul(j, vy4))),
-    );
+    const atU = f32x4.add(u4, f32x4.add(f32x4.mul(i, ux4), f32x4.mul(j, uy4)));
+    const atV = f32x4.add(v4, f32x4.add(f32x4.mul(i, vx4), f32x4.mul(j, vy4)));
+    const column = f32x4.sub(f32x4.add(atU, whole), whole);
+    const row = f32x4.sub(f32x4.add(atV, whole), whole);
+    const place = i32x4.shl(f32x4.add(f32x4.add(f32x4.mul(row, stride), column), address), 2);
+    let quad = v128.load32_zero(base + <usize>i32x4.extract_lane(place, 0));
+    quad = v128.load32_lane(base + <usize>i32x4.extract_lane(place, 1), quad, 1);
+    quad = v128.load32_lane(base + <usize>i32x4.extract_lane(place, 2), quad, 2);
+    quad = v128.load32_lane(base + <usize>i32x4.extract_lane(place, 3), quad, 3);
+    const across = f32x4.add(f32x4.sub(atU, column), half);
+    const below = f32x4.add(f32x4.sub(atV, row), half);
+    const a = f32x4.convert_i32x4_s(v128.and(quad, byte));
+    const b = f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(quad, 8), byte));
+    const c = f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(quad, 16), byte));
+    const d = f32x4.convert_i32x4_s(i32x4.shr_u(quad, 24));
+    const upper = f32x4.add(a, f32x4.mul(f32x4.sub(b, a), across));
+    const lower = f32x4.add(c, f32x4.mul(f32x4.sub(d, c), across));
+    const sample = f32x4.add(upper, f32x4.mul(f32x4.sub(lower, upper), below));
     const weighted = f32x4.mul(sample, v128.load(workspace + at));
     sum = f32x4.add(sum, weighted);
     squares = f32x4.add(squares, f32x4.mul(weighted, sample));
@@ -231,4 +248,10 @@ function correlation(source: usize, x: f32, y: f32, inverse: f32, across: f32, d
   const mean = total(sum);
   const spread = max<f32>(0, total(squares) - mean * mean) + noise;
   return total(products) / sqrt(spread * (variance + noise));
+}
+
+/** Sum of the lanes. */
+function total(sums: v128): f32 {
+  const halves = f32x4.add(sums, i32x4.shuffle(sums, sums, 2, 3, 0, 1));
+  return f32x4.extract_lane(halves, 0) + f32x4.extract_lane(halves, 1);
 }

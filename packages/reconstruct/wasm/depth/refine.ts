@@ -6,7 +6,7 @@ import { agreeing, prepare, score, variance } from "./patch";
 
 let width: i32 = 0;
 let stride: i32 = 0;
-/** The known map: inverse depths, slopes across and down, sources that agreed. */
+/** The known map. */
 let known: usize = 0;
 let knownPlane: usize = 0;
 let knownWidth: i32 = 0;
@@ -15,21 +15,23 @@ let knownStride: i32 = 0;
 let halvings: i32 = 0;
 let nearby: usize = 0;
 let nearbyCount: i32 = 0;
-/** The map to be made: the same four planes, then scores and bends. */
+/** The map to be made. */
 let made: usize = 0;
 let madePlane: usize = 0;
 
+/** Bend of a score from which on depth is certain. */
+const SETTLED_BEND: f32 = 0.02;
 const MOST_TRIED: i32 = 16;
-const MOST_SHIFTS: i32 = 2;
+const MOST_SHIFTS: f32 = 4;
 const tried: usize = memory.data(64); // MOST_TRIED floats
 
 /**
- * @param from planes of the known map, `knownStride · knownHeight · 4` bytes each: inverse depth, slope across, slope
- *   down (f32), sources (i32, one bit each)
+ * @param from planes of the known map, `knownStride · knownHeight · 4` bytes each: (one that is not read), slope
+ *   across, slope down (f32), sources (i32, one bit each), (two that are not read), inverse depth (f32)
  * @param half 1 when the known map has half the size, else 0
  * @param around `[count, 2]` i32: where else in the known map to look
- * @param to planes of the map to be made: as above, then score (-1 where there is no texture), bend (how much the
- *   score falls `step` away) (f32)
+ * @param to planes of the map to be made: inverse depth, slopes, sources, score (-1 where there is no texture), bend
+ *   (how much the score falls for one pixel of motion) (f32)
  */
 export function setCandidates(
   from: usize,
@@ -64,7 +66,10 @@ export function setCandidates(
  * @param near largest inverse depth
  * @param alike inverse depths no further apart are the same candidate
  * @param step along the line of sight, inverse depth
+ * @param stepPx the same as motion, pixels
+ * @param trust what a pixel's motion away from the known plane costs in score, at one pixel
  * @param least variance of a window that has texture
+ * @param settled in a round at the same size, what is no further off its plane, inverse depth, is left as it is
  */
 export function refineRows(
   fromY: i32,
@@ -74,7 +79,10 @@ export function refineRows(
   near: f32,
   alike: f32,
   step: f32,
+  stepPx: f32,
+  trust: f32,
   least: f32,
+  settled: f32,
 ): void {
   const scale: f32 = halvings > 0 ? 0.5 : 1;
   const inset: f32 = halvings > 0 ? 0.25 : 0;
@@ -84,6 +92,13 @@ export function refineRows(
     for (let x = 0; x < width; x++) {
       const knownX = min(x >> halvings, knownWidth - 1);
       const atX = <f32>x * scale - inset;
+      const at = (<usize>(y * stride + x)) << 2;
+      if (settled > 0 && isSettled(known + at, settled)) {
+        for (let plane: usize = 0; plane < 6; plane++) {
+          store<f32>(made + at + plane * madePlane, load<f32>(known + at + plane * knownPlane));
+        }
+        continue;
+      }
       prepare(x, y);
       const textured = variance >= least;
 
@@ -103,17 +118,17 @@ export function refineRows(
           fromY += load<i32>(offset, 4);
           if (fromX < 0 || fromY < 0 || fromX >= knownWidth || fromY >= knownHeight) continue;
         }
-        const at = known + ((<usize>(fromY * knownStride + fromX)) << 2);
-        let there = load<f32>(at);
+        const from = known + ((<usize>(fromY * knownStride + fromX)) << 2);
+        let there = load<f32>(from + 6 * knownPlane);
         if (there <= 0) continue;
-        const toRight = load<f32>(at + knownPlane);
-        const toBelow = load<f32>(at + 2 * knownPlane);
+        const toRight = load<f32>(from + knownPlane);
+        const toBelow = load<f32>(from + 2 * knownPlane);
         there += toRight * (atX - <f32>fromX) + toBelow * (atY - <f32>fromY);
         if (k < 0) there = max(far, min(near, there));
         if (there < far || there > near || wasTried(there, count, alike)) continue;
         store<f32>(tried + ((<usize>count) << 2), there);
         count++;
-        const asked = mask !== 0 ? mask : load<i32>(at + 3 * knownPlane);
+        const asked = mask !== 0 ? mask : load<i32>(from + 3 * knownPlane);
         const value = textured ? score(<f32>x, <f32>y, there, toRight * scale, toBelow * scale, asked) : <f32>-1;
         if (value > best || k < 0) {
           best = value;
@@ -126,40 +141,49 @@ export function refineRows(
 
       let bend: f32 = 0;
       if (textured && best > -1 && seen !== 0) {
-        // Downhill on both sides, or as far as the way is short.
-        let before = score(<f32>x, <f32>y, inverse - step, across, down, seen);
-        let after = score(<f32>x, <f32>y, inverse + step, across, down, seen);
-        for (let shift = 0; shift < MOST_SHIFTS; shift++) {
+        // Uphill as far as the way is short. The farther from the known plane, the more must speak for it.
+        const toll: f32 = trust * stepPx * stepPx;
+        let before = score(<f32>x, <f32>y, inverse - step, across, down, seen) - toll;
+        let after = score(<f32>x, <f32>y, inverse + step, across, down, seen) - toll;
+        let paid: f32 = 0;
+        for (let shift: f32 = 2; shift < MOST_SHIFTS; shift++) {
           if (before > best && before >= after) {
             after = best;
             best = before;
             inverse -= step;
-            before = score(<f32>x, <f32>y, inverse - step, across, down, seen);
+            paid = toll * (shift - 1) * (shift - 1);
+            before = score(<f32>x, <f32>y, inverse - step, across, down, seen) - toll * shift * shift;
           } else if (after > best) {
             before = best;
             best = after;
             inverse += step;
-            after = score(<f32>x, <f32>y, inverse + step, across, down, seen);
+            paid = toll * (shift - 1) * (shift - 1);
+            after = score(<f32>x, <f32>y, inverse + step, across, down, seen) - toll * shift * shift;
           } else break;
         }
         if (best >= before && best >= after && before > -1 && after > -1) {
-          bend = best - 0.5 * (before + after);
-          if (bend > 0) {
-            const between: f32 = (0.25 * (after - before)) / bend;
-            inverse += between * step;
-            best += bend * between * between;
-          }
+          const fall = best - 0.5 * (before + after);
+          const between: f32 = fall > 0 ? (0.25 * (after - before)) / fall : 0;
+          inverse += between * step;
+          best += fall * between * between;
+          bend = max<f32>(0, fall - toll) / (stepPx * stepPx);
         }
+        best += paid;
       }
-      const at = made + ((<usize>(y * stride + x)) << 2);
-      store<f32>(at, max(far, min(near, inverse)));
-      store<f32>(at + madePlane, across);
-      store<f32>(at + 2 * madePlane, down);
-      store<i32>(at + 3 * madePlane, seen);
-      store<f32>(at + 4 * madePlane, best);
-      store<f32>(at + 5 * madePlane, bend);
+      store<f32>(made + at, max(far, min(near, inverse)));
+      store<f32>(made + at + madePlane, across);
+      store<f32>(made + at + 2 * madePlane, down);
+      store<i32>(made + at + 3 * madePlane, seen);
+      store<f32>(made + at + 4 * madePlane, best);
+      store<f32>(made + at + 5 * madePlane, bend);
     }
   }
+}
+
+/** Certain where it is, and on the plane of its neighbours. */
+function isSettled(at: usize, settled: f32): bool {
+  const off = abs(load<f32>(at) - load<f32>(at + 6 * knownPlane));
+  return load<f32>(at) > 0 && off < settled && load<f32>(at + 5 * knownPlane) > SETTLED_BEND;
 }
 
 function wasTried(inverse: f32, count: i32, alike: f32): bool {

@@ -2,8 +2,6 @@
  * One plane of a sweep: the sources seen by way of a plane parallel to the photo, compared with it in square windows
  * by normalised cross-correlation, which does not mind a difference in exposure.
  */
-import { sampleFour } from "./images";
-
 /** What a sample that the source does not show leaves as a cost: worse than a fair match, better than a bad one. */
 const UNSEEN: i32 = 170;
 
@@ -78,7 +76,7 @@ export function sweepPlane(
   const columns = scores + 3 * imageBytes;
   for (let at: usize = 0; at < 3 * imageBytes; at += 16) v128.store(scores + at, f32x4.splat(-2));
   for (let s = 0; s < count; s++) {
-    warp(sources + <usize>s * 52, warped, width, height, stride);
+    warp(sources + <usize>s * 52, warped, height, stride);
     correlate(photo, sums, scales, warped, scores, imageBytes, width, height, stride, radius, noise, columns);
   }
   for (let y = 0; y < height; y++) {
@@ -100,7 +98,7 @@ export function sweepPlane(
 }
 
 /** Brightness less 128 of the source at each pixel; NaN where it does not show it. */
-function warp(source: usize, to: usize, width: i32, height: i32, stride: i32): void {
+function warp(source: usize, to: usize, height: i32, stride: i32): void {
   const quads = <usize>load<u32>(source);
   const rightmost = <f32>(load<i32>(source, 4) - 1);
   const lowest = <f32>(load<i32>(source, 8) - 1);
@@ -138,6 +136,27 @@ function warp(source: usize, to: usize, width: i32, height: i32, stride: i32): v
       v128.store(row + ((<usize>x) << 2), value);
     }
   }
+}
+
+/** Four pixels between pixels, bilinear: `u, v` lie in the image, its last row and column left out. */
+function sampleFour(quads: usize, stride: v128, u: v128, v: v128): v128 {
+  const column = i32x4.trunc_sat_f32x4_s(u);
+  const row = i32x4.trunc_sat_f32x4_s(v);
+  const across = f32x4.sub(u, f32x4.convert_i32x4_s(column));
+  const down = f32x4.sub(v, f32x4.convert_i32x4_s(row));
+  const place = i32x4.shl(i32x4.add(i32x4.mul(row, stride), column), 2);
+  let quad = v128.load32_zero(quads + <usize>i32x4.extract_lane(place, 0));
+  quad = v128.load32_lane(quads + <usize>i32x4.extract_lane(place, 1), quad, 1);
+  quad = v128.load32_lane(quads + <usize>i32x4.extract_lane(place, 2), quad, 2);
+  quad = v128.load32_lane(quads + <usize>i32x4.extract_lane(place, 3), quad, 3);
+  const byte = i32x4.splat(255);
+  const a = f32x4.convert_i32x4_s(v128.and(quad, byte));
+  const b = f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(quad, 8), byte));
+  const c = f32x4.convert_i32x4_s(v128.and(i32x4.shr_u(quad, 16), byte));
+  const d = f32x4.convert_i32x4_s(i32x4.shr_u(quad, 24));
+  const above = f32x4.add(a, f32x4.mul(f32x4.sub(b, a), across));
+  const below = f32x4.add(c, f32x4.mul(f32x4.sub(d, c), across));
+  return f32x4.add(above, f32x4.mul(f32x4.sub(below, above), down));
 }
 
 /**

@@ -47,6 +47,12 @@ const ALIKE_PX = 0.4;
 /** Half the width of the parabola by which depth is found between pixels: in the first round, in the later ones. */
 const FIRST_STEP_PX = 0.7;
 const LATER_STEP_PX = 0.4;
+/** What it costs in correlation to be a pixel of motion away from the plane of what is around. */
+const TRUST = 0.01;
+/** Less where the planes are those of semi-global matching, which likes them to be among those of the sweep. */
+const SWEEP_TRUST = 0.002;
+/** A pixel that is no further off the plane of what is around, pixels of motion, needs no further round. */
+const SETTLED_PX = 0.1;
 /** Where else in the coarser map to look for a plane: an edge there is off by the sweep's window. */
 const FROM_COARSER = [
   [1, 0],
@@ -84,10 +90,10 @@ const PLANE_WORDS = 13;
 /** One size of a view. */
 type Level = { readonly width: number; readonly height: number; readonly stride: number; readonly quads: number };
 
-/** A map being made: planes of inverse depths, slopes across and down, sources, scores, bends. */
+/** A map being made: planes of inverse depths, slopes across and down, sources, scores, bends, smooth inverse depths. */
 type Field = Omit<Level, "quads"> & { readonly planes: number };
 
-export const FIELD_PLANES = 6;
+const FIELD_PLANES = 7;
 
 export function openDepthEstimator(): DepthEstimator {
   const kernel = new Kernel<DepthFunctions>("depth");
@@ -175,10 +181,9 @@ function* estimateInSteps(
     );
     writeSources(kernel, tables.sources, levelsFor(level), warps, SOURCE_WORDS);
     kernel.call.setSources(tables.sources, sources.length, best);
-    if (level === depth) fitSlopes(kernel, field, pixel);
-    if (level === depth && depth > 0) continue;
+    if (level === depth) fitPlanes(kernel, field, pixel);
     for (let round = 0; round < settings.rounds; round++) {
-      const half = round === 0 && depth > 0 ? 1 : 0;
+      const half = round === 0 && level < depth ? 1 : 0;
       const around = half ? FROM_COARSER : FROM_SAME;
       kernel.i32(tables.around, around.length).set(around);
       const next = fieldLike(kernel, image);
@@ -195,22 +200,28 @@ function* estimateInSteps(
         next.height,
         next.stride,
       );
+      // At the full size a plane is shown to those sources only that agreed on it before: half of the work.
+      const asked = round === 0 && (level > 0 || depth === 0) ? (1 << sources.length) - 1 : 0;
+      const stepPx = round === 0 ? FIRST_STEP_PX : LATER_STEP_PX;
       const rows = Math.max(4, Math.floor(ROWS_PIXELS / image.width));
       for (let y = 0; y < image.height; y += rows) {
         kernel.call.refineRows(
           y,
           Math.min(image.height, y + rows),
-          half ? (1 << sources.length) - 1 : 0,
+          asked,
           1 / range.far,
           1 / range.near,
           ALIKE_PX * pixel,
-          (round === 0 ? FIRST_STEP_PX : LATER_STEP_PX) * pixel,
+          stepPx * pixel,
+          stepPx,
+          level === depth ? SWEEP_TRUST : TRUST,
           TEXTURE,
+          round === 0 ? 0 : SETTLED_PX * pixel,
         );
         yield;
       }
       field = next;
-      fitSlopes(kernel, field, pixel);
+      fitPlanes(kernel, field, pixel);
       yield;
       if (level === 0 && round === settings.rounds - 1) {
         const count = field.stride * field.height;
@@ -279,9 +290,8 @@ function fieldLike(kernel: Kernel<DepthFunctions>, { width, height, stride }: Le
   return { width, height, stride, planes: kernel.take(FIELD_PLANES * stride * height * 4) };
 }
 
-function fitSlopes(kernel: Kernel<DepthFunctions>, { width, height, stride, planes }: Field, pixel: number): void {
-  const plane = stride * height * 4;
-  kernel.call.fitSlopes(planes, width, height, stride, pixel, planes + plane, planes + 2 * plane);
+function fitPlanes(kernel: Kernel<DepthFunctions>, { width, height, stride, planes }: Field, pixel: number): void {
+  kernel.call.fitPlanes(planes, width, height, stride, 1 / pixel);
 }
 
 function writeSources(
@@ -358,5 +368,7 @@ function* sweep(
   kernel.call.aggregate(volume, quads, width, height, stride, planes, SMALL_STEP, LARGE_STEP, totals, paths);
   yield;
   kernel.call.winners(totals, width, height, stride, planes, far, step, field.planes);
+  kernel.f32(field.planes + plane, 2 * stride * height).fill(0);
   kernel.i32(field.planes + 3 * plane, stride * height).fill((1 << levels.length) - 1);
+  kernel.f32(field.planes + 5 * plane, stride * height).fill(0);
 }

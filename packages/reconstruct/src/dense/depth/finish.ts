@@ -19,8 +19,9 @@ export type FoundPlanes = {
 
 /** Correlations below say nothing, and 1 would be full confidence. */
 const LEAST_SCORE = 0.5;
-/** Pieces of surface of fewer pixels are chance. */
-const LEAST_PIECE_PX = 24;
+/** Pieces of surface of a smaller part of the photo are chance. */
+const LEAST_PIECE = 1 / 5000;
+const LEAST_PIECE_PX = 12;
 /** Neighbours on one surface: inverse depths differ from their plane by no more than this motion, pixels. */
 const SAME_SURFACE_PX = 1;
 
@@ -31,17 +32,19 @@ export function finishDepth(found: FoundPlanes, pinhole: DenseView["pinhole"], p
   const normals = new Int8Array(width * height * 3);
   const confidences = new Uint8Array(width * height);
   const inverses = new Float32Array(width * height);
+  const agreed = new Uint8Array(width * height);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
       const from = y * stride + x;
-      if (scores[from] >= LEAST_SCORE && bends[from] > 0) inverses[y * width + x] = inverse[from];
+      inverses[y * width + x] = inverse[from];
+      if (scores[from] >= LEAST_SCORE && bends[from] > 0) agreed[y * width + x] = 1;
     }
   }
-  removeSpecks(inverses, width, SAME_SURFACE_PX * pixel);
+  removeSpecks(inverses, agreed, width, SAME_SURFACE_PX * pixel);
   const [fx, fy, cx, cy] = pinhole;
   for (let y = 0, i = 0; y < height; y++) {
     for (let x = 0; x < width; x++, i++) {
-      if (inverses[i] <= 0) continue;
+      if (!agreed[i]) continue;
       const from = y * stride + x;
       depths[i] = 1 / inverses[i];
       confidences[i] = Math.max(1, Math.min(255, Math.round((255 * (scores[from] - LEAST_SCORE)) / (1 - LEAST_SCORE))));
@@ -58,28 +61,34 @@ export function finishDepth(found: FoundPlanes, pinhole: DenseView["pinhole"], p
   return { widthPx: width, heightPx: height, depths, normals, confidences };
 }
 
-/** Sets to 0 the pixels of connected pieces that are smaller than a piece of surface. */
-function removeSpecks(inverses: Float32Array, width: number, tolerance: number): void {
+/**
+ * Takes out the pixels of pieces of surface that are too small. A piece hangs together by pixels on which the photos
+ * do not agree as well, but those do not make it larger.
+ */
+function removeSpecks(inverses: Float32Array, agreed: Uint8Array, width: number, tolerance: number): void {
+  const least = Math.max(LEAST_PIECE_PX, inverses.length * LEAST_PIECE);
   const seen = new Uint8Array(inverses.length);
   const piece = new Int32Array(inverses.length);
   for (let start = 0; start < inverses.length; start++) {
-    if (seen[start] || inverses[start] <= 0) continue;
+    if (seen[start]) continue;
     let size = 0;
+    let agreeing = 0;
     piece[size++] = start;
     seen[start] = 1;
     for (let next = 0; next < size; next++) {
       const i = piece[next];
       const x = i % width;
+      agreeing += agreed[i];
       if (x > 0) size = join(i, i - 1, size);
       if (x < width - 1) size = join(i, i + 1, size);
       if (i >= width) size = join(i, i - width, size);
       if (i < inverses.length - width) size = join(i, i + width, size);
     }
-    if (size < LEAST_PIECE_PX) for (let k = 0; k < size; k++) inverses[piece[k]] = 0;
+    if (agreeing < least) for (let k = 0; k < size; k++) agreed[piece[k]] = 0;
   }
 
   function join(from: number, to: number, size: number): number {
-    if (seen[to] || inverses[to] <= 0 || Math.abs(inverses[to] - inverses[from]) > tolerance) return size;
+    if (seen[to] || Math.abs(inverses[to] - inverses[from]) > tolerance) return size;
     seen[to] = 1;
     piece[size] = to;
     return size + 1;

@@ -53,15 +53,7 @@ export type DepthFunctions = {
     step: number,
     inverse: number,
   ): void;
-  fitSlopes(
-    inverse: number,
-    width: number,
-    height: number,
-    stride: number,
-    tolerance: number,
-    across: number,
-    down: number,
-  ): void;
+  fitPlanes(field: number, width: number, height: number, stride: number, perPixel: number): void;
   setPatch(
     quads: number,
     width: number,
@@ -97,6 +89,9 @@ export type DepthFunctions = {
     near: number,
     alike: number,
     step: number,
+    stepPx: number,
+    trust: number,
     least: number,
+    settled: number,
   ): void;
 };
