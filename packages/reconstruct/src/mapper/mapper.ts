@@ -14,6 +14,7 @@ import { ownSigma, sigmasOf } from "../report/pose-sigma.ts";
 import { engineReport } from "../report/report.ts";
 import { type OnStage, unwatched } from "../stages.ts";
 import { lensSound, principalLenses } from "./adjust.ts";
+import { builtAfresh, type LastLook, worthAnotherLook } from "./afresh.ts";
 import { explainedMatches } from "./consistency.ts";
 import { type FocalVote, voteFocal } from "./focal.ts";
 import { layOnto } from "./frame.ts";
@@ -76,6 +77,7 @@ export class Mapper {
   #sigmas: Float64Array = new Float64Array(0);
   /** Places that nothing connects to the scene yet. */
   #submaps = new Submaps();
+  #lastLook: LastLook | undefined;
   /** Per view, the earlier views it was compared with. */
   readonly #tried: Set<number>[] = [];
   /** Per view, the one it looks most like. */
@@ -175,7 +177,7 @@ export class Mapper {
     const rounds = 4;
     progress("refine", 0, rounds);
     // The first adjustment makes the lenses good; pairs and tracks are then judged anew with them.
-    const first = refineScene(scene, options, 1);
+    let first = refineScene(scene, options, 1);
     stage("verification");
     const pairs = this.#recheckPairs(scene, this.#pairs, stop);
     stage("doubt");
@@ -183,6 +185,9 @@ export class Mapper {
     dropTornViews(scene, pairs);
     scene = submaps.mergeInto(scene, pairs, options);
     growScene(scene, pairs, options);
+    const look = worthAnotherLook(scene, pairs, this.#lastLook);
+    const other = look && builtAfresh(scene, pairs, options);
+    if (other) ({ scene, sureness: first } = other);
     progress("refine", 1, rounds);
     const principal = first ? principalLenses(scene, this.#lenses.list, first) : new Set<number>();
     const sureness = refineScene(scene, { ...options, principal }, 3, (done) => progress("refine", 1 + done, rounds));
@@ -194,6 +199,7 @@ export class Mapper {
       this.#pairs = pairs;
       this.#scene = scene;
       this.#submaps = submaps;
+      if (look) this.#lastLook = look;
       this.#ledger.restart(scene);
       if (sureness) this.#learnLenses(scene, sureness);
       this.#poseSigmas = scaled(sureness ? sigmasOf(sureness) : new Map(), aligned?.alignment?.scale ?? 1);
