@@ -17,6 +17,11 @@ export function widen(from: usize, to: usize, count: i32): void {
   }
 }
 
+/** As `widen`, for the descriptors listed: `list` is `[count]` i32. */
+export function widenListed(from: usize, list: usize, count: i32, to: usize): void {
+  for (let i: usize = 0; i < <usize>count; i++) widen(from + ((<usize>load<i32>(list + (i << 2))) << 7), to + (i << 8), 1);
+}
+
 /**
  * For each row of `a` the best and second best of `b`, for each row of `b` the best of `a`. Among equals the first wins.
  *
@@ -33,6 +38,82 @@ export function match(a: usize, countA: i32, b: usize, countB: i32, forward: usi
   }
 }
 
+/**
+ * As `match`, but a row of `a` only meets those of `b` that are listed for it: `matchListed` of each group of rows with
+ * one list adds up to the whole. Set `backward` to -1 before the first.
+ *
+ * @param a the group's rows, `[count, 128]` i16, room for a multiple of four
+ * @param first index of the group's first row, as it is to be written to `backward`
+ * @param list `[length]` i32 indices of rows of `b`, none twice
+ * @param forward the group's part: `[count, 3]` i32 out, room for a multiple of four
+ */
+export function matchListed(
+  a: usize,
+  first: i32,
+  count: i32,
+  b: usize,
+  list: usize,
+  length: i32,
+  forward: usize,
+  backward: usize,
+): void {
+  for (let i = 0; i < count; i += 4) {
+    const rows = a + ((<usize>i) << 8);
+    const real = i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count - i));
+    let best = i32x4.splat(-1);
+    let second = i32x4.splat(-1);
+    let index = i32x4.splat(-1);
+    for (let k = 0; k < length; k++) {
+      const j = load<i32>(list + ((<usize>k) << 2));
+      const dots = v128.bitselect(dotFour(rows, b + ((<usize>j) << 8)), i32x4.splat(-1), real);
+      const better = i32x4.gt_s(dots, best);
+      second = i32x4.max_s(second, i32x4.min_s(dots, best));
+      index = v128.bitselect(i32x4.splat(j), index, better);
+      best = i32x4.max_s(best, dots);
+      keepColumn(backward + ((<usize>j) << 3), dots, first + i);
+    }
+    storeRows(forward + <usize>i * 12, index, best, second);
+  }
+}
+
+/**
+ * For each row the centres nearest to it, nearest first; among equals the first.
+ *
+ * @param a `[count, 128]` i16, room for a multiple of four
+ * @param centres `[size, 128]` i16
+ * @param most how many are wanted, at most 8 and `size`
+ * @param out `[count, most]` bytes
+ */
+export function nearest(a: usize, count: i32, centres: usize, size: i32, most: i32, out: usize): void {
+  for (let i = 0; i < count; i += 4) {
+    const rows = a + ((<usize>i) << 8);
+    const lanes = min(4, count - i);
+    const kept = memory.data(4 * 8 * 8);
+    for (let at: usize = 0; at < 256; at += 8) store<i64>(kept + at, -1);
+    for (let j = 0; j < size; j++) {
+      const dots = dotFour(rows, centres + ((<usize>j) << 8));
+      insert(kept, most, j, i32x4.extract_lane(dots, 0));
+      insert(kept + 64, most, j, i32x4.extract_lane(dots, 1));
+      insert(kept + 128, most, j, i32x4.extract_lane(dots, 2));
+      insert(kept + 192, most, j, i32x4.extract_lane(dots, 3));
+    }
+    for (let lane = 0; lane < lanes; lane++) {
+      const row = out + <usize>((i + lane) * most);
+      for (let k = 0; k < most; k++) store<u8>(row + <usize>k, <u8>load<i32>(kept + <usize>(lane * 64 + k * 8)));
+    }
+  }
+}
+
+/** Keeps the `most` largest of what comes by, `[8]` of index and product. */
+function insert(kept: usize, most: i32, index: i32, dot: i32): void {
+  let at = kept + <usize>(most << 3);
+  if (dot <= load<i32>(at - 8, 4)) return;
+  at -= 8;
+  for (; at > kept && dot > load<i32>(at - 8, 4); at -= 8) store<i64>(at, load<i64>(at - 8));
+  store<i32>(at, index);
+  store<i32>(at, dot, 4);
+}
+
 /** Four rows of `a` against all of `b`: each row of `b` is loaded once for four products. */
 function matchFour(a: usize, first: i32, count: i32, b: usize, countB: i32, forward: usize, backward: usize): void {
   let best = i32x4.splat(-1);
@@ -47,6 +128,10 @@ function matchFour(a: usize, first: i32, count: i32, b: usize, countB: i32, forw
     best = i32x4.max_s(best, dots);
     keepColumn(backward + ((<usize>j) << 3), dots, first);
   }
+  storeRows(forward, index, best, second);
+}
+
+function storeRows(forward: usize, index: v128, best: v128, second: v128): void {
   storeRow(forward, i32x4.extract_lane(index, 0), i32x4.extract_lane(best, 0), i32x4.extract_lane(second, 0));
   storeRow(forward + 12, i32x4.extract_lane(index, 1), i32x4.extract_lane(best, 1), i32x4.extract_lane(second, 1));
   storeRow(forward + 24, i32x4.extract_lane(index, 2), i32x4.extract_lane(best, 2), i32x4.extract_lane(second, 2));
