@@ -120,7 +120,7 @@ async function readPhoto(
   signal: AbortSignal,
 ): Promise<Photo> {
   const bytes = await file.read();
-  const { focalPx } = await decoder.inspect(bytes, signal);
+  const { focalPx, gps } = await decoder.inspect(bytes, signal);
   const camera = await cameraOf(cameraParams, decoder, bytes, signal);
   const decoded = await decoder.decode(bytes, { maxSidePx: DECODE_SIDE_PX, signal });
   return {
@@ -130,6 +130,7 @@ async function readPhoto(
     digest: sha256(bytes),
     ...(camera ? { camera } : {}),
     ...(focalPx === undefined ? {} : { focalPx }),
+    ...(gps && { gps }),
   };
 }
 

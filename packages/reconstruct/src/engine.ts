@@ -4,7 +4,7 @@
  * centres at 0.5, points are in the model's frame (unit: as good as known; the embedded engine's first baseline).
  */
 import type { SparseModel } from "@cairn/formats";
-import type { Doubt, EngineReport, Hint, Intrinsics, PosedCamera, Similarity, Verdict } from "@cairn/protocol";
+import type { Doubt, EngineReport, Gps, Hint, Intrinsics, PosedCamera, Similarity, Verdict } from "@cairn/protocol";
 
 export type Photo = {
   readonly image: string;
@@ -23,6 +23,8 @@ export type Photo = {
   readonly camera?: Intrinsics;
   /** A first guess (EXIF), pixels at full size: refined. */
   readonly focalPx?: number;
+  /** Where it was taken, as far as its EXIF tells: photos taken near by are compared with it. */
+  readonly gps?: Gps;
 };
 
 /** Photos are handed to the engine with this many pixels on the long side, or fewer. */

@@ -19,7 +19,8 @@ export function widen(from: usize, to: usize, count: i32): void {
 
 /** As `widen`, for the descriptors listed: `list` is `[count]` i32. */
 export function widenListed(from: usize, list: usize, count: i32, to: usize): void {
-  for (let i: usize = 0; i < <usize>count; i++) widen(from + ((<usize>load<i32>(list + (i << 2))) << 7), to + (i << 8), 1);
+  for (let i: usize = 0; i < <usize>count; i++)
+    widen(from + ((<usize>load<i32>(list + (i << 2))) << 7), to + (i << 8), 1);
 }
 
 /**
@@ -81,30 +82,30 @@ export function matchListed(
  *
  * @param a `[count, 128]` i16, room for a multiple of four
  * @param centres `[size, 128]` i16
- * @param most how many are wanted, at most 8 and `size`
+ * @param most how many are wanted, at most 16 and `size`
  * @param out `[count, most]` bytes
  */
 export function nearest(a: usize, count: i32, centres: usize, size: i32, most: i32, out: usize): void {
   for (let i = 0; i < count; i += 4) {
     const rows = a + ((<usize>i) << 8);
     const lanes = min(4, count - i);
-    const kept = memory.data(4 * 8 * 8);
-    for (let at: usize = 0; at < 256; at += 8) store<i64>(kept + at, -1);
+    const kept = memory.data(4 * 16 * 8);
+    for (let at: usize = 0; at < 512; at += 8) store<i64>(kept + at, -1);
     for (let j = 0; j < size; j++) {
       const dots = dotFour(rows, centres + ((<usize>j) << 8));
       insert(kept, most, j, i32x4.extract_lane(dots, 0));
-      insert(kept + 64, most, j, i32x4.extract_lane(dots, 1));
-      insert(kept + 128, most, j, i32x4.extract_lane(dots, 2));
-      insert(kept + 192, most, j, i32x4.extract_lane(dots, 3));
+      insert(kept + 128, most, j, i32x4.extract_lane(dots, 1));
+      insert(kept + 256, most, j, i32x4.extract_lane(dots, 2));
+      insert(kept + 384, most, j, i32x4.extract_lane(dots, 3));
     }
     for (let lane = 0; lane < lanes; lane++) {
       const row = out + <usize>((i + lane) * most);
-      for (let k = 0; k < most; k++) store<u8>(row + <usize>k, <u8>load<i32>(kept + <usize>(lane * 64 + k * 8)));
+      for (let k = 0; k < most; k++) store<u8>(row + <usize>k, <u8>load<i32>(kept + <usize>(lane * 128 + k * 8)));
     }
   }
 }
 
-/** Keeps the `most` largest of what comes by, `[8]` of index and product. */
+/** Keeps the `most` largest of what comes by, `[16]` of index and product. */
 function insert(kept: usize, most: i32, index: i32, dot: i32): void {
   let at = kept + <usize>(most << 3);
   if (dot <= load<i32>(at - 8, 4)) return;

@@ -60,6 +60,7 @@ export function startReconstructor(options: ReconstructorOptions): Reconstructor
     ...(await decode(await core.blobs.get(image.blob), { maxSidePx: DECODE_SIDE_PX, signal })),
     ...(image.camera && { camera: image.camera }),
     ...(image.focalPx !== undefined && { focalPx: image.focalPx }),
+    ...(image.gps && { gps: image.gps }),
   });
 
   function attach(space: Space): void {

@@ -11,14 +11,10 @@ import { type OnStage, unwatched } from "../stages.ts";
 import { withDense } from "./all-points.ts";
 import type { DenseJob, DenseStage } from "./dense-stage.ts";
 import { matchKept } from "./kept-matches.ts";
+import { Neighbours } from "./neighbours.ts";
 
-/** Enough of the largest features to recognise a neighbour: 99 % of true ones are among the best eight. */
-const RETRIEVAL_FEATURES = 400;
-const CANDIDATES = 8;
 /** Fewer make poses worse where overlap is small; the cost of matching grows with the square. */
 const EXTRACT = { maxFeatures: 4000 };
-/** Photos just before often show the same thing. */
-const RECENT = 2;
 
 export type JobOptions = {
   /** Throws when the job is to end. */
@@ -45,6 +41,7 @@ export class EngineCore {
   readonly #dense: DenseStage | undefined;
   readonly #cache: EngineCache | undefined;
   readonly #mapper: Mapper;
+  readonly #neighbours: Neighbours;
   readonly #indexOf = new Map<string, number>();
   /** Views whose matches are still to be found: that of the photo in hand, and of any that was cancelled. */
   readonly #unlinked = new Set<number>();
@@ -54,6 +51,7 @@ export class EngineCore {
     this.#dense = dense;
     this.#cache = cache;
     this.#mapper = new Mapper({ seed });
+    this.#neighbours = new Neighbours(kernels, this.#mapper.views);
   }
 
   /** @param known the photo's features, where they were kept; @returns them, too, where they were not */
@@ -123,7 +121,7 @@ export class EngineCore {
     for (const view of this.#unlinked) {
       job.stop();
       job.stage?.("candidates");
-      const others = await this.#candidates(view);
+      const others = await this.#neighbours.of(view);
       job.stop();
       await this.#match(view, others, job);
       this.#unlinked.delete(view);
@@ -144,27 +142,11 @@ export class EngineCore {
     stage("matches");
     const { views } = this.#mapper;
     const looked = others.map((other) => views[other]);
-    const matches = await matchKept(this.#kernels, this.#cache, views[view], looked);
+    const matches = await matchKept(this.#kernels, this.#cache, views[view], looked, this.#neighbours);
     stop();
     const candidates = others.map((other, k) => ({ other, matches: earlierFirst(matches[k]) }));
     stage("verification");
     this.#mapper.link(view, candidates, stop);
-  }
-
-  /** Earlier views that look alike, most alike first, and the last few. */
-  async #candidates(view: number): Promise<number[]> {
-    const { views } = this.#mapper;
-    const earlier = views.slice(0, view).map((each) => each.index);
-    if (earlier.length <= CANDIDATES) return earlier;
-    const features = earlier.map((other) => views[other].features);
-    const alike = await this.#kernels.matchMany(views[view].features, features, { first: RETRIEVAL_FEATURES });
-    const ranked = earlier
-      .map((other) => ({ other, count: alike[other].length }))
-      .sort((p, q) => q.count - p.count || q.other - p.other)
-      .slice(0, CANDIDATES)
-      .map(({ other }) => other);
-    for (const recent of earlier.slice(-RECENT)) if (!ranked.includes(recent)) ranked.push(recent);
-    return ranked;
   }
 }
 

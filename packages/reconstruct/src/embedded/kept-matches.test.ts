@@ -5,6 +5,8 @@ import { allocateFeatures } from "../features/features.ts";
 import { makeView, type View } from "../mapper/view.ts";
 import { matchKept } from "./kept-matches.ts";
 
+const views: View[] = [];
+
 function view(digest: string, features: number): View {
   const photo: Photo = {
     image: digest,
@@ -16,8 +18,12 @@ function view(digest: string, features: number): View {
     fullHeightPx: 4,
     digest,
   };
-  return makeView(0, photo, 0, { x: 2, y: 2 }, allocateFeatures(features, 1, 1));
+  const made = makeView(views.length, photo, 0, { x: 2, y: 2 }, allocateFeatures(features, 1, 1));
+  views.push(made);
+  return made;
 }
+
+const reader = (wordsName: string) => ({ wordsName, descriptorsOf: (index: number) => views[index].features });
 
 test("REC-14 two photos are matched once; what is damaged or does not fit is matched again", async () => {
   const kept = new Map<string, Uint8Array>();
@@ -35,18 +41,21 @@ test("REC-14 two photos are matched once; what is damaged or does not fit is mat
       return others.map(({ count }) => answer(count));
     },
   };
+  const words = reader("one");
   const [a, b, c] = [view("a", 10), view("b", 20), view("c", 70_000)];
   const expected = [answer(20), answer(70_000)];
-  assert.deepEqual(await matchKept(kernels, cache, a, [b, c]), expected);
-  assert.deepEqual(await matchKept(kernels, cache, a, [b, c]), expected);
+  assert.deepEqual(await matchKept(kernels, cache, a, [b, c], words), expected);
+  assert.deepEqual(await matchKept(kernels, cache, a, [b, c], words), expected);
   assert.equal(asked, 2);
-  assert.deepEqual(await matchKept(kernels, cache, b, [a]), [answer(10)]);
+  assert.deepEqual(await matchKept(kernels, cache, b, [a], words), [answer(10)]);
   assert.equal(asked, 3, "the other way round is another search");
   for (const [key, bytes] of kept) kept.set(key, bytes.subarray(0, bytes.length - 1));
-  assert.deepEqual(await matchKept(kernels, cache, a, [b, c]), expected);
+  assert.deepEqual(await matchKept(kernels, cache, a, [b, c], words), expected);
   assert.equal(asked, 5);
-  const [fewer] = await matchKept(kernels, cache, view("a", 3), [b]);
+  const [fewer] = await matchKept(kernels, cache, view("a", 3), [b], words);
   assert.deepEqual(fewer, answer(20));
   assert.equal(asked, 6, "indices beyond the features are not believed");
-  assert.deepEqual(await matchKept(kernels, undefined, a, [b]), [answer(20)]);
+  assert.deepEqual(await matchKept(kernels, undefined, a, [b], words), [answer(20)]);
+  assert.deepEqual(await matchKept(kernels, cache, a, [b], reader("other")), [answer(20)]);
+  assert.equal(asked, 8, "with other words it is another search");
 });

@@ -2,12 +2,20 @@
 import type { EngineCache } from "../engine.ts";
 import { FEATURES_VERSION } from "../features/features.ts";
 import type { FrontEnd } from "../features/front-end.ts";
+import type { Descriptors } from "../features/matcher.ts";
 import type { View } from "../mapper/view.ts";
 
 /** Changes whenever the same features would give other matches. */
-const MATCHES_VERSION = 1;
+const MATCHES_VERSION = 2;
 
 type Match = Pick<FrontEnd, "matchMany">;
+
+/** What matching reads of a view. */
+export type Reader = {
+  /** Names what it reads besides the features: with other words, other features are compared. */
+  readonly wordsName: string;
+  descriptorsOf(view: number): Descriptors;
+};
 
 /** `[m, 2]` for each of the others: index in the view, index in the other. */
 export async function matchKept(
@@ -15,14 +23,16 @@ export async function matchKept(
   cache: EngineCache | undefined,
   view: View,
   others: readonly View[],
+  reader: Reader,
 ): Promise<Uint32Array[]> {
-  const keys = others.map((other) => keyOf(view, other));
+  const own = reader.descriptorsOf(view.index);
+  const keys = others.map((other) => keyOf(view, other, reader.wordsName));
   const found = await Promise.all(
     keys.map(async (key, k) => decoded(await cache?.get(key), view.features.count, others[k].features.count)),
   );
   const missing = others.flatMap((_, k) => (found[k] ? [] : [k]));
-  const features = missing.map((k) => others[k].features);
-  const fresh = features.length > 0 ? await kernels.matchMany(view.features, features) : [];
+  const theirs = missing.map((k) => reader.descriptorsOf(others[k].index));
+  const fresh = theirs.length > 0 ? await kernels.matchMany(own, theirs) : [];
   for (const [at, k] of missing.entries()) {
     found[k] = fresh[at];
     await cache?.put(keys[k], encoded(fresh[at]));
@@ -31,8 +41,8 @@ export async function matchKept(
 }
 
 /** The search is not the same both ways where two are equally good, so the order counts. */
-function keyOf(view: View, other: View): string {
-  return `matches-${MATCHES_VERSION}-${FEATURES_VERSION}-${photoKey(view)}-${photoKey(other)}`;
+function keyOf(view: View, other: View, words: string): string {
+  return `matches-${MATCHES_VERSION}-${FEATURES_VERSION}-${words}-${photoKey(view)}-${photoKey(other)}`;
 }
 
 function photoKey({ photo: { digest, widthPx, heightPx } }: View): string {

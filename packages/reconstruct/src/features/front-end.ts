@@ -15,9 +15,9 @@ export interface FrontEnd {
    */
   extract(rgb: Uint8Array, widthPx: number, heightPx: number, options?: ExtractOptions & Stop): Promise<Features>;
   /** `[m, 2]` index in `a`, index in `b`, ascending: each the other's best, and clearly better than the second. */
-  match(a: Features, b: Features, options?: MatchOptions & Stop): Promise<Uint32Array>;
+  match(a: Descriptors, b: Descriptors, options?: MatchOptions & Stop): Promise<Uint32Array>;
   /** `match` with each of the others, shared out over the threads. */
-  matchMany(a: Features, others: readonly Features[], options?: MatchOptions & Stop): Promise<Uint32Array[]>;
+  matchMany(a: Descriptors, others: readonly Descriptors[], options?: MatchOptions & Stop): Promise<Uint32Array[]>;
   close(): Promise<void>;
 }
 
@@ -56,6 +56,6 @@ export async function openFrontEnd(options: { readonly threads?: number } = {}):
   };
 }
 
-function descriptorsOf({ count, descriptors }: Descriptors): Descriptors {
-  return { count, descriptors };
+function descriptorsOf({ count, descriptors, words }: Descriptors): Descriptors {
+  return { count, descriptors, ...(words && { words }) };
 }

@@ -3,6 +3,7 @@
  * features of two photos are worth comparing (`matcher.ts`), and which photos look alike (`photo-index.ts`).
  * The same descriptors give the same words on every machine.
  */
+import { createHash } from "node:crypto";
 import type { Features } from "./features.ts";
 import { Kernel } from "./kernel.ts";
 
@@ -12,7 +13,7 @@ const LENGTH = 512;
 /** Fewer words make matching slower, more lose matches whose two features fall to different sides. */
 export const WORDS = 64;
 /** Of each feature, the nearest words. */
-export const WORDS_A_FEATURE = 5;
+export const WORDS_A_FEATURE = 6;
 /** Fewer features than this say too little about what descriptors look like here. */
 const LEAST_FEATURES = 1500;
 const ROUNDS = 6;
@@ -28,11 +29,14 @@ type NearestFunctions = {
 export class Vocabulary {
   /** `[WORDS, 128]`, each of about the length of a descriptor. */
   readonly centres: Uint8Array;
+  /** The same for the same words. */
+  readonly name: string;
   readonly #kernel: Kernel<NearestFunctions>;
 
   private constructor(kernel: Kernel<NearestFunctions>, centres: Uint8Array) {
     this.#kernel = kernel;
     this.centres = centres;
+    this.name = createHash("sha256").update(centres).digest("hex").slice(0, 16);
   }
 
   /** @param photos the first ones @returns undefined when there are too few features */

@@ -2,7 +2,7 @@
 import { type Random, randomNormal, seededRandom } from "@cairn/geometry";
 import type { Kernels } from "../embedded/engine-core.ts";
 import type { Photo } from "../engine.ts";
-import { allocateFeatures, type Features } from "../features/features.ts";
+import { allocateFeatures } from "../features/features.ts";
 
 export type Vec = readonly [number, number, number];
 
@@ -54,7 +54,7 @@ export function syntheticPhotos(
   const places = new Map<number, Float64Array>();
   for (const { place = 0 } of shots)
     if (!places.has(place)) places.set(place, flat ? wall(random, points) : wallsAndClutter(random, points));
-  const idsOf = new WeakMap<Features, Int32Array>();
+  const idsOf = new WeakMap<Uint8Array, Int32Array>();
   const truth = shots.map(({ eye, target }) => ({ rows: lookAt(eye, target), eye }));
   const features = shots.map((shot, index) => {
     const seen = observe(places.get(shot.place ?? 0)!, truth[index].rows, shot, focalPx, random);
@@ -64,10 +64,9 @@ export function syntheticPhotos(
       found.y[k] = y;
       found.scale[k] = 2;
     }
-    idsOf.set(
-      found,
-      Int32Array.from(seen, ({ point }) => (shot.place ?? 0) * points + point),
-    );
+    const ids = Int32Array.from(seen, ({ point }) => (shot.place ?? 0) * points + point);
+    for (const [k, id] of ids.entries()) describe(found.descriptors.subarray(k * 128, k * 128 + 128), id);
+    idsOf.set(found.descriptors, ids);
     return found;
   });
   const rgb = new Uint8Array(WIDTH_PX * HEIGHT_PX * 3).fill(90);
@@ -97,7 +96,7 @@ export function syntheticPhotos(
     // Photos are extracted in the order in which the test gives them; `order` says which that is.
     extract: async () => features[order[next++]],
     async matchMany(a, others) {
-      return others.map((other) => matchById(idsOf.get(a)!, idsOf.get(other)!, seed));
+      return others.map((other) => matchById(idsOf.get(a.descriptors)!, idsOf.get(other.descriptors)!, seed));
     },
     async close() {},
   };
@@ -159,6 +158,12 @@ function observe(
     if (x > 1 && y > 1 && x < WIDTH_PX - 1 && y < HEIGHT_PX - 1) seen.push({ x, y, point });
   }
   return seen;
+}
+
+/** The same for the same point, and of about the length of a descriptor. */
+function describe(row: Uint8Array, id: number): void {
+  const random = seededRandom(id + 1);
+  for (let k = 0; k < row.length; k++) row[k] = Math.floor(120 * random() ** 2);
 }
 
 /** Pairs with equal ids, some of them exchanged with one another. */
