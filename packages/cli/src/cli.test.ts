@@ -70,6 +70,7 @@ describe("words", () => {
       "status",
       "rebuild",
       "export",
+      "mesh",
       "import",
       "rollback",
       "reconstruct",
@@ -94,6 +95,8 @@ describe("words", () => {
       ["push", "s"],
       ["export", "s"],
       ["export", "s", "--format", "obj", "--out", "x"],
+      ["mesh", "s", "--out", "x.dae"],
+      ["mesh", "s", "--out", "x.glb", "--detail", "0"],
       ["push", "s", "a.jpg", "--camera-params", "1,2,3"],
       ["status", "s", "--server", "nonsense"],
     ]) {
@@ -306,6 +309,15 @@ describe("against a server", () => {
       scans.out.toString(),
       / 1000 points.*\n {2}layer 1 {2}scan\.ply: 500 .*\n {2}layer 2 {2}again\.las: 500 /,
     );
+    const model = join(folder, "scan.obj");
+    const meshed = await cairn(["mesh", "scans", "--out", model, "--layer", "1", "--detail", "0.5", "--server", url]);
+    assert.deepEqual([meshed.code, meshed.err], [0, ""]);
+    const [, faces] = meshed.out.toString().match(/scan\.obj: (\d+) faces, \d+ vertices, \d+ edges open\n$/)!;
+    const lines = readFileSync(model, "utf8").split("\n");
+    assert.equal(lines.filter((line) => line.startsWith("f ")).length, Number(faces));
+    const none = await cairn(["mesh", "scans", "--out", model, "--layer", "9", "--server", url]);
+    assert.equal(none.code, 1);
+    oneLine(none.err);
     const removed = await cairn(["remove", "scans", "2", "--server", url]);
     assert.deepEqual([removed.code, removed.out.toString()], [0, "layer 2 is gone from scans\n"]);
     const gone = await cairn(["remove", "scans", "2", "--server", url]);

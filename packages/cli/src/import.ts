@@ -3,9 +3,10 @@ import { type FileHandle, open, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { type ByteSource, CairnApi, type SpaceConnection, uploadCloud } from "@cairn/client";
 import { connect } from "@cairn/client/node";
-import { CairnError, type Id, type OperationState } from "@cairn/protocol";
+import { CairnError, type Id } from "@cairn/protocol";
 import { EXIT, interruption, Problem } from "./exit.ts";
 import { createUnlessThere } from "./make-space.ts";
+import { operationEnd } from "./operation-end.ts";
 import { ProgressLine } from "./progress.ts";
 import { apiOptions, reach } from "./server-url.ts";
 
@@ -31,7 +32,12 @@ export async function importCloud(space: string, file: string, options: ImportOp
       signal,
     }));
     connection = connect({ ...apiOptions(server), space });
-    const { status, result, error } = await ended(connection, operation, progress, signal);
+    const { status, result, error } = await operationEnd(
+      connection,
+      operation,
+      ({ stage, done, total }) => progress.update(stage === "import" ? "reading" : "arranging", done, total, "points"),
+      signal,
+    );
     if (status === "cancelled") throw new CairnError("operation.cancelled");
     if (status !== "completed" || !result) throw new Problem(error?.message ?? "the import failed");
     progress.clear();
@@ -68,26 +74,4 @@ function readable(handle: FileHandle, sizeBytes: number): ByteSource {
       return bytes;
     },
   };
-}
-
-/** As the log says it; the last fifty that ended are kept. */
-async function ended(
-  connection: SpaceConnection,
-  id: Id,
-  progress: ProgressLine,
-  signal: AbortSignal,
-): Promise<OperationState> {
-  let last: OperationState | undefined;
-  await connection.waitFor(
-    ({ operations }) => {
-      last = operations[id];
-      const now = last?.progress;
-      if (now && now.total > 0) {
-        progress.update(now.stage === "import" ? "reading" : "arranging", now.done, now.total, "points");
-      }
-      return last?.endedNs !== undefined;
-    },
-    { signal },
-  );
-  return last!;
 }

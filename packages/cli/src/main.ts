@@ -5,6 +5,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { EXIT, report as reportError } from "./exit.ts";
 import { exportModel, FORMATS } from "./export.ts";
 import { importCloud } from "./import.ts";
+import { makeMesh } from "./mesh.ts";
 import { parseCameraParams } from "./photos.ts";
 import { push } from "./push.ts";
 import { rebuild } from "./rebuild.ts";
@@ -120,6 +121,16 @@ function program(): Command {
     )
     .action(async (space, options) => finish(await exportModel(space, options)));
 
+  command("mesh <space>", "make a surface of the points: a file that ends in .glb, .obj, .stl or .ply")
+    .addOption(serverOption())
+    .requiredOption("--out <file>", "where it goes; the ending says which kind")
+    .option("--detail <n>", "so much finer than the points ask for, 0.1 to 10; 1 when left out", positiveNumber)
+    .option("--voxel <length>", "how fine in units of the model, instead", positiveNumber)
+    .option("--faces <n>", "at most so many triangles", wholeNumber(4, 2 ** 31 - 1))
+    .option("--layer <n>", "of this layer only, as status says it", wholeNumber(1, 2 ** 31 - 1))
+    .option("--json", "print one JSON object instead of a line")
+    .action(async (space, options) => finish(await makeMesh(space, options)));
+
   command("rollback <space>", "show an earlier generation of the model again; said again, the one before it")
     .addOption(serverOption())
     .option("--to <n>", "this generation", wholeNumber(1, 2 ** 31 - 1))
@@ -175,6 +186,7 @@ Examples:
   $ cairn export castle --format ply --out - | gzip > castle.ply.gz
   $ cairn export castle --format colmap --out castle  a folder that COLMAP opens
   $ cairn rebuild castle --preset fine --wait         the same photos, in more detail
+  $ cairn mesh castle --out castle.glb                the surface, with colours
   $ cairn rollback castle                             the model as it was before the last rebuild
   $ cairn export castle --format las14 --out castle.las
   $ cairn import castle scan.laz                      a scan beside the model

@@ -53,6 +53,7 @@ const UNITS = {
   bytes: [1e6, 1, "MB"],
   photos: [1, 0, "photos"],
   points: [1e6, 2, "M points"],
+  percent: [1, 0, "%"],
 } as const;
 
 type Unit = keyof typeof UNITS;

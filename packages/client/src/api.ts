@@ -46,6 +46,18 @@ export type PointsFacts = { name: string; spacing?: number; transform?: Similari
 /** A format of `exports`. */
 export type ExportInfo = { format: string; name: string; mediaType: string; description: string };
 
+/** How a surface is wanted; all of it may be left out. */
+export type SurfaceWish = {
+  /** Cells this much finer than the points ask for, 0.1 to 10. */
+  detail?: number | undefined;
+  /** Edge of a cell in model units, instead. */
+  voxel?: number | undefined;
+  /** At most so many triangles. */
+  faces?: number | undefined;
+  /** Only this shown layer; also for points. */
+  layer?: number | undefined;
+};
+
 /** A layer of a space, imported or of a generation. */
 export type LayerInfo = Pick<LayerState, "layer" | "kind" | "name" | "points" | "generation" | "transform"> & {
   /** Whether it is on the screen now. */
@@ -176,9 +188,12 @@ export class CairnApi {
     return this.call("GET", spacePath(id, "exports", format), options);
   }
 
-  /** The same as an operation; its result names a blob: `digest`, `sizeBytes`, `name`, `mediaType`. */
-  startExport(id: SpaceId, format: string, options?: CallOptions): Promise<{ operation: Id }> {
-    return this.#json("POST", spacePath(id, "exports"), { ...options, json: { format } });
+  /**
+   * The same as an operation; its result names a blob: `digest`, `sizeBytes`, `name`, `mediaType`. A surface's also says
+   * `vertices`, `faces`, `voxel`, `area`, `watertight` and `boundaryEdges`.
+   */
+  startExport(id: SpaceId, format: string, wish: SurfaceWish = {}, options?: CallOptions): Promise<{ operation: Id }> {
+    return this.#json("POST", spacePath(id, "exports"), { ...options, json: { format, ...wish } });
   }
 
   /**

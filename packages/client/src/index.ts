@@ -5,6 +5,7 @@ export {
   type LayerInfo,
   type PhotoFacts,
   type PointsFacts,
+  type SurfaceWish,
 } from "./api.ts";
 export { Backoff, type BackoffOptions } from "./backoff.ts";
 export { type CloudUploadOptions, uploadCloud } from "./cloud-upload.ts";

@@ -1,8 +1,9 @@
 /** Everything that a space can be saved as, with about how large it will be where that can be told. */
-import { type SpaceState, shownGeneration } from "@cairn/protocol";
-import { Fragment, type JSX } from "react";
+import type { CairnApi } from "@cairn/client";
+import { type Digest, type SpaceState, shownGeneration } from "@cairn/protocol";
+import { Fragment, type JSX, useEffect, useState } from "react";
 import { Menu } from "./menu.tsx";
-import { modelOf, sizeInWords } from "./words.ts";
+import { inWords, modelOf, sizeInWords } from "./words.ts";
 
 /** `pointBytes`: what a point takes in the file, before what the format itself needs. */
 const POINTS = [
@@ -20,7 +21,23 @@ const CAMERAS = [
   { format: "nerfstudio", name: "nerfstudio", note: "with photos, zip" },
 ] as const;
 
-export function ExportMenu({ space, state }: { space: string; state: SpaceState }): JSX.Element {
+/** Made first, with a card that says how far it is, then saved. */
+const MESHES = [
+  { format: "mesh-glb", name: "Mesh", note: "GLB, with colours" },
+  { format: "mesh-obj", name: "Mesh", note: "OBJ, with colours" },
+  { format: "mesh-ply", name: "Mesh", note: "PLY, with colours" },
+  { format: "mesh-stl", name: "Mesh", note: "STL, for printing" },
+] as const;
+
+type ExportMenuProps = {
+  space: string;
+  api: CairnApi;
+  state: SpaceState;
+  say(title: string, text?: string, tone?: "good" | "bad"): void;
+};
+
+export function ExportMenu({ space, api, state, say }: ExportMenuProps): JSX.Element {
+  const make = useMadeFiles(space, api, state, say);
   const { points, cameras } = modelOf(state);
   const hasModel = shownGeneration(state)?.published?.model !== undefined;
   const href = (format: string) => `./v1/spaces/${encodeURIComponent(space)}/exports/${format}`;
@@ -35,6 +52,16 @@ export function ExportMenu({ space, state }: { space: string; state: SpaceState 
         POINTS.map(({ format, name, note, pointBytes }) =>
           item(format, name, `${note} · about ${sizeInWords(points * pointBytes)}`),
         )}
+      {points > 0 && (
+        <Fragment>
+          <hr />
+          {MESHES.map(({ format, name, note }) => (
+            <button key={format} type="button" className="menu-item" onClick={() => make(format)}>
+              <strong>{name}</strong> <span>{note}</span>
+            </button>
+          ))}
+        </Fragment>
+      )}
       {cameras > 0 && (
         <Fragment>
           {points > 0 && <hr />}
@@ -45,4 +72,37 @@ export function ExportMenu({ space, state }: { space: string; state: SpaceState 
       )}
     </Menu>
   );
+}
+
+/** Starts what has to be made before it can be saved, and saves it in this page when it is there. */
+function useMadeFiles(
+  space: string,
+  api: CairnApi,
+  { operations }: SpaceState,
+  say: ExportMenuProps["say"],
+): (format: string) => void {
+  const [waiting, setWaiting] = useState<readonly string[]>([]);
+  // After every rendering: the state is one object that events change in place.
+  useEffect(() => {
+    for (const id of waiting) {
+      const { status, endedNs, result, error } = operations[id] ?? {};
+      if (endedNs === undefined) continue;
+      setWaiting((old) => old.filter((each) => each !== id));
+      if (status === "completed" && result) save(api.blobUrl(result.digest as Digest), String(result.name));
+      if (status === "failed") say("No mesh", error?.message, "bad");
+    }
+  });
+  return (format) => {
+    api.startExport(space, format).then(
+      ({ operation }) => setWaiting((old) => [...old, operation]),
+      (error: unknown) => say("No mesh", inWords(error), "bad"),
+    );
+  };
+}
+
+function save(url: string, name: string): void {
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
 }

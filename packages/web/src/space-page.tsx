@@ -203,7 +203,9 @@ function Running({ operation, connection, say }: RunningProps): JSX.Element {
       say("Not cancelled", inWords(error), "bad");
     });
   };
-  const name = OPERATIONS[kind] ?? (kind.startsWith("export:") ? "Making a file" : kind);
+  const name =
+    OPERATIONS[kind] ??
+    (kind.startsWith("export:mesh-") ? "Making a mesh" : kind.startsWith("export:") ? "Making a file" : kind);
   const eta = progress?.etaMs && `${duration(progress.etaMs[0])} to ${duration(progress.etaMs[1])} left`;
   const step =
     status === "queued" ? "Waiting to start" : [progress?.message ?? progress?.stage, eta].filter(Boolean).join(" · ");

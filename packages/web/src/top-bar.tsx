@@ -146,7 +146,7 @@ export function TopBar(props: TopBarProps): JSX.Element {
         </button>
       </Menu>
       <HistoryMenu {...{ space, api, state, say }} />
-      <ExportMenu {...{ space, state }} />
+      <ExportMenu {...{ space, api, state, say }} />
       <button type="button" className="button primary" aria-label="Share" onClick={() => void share()}>
         <Icon name="share" />
         <span className="label">Share</span>

@@ -305,6 +305,15 @@ test("EXC-13 a cloud dropped on the page becomes points in every window, and can
   for (const href of hrefs) assert.equal((await fetch(href)).status, 200, href);
   const [download] = await Promise.all([page.waitForEvent("download"), links.first().click()]);
   assert.match(download.suggestedFilename(), /\.ply$/);
+  // A mesh is made first; its card goes when it is saved.
+  await page.getByRole("button", { name: "Export" }).click();
+  const [mesh] = await Promise.all([
+    page.waitForEvent("download"),
+    page.getByRole("button", { name: "Mesh GLB, with colours" }).click(),
+  ]);
+  assert.match(mesh.suggestedFilename(), /-mesh\.glb$/);
+  assert.equal((await readFile((await mesh.path())!)).subarray(0, 4).toString(), "glTF");
+  await page.locator(".running").waitFor({ state: "detached" });
   assert.deepEqual(
     complaints.filter((line) => !/status of 4\d\d/.test(line)),
     [],
