@@ -59,7 +59,7 @@ test("HTTP-25 REC-2 REC-4 REC-6 GEN-44 kills during the real reconstruction: eac
   const pending = [...PHOTOS];
 
   for (const kill of [...KILLS, undefined]) {
-    const { child, url } = await startProcess(dataDir, { reconstruct: true });
+    const { child, url } = await startProcess(dataDir, { reconstruct: "sparse" });
     t.after(() => child.kill("SIGKILL"));
     const space = `${url}/v1/spaces/place`;
     if (kill === KILLS[0]) await create(url);

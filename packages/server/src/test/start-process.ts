@@ -2,14 +2,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import type { Preset } from "@cairn/protocol";
 
 const entry = fileURLToPath(new URL("./server-process.js", import.meta.url));
 
 export async function startProcess(
   dataDir: string,
-  { reconstruct = false } = {},
+  { reconstruct }: { reconstruct?: Preset } = {},
 ): Promise<{ child: ChildProcess; url: string }> {
-  const words = [entry, dataDir, ...(reconstruct ? ["reconstruct"] : [])];
+  const words = [entry, dataDir, ...(reconstruct ? [reconstruct] : [])];
   const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "inherit"] });
   for await (const line of createInterface({ input: child.stdout! })) return { child, url: line };
   throw new Error("the server ended before it could serve");
