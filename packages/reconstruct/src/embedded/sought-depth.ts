@@ -5,12 +5,10 @@
 import { createHash } from "node:crypto";
 import { cameraCentre } from "@cairn/geometry";
 import type { DepthRange, DepthSeeds } from "../dense/contract.ts";
-import type { DepthOptions } from "../dense/depth/options.ts";
+import { DEPTH_VERSION, type DepthOptions } from "../dense/depth/options.ts";
 import { calibrationOf, denseCamera } from "../dense/undistort.ts";
 import { median, type Scene } from "../mapper/scene.ts";
 
-/** Changes whenever the same pictures and cameras would give another depth. */
-const DEPTH_VERSION = 1;
 /** Seeds that are followed to see how far a depth map is off. */
 const FOLLOWED = 48;
 

@@ -9,6 +9,9 @@ export type DepthOptions = {
   readonly rounds?: number;
 };
 
+/** Changes whenever the same views and range would give another depth: a depth map may be kept under it. */
+export const DEPTH_VERSION = 2;
+
 export type DepthSettings = Required<DepthOptions>;
 
 const MOST_PLANES = 512;
