@@ -15,7 +15,7 @@ let photoStride: i32 = 0;
 let reach: i32 = 0;
 let sampleBytes: usize = 0; // of one table: samples · 4
 let offsets: usize = 0;
-let weightOf: usize = 0;
+let likeness: f32 = 0;
 let noise: f32 = 0;
 let workspace: usize = 0;
 
@@ -32,7 +32,7 @@ export let agreeing: i32 = 0;
  * @param quads the photo, packed
  * @param radius of the window: no sample is further from the middle, right, left, up or down
  * @param table `[3, samples]`: right, down (f32); where that is from the middle (i32 bytes). `samples` a multiple of 4
- * @param weights `[256]` f32: weight by difference in brightness
+ * @param alikeBy difference in brightness from the middle, of 255, by which a pixel counts a quarter
  * @param noiseVariance added to all variances: what is not more than noise does not correlate
  * @param scratch `[3, samples]` f32
  */
@@ -44,7 +44,7 @@ export function setPatch(
   radius: i32,
   samples: i32,
   table: usize,
-  weights: usize,
+  alikeBy: f32,
   noiseVariance: f32,
   scratch: usize,
 ): void {
@@ -55,7 +55,7 @@ export function setPatch(
   reach = radius;
   sampleBytes = (<usize>samples) << 2;
   offsets = table;
-  weightOf = weights;
+  likeness = 1 / (alikeBy * alikeBy);
   noise = noiseVariance;
   workspace = scratch;
 }
@@ -80,34 +80,47 @@ export function evaluate(x: i32, y: i32, inverse: f32, across: f32, down: f32, m
 /** Weights of the pixels around one, for the scores of all pieces there. */
 export function prepare(x: i32, y: i32): void {
   const middle = photo + ((<usize>(y * photoStride + x)) << 2);
-  const brightness = <i32>load<u8>(middle);
+  const brightness = <f32>load<u8>(middle);
   const weights = workspace;
   const values = workspace + sampleBytes;
-  const inside = x >= reach && y >= reach && x < photoWidth - reach && y < photoHeight - reach;
   const places = offsets + 2 * sampleBytes;
-  if (inside) {
-    for (let at: usize = 0; at < sampleBytes; at += 4) {
-      const value = <i32>load<u8>(middle + <usize>load<i32>(places + at));
-      store<f32>(weights + at, load<f32>(weightOf + ((<usize>abs(value - brightness)) << 2)));
-      store<f32>(values + at, <f32>value);
-    }
-  } else {
-    for (let at: usize = 0; at < sampleBytes; at += 4) {
-      const atX = x + <i32>load<f32>(offsets + at);
-      const atY = y + <i32>load<f32>(offsets + sampleBytes + at);
-      const there = atX >= 0 && atY >= 0 && atX < photoWidth && atY < photoHeight;
-      const value = there ? <i32>load<u8>(middle + <usize>load<i32>(places + at)) : brightness;
-      store<f32>(weights + at, there ? load<f32>(weightOf + ((<usize>abs(value - brightness)) << 2)) : 0);
-      store<f32>(values + at, <f32>value);
-    }
-  }
+  const inside = x >= reach && y >= reach && x < photoWidth - reach && y < photoHeight - reach;
+  const byte = i32x4.splat(255);
+  const one = f32x4.splat(1);
+  const like = f32x4.splat(likeness);
+  const here = f32x4.splat(brightness);
   let weightSum = f32x4.splat(0);
   let sum = weightSum;
   let squares = weightSum;
   for (let at: usize = 0; at < sampleBytes; at += 16) {
-    const weight = v128.load(weights + at);
-    const value = v128.load(values + at);
+    let there = i32x4.splat(-1);
+    let value: v128;
+    if (inside) {
+      value = v128.load32_zero(middle + <usize>load<i32>(places + at));
+      value = v128.load32_lane(middle + <usize>load<i32>(places + at, 4), value, 1);
+      value = v128.load32_lane(middle + <usize>load<i32>(places + at, 8), value, 2);
+      value = v128.load32_lane(middle + <usize>load<i32>(places + at, 12), value, 3);
+    } else {
+      const column = f32x4.add(v128.load(offsets + at), f32x4.splat(<f32>x));
+      const row = f32x4.add(v128.load(offsets + sampleBytes + at), f32x4.splat(<f32>y));
+      const zero = f32x4.splat(0);
+      there = v128.and(
+        v128.and(f32x4.ge(column, zero), f32x4.lt(column, f32x4.splat(<f32>photoWidth))),
+        v128.and(f32x4.ge(row, zero), f32x4.lt(row, f32x4.splat(<f32>photoHeight))),
+      );
+      const place = v128.and(v128.load(places + at), there);
+      value = v128.load32_zero(middle + <usize>i32x4.extract_lane(place, 0));
+      value = v128.load32_lane(middle + <usize>i32x4.extract_lane(place, 1), value, 1);
+      value = v128.load32_lane(middle + <usize>i32x4.extract_lane(place, 2), value, 2);
+      value = v128.load32_lane(middle + <usize>i32x4.extract_lane(place, 3), value, 3);
+    }
+    value = f32x4.convert_i32x4_s(v128.and(value, byte));
+    const difference = f32x4.sub(value, here);
+    const doubt = f32x4.add(one, f32x4.mul(f32x4.mul(difference, difference), like));
+    const weight = v128.and(f32x4.div(one, f32x4.mul(doubt, doubt)), there);
     const weighted = f32x4.mul(weight, value);
+    v128.store(weights + at, weight);
+    v128.store(values + at, value);
     weightSum = f32x4.add(weightSum, weight);
     sum = f32x4.add(sum, weighted);
     squares = f32x4.add(squares, f32x4.mul(weighted, value));

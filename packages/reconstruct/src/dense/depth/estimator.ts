@@ -12,7 +12,7 @@ import { finishDepth } from "./finish.ts";
 import type { DepthFunctions } from "./functions.ts";
 import { type DepthOptions, type DepthSettings, depthSettings } from "./options.ts";
 import { motionOf, type Warp, warpBetween } from "./warp.ts";
-import { likenessWeights, windowSamples } from "./window.ts";
+import { windowSamples } from "./window.ts";
 
 export interface DepthEstimator {
   /**
@@ -42,6 +42,8 @@ const LARGE_STEP = 90;
 /** Variance of brightness that a camera and JPEG give a wall of one colour, and that of a window with texture. */
 const NOISE = 2;
 const TEXTURE = 3;
+/** Difference in brightness, of 255, by which a pixel of a window counts a quarter of one like the middle. */
+const ALIKE_BRIGHTNESS = 40;
 /** Candidates nearer than this move no source's pixel by more, pixels. */
 const ALIKE_PX = 0.4;
 /** Half the width of the parabola by which depth is found between pixels: in the first round, in the later ones. */
@@ -144,9 +146,7 @@ function* estimateInSteps(
   const radius = settings.windowRadiusPx;
   const samples = windowSamples(radius, 0).count;
   const window = kernel.take(samples * 3 * 4);
-  const weights = kernel.take(256 * 4);
   const patch = kernel.take(samples * 3 * 4);
-  kernel.f32(weights, 256).set(likenessWeights());
 
   for (const [index, view] of views.entries()) {
     readImages(kernel, view, pyramids[index]);
@@ -175,7 +175,7 @@ function* estimateInSteps(
       radius,
       samples,
       window,
-      weights,
+      ALIKE_BRIGHTNESS,
       NOISE,
       patch,
     );
@@ -200,8 +200,8 @@ function* estimateInSteps(
         next.height,
         next.stride,
       );
-      // At the full size a plane is shown to those sources only that agreed on it before: half of the work.
-      const asked = round === 0 && (level > 0 || depth === 0) ? (1 << sources.length) - 1 : 0;
+      // After the first round a plane is shown to those sources only that agreed on it before: half of the work.
+      const asked = round === 0 && level === depth ? (1 << sources.length) - 1 : 0;
       const stepPx = round === 0 ? FIRST_STEP_PX : LATER_STEP_PX;
       const rows = Math.max(4, Math.floor(ROWS_PIXELS / image.width));
       for (let y = 0; y < image.height; y += rows) {

@@ -52,7 +52,7 @@ export function finishDepth(found: FoundPlanes, pinhole: DenseView["pinhole"], p
       const a = across[from] * fx;
       const b = down[from] * fy;
       const c = inverses[i] - across[from] * (x + 0.5 - cx) - down[from] * (y + 0.5 - cy);
-      const length = -127 / Math.hypot(a, b, c);
+      const length = -127 / Math.sqrt(a * a + b * b + c * c);
       normals[3 * i] = Math.round(a * length);
       normals[3 * i + 1] = Math.round(b * length);
       normals[3 * i + 2] = Math.round(c * length);

@@ -62,7 +62,7 @@ export type DepthFunctions = {
     radius: number,
     samples: number,
     table: number,
-    weights: number,
+    alikeBy: number,
     noise: number,
     scratch: number,
   ): void;

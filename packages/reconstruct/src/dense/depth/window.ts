@@ -1,7 +1,4 @@
-/** The samples of a window and what each counts. */
-
-/** Brightness differences (of 255) at which a pixel counts a third of one that is like the middle. */
-const LIKENESS = 30;
+/** The samples of a window. */
 
 export type Samples = {
   readonly count: number;
@@ -27,9 +24,4 @@ export function windowSamples(radiusPx: number, stride: number): Samples {
     bytes[k] = 4 * (j * stride + i);
   }
   return { count, table };
-}
-
-/** `[256]` */
-export function likenessWeights(): Float32Array {
-  return Float32Array.from({ length: 256 }, (_, difference) => Math.exp(-difference / LIKENESS));
 }
