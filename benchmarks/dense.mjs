@@ -4,8 +4,8 @@
  *   node benchmarks/dense.mjs [SET…] [--side 960] [--photos N] [--ply OUT.ply] [--picture OUT.png] [--keep FOLDER]
  *
  * Sets are `sample` (the sample capture, whose surface is known: accuracy, completeness, F-score at 1 % and 2 % of the
- * scene) and folders of `../shared/datasets` or CAIRN_DATASETS (floaters: points farther than 2 % of the scene from the
- * surface that sparse points span). `--side` is the long side at which depth is sought. CPU is user time of this
+ * scene, which is twice the median distance from its middle) and folders of `../shared/datasets` or CAIRN_DATASETS
+ * (floaters: points farther than 2 % of the extent of the sparse points from the surface that these span). `--side` is the long side at which depth is sought. CPU is user time of this
  * process, one thread. `--ply` and `--picture` take the set's name in (`OUT-fountain-P11.png`); pictures are seen from
  * beside the middle photo. `--keep` holds sparse models and depth maps for the next run.
  */
@@ -17,7 +17,14 @@ import { openDepthEstimator } from "../packages/reconstruct/dist/dense/depth/est
 import { fuse } from "../packages/reconstruct/dist/dense/fuse.js";
 import { chooseSources } from "../packages/reconstruct/dist/dense/sources.js";
 import { calibrationOf, undistortView } from "../packages/reconstruct/dist/dense/undistort.js";
-import { alignCameras, floaterShare, moved, scorePoints, sizeOf } from "../packages/reconstruct/dist/test/score.js";
+import {
+  alignCameras,
+  extentOf,
+  floaterShare,
+  moved,
+  scorePoints,
+  sizeOf,
+} from "../packages/reconstruct/dist/test/score.js";
 import { filesOf, kept, modelOf, readPhoto, sampleTruth, sceneOf } from "./lib/dense-sets.mjs";
 import { writePicture } from "./lib/splat.mjs";
 
@@ -110,8 +117,7 @@ async function picture(file, scene, found, points) {
 /** Accuracy, completeness and F-score against the sample's surface; floaters against sparse points elsewhere. */
 async function quality(set, scene, model, points) {
   if (set !== "sample") {
-    const size = sizeOf(model.positions);
-    return { floaters: floaterShare(points.positions, model.positions, 0.02 * size) };
+    return { floaters: floaterShare(points.positions, model.positions, 0.02 * extentOf(model.positions)) };
   }
   const truth = await kept(options.keep, "sample-truth", sampleTruth);
   const names = model.images.map(({ name }) => basename(name));

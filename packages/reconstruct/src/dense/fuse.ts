@@ -12,6 +12,7 @@ import { dropSpeckles, type KeepOptions, keepConsistent } from "./keep.ts";
 import { PointList } from "./point-list.ts";
 import { findSky } from "./sky.ts";
 import { transferBetween } from "./transfer.ts";
+import { trimSilhouettes } from "./trim.ts";
 import { witnessesOf } from "./witnesses.ts";
 
 export type FuseOptions = JudgeOptions &
@@ -104,6 +105,7 @@ function prepare(
   const kept = keepConsistent(depth, judgement, options);
   const sky = findSky(view, kept);
   for (let at = 0; at < kept.length; at++) if (sky[at]) kept[at] = 0;
+  trimSilhouettes(view, depth, kept);
   dropSpeckles(depth, kept);
   const colors = comparedColors(depths, index, judgement, kept);
   const { depth: whole, filled } = fillHoles(view, depth, kept);

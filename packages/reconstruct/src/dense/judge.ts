@@ -27,6 +27,8 @@ export type JudgeOptions = {
 
 /** Normals of one surface differ by less. Estimated normals are rough, so this only tells front from side. */
 const NORMAL_COS = Math.cos((70 * Math.PI) / 180);
+/** A witness that sees a place under a smaller angle cannot tell how far it is: whatever is far agrees with it. */
+const LEAST_ANGLE_RAD = (1.2 * Math.PI) / 180;
 /** A witness speaks against only what it sees this many tolerances in front of its own surface. */
 const CLEARLY = 3;
 /** The slope of the witness's surface within a pixel changes its depth by no more than this part. */
@@ -77,6 +79,7 @@ function hear(
   const { depths: seen, normals: seenNormals, confidences, widthPx: seenWidth, heightPx: seenHeight } = witness.depth;
   const leastDot = NORMAL_COS * 127 * 127;
   const [ix, iy] = [1 / fx, 1 / fy];
+  const leastMotion = (LEAST_ANGLE_RAD * fx) ** 2;
 
   let at = -1;
   for (let row = 0; row < heightPx; row++) {
@@ -117,6 +120,10 @@ function hear(
         continue;
       }
       if (off < -tolerance * w) continue;
+      // Pixels that the place would move in the witness if it were twice as far, to first order.
+      const motionX = (u * b2 - b0) / w;
+      const motionY = (v * b2 - b1) / w;
+      if (motionX * motionX + motionY * motionY < leastMotion) continue;
       // The witness's surface point, seen from here.
       const s = (k6 * u + k7 * v + k8) * d + c2;
       const ex = ((k0 * u + k1 * v + k2) * d + c0) / s - x;

@@ -39,10 +39,14 @@ const SAME_PLACE = 4 * DEGREE;
 const SAME_PLACE_WORTH = 0.5;
 /** The grid over the view in which shared points are counted: many in one corner are not overlap. */
 const CELLS = 8;
-/** Surfaces without sparse points lie before the nearest and behind the farthest. */
-const RANGE_PERCENTILE = 0.01;
+/**
+ * Surfaces without sparse points lie before the nearest and behind the farthest. Planes are spaced by inverse depth,
+ * so that much room behind costs few of them; what lies behind the range would be given a wrong depth within it.
+ */
+const NEAR_PERCENTILE = 0.01;
+const FAR_PERCENTILE = 0.995;
 const NEAR_MARGIN = 0.75;
-const FAR_MARGIN = 1.3;
+const FAR_MARGIN = 2;
 
 /** @returns undefined when the view has no pose, too few points, or no photo that fits it */
 export function chooseSources(
@@ -162,7 +166,7 @@ function scaleWorth(ratio: number): number {
 function rangeOf(scene: Scene, view: number, points: readonly SeenPoint[]): DepthRange {
   const depths = Float64Array.from(points, ({ point }) => depthIn(scene, view, point)).sort();
   const at = (part: number): number => depths[Math.round(part * (depths.length - 1))];
-  return { near: at(RANGE_PERCENTILE) * NEAR_MARGIN, far: at(1 - RANGE_PERCENTILE) * FAR_MARGIN };
+  return { near: at(NEAR_PERCENTILE) * NEAR_MARGIN, far: at(FAR_PERCENTILE) * FAR_MARGIN };
 }
 
 /** The points as the straight picture shows them. */

@@ -120,6 +120,16 @@ export function sizeOf(positions: ArrayLike<number>): number {
   return 2 * median(distances);
 }
 
+/** Diagonal of the box that holds all but the outermost hundredth of the points on each side. */
+export function extentOf(positions: ArrayLike<number>): number {
+  const n = positions.length / 3;
+  const sides = [0, 1, 2].map((axis) => {
+    const values = Float64Array.from({ length: n }, (_, i) => positions[3 * i + axis]).sort();
+    return values[Math.ceil(0.99 * (n - 1))] - values[Math.floor(0.01 * (n - 1))];
+  });
+  return Math.hypot(...sides);
+}
+
 export type Score = { readonly accuracy: number; readonly completeness: number; readonly f: number };
 
 /**

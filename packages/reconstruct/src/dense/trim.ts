@@ -1,0 +1,134 @@
+/**
+ * Silhouettes trimmed. Depth is compared over windows, and a window at the rim of a near surface sees mostly that
+ * surface: pixels just outside get its depth, in every photo alike, so that views bear each other out. What gives them
+ * away is their colour, which is that of what lies behind and not that of the surface.
+ */
+import type { DenseView, DepthMap } from "./contract.ts";
+
+/** How far a surface grows beyond its rim, as a part of the long side: a window, at the coarser sizes too. */
+const REACH = 1 / 130;
+const LEAST_REACH_PX = 4;
+/** Behind the rim is what is farther by more than this part, or has no depth in so large a piece of the picture. */
+const BEHIND = 1.05;
+const LEAST_HOLE = 1 / 2000;
+/** Colours of surface and background that differ by less, over the channels, cannot tell. */
+const TELLING = 36;
+/** A pixel goes when it is this much nearer in colour to the background than to the surface. */
+const NEARER = 0.7;
+/** Means are taken of every so many pixels each way. */
+const STEP_PX = 3;
+const FEW = 3;
+
+/** Takes out of `kept` what belongs to the background of a surface. */
+export function trimSilhouettes({ rgb }: DenseView, { depths, widthPx, heightPx }: DepthMap, kept: Uint8Array): void {
+  const reachPx = Math.max(LEAST_REACH_PX, Math.round(REACH * Math.max(widthPx, heightPx)));
+  const open = openPixels(kept, widthPx, heightPx);
+  const rim = distanceToBehind(depths, kept, open, widthPx, heightPx, reachPx + 1);
+  const gone: number[] = [];
+  const inner = new Float64Array(4);
+  const outer = new Float64Array(4);
+  const window = 2 * reachPx + 2;
+  for (let at = 0; at < kept.length; at++) {
+    if (!kept[at] || rim[at] > reachPx) continue;
+    const x = at % widthPx;
+    const y = (at - x) / widthPx;
+    const z = depths[at];
+    inner.fill(0);
+    outer.fill(0);
+    for (let v = Math.max(0, y - window); v <= Math.min(heightPx - 1, y + window); v += STEP_PX) {
+      for (let u = Math.max(0, x - window); u <= Math.min(widthPx - 1, x + window); u += STEP_PX) {
+        const beside = v * widthPx + u;
+        if (kept[beside] && depths[beside] < BEHIND * z) {
+          if (rim[beside] > reachPx && depths[beside] > z / BEHIND) add(inner, beside);
+        } else if (open[beside] || kept[beside]) add(outer, beside);
+      }
+    }
+    if (inner[3] < FEW || outer[3] < FEW) continue;
+    let [fromInner, fromOuter, between] = [0, 0, 0];
+    for (let k = 0; k < 3; k++) {
+      const surface = inner[k] / inner[3];
+      const background = outer[k] / outer[3];
+      fromInner += Math.abs(rgb[at * 3 + k] - surface);
+      fromOuter += Math.abs(rgb[at * 3 + k] - background);
+      between += Math.abs(surface - background);
+    }
+    if (between >= TELLING && fromOuter < NEARER * fromInner) gone.push(at);
+  }
+  for (const at of gone) kept[at] = 0;
+
+  function add(mean: Float64Array, at: number): void {
+    mean[0] += rgb[at * 3];
+    mean[1] += rgb[at * 3 + 1];
+    mean[2] += rgb[at * 3 + 2];
+    mean[3]++;
+  }
+}
+
+/** `[heightPx, widthPx]` 1 in holes so large that they are no mere lack of texture. */
+function openPixels(kept: Uint8Array, widthPx: number, heightPx: number): Uint8Array {
+  const open = new Uint8Array(kept.length);
+  const done = kept.slice();
+  const hole = new Int32Array(kept.length);
+  for (let start = 0; start < kept.length; start++) {
+    if (done[start]) continue;
+    let size = 0;
+    hole[size++] = start;
+    done[start] = 1;
+    for (let next = 0; next < size; next++) {
+      const at = hole[next];
+      const x = at % widthPx;
+      if (x > 0 && !done[at - 1]) done[(hole[size++] = at - 1)] = 1;
+      if (x < widthPx - 1 && !done[at + 1]) done[(hole[size++] = at + 1)] = 1;
+      if (at >= widthPx && !done[at - widthPx]) done[(hole[size++] = at - widthPx)] = 1;
+      if (at < widthPx * (heightPx - 1) && !done[at + widthPx]) done[(hole[size++] = at + widthPx)] = 1;
+    }
+    if (size >= LEAST_HOLE * kept.length) for (let k = 0; k < size; k++) open[hole[k]] = 1;
+  }
+  return open;
+}
+
+/** `[heightPx, widthPx]` steps from each kept pixel to what lies behind its surface; `most` where there are more. */
+function distanceToBehind(
+  depths: Float32Array,
+  kept: Uint8Array,
+  open: Uint8Array,
+  widthPx: number,
+  heightPx: number,
+  most: number,
+): Uint8Array {
+  const steps = new Uint8Array(kept.length).fill(most);
+  let rim: number[] = [];
+  const behind = (at: number, beside: number): boolean =>
+    open[beside] === 1 || (kept[beside] === 1 && depths[beside] > BEHIND * depths[at]);
+  for (let at = 0; at < kept.length; at++) {
+    if (!kept[at]) continue;
+    const x = at % widthPx;
+    if (
+      (x > 0 && behind(at, at - 1)) ||
+      (x < widthPx - 1 && behind(at, at + 1)) ||
+      (at >= widthPx && behind(at, at - widthPx)) ||
+      (at < widthPx * (heightPx - 1) && behind(at, at + widthPx))
+    ) {
+      steps[at] = 1;
+      rim.push(at);
+    }
+  }
+  for (let step = 2; step < most; step++) {
+    const next: number[] = [];
+    const visit = (from: number, to: number): void => {
+      // Across the edge it is another surface, whose own rim lies elsewhere.
+      if (!kept[to] || steps[to] <= step || depths[to] > BEHIND * depths[from]) return;
+      steps[to] = step;
+      next.push(to);
+    };
+    for (const at of rim) {
+      const x = at % widthPx;
+      if (x > 0) visit(at, at - 1);
+      if (x < widthPx - 1) visit(at, at + 1);
+      if (at >= widthPx) visit(at, at - widthPx);
+      if (at < widthPx * (heightPx - 1)) visit(at, at + widthPx);
+    }
+    rim = next;
+  }
+  return steps;
+}
