@@ -2,6 +2,7 @@
 import type { PosedDepth } from "./contract.ts";
 import type { Gain } from "./exposure.ts";
 import { BITS, type Judgement } from "./judge.ts";
+import { SURE } from "./keep.ts";
 import type { PointList } from "./point-list.ts";
 import { transferBetween } from "./transfer.ts";
 
@@ -15,13 +16,17 @@ export type Prepared = {
   readonly judgement: Judgement;
   /** `[heightPx, widthPx]` 0, {@link BORNE_OUT} or {@link FILLED}. */
   readonly kept: Uint8Array;
+  /** `[heightPx, widthPx]` how coarsely the surface is seen where it is kept, in steps: see {@link coarseness}. */
+  readonly coarse: Int16Array;
 };
 
 /** A view that looks at the same place, as one bit of the judgement. Flat: read a million times. */
 export type Witness = {
-  readonly role: "before" | "earlier" | "later";
-  /** Left out: a view whose points are given at another time, so that only its depth is at hand. */
-  readonly kept: Uint8Array | undefined;
+  /** When it gives its points: with the reference, or at another time, and then only its depth is at hand. */
+  readonly role: "before" | "now" | "after";
+  readonly prepared: Prepared | undefined;
+  /** Whether it comes before the reference: of two that see a surface equally well the first gives it. */
+  readonly first: boolean;
   readonly depths: Float32Array;
   readonly normals: Int8Array;
   readonly confidences: Uint8Array;
@@ -40,7 +45,9 @@ export type Witness = {
   readonly evenBlue: Float32Array;
 };
 
-/** What an earlier view has given counts when it was seen at most this much more coarsely. */
+/** Steps of coarseness to a factor of e in area. */
+const AREA_STEPS = 2;
+/** What was given before counts when it was seen at most this much more coarsely. */
 const COARSER = 1.5;
 /** How much less a point is in doubt with each view that agrees. */
 const DOUBT_A_VIEW = 0.55;
@@ -50,8 +57,9 @@ const LEAST_FACING = 0.1;
 export function witnessOf(
   reference: PosedDepth,
   { view, depth }: PosedDepth,
-  kept: Uint8Array | undefined,
+  prepared: Prepared | undefined,
   role: Witness["role"],
+  first: boolean,
   even: readonly Float32Array[],
 ): Witness {
   const { depths, normals, confidences, widthPx } = depth;
@@ -59,7 +67,29 @@ export function witnessOf(
   const [evenRed, evenGreen, evenBlue] = even;
   const transfer = transferBetween(reference.view, view);
   const maps = { depths, normals, confidences, rgb: view.rgb, widthPx };
-  return { role, kept, ...maps, fx, fy, cx, cy, ...transfer, evenRed, evenGreen, evenBlue };
+  return { prepared, role, first, ...maps, fx, fy, cx, cy, ...transfer, evenRed, evenGreen, evenBlue };
+}
+
+/**
+ * How large a piece of surface each kept pixel covers, as whole steps of its logarithm: steps, so that "finer, or as
+ * fine and earlier" is an order in which each surface has a first.
+ */
+export function coarseness({ view, depth }: PosedDepth, kept: Uint8Array): Int16Array {
+  const { depths, normals, widthPx } = depth;
+  const [fx, fy, cx, cy] = view.pinhole;
+  const coarse = new Int16Array(kept.length);
+  for (let at = 0; at < kept.length; at++) {
+    if (!kept[at]) continue;
+    const x = at % widthPx;
+    const rayX = (x + 0.5 - cx) / fx;
+    const rayY = ((at - x) / widthPx + 0.5 - cy) / fy;
+    const n = at * 3;
+    const facing = -(normals[n] * rayX + normals[n + 1] * rayY + normals[n + 2]) / 127;
+    // A pixel's rays cut z²/(fx fy) out of a plane across the axis, and this out of a slanted one.
+    const area = (depths[at] * depths[at]) / (fx * fy * Math.max(LEAST_FACING, facing));
+    coarse[at] = Math.floor(Math.log(area) * AREA_STEPS);
+  }
+  return coarse;
 }
 
 /** `[3][256]` what each sRGB value of a photo is once its gain is taken out. */
@@ -69,7 +99,7 @@ export function evenValues(gain: Gain): Float32Array[] {
 
 /** @param minViews as when the pixels were kept */
 export function emitView(
-  { posed: { view, depth }, judgement: { agree, inside }, kept }: Prepared,
+  { posed: { view, depth }, judgement: { agree }, kept, coarse }: Prepared,
   even: readonly Float32Array[],
   witnesses: readonly Witness[],
   minViews: number,
@@ -80,7 +110,6 @@ export function emitView(
   const pose = view.cameraFromWorld;
   const { rgb } = view;
   const [evenRed, evenGreen, evenBlue] = even;
-  const before = witnesses.filter(({ role }) => role === "before").length;
   const sum = new Sum();
   let at = -1;
   for (let row = 0; row < heightPx; row++) {
@@ -92,24 +121,27 @@ export function emitView(
       const y = row + 0.5;
       const agreeing = agree[at];
       const footprint = z / fx;
-      let agreeingBefore = 0;
+      let before = 0;
+      let sure = false;
       let given = false;
       for (let bit = 0; bit < witnesses.length && !given; bit++) {
         if (!(agreeing & (1 << bit))) continue;
         const witness = witnesses[bit];
-        const { role } = witness;
-        // A surface that is seen is given by the first view; one that is filled in, by any that sees it.
-        if (role === "later" && kept[at] === BORNE_OUT) continue;
+        const { prepared, role } = witness;
+        if (role === "after") continue;
         sum.aim(witness, x, y, z);
-        if (kept[at] === FILLED) given = role !== "later" || witness.kept?.[sum.hit] === BORNE_OUT;
-        else if (sum.w / witness.fx > COARSER * footprint) continue;
-        else if (role === "before") agreeingBefore++;
-        else given = witness.kept![sum.hit] === BORNE_OUT;
+        if (!prepared) {
+          if (kept[at] === FILLED) given = true;
+          if (sum.w / witness.fx > COARSER * footprint) continue;
+          before++;
+          if (witness.confidences[sum.hit] >= SURE) sure = true;
+        } else if (prepared.kept[sum.hit] === BORNE_OUT) {
+          const coarser = prepared.coarse[sum.hit] - coarse[at];
+          given = kept[at] === FILLED || coarser < 0 || (coarser === 0 && witness.first);
+        }
       }
-      if (given) continue;
       // Views that agree with this pixel agree with each other: enough of them have given the surface without it.
-      if (agreeingBefore > 0 && agreeingBefore >= Math.min(minViews, Math.max(2, Math.min(before, inside[at]))))
-        continue;
+      if (given || before >= minViews || (before >= 2 && sure)) continue;
       const rayX = (x - cx) / fx;
       const rayY = (y - cy) / fy;
       const n = at * 3;

@@ -1,10 +1,10 @@
 /**
  * Depth maps to points. A pixel that enough other views bear out becomes one point, moved along its normal to where
- * all of them see the surface; a pixel whose surface an earlier view has given already becomes none. Pure: the same
+ * all of them see the surface; a surface that several views see is given by the one that sees it finest, once. Pure: the same
  * depth maps give the same points.
  */
 import type { PosedDepth } from "./contract.ts";
-import { BORNE_OUT, emitView, evenValues, FILLED, type Prepared, witnessOf } from "./emit.ts";
+import { BORNE_OUT, coarseness, emitView, evenValues, FILLED, type Prepared, witnessOf } from "./emit.ts";
 import { ColorPairs, type Gain, type PhotoPair, solveGains } from "./exposure.ts";
 import { fillHoles } from "./fill.ts";
 import { type Judgement, type JudgeOptions, judge } from "./judge.ts";
@@ -57,7 +57,7 @@ export type FusedView = {
 /** Every so many pixels one is asked for its colour in two photos. A prime, so that it falls on all columns. */
 const COLOR_STEP = 23;
 
-/** @param depths in the order in which surfaces are given: what two of them see is given by the first */
+/** @param depths of two that see a surface equally well the first gives it */
 export function fuse(depths: readonly PosedDepth[], options: FuseOptions = {}): FusedPoints {
   const { emit, given, gains: known, stop = () => {}, minViews = 3 } = options;
   const wanted = depths.flatMap(({ view }, index) => (!emit || emit.has(view.view) ? [index] : []));
@@ -81,10 +81,10 @@ export function fuse(depths: readonly PosedDepth[], options: FuseOptions = {}): 
     stop();
     const ready = prepared.get(index)!;
     const witnesses = ready.judgement.witnesses.map((other) => {
-      const { posed, kept } = prepared.get(other) ?? { posed: depths[other], kept: undefined };
-      const before = !given || given.has(posed.view.view);
-      const role = kept === undefined ? (before ? "before" : "later") : other < index ? "earlier" : "later";
-      return witnessOf(ready.posed, posed, kept, role, even[other]);
+      const seen = prepared.get(other);
+      const posed = seen?.posed ?? depths[other];
+      const role = seen ? "now" : !given || given.has(posed.view.view) ? "before" : "after";
+      return witnessOf(ready.posed, posed, seen, role, other < index, even[other]);
     });
     const before = points.count;
     emitView(ready, even[index], witnesses, minViews, points);
@@ -112,7 +112,7 @@ function prepare(
   const posed = { view, depth: whole };
   judgeFilled(depths, index, posed, filled, judgement, options);
   for (const at of filled) if (judgement.against[at] === 0 && !sky[at]) kept[at] = FILLED;
-  return { ready: { posed, judgement, kept }, colors };
+  return { ready: { posed, judgement, kept, coarse: coarseness(posed, kept) }, colors };
 }
 
 /** Asks the witnesses about the pixels that were filled, as about any other. */

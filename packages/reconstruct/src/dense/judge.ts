@@ -21,7 +21,7 @@ export type Judgement = {
 export type JudgeOptions = {
   /** Two depths of one surface differ by at most this part; default 0.01. */
   readonly depthTolerance?: number;
-  /** The witness's surface, seen from here, is at most so far off; default 1.5. */
+  /** The witness's surface, seen from here, is at most so far off; default 2. */
   readonly reprojectionPx?: number;
 };
 
@@ -41,7 +41,7 @@ export function judge(
   depths: readonly PosedDepth[],
   reference: number,
   witnesses: readonly number[],
-  { depthTolerance = 0.01, reprojectionPx = 1.5 }: JudgeOptions = {},
+  { depthTolerance = 0.01, reprojectionPx = 2 }: JudgeOptions = {},
 ): Judgement {
   if (witnesses.length > MOST_WITNESSES) throw new RangeError(`${witnesses.length} witnesses`);
   const { widthPx, heightPx } = depths[reference].depth;

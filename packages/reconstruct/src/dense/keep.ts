@@ -7,8 +7,8 @@ export type KeepOptions = {
   readonly minViews?: number;
 };
 
-/** Where only two views look, both must be this sure. */
-const SURE_PAIR = 170;
+/** Two views are enough where the photos match this well and nobody speaks against. */
+export const SURE = 130;
 /** A patch of kept pixels smaller than this part of the picture is taken for noise. */
 const LEAST_PATCH = 1 / 8000;
 /** Neighbours belong to one patch when their depths differ by at most this part. */
@@ -16,14 +16,13 @@ const ONE_SURFACE = 0.015;
 
 /** `[heightPx, widthPx]` 1 where the depth is borne out. */
 export function keepConsistent(depth: DepthMap, judgement: Judgement, { minViews = 3 }: KeepOptions = {}): Uint8Array {
-  const { agree, against, inside } = judgement;
+  const { agree, against } = judgement;
   const kept = new Uint8Array(agree.length);
   for (let at = 0; at < kept.length; at++) {
     const agreeing = BITS[agree[at]];
     if (agreeing === 0 || against[at] >= agreeing) continue;
     if (agreeing + 1 >= minViews) kept[at] = 1;
-    // Nobody else could tell: the two that can must be sure.
-    else if (inside[at] + 1 < minViews && depth.confidences[at] >= SURE_PAIR) kept[at] = 1;
+    else if (against[at] === 0 && depth.confidences[at] >= SURE) kept[at] = 1;
   }
   dropSpeckles(depth, kept);
   return kept;

@@ -109,11 +109,30 @@ export function thinned(positions: ArrayLike<number>, cell: number): Float64Arra
   return Float64Array.from(kept);
 }
 
+/** The median of each coordinate. */
+export function middleOf(positions: ArrayLike<number>): number[] {
+  const n = positions.length / 3;
+  return [0, 1, 2].map((axis) => median(Float64Array.from({ length: n }, (_, i) => positions[3 * i + axis])));
+}
+
+/** What lies within `radius` of a place. */
+export function within(positions: ArrayLike<number>, place: readonly number[], radius: number): Float64Array {
+  const inside: number[] = [];
+  for (let p = 0; p < positions.length; p += 3) {
+    const [x, y, z] = [positions[p], positions[p + 1], positions[p + 2]];
+    if (Math.hypot(x - place[0], y - place[1], z - place[2]) <= radius) inside.push(x, y, z);
+  }
+  return Float64Array.from(inside);
+}
+
+function median(values: Float64Array): number {
+  return values.sort()[values.length >> 1];
+}
+
 /** Twice the median distance from the middle: a few far points do not change it. */
 export function sizeOf(positions: ArrayLike<number>): number {
   const n = positions.length / 3;
-  const median = (values: Float64Array): number => values.sort()[n >> 1];
-  const middle = [0, 1, 2].map((axis) => median(Float64Array.from({ length: n }, (_, i) => positions[3 * i + axis])));
+  const middle = middleOf(positions);
   const distances = Float64Array.from({ length: n }, (_, i) =>
     Math.hypot(...middle.map((each, axis) => positions[3 * i + axis] - each)),
   );
