@@ -1,5 +1,6 @@
 /** From what witnesses say to which pixels are kept: enough agree, and few speak against. */
 import type { DepthMap } from "./contract.ts";
+import { Flood } from "./flood.ts";
 import { BITS, type Judgement } from "./judge.ts";
 
 export type KeepOptions = {
@@ -31,26 +32,12 @@ export function keepConsistent(depth: DepthMap, judgement: Judgement, { minViews
 /** Takes out patches too small to be a surface. */
 export function dropSpeckles({ depths, widthPx, heightPx }: DepthMap, kept: Uint8Array): void {
   const least = Math.max(4, Math.round(widthPx * heightPx * LEAST_PATCH));
-  const done = new Uint8Array(kept.length);
-  const patch = new Int32Array(kept.length);
+  const flood = new Flood(widthPx, heightPx);
+  const joins = (from: number, to: number): boolean =>
+    kept[to] === 1 && Math.abs(depths[to] - depths[from]) <= ONE_SURFACE * depths[from];
   for (let start = 0; start < kept.length; start++) {
-    if (!kept[start] || done[start]) continue;
-    let size = 0;
-    patch[size++] = start;
-    done[start] = 1;
-    for (let next = 0; next < size; next++) {
-      const at = patch[next];
-      const x = at % widthPx;
-      const reach = ONE_SURFACE * depths[at];
-      for (let side = 0; side < 4; side++) {
-        if ((side === 0 && x === 0) || (side === 1 && x === widthPx - 1)) continue;
-        const beside = at + (side === 0 ? -1 : side === 1 ? 1 : side === 2 ? -widthPx : widthPx);
-        if (beside < 0 || beside >= kept.length || !kept[beside] || done[beside]) continue;
-        if (Math.abs(depths[beside] - depths[at]) > reach) continue;
-        done[beside] = 1;
-        patch[size++] = beside;
-      }
-    }
-    if (size < least) for (let k = 0; k < size; k++) kept[patch[k]] = 0;
+    if (!kept[start] || flood.isTaken(start)) continue;
+    const size = flood.from(start, joins);
+    if (size < least) for (let k = 0; k < size; k++) kept[flood.piece[k]] = 0;
   }
 }

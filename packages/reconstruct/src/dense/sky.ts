@@ -4,6 +4,7 @@
  * other photos bear out next to no depth in it. Patches of its colour elsewhere are sky seen through an arch or leaves.
  */
 import type { DenseView } from "./contract.ts";
+import { Flood } from "./flood.ts";
 
 const DARKEST = 80;
 /** Blue is at least so little below red and green. */
@@ -23,18 +24,18 @@ const FRINGE = 1 / 320;
 /** `[heightPx, widthPx]` 1 where there is sky. @param kept 1 where a depth was borne out */
 export function findSky({ rgb, widthPx, heightPx }: DenseView, kept: Uint8Array): Uint8Array {
   const sky = new Uint8Array(widthPx * heightPx);
-  const region = new Int32Array(widthPx * heightPx);
-  const done = new Uint8Array(widthPx * heightPx);
+  const flood = new Flood(widthPx, heightPx);
+  const region = flood.piece;
   for (let start = 0; start < widthPx; start++) {
-    if (done[start] || !looks(start)) continue;
-    const size = flood(start);
+    if (flood.isTaken(start) || !looks(start)) continue;
+    const size = flood.from(start, isEven);
     if (size >= LEAST_PART * sky.length && isEmpty(size)) mark(size);
   }
   const rows = skyColors();
   if (!rows) return sky;
   for (let start = widthPx; start < sky.length; start++) {
-    if (done[start] || !looks(start)) continue;
-    const size = flood(start);
+    if (flood.isTaken(start) || !looks(start)) continue;
+    const size = flood.from(start, isEven);
     if (size >= LEAST_ENCLOSED_PART * sky.length && isEmpty(size) && isLike(size, rows)) mark(size);
   }
   addFringe(Math.round(FRINGE * Math.max(widthPx, heightPx)));
@@ -89,27 +90,10 @@ export function findSky({ rgb, widthPx, heightPx }: DenseView, kept: Uint8Array)
     return off <= LIKE_SKY;
   }
 
-  /** Puts what is even with its neighbours from `start` on into `region`; @returns how much */
-  function flood(start: number): number {
-    let size = 0;
-    region[size++] = start;
-    done[start] = 1;
-    for (let next = 0; next < size; next++) {
-      const at = region[next];
-      const x = at % widthPx;
-      if (x > 0) visit(at, at - 1);
-      if (x < widthPx - 1) visit(at, at + 1);
-      if (at >= widthPx) visit(at, at - widthPx);
-      if (at < widthPx * (heightPx - 1)) visit(at, at + widthPx);
-    }
-    return size;
-
-    function visit(from: number, to: number): void {
-      if (done[to] || !looks(to)) return;
-      for (let k = 0; k < 3; k++) if (Math.abs(rgb[from * 3 + k] - rgb[to * 3 + k]) > EVEN) return;
-      done[to] = 1;
-      region[size++] = to;
-    }
+  function isEven(from: number, to: number): boolean {
+    if (!looks(to)) return false;
+    for (let k = 0; k < 3; k++) if (Math.abs(rgb[from * 3 + k] - rgb[to * 3 + k]) > EVEN) return false;
+    return true;
   }
 
   function addFringe(reachPx: number): void {

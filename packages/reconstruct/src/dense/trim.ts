@@ -4,6 +4,7 @@
  * away is their colour, which is that of what lies behind and not that of the surface.
  */
 import type { DenseView, DepthMap } from "./contract.ts";
+import { Flood } from "./flood.ts";
 
 /** How far a surface grows beyond its rim, as a part of the long side: a window, at the coarser sizes too. */
 const REACH = 1 / 130;
@@ -67,22 +68,12 @@ export function trimSilhouettes({ rgb }: DenseView, { depths, widthPx, heightPx 
 /** `[heightPx, widthPx]` 1 in holes so large that they are no mere lack of texture. */
 function openPixels(kept: Uint8Array, widthPx: number, heightPx: number): Uint8Array {
   const open = new Uint8Array(kept.length);
-  const done = kept.slice();
-  const hole = new Int32Array(kept.length);
+  const flood = new Flood(widthPx, heightPx);
+  const joins = (_: number, to: number): boolean => kept[to] === 0;
   for (let start = 0; start < kept.length; start++) {
-    if (done[start]) continue;
-    let size = 0;
-    hole[size++] = start;
-    done[start] = 1;
-    for (let next = 0; next < size; next++) {
-      const at = hole[next];
-      const x = at % widthPx;
-      if (x > 0 && !done[at - 1]) done[(hole[size++] = at - 1)] = 1;
-      if (x < widthPx - 1 && !done[at + 1]) done[(hole[size++] = at + 1)] = 1;
-      if (at >= widthPx && !done[at - widthPx]) done[(hole[size++] = at - widthPx)] = 1;
-      if (at < widthPx * (heightPx - 1) && !done[at + widthPx]) done[(hole[size++] = at + widthPx)] = 1;
-    }
-    if (size >= LEAST_HOLE * kept.length) for (let k = 0; k < size; k++) open[hole[k]] = 1;
+    if (kept[start] !== 0 || flood.isTaken(start)) continue;
+    const size = flood.from(start, joins);
+    if (size >= LEAST_HOLE * kept.length) for (let k = 0; k < size; k++) open[flood.piece[k]] = 1;
   }
   return open;
 }
