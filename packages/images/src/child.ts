@@ -11,7 +11,7 @@ async function run(job: ToChild): Promise<Results[keyof Results]> {
   if (job.kind === "inspect") return inspect(job.bytes);
   if (job.kind === "decode") return decode(job.bytes, job.maxSidePx);
   if (job.kind === "undistort") return undistorted(job.bytes, job.camera);
-  return thumbnail(job.bytes, job.maxSidePx);
+  return thumbnail(job.bytes, job.maxSidePx, job.format);
 }
 
 process.on("disconnect", () => process.exit(0));

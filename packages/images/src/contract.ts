@@ -15,7 +15,7 @@ export type DecodedImage = {
 export type Jobs = {
   inspect: { bytes: Uint8Array };
   decode: { bytes: Uint8Array; maxSidePx: number };
-  thumbnail: { bytes: Uint8Array; maxSidePx: number };
+  thumbnail: { bytes: Uint8Array; maxSidePx: number; format: "jpeg" | "png" };
   undistort: { bytes: Uint8Array; camera: Intrinsics };
 };
 

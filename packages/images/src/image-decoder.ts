@@ -17,8 +17,12 @@ export interface ImageDecoder {
   inspect(bytes: Uint8Array, signal?: AbortSignal): Promise<ImageFacts>;
   /** Upright 8-bit sRGB, alpha laid on white, `[heightPx, widthPx, 3]`, at most `maxSidePx` on the long side. Throws as `inspect`. */
   decode(bytes: Uint8Array, options: { maxSidePx: number; signal?: AbortSignal }): Promise<DecodedImage>;
-  /** A small JPEG, upright, without metadata. Throws as `inspect`. */
-  thumbnail(bytes: Uint8Array, maxSidePx: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /** A small JPEG or PNG, upright, without metadata. Throws as `inspect`. */
+  thumbnail(
+    bytes: Uint8Array,
+    maxSidePx: number,
+    options?: { format?: "jpeg" | "png"; signal?: AbortSignal },
+  ): Promise<Uint8Array>;
   /**
    * The photo at full size as a camera without distortion would have taken it (`undistortedIntrinsics`): a JPEG without
    * metadata. @param camera of the upright photo. Throws as `inspect`.
@@ -121,8 +125,8 @@ export function openImageDecoder(options: ImageDecoderOptions = {}): ImageDecode
     inspect: async (bytes, signal) => (await run({ kind: "inspect", bytes }, signal)) as ImageFacts,
     decode: async (bytes, { maxSidePx, signal }) =>
       (await run({ kind: "decode", bytes, maxSidePx }, signal)) as DecodedImage,
-    thumbnail: async (bytes, maxSidePx, signal) =>
-      (await run({ kind: "thumbnail", bytes, maxSidePx }, signal)) as Uint8Array,
+    thumbnail: async (bytes, maxSidePx, { format = "jpeg", signal } = {}) =>
+      (await run({ kind: "thumbnail", bytes, maxSidePx, format }, signal)) as Uint8Array,
     undistort: async (bytes, camera, signal) => (await run({ kind: "undistort", bytes, camera }, signal)) as Uint8Array,
     async close() {
       closed = true;

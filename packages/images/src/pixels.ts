@@ -105,12 +105,11 @@ export async function decode(bytes: Uint8Array, maxSidePx: number): Promise<Deco
   return shrink(await open(bytes), maxSidePx);
 }
 
-/** A JPEG without any metadata: where the photo was taken stays in the photo. */
-export async function thumbnail(bytes: Uint8Array, maxSidePx: number): Promise<Uint8Array> {
+/** Without any metadata: where the photo was taken stays in the photo. */
+export async function thumbnail(bytes: Uint8Array, maxSidePx: number, format: "jpeg" | "png"): Promise<Uint8Array> {
   const { rgb, widthPx, heightPx } = await decode(bytes, maxSidePx);
-  return sharp(rgb, { raw: { width: widthPx, height: heightPx, channels: 3 } })
-    .jpeg({ quality: 82 })
-    .toBuffer();
+  const picture = sharp(rgb, { raw: { width: widthPx, height: heightPx, channels: 3 } });
+  return (format === "png" ? picture.png() : picture.jpeg({ quality: 82 })).toBuffer();
 }
 
 /** A JPEG of full size without distortion and without metadata. @param camera of the upright photo */

@@ -156,6 +156,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const context: ServerContext = {
       core,
       decoder,
+      cache: (name) => openFileCache(join(dataDir, name)),
       tiles,
       ...(options.tilesPerJson !== undefined && { tilesPerJson: options.tilesPerJson }),
       imports,

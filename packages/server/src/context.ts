@@ -4,6 +4,7 @@ import type { ImageDecoder } from "@cairn/images";
 import type { Id } from "@cairn/protocol";
 import type { FastifyBaseLogger } from "fastify";
 import type { FaceName } from "./faces/face.ts";
+import type { FileCache } from "./file-cache.ts";
 import type { Access } from "./http/access.ts";
 import type { TileMaker } from "./tiles/tile-maker.ts";
 
@@ -15,6 +16,8 @@ export type ServerContext = {
   /** Where uploads that are not whole yet wait. */
   readonly uploadsDir: string;
   readonly decoder: ImageDecoder;
+  /** Keeps what can be made again, by name. */
+  cache(name: string): FileCache;
   readonly tiles: TileMaker;
   /** How many tiles one JSON of a tileset names, about. */
   readonly tilesPerJson?: number;

@@ -1,7 +1,8 @@
 /** The faces that a server has. */
 import type { ServerContext } from "../context.ts";
 import type { Face } from "./face.ts";
+import { openHeritage } from "./heritage/heritage.ts";
 
-export async function openAllFaces(_context: ServerContext): Promise<Face[]> {
-  return [];
+export async function openAllFaces(context: ServerContext): Promise<Face[]> {
+  return [openHeritage(context)];
 }

@@ -55,7 +55,7 @@ export class FaceSocket {
   readonly #ws: WebSocket;
   readonly #ended = new AbortController();
   readonly #bucket: TokenBucket;
-  #take: (message: Message) => Awaitable = () => {};
+  #take: ((message: Message) => Awaitable) | undefined;
   #takeBytes: ((bytes: Buffer) => Awaitable) | undefined;
   readonly #inbound: Taken[] = [];
   #inboundBytes = 0;
@@ -89,10 +89,11 @@ export class FaceSocket {
     return this.#outboundBytes;
   }
 
-  /** Sets who takes the messages, one after the other. @param takeBytes left out: binary messages are refused */
+  /** Sets who takes the messages, one after the other; until then they wait. @param takeBytes left out: binary messages are refused */
   listen(take: (message: Message) => Awaitable, takeBytes?: (bytes: Buffer) => Awaitable): void {
     this.#take = take;
     this.#takeBytes = takeBytes;
+    void this.#work();
   }
 
   /**
@@ -173,9 +174,7 @@ export class FaceSocket {
       return;
     }
     if (binary) {
-      const take = this.#takeBytes;
-      if (take) this.#queue(() => take(data), data.length);
-      else this.#queue(() => this.error(manner.binary), 0);
+      this.#queue(() => (this.#takeBytes ? this.#takeBytes(data) : this.error(manner.binary)), data.length);
       return;
     }
     const word = data.length <= 64 ? data.toString().trim() : undefined;
@@ -195,7 +194,7 @@ export class FaceSocket {
     }
     const pong = manner.pong(message, this);
     if (pong !== undefined) this.reply(pong);
-    else this.#queue(() => this.#take(message), data.length);
+    else this.#queue(() => this.#take?.(message), data.length);
   }
 
   /** One after the other; while too much waits, the client is not read. */
@@ -203,10 +202,11 @@ export class FaceSocket {
     this.#inbound.push({ work, bytes });
     this.#inboundBytes += bytes;
     if (this.#inboundBytes > this.#house.limits.inboundBytes) this.#ws.pause();
-    if (!this.#working) void this.#work();
+    void this.#work();
   }
 
   async #work(): Promise<void> {
+    if (this.#working || !this.#take) return;
     this.#working = true;
     for (let next = this.#inbound.shift(); next; next = this.#inbound.shift()) {
       try {

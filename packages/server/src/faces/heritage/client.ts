@@ -1,0 +1,246 @@
+/**
+ * One heritage socket: the initial block, then every step of the project, with answers to what it sends in between.
+ * One loop sends everything but signs of life and errors, so that a block is never broken and nothing is told twice.
+ */
+import { setImmediate } from "node:timers/promises";
+import type { ImageReceipt } from "@cairn/protocol";
+import type { FastifyBaseLogger } from "fastify";
+import { type FaceSocket, shownType, textOf } from "../face-socket.ts";
+import type { PointSet, Step } from "./progress.ts";
+import type { Project } from "./project.ts";
+import type { Shards } from "./shards.ts";
+import { isoMillis } from "./times.ts";
+import { type Refused, readUpload } from "./upload.ts";
+
+type Processed = Extract<Step, { kind: "processed" }>;
+
+export type ClientHouse = {
+  readonly shards: Shards;
+  readonly log: FastifyBaseLogger;
+  /** Encoded messages of steps, shared by all sockets: asked for by many, encoded once. */
+  readonly encoded: SharedTexts;
+  /** Resolves when the photo is durable. @throws why it was refused */
+  ingest(project: Project, photo: { bytes: Buffer; name: string }, signal: AbortSignal): Promise<ImageReceipt>;
+  refusal(error: unknown): Refused;
+};
+
+export class HeritageClient {
+  readonly #house: ClientHouse;
+  readonly #socket: FaceSocket;
+  readonly #project: Project;
+  readonly #answers: object[] = [];
+  #resync = true;
+  /** The upload in hand: its acknowledgement goes before that it is processed. */
+  #uploading: Promise<void> | undefined;
+  #wake = () => {};
+
+  constructor(house: ClientHouse, socket: FaceSocket, project: Project) {
+    this.#house = house;
+    this.#socket = socket;
+    this.#project = project;
+    socket.listen((message) => this.#take(message));
+  }
+
+  /** Until the socket is over. */
+  async run(): Promise<void> {
+    const { signal } = this.#socket;
+    const leave = this.#project.onStep(() => this.#wake());
+    signal.addEventListener("abort", () => this.#wake(), { once: true });
+    let position = 0;
+    try {
+      while (!signal.aborted) {
+        await this.#sendAnswers();
+        if (this.#resync || !this.#project.isKept(position)) {
+          this.#resync = false;
+          position = await this.#block();
+          continue;
+        }
+        const step = this.#project.at(position);
+        if (step) position = await this.#tell(step, position);
+        else await this.#news();
+      }
+    } finally {
+      leave();
+    }
+  }
+
+  async #take(message: Readonly<Record<string, unknown>>): Promise<void> {
+    switch (message.type) {
+      case "upload_image":
+        this.#uploading = this.#upload(message);
+        await this.#uploading;
+        this.#uploading = undefined;
+        return;
+      case "request_resync":
+        this.#resync = true;
+        this.#wake();
+        return;
+      default:
+        this.#socket.error(`Unknown message type: ${shownType(message.type)}`);
+    }
+  }
+
+  async #upload(message: Readonly<Record<string, unknown>>): Promise<void> {
+    const ref = typeof message.client_ref === "string" ? { client_ref: message.client_ref } : {};
+    try {
+      // Goes on when the socket closes: closing it cancels none of its uploads.
+      const receipt = await this.#house.ingest(this.#project, readUpload(message), this.#project.space.signal);
+      const told = { type: "upload_acknowledged", image_id: receipt.image, message: ACKNOWLEDGED, ...ref };
+      this.#answers.push(told);
+      this.#wake();
+    } catch (error) {
+      const { text, facts } = this.#house.refusal(error);
+      this.#socket.error(text, { ...facts, ...ref });
+    }
+  }
+
+  async #sendAnswers(): Promise<void> {
+    for (let next = this.#answers.shift(); next; next = this.#answers.shift()) await this.#socket.send(next);
+  }
+
+  async #news(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      const { aborted } = this.#socket.signal;
+      if (aborted || this.#resync || this.#answers.length > 0) resolve();
+    });
+    this.#wake = () => {};
+  }
+
+  /** The newest whole set and what came after it. @returns the position from which on steps follow (HER-9) */
+  async #block(): Promise<number> {
+    const { progress, position } = this.#project;
+    const { total, epoch } = progress;
+    const sets = [progress.reference, ...progress.increments].filter(({ packs }) => packs.length > 0);
+    const lists = await Promise.all(sets.map((set) => this.#list(set)));
+    const shards = sets.flatMap((set, i) => lists[i]!.map((points, index) => ({ set, index, points })));
+    const head = { total_shards: shards.length, total_images: total, epoch };
+    await this.#socket.send({ type: "initial_state_starting", ...head });
+    for (const [shard_index, { set, index, points }] of shards.entries()) {
+      if (this.#socket.signal.aborted) return position;
+      const shard_data = await this.#shard(set, index, shard_index);
+      if (shard_data === undefined) continue;
+      const total_shards = shards.length;
+      await this.#socket.send({ type: "initial_state_shard", shard_index, total_shards, shard_data, points });
+    }
+    await this.#socket.send({ type: "initial_state_complete", total_images: total, epoch });
+    return position;
+  }
+
+  /** @returns the position of the next step */
+  async #tell(step: Step, position: number): Promise<number> {
+    // What this socket has sent is acknowledged before it is told to be processed (HER-15).
+    await this.#uploading;
+    await this.#sendAnswers();
+    if (step.kind === "started") {
+      await this.#socket.send({ type: "processing_started", image_id: step.image });
+      return position + 1;
+    }
+    if (step.kind === "failed") {
+      const message = `Reconstruction failed: ${step.cause}`;
+      await this.#socket.send({ type: "error", message, image_id: step.image });
+      return position + 1;
+    }
+    return this.#points(step, position);
+  }
+
+  async #points(step: Processed, position: number): Promise<number> {
+    const { image, full, sequence, total, epoch, points: set } = step;
+    const counts = await this.#list(set);
+    if (full) {
+      const reason = `${sequence} updates reached - full reconstruction`;
+      await this.#socket.send({ type: "refetch_starting", reason, total_shards: counts.length, sequence, epoch });
+    }
+    for (const index of counts.keys()) {
+      if (this.#socket.signal.aborted) return position;
+      // A newer whole set replaces what was not sent of this one (HER-35).
+      const newer = full ? this.#project.newestFull(position) : undefined;
+      if (newer !== undefined) return newer;
+      await this.#sendAnswers();
+      const message = await this.#house.encoded.of(`${this.#project.space.id}/${set.key}/${index}`, async () => {
+        const shard = await this.#house.shards.read(this.#project.space.id, set, index);
+        return {
+          type: "shard_update",
+          sequence,
+          shard_index: index,
+          total_shards: counts.length,
+          is_full_refetch: full,
+          shard_data: shard.toString("base64"),
+          timestamp: isoMillis(step.timeNs),
+          points: counts[index],
+          epoch,
+          image_id: image,
+        };
+      });
+      if (message) await this.#socket.send(message);
+      else this.#lost(index);
+    }
+    await this.#socket.send({
+      type: "processing_complete",
+      image_id: image,
+      sequence,
+      total_images: total,
+      epoch,
+    });
+    await setImmediate();
+    return position + 1;
+  }
+
+  /** Vertices of each shard; one shard that cannot be made is one that is told as lost. */
+  async #list(set: PointSet): Promise<readonly number[]> {
+    try {
+      return (await this.#house.shards.list(this.#project.space.id, set)).counts;
+    } catch (error) {
+      this.#house.log.error({ err: error, project: this.#project.space.id }, "shards could not be made");
+      return [0];
+    }
+  }
+
+  async #shard(set: PointSet, index: number, shown: number): Promise<string | undefined> {
+    try {
+      return (await this.#house.shards.read(this.#project.space.id, set, index)).toString("base64");
+    } catch {
+      this.#lost(shown);
+      return undefined;
+    }
+  }
+
+  #lost(index: number): void {
+    this.#socket.error(`Failed to stream shard ${index}`, { error: "its points could not be read back" });
+  }
+}
+
+const ACKNOWLEDGED = "Image received, processing...";
+
+/** Most bytes of encoded messages that are kept for the next socket. */
+const SHARED_BYTES = 32 * 2 ** 20;
+
+/** Messages that many are sent, encoded once; those asked for longest ago go. */
+export class SharedTexts {
+  readonly #texts = new Map<string, Promise<Buffer | undefined>>();
+  readonly #sizes = new Map<string, number>();
+  #bytes = 0;
+
+  /** `undefined` when it could not be made. */
+  of(key: string, make: () => Promise<object>): Promise<Buffer | undefined> {
+    const known = this.#texts.get(key);
+    if (known) return known;
+    const made = make().then(textOf, () => undefined);
+    this.#texts.set(key, made);
+    void made.then((text) => {
+      if (!text) {
+        this.#texts.delete(key);
+        return;
+      }
+      this.#sizes.set(key, text.length);
+      this.#bytes += text.length;
+      for (const [oldest, size] of this.#sizes) {
+        if (this.#bytes <= SHARED_BYTES || oldest === key) break;
+        this.#texts.delete(oldest);
+        this.#sizes.delete(oldest);
+        this.#bytes -= size;
+      }
+    });
+    return made;
+  }
+}
