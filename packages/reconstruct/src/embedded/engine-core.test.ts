@@ -146,8 +146,8 @@ describe("the engine on synthetic photos", () => {
     await core.add(synthetic.photos[0], undefined, FREE);
     const alone = await core.add(synthetic.photos[1], undefined, FREE);
     assert.deepEqual(said(new Map(alone.step.verdicts.map((v) => [v.image, v]))), [
-      "waiting: overlap",
-      "waiting: overlap",
+      "waiting: weak_overlap",
+      "waiting: weak_overlap",
     ]);
     const joined = await core.add(synthetic.photos[2], undefined, FREE);
     assert.deepEqual(

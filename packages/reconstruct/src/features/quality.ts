@@ -13,6 +13,9 @@ export const BLURRED_SHARPNESS = 0.45;
  */
 export const DARK_BRIGHTNESS = 0.16;
 
+/** One this bright is burnt out. As taken, the same photos reach 0.68; with six times the light a drawn one has 0.91. */
+export const OVEREXPOSED_BRIGHTNESS = 0.88;
+
 /**
  * Fine detail against coarse: the square root of the energy of the difference of Gaussians at about 4 pixels over
  * that at about 16. Photographs have about the same energy at all scales, so the number barely depends on the scene;

@@ -7,9 +7,10 @@ import type { PosedCamera, PoseSigma, Verdict } from "@cairn/protocol";
 import type { Points } from "../engine.ts";
 import { intrinsicsOf } from "./lens.ts";
 import { median, type Scene, spread } from "./scene.ts";
+import type { Standing } from "./standing.ts";
 import { angleRad, observationErrorPx } from "./structure.ts";
 import type { Track } from "./tracks.ts";
-import { type Standing, verdictOf } from "./verdict.ts";
+import { verdictOf } from "./verdict.ts";
 
 /** A camera that moves by less than this part of the scene's size, turns or zooms by less, stays where it is shown. */
 const VISIBLE_MOVE = 0.003;

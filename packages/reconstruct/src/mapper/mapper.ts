@@ -26,9 +26,11 @@ import type { RegistrationRule } from "./register.ts";
 import { Scene } from "./scene.ts";
 import { buildScene, byStrength, carryHanded, compatibleIn, joinPair, retrack } from "./scene-building.ts";
 import { sparseModelOf } from "./sparse-model.ts";
+import { type Standing, standingsOf } from "./standing.ts";
 import { Submaps } from "./submaps.ts";
-import { type Standing, verdictOf } from "./verdict.ts";
+import { verdictOf } from "./verdict.ts";
 import { Lenses, makeView, type View } from "./view.ts";
+import { zoomOf } from "./zoom.ts";
 
 type MapperOptions = { readonly seed: number };
 
@@ -50,6 +52,9 @@ const START_OVER_VIEWS = 4;
 const BETTER_START = 2;
 /** Nor does bundle adjustment, where it is less sure than this part: over flat ground it may be far off. */
 const SURE_SIGMA = 0.005;
+/** A lens that so many posed photos share says how another one of it should look; asked so often of each. */
+const ZOOM_VIEWS = 3;
+const ZOOM_TRIES = 3;
 /** Up to this many photos a scene is cheap to build again. */
 const YOUNG_VIEWS = 8;
 /** Pairs are verified again when a focal length has changed by this part. */
@@ -83,6 +88,10 @@ export class Mapper {
   /** Per view, the one it looks most like. */
   readonly #nearest: { view: number; matches: number }[] = [];
   readonly #hints = new Hints();
+  /** Of lenses that were split off: which they were taken for. */
+  readonly #zoomedFrom = new Map<number, number>();
+  /** Per view, how often it was asked whether it was zoomed. */
+  readonly #zoomTries: number[] = [];
   /** How sure the last rebuild was of the poses. */
   #poseSigmas: ReadonlyMap<number, PoseSigma> = new Map();
 
@@ -128,6 +137,7 @@ export class Mapper {
       if (built) this.#scene = built;
       return;
     }
+    this.#splitZoomed(stop);
     const grow = () => growScene(this.#scene, this.#pairs, { ...options, passOver: (view) => this.#submaps.has(view) });
     grow();
     stage("doubt");
@@ -138,6 +148,29 @@ export class Mapper {
     this.#scene = merged;
     this.#ledger.follow(merged);
     grow();
+  }
+
+  /** Gives photos that were zoomed, and nobody said so, a lens of their own before they get a wrong place. */
+  #splitZoomed(stop: () => void): void {
+    for (const view of this.views) {
+      const { index, lens } = view;
+      const tries = this.#zoomTries[index] ?? 0;
+      if (this.#scene.isPosed(index) || tries >= ZOOM_TRIES) continue;
+      if (this.#lenses.list[lens].source !== "estimated" || this.#posedWith(this.#scene, lens) < ZOOM_VIEWS) continue;
+      stop();
+      this.#zoomTries[index] = tries + 1;
+      const factor = zoomOf(this.#scene, index, this.#seed);
+      if (factor === undefined) continue;
+      const own = this.#lenses.zoomed(lens);
+      const focalPx = factor * this.#scene.focal(index);
+      for (const each of [this.#scene, this.#submaps]) {
+        each.addLens(Float64Array.of(focalPx, focalPx, 0, 0, 0, 0));
+      }
+      this.views[index] = { ...view, lens: own };
+      this.#scene.setFocal(own, focalPx);
+      this.#zoomedFrom.set(own, lens);
+      this.#pairs = this.#recheckPairs(this.#scene, this.#pairs, stop);
+    }
   }
 
   #noteLikeness(view: number, other: number, matches: number): void {
@@ -262,7 +295,9 @@ export class Mapper {
   /** Whether a lens can be relied on: told by someone, or found by two-view geometry and bundle adjustment alike. */
   #certain(lens: number): boolean {
     if (this.#lenses.list[lens].source !== "estimated") return true;
-    return this.#sure.has(lens);
+    // The points of the scene bear the focal length of a zoomed photo out as far as they are right themselves.
+    const base = this.#zoomedFrom.get(lens);
+    return this.#sure.has(lens) || (base !== undefined && this.#certain(base));
   }
 
   #doubts(): Doubt[] {
@@ -381,18 +416,7 @@ export class Mapper {
   }
 
   #standings(): Map<number, Standing> {
-    const ties = new Map<number, Pair["kind"]>();
-    for (const { a, b, kind } of this.#pairs) {
-      for (const view of [a, b]) {
-        if (this.#scene.isPosed(view)) continue;
-        const before = ties.get(view);
-        if (before === "general" || (before === "planar" && kind === "rotation")) continue;
-        ties.set(view, kind);
-      }
-    }
-    const standings = new Map<number, Standing>();
-    for (const [view, tie] of ties) standings.set(view, { tie, place: this.#submaps.sizeOf(view) });
-    return standings;
+    return standingsOf(this.#scene, this.#pairs, (view) => this.#submaps.sizeOf(view));
   }
 }
 

@@ -34,6 +34,13 @@ export class Lenses {
     return { lens: this.list.length - 1, principal, calibration };
   }
 
+  /** A lens like another, with a focal length of its own that nobody told. @returns its index */
+  zoomed(lens: number): number {
+    const { key, ...rest } = this.list[lens];
+    this.list.push({ ...rest, key: `${key} zoomed ${this.list.length}`, source: "estimated", priorPx: NaN });
+    return this.list.length - 1;
+  }
+
   /** What EXIF tells of a lens is wrong (a crop, a converter): it is estimated like one of which nothing is known. */
   distrust(lens: number): void {
     this.list[lens] = { ...this.list[lens], source: "estimated", priorPx: NaN };

@@ -1,5 +1,5 @@
 /** How a photo was taken, as far as it says what to do better at the next one. */
-import { cameraCentre, projectPoint, rotationAngle, transformPoint } from "@cairn/geometry";
+import { cameraCentre, identityPose, projectPoint, rotationAngle, transformPoint } from "@cairn/geometry";
 import type { Vec3 } from "@cairn/protocol";
 import { BLURRED_SHARPNESS } from "../features/quality.ts";
 import { contradicts } from "../mapper/consistency.ts";
@@ -68,6 +68,14 @@ export function smallSteps(scene: Scene, view: number): boolean {
     at = step.before;
   }
   return true;
+}
+
+/** Whether a photo without a pose is turned so little from the nearest one that it might be the next frame of a video. */
+export function hardlyTurned(pairs: readonly Pair[], view: number): boolean {
+  const strongest = pairs
+    .filter(({ a, b }) => a === view || b === view)
+    .reduce<Pair | undefined>((best, pair) => (!best || pair.kept.length > best.kept.length ? pair : best), undefined);
+  return strongest !== undefined && rotationAngle(strongest.pose, 0, identityPose(), 0) < SMALL_TURN_RAD;
 }
 
 function stepBefore(scene: Scene, view: number) {
@@ -151,7 +159,7 @@ function movedFeatures(scene: Scene, { a, b, matches, kept }: Pair, view: number
     const row = Math.min(ROWS - 1, Math.floor((features.y[feature] / photo.heightPx) * ROWS));
     const cell = cells[row * COLUMNS + column];
     cell.all++;
-    if (!standing.has(feature)) cell.leaving.push(k);
+    if (!standing.has(feature) && !fitsThePoint(scene, view, feature)) cell.leaving.push(k);
   }
   const limit = SAME_SHIFT * photo.widthPx;
   const found: number[] = [];
@@ -166,4 +174,10 @@ function movedFeatures(scene: Scene, { a, b, matches, kept }: Pair, view: number
     if (together.length >= SAME_SHIFT_SHARE * leaving.length) found.push(...together.map((k) => matches[k + side]));
   }
   return found;
+}
+
+/** Other photos bear this feature out: what is wrong is its match with one. */
+function fitsThePoint(scene: Scene, view: number, feature: number): boolean {
+  const track = scene.tracks.of(view, feature);
+  return track?.point !== undefined && track.fits[track.views.indexOf(view)];
 }

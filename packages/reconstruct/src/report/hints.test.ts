@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { identityPose } from "@cairn/geometry";
-import type { Hint } from "@cairn/protocol";
+import { identityPose, poseFromQuaternion, transformPoint } from "@cairn/geometry";
+import type { Hint, PosedCamera } from "@cairn/protocol";
 import { EngineCore, type JobOptions } from "../embedded/engine-core.ts";
 import { arc, type Shot, syntheticPhotos } from "../test/synthetic.ts";
 import { helpfulStep } from "./next-view.ts";
@@ -13,13 +13,15 @@ async function hintsOf(shots: readonly Shot[], options: Parameters<typeof synthe
   const synthetic = syntheticPhotos(shots, { told: true, ...options });
   const core = new EngineCore(synthetic.kernels, 1);
   const hints: Hint[] = [];
+  const cameras = new Map<string, PosedCamera>();
   for (const photo of synthetic.photos) {
     const { step } = await core.add(photo, undefined, FREE);
     assert.ok((step.hints?.length ?? 0) <= 2);
     for (const hint of step.hints ?? []) assert.equal(hint.image, photo.image);
     hints.push(...(step.hints ?? []));
+    for (const camera of step.cameras) cameras.set(camera.image, camera);
   }
-  return { hints, synthetic, last: (await core.rebuild(FREE)).hints ?? [] };
+  return { hints, cameras, last: (await core.rebuild(FREE)).hints ?? [] };
 }
 
 const words = (hints: readonly Hint[]) => hints.map(({ code, image }) => (image ? `${image.slice(6)} ${code}` : code));
@@ -62,15 +64,15 @@ describe("hints (docs/spec/report.md)", () => {
 
   test("HINT-3 a side that was left behind seen from one direction: where it is, and which way to step", async () => {
     // The left is passed with small steps, the rest with wide ones.
-    const shots = [-1.6, -1.4, -1.2, -0.6, -0.2, 0.4, 1].map((x) => beside(x));
-    const { hints, synthetic } = await hintsOf(shots, { focalPx: 1800 });
+    const shots = [-1.6, -1.4, -1.3, -1.2, -0.9, -0.6, -0.2, 0.4, 1].map((x) => beside(x));
+    const { hints, cameras } = await hintsOf(shots, { focalPx: 1800 });
     const sides = hints.filter(({ code }) => code === "thin_side");
     assert.equal(sides.length, 1, `${words(hints)}`);
-    const { image, region } = sides[0];
-    // In the frame of the first camera, which is as long as the first step: the part lies to the left of the photographer.
-    const from = shots[Number(image!.slice(6))].eye[0];
-    assert.ok(-1.6 + 0.2 * region!.point[0] < from - 1 && region!.point[2] > 10);
-    assert.equal(synthetic.photos.length, 7);
+    const { image, region, step } = sides[0];
+    const { rotation, translation } = cameras.get(image!)!.pose;
+    const [x, , z] = transformPoint(poseFromQuaternion(rotation, translation), 0, ...region!.point);
+    assert.ok(x < -0.1 * z && z > 0, "it lies before the photographer, to the left");
+    assert.deepEqual(step, { direction: "right", angleDeg: 10 }, "whose way to the right shows it from a new side");
   });
 
   test("HINT-3 the step leads to a new direction, as the photographer sees it", () => {

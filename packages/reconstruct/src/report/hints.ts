@@ -7,6 +7,7 @@ import type { Hint, HintCode, Vec3, Verdict } from "@cairn/protocol";
 import type { Pair } from "../mapper/pair.ts";
 import type { Scene } from "../mapper/scene.ts";
 import {
+  hardlyTurned,
   lessSharp,
   looksLikeOthers,
   medianDepth,
@@ -18,9 +19,12 @@ import {
 import { gainOf, patchSize, type SurfacePatch, surfacePatches } from "./coverage.ts";
 import { holdingEdges, matchEdges, weakLinks } from "./match-graph.ts";
 import { helpfulStep } from "./next-view.ts";
+import { looksRepetitive } from "./self-similar.ts";
 
 /** Before so many photos have a place there is nothing to compare with. */
 const MIN_VIEWS = 4;
+/** Nor have parts of the surface been left behind. */
+const MIN_SIDE_VIEWS = 6;
 /** A part that the photo does not see is left behind when it was first seen so many photos ago. */
 const RECENT = 3;
 /** One that it sees was looked at long enough. */
@@ -87,14 +91,14 @@ export class Hints {
   #captureCode(scene: Scene, pairs: readonly Pair[], view: number, { verdict, reason }: Verdict): HintCode | undefined {
     if (verdict !== "registered") {
       if (reason === "blurred") return "blurred";
-      if (reason === "rotation_only") return "rotation";
+      if (reason === "rotation_only") return hardlyTurned(pairs, view) ? "small_steps" : "rotation";
       if (reason === "repetitive") return "repetitive";
       return reason === "weak_overlap" && scene.posed.length >= MIN_VIEWS ? "small_overlap" : undefined;
     }
     if (scene.posed.length < MIN_VIEWS) return undefined;
     if (lessSharp(scene, view)) return "blurred";
     if (turnedOnTheSpot(scene, view)) return "rotation";
-    if (looksLikeOthers(scene, pairs, view)) return "repetitive";
+    if (looksLikeOthers(scene, pairs, view) || looksRepetitive(scene.views[view].features)) return "repetitive";
     if (movingPart(scene, pairs, view)) return "moving";
     if (smallOverlap(scene, view)) return "small_overlap";
     return smallSteps(scene, view) ? "small_steps" : undefined;
@@ -102,7 +106,7 @@ export class Hints {
 
   /** The part near what a photo sees that another photo from aside would help most, if the photographer has left it. */
   #whereThin(scene: Scene, view: number): Hint | undefined {
-    if (!scene.isPosed(view) || scene.posed.length < MIN_VIEWS) return undefined;
+    if (!scene.isPosed(view) || scene.posed.length < MIN_SIDE_VIEWS) return undefined;
     if (!this.#isQuiet("thin_side", view, SIDE_PAUSE)) return undefined;
     const edge = patchSize(scene);
     const thin = surfacePatches(scene, edge, { views: nearViews(scene, view) })
