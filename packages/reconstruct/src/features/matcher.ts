@@ -68,7 +68,7 @@ export function openMatcher(): Matcher {
 }
 
 /**
- * A feature of `a` meets those of `b` that have its nearest word among theirs: a tenth of them, among which the
+ * A feature of `a` meets those of `b` that have its nearest word among theirs: a sixth of them, among which the
  * true one nearly always is.
  */
 function matchByWords(

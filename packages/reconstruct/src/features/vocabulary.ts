@@ -13,7 +13,7 @@ const LENGTH = 512;
 /** Fewer words make matching slower, more lose matches whose two features fall to different sides. */
 export const WORDS = 64;
 /** Of each feature, the nearest words. */
-export const WORDS_A_FEATURE = 6;
+export const WORDS_A_FEATURE = 10;
 /** Fewer features than this say too little about what descriptors look like here. */
 const LEAST_FEATURES = 1500;
 const ROUNDS = 6;
