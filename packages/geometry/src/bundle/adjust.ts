@@ -2,7 +2,7 @@
  * Bundle adjustment: Levenberg–Marquardt over all cameras, points and calibrations at once.
  * Damping by Nielsen's rule (Madsen, Nielsen, Tingleff 2004, §3.2), scaled by the diagonal (Marquardt 1963).
  */
-import { factorCholesky, solveCholesky } from "../linear/cholesky.ts";
+import { type Envelope, factorEnvelope, solveEnvelope } from "../linear/envelope.ts";
 import { orthonormalisePose, retractPose } from "../rotation/pose.ts";
 import { type BundleCovariance, bundleCovariance } from "./covariance.ts";
 import { allocateNormalEquations, bundleCost, linearise, type State } from "./linearise.ts";
@@ -75,18 +75,18 @@ export function* bundleIterations(
     while (!accepted && lambda < 1e12) {
       signal?.throwIfAborted();
       schur.reduce(equations, lambda);
-      if (!factorCholesky(schur.reduced, index.size)) {
+      if (!factorEnvelope(schur.reduced, index.envelope)) {
         lambda *= growth;
         growth *= 2;
         continue;
       }
       const step = schur.right;
-      solveCholesky(schur.reduced, index.size, step);
+      solveEnvelope(schur.reduced, index.envelope, step);
       schur.backSubstitute(equations, step, shift);
       takeStep(index, state, step, shift, tried, scratch);
       const newCost = bundleCost(problem, index, tried, loss);
       const predicted =
-        predictedGain(equations.gradient, step, equations.hessian, index.size, lambda) +
+        predictedGain(equations.gradient, step, equations.hessian, index.envelope, lambda) +
         predictedPointGain(equations.pointGradient, equations.pointHessian, shift, lambda);
       if (newCost <= cost) {
         const ratio = predicted > 0 ? (cost - newCost) / predicted : 1;
@@ -150,11 +150,11 @@ function predictedGain(
   gradient: Float64Array,
   step: Float64Array,
   hessian: Float64Array,
-  size: number,
+  { size, base }: Envelope,
   lambda: number,
 ): number {
   let gain = 0;
-  for (let i = 0; i < size; i++) gain += step[i] * (lambda * hessian[i * size + i] * step[i] + gradient[i]);
+  for (let i = 0; i < size; i++) gain += step[i] * (lambda * hessian[base[i] + i] * step[i] + gradient[i]);
   return gain;
 }
 

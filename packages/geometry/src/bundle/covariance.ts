@@ -3,7 +3,7 @@
  * Hartley & Zisserman §5.2 and A6.5; the gauge is the held camera and, where nothing else fixes the scale, the
  * distance from it to the farthest other camera. Calibrations do not depend on that choice; poses do.
  */
-import { factorCholesky, invertLower } from "../linear/cholesky.ts";
+import { factorEnvelope, invertEnvelope } from "../linear/envelope.ts";
 import { cameraCentre } from "../rotation/pose.ts";
 import type { NormalEquations } from "./linearise.ts";
 import { type BundleIndex, type BundleProblem, PARAMETER_AT } from "./problem.ts";
@@ -25,8 +25,8 @@ export function bundleCovariance(
   equations: NormalEquations,
   schur: SchurComplement,
 ): BundleCovariance | undefined {
-  const { size, cameras, cameraColumn, freePoint } = index;
-  let unknowns = size;
+  const { envelope, cameras, cameraColumn, freePoint } = index;
+  let unknowns = index.size;
   for (const free of freePoint) unknowns += 3 * free;
   const freedom = index.observations * 2 - unknowns;
   if (freedom <= 0) return undefined;
@@ -34,14 +34,15 @@ export function bundleCovariance(
   schur.reduce(equations, 0);
   const inverse = schur.reduced;
   holdScale(problem, index, inverse);
-  if (!factorCholesky(inverse, size)) return undefined;
-  invertLower(inverse, size);
+  if (!factorEnvelope(inverse, envelope)) return undefined;
+  invertEnvelope(inverse, envelope);
+  const entry = (i: number, j: number) => inverse[envelope.base[Math.max(i, j)] + Math.min(i, j)];
 
   const calibrationSigma = new Float64Array(problem.calibrations.length);
   for (let g = 0; g < index.refine.length; g++) {
     index.refine[g].forEach((name, i) => {
       const column = index.calibrationColumn[g] + i;
-      const sigma = Math.sqrt(variance * entry(inverse, size, column, column));
+      const sigma = Math.sqrt(variance * entry(column, column));
       calibrationSigma[g * 6 + PARAMETER_AT[name]] = sigma;
       if (name === "f") {
         calibrationSigma[g * 6 + 1] = (sigma * problem.calibrations[g * 6 + 1]) / problem.calibrations[g * 6];
@@ -54,23 +55,17 @@ export function bundleCovariance(
     if (column < 0) continue;
     for (let i = 0; i < 6; i++) {
       for (let j = 0; j < 6; j++) {
-        pose[c * 36 + i * 6 + j] = variance * entry(inverse, size, column + i, column + j);
+        pose[c * 36 + i * 6 + j] = variance * entry(column + i, column + j);
       }
     }
   }
   return { calibrationSigma, pose, pixelSigma: Math.sqrt(variance) };
 }
 
-/** (L⁻ᵀ L⁻¹)[i, j] from L⁻¹. */
-function entry(inverseLower: Float64Array, size: number, i: number, j: number): number {
-  let sum = 0;
-  for (let k = Math.max(i, j); k < size; k++) sum += inverseLower[k * size + i] * inverseLower[k * size + j];
-  return sum;
-}
-
 /** With one camera held and every point free, scale is open: a stiff spring on the longest baseline closes it. */
 function holdScale(problem: BundleProblem, index: BundleIndex, reduced: Float64Array): void {
-  const { cameras, cameraColumn, camera, observations, size } = index;
+  const { cameras, cameraColumn, camera, observations } = index;
+  const { base } = index.envelope;
   if (problem.constantPoint?.some((held) => held !== 0)) return;
   const seen = new Uint8Array(cameras);
   for (let o = 0; o < observations; o++) seen[camera[o]] = 1;
@@ -98,8 +93,8 @@ function holdScale(problem: BundleProblem, index: BundleIndex, reduced: Float64A
   const row = [0, 1, 2].map((i) => direction.reduce((sum, d, k) => sum - problem.poses[at + i * 4 + k] * d, 0));
   const column = cameraColumn[farthest] + 3;
   let stiffest = 0;
-  for (let i = 0; i < 3; i++) stiffest = Math.max(stiffest, reduced[(column + i) * size + column + i]);
+  for (let i = 0; i < 3; i++) stiffest = Math.max(stiffest, reduced[base[column + i] + column + i]);
   for (let i = 0; i < 3; i++) {
-    for (let j = 0; j <= i; j++) reduced[(column + i) * size + column + j] += 1e6 * stiffest * row[i] * row[j];
+    for (let j = 0; j <= i; j++) reduced[base[column + i] + column + j] += 1e6 * stiffest * row[i] * row[j];
   }
 }

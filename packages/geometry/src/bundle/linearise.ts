@@ -21,7 +21,7 @@ export type NormalEquations = {
   readonly byPoint: Float64Array;
   /** `[k, 2 · widest]` ∂(x, y)/∂calibration. */
   readonly byCalibration: Float64Array;
-  /** `[size, size]` JᵀJ of cameras and calibrations, lower triangle. */
+  /** `[envelope]` JᵀJ of cameras and calibrations, lower triangle. */
   readonly hessian: Float64Array;
   /** `[size]` −Jᵀr */
   readonly gradient: Float64Array;
@@ -34,12 +34,12 @@ export type NormalEquations = {
 };
 
 export function allocateNormalEquations(index: BundleIndex): NormalEquations {
-  const { observations: k, points: m, size, widest } = index;
+  const { observations: k, points: m, size, envelope, widest } = index;
   return {
     byCamera: new Float64Array(k * 12),
     byPoint: new Float64Array(k * 6),
     byCalibration: new Float64Array(k * 2 * widest),
-    hessian: new Float64Array(size * size),
+    hessian: new Float64Array(envelope.length),
     gradient: new Float64Array(size),
     pointHessian: new Float64Array(m * 6),
     pointGradient: new Float64Array(m * 3),
@@ -90,10 +90,10 @@ export function linearise(
   out: NormalEquations,
 ): void {
   const { poses, calibrations, points } = state;
-  const { camera, point, pixels, weight, calibrationOf, calibrationColumn, cameraColumn, freePoint, refine, size } =
-    index;
+  const { camera, point, pixels, weight, calibrationOf, calibrationColumn, cameraColumn, freePoint, refine } = index;
   const { byCamera: JC, byPoint: JP, byCalibration: JI, hessian: H, gradient: G, pointHessian, pointGradient } = out;
   const { widest } = index;
+  const { base } = index.envelope;
   const { kind } = loss;
   const scaleSquare = loss.scalePx * loss.scalePx;
   H.fill(0);
@@ -168,7 +168,7 @@ export function linearise(
       for (let i = 0; i < 6; i++) {
         const a = JC[q + i];
         const b = JC[q + 6 + i];
-        const row = (column + i) * size + column;
+        const row = base[column + i] + column;
         G[column + i] -= a * ex + b * ey;
         for (let j = 0; j <= i; j++) H[row + j] += a * JC[q + j] + b * JC[q + 6 + j];
       }
@@ -237,7 +237,7 @@ export function linearise(
     for (let i = 0; i < names.length; i++) {
       const a = JI[jx + i];
       const b = JI[jy + i];
-      const row = (first + i) * size;
+      const row = base[first + i];
       G[first + i] -= a * ex + b * ey;
       for (let j = 0; j <= i; j++) H[row + first + j] += a * JI[jx + j] + b * JI[jy + j];
       if (column >= 0) for (let j = 0; j < 6; j++) H[row + column + j] += a * JC[q + j] + b * JC[q + 6 + j];
@@ -249,7 +249,7 @@ export function linearise(
     const column = calibrationColumn[prior.calibration] + at;
     const value = calibrations[prior.calibration * 6 + PARAMETER_AT[prior.parameter]];
     const weight = 1 / (prior.sigma * prior.sigma);
-    H[column * size + column] += weight;
+    H[base[column] + column] += weight;
     G[column] -= weight * (value - prior.value);
   }
   out.weightedSquares = squares;

@@ -3,6 +3,7 @@
  * `indexBundle` turns it into the order the solver wants: observations by point, unknowns numbered.
  */
 import { CALIBRATION_SIZE } from "../camera/calibration.ts";
+import { type Envelope, envelopeOf, narrowOrder } from "../linear/envelope.ts";
 
 export type BundleProblem = {
   /** `[n, 12]` cameraFromWorld; changed in place. */
@@ -58,7 +59,9 @@ export type BundleIndex = {
   readonly observations: number;
   /** Number of unknowns of cameras and calibrations: the side of the reduced system. */
   readonly size: number;
-  /** `[n]` first column of the camera's six unknowns, −1 when it is held. */
+  /** Which entries of the reduced system can be other than zero: only cameras that see a common point meet. */
+  readonly envelope: Envelope;
+  /** `[n]` first column of the camera's six unknowns, −1 when it is held. Cameras that meet have columns near by. */
   readonly cameraColumn: Int32Array;
   /** `[n]` calibration of each camera. */
   readonly calibrationOf: Int32Array;
@@ -141,11 +144,13 @@ export function indexBundle(problem: BundleProblem): BundleIndex {
   const anchored =
     problem.constantPoint?.some((held) => held !== 0) || problem.constantPose?.some((h, c) => h && seen[c]);
   const gauge = anchored ? -1 : seen.indexOf(1);
+  const freeCameras: number[] = [];
+  for (let c = 0; c < cameras; c++) if (seen[c] && !problem.constantPose?.[c] && c !== gauge) freeCameras.push(c);
+  const meeting = camerasThatMeet(freeCameras, cameras, pointStart, camera, freePoint);
   const cameraColumn = new Int32Array(cameras).fill(-1);
   let size = 0;
-  for (let c = 0; c < cameras; c++) {
-    if (!seen[c] || problem.constantPose?.[c] || c === gauge) continue;
-    cameraColumn[c] = size;
+  for (const k of narrowOrder(freeCameras.length, meeting)) {
+    cameraColumn[freeCameras[k]] = size;
     size += 6;
   }
   const inUse = new Uint8Array(groups);
@@ -162,11 +167,13 @@ export function indexBundle(problem: BundleProblem): BundleIndex {
     widest = Math.max(widest, refine[g].length);
   }
   calibrationColumn[groups] = size;
+  const envelope = envelopeOf(firstColumns(size, freeCameras, meeting, cameraColumn));
   return {
     cameras,
     points,
     observations,
     size,
+    envelope,
     cameraColumn,
     calibrationOf,
     calibrationColumn,
@@ -180,6 +187,52 @@ export function indexBundle(problem: BundleProblem): BundleIndex {
     freePoint,
     longestTrack,
   };
+}
+
+/** `[free, free]` 1 where two cameras see a common point that may move. */
+function camerasThatMeet(
+  free: readonly number[],
+  cameras: number,
+  pointStart: Int32Array,
+  camera: Int32Array,
+  freePoint: Uint8Array,
+): Uint8Array {
+  const n = free.length;
+  const placeOf = new Int32Array(cameras).fill(-1);
+  for (const [place, c] of free.entries()) placeOf[c] = place;
+  const meeting = new Uint8Array(n * n);
+  for (let p = 0; p + 1 < pointStart.length; p++) {
+    if (!freePoint[p]) continue;
+    for (let o = pointStart[p]; o < pointStart[p + 1]; o++) {
+      const a = placeOf[camera[o]];
+      if (a < 0) continue;
+      for (let other = pointStart[p]; other < o; other++) {
+        const b = placeOf[camera[other]];
+        if (b < 0) continue;
+        meeting[a * n + b] = 1;
+        meeting[b * n + a] = 1;
+      }
+    }
+  }
+  return meeting;
+}
+
+/** `[size]` for each row of the reduced system, its first column; calibrations meet everything. */
+function firstColumns(
+  size: number,
+  free: readonly number[],
+  meeting: Uint8Array,
+  cameraColumn: Int32Array,
+): Int32Array {
+  const first = new Int32Array(size);
+  for (const [a, c] of free.entries()) {
+    let lowest = cameraColumn[c];
+    for (const [b, other] of free.entries()) {
+      if (meeting[a * free.length + b]) lowest = Math.min(lowest, cameraColumn[other]);
+    }
+    first.fill(lowest, cameraColumn[c], cameraColumn[c] + 6);
+  }
+  return first;
 }
 
 /** `order` sorted by `keys[order[i]]`, stable; `start[k]` is where key k begins. */

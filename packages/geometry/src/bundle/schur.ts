@@ -7,7 +7,7 @@ import type { NormalEquations } from "./linearise.ts";
 import type { BundleIndex } from "./problem.ts";
 
 export class SchurComplement {
-  /** `[size, size]` the reduced system, lower triangle. */
+  /** `[envelope]` the reduced system, lower triangle. */
   readonly reduced: Float64Array;
   /** `[size]` its right side. */
   readonly right: Float64Array;
@@ -23,7 +23,7 @@ export class SchurComplement {
 
   constructor(index: BundleIndex) {
     this.#index = index;
-    this.reduced = new Float64Array(index.size * index.size);
+    this.reduced = new Float64Array(index.envelope.length);
     this.right = new Float64Array(index.size);
     this.#inverse = new Float64Array(index.points * 6);
     const blocks = index.longestTrack * 2;
@@ -37,13 +37,16 @@ export class SchurComplement {
 
   /** Fills `reduced` and `right` for the normal equations with their diagonal damped by (1 + lambda). */
   reduce(equations: NormalEquations, lambda: number): void {
-    const { size, points, pointStart, freePoint } = this.#index;
+    const { size, envelope, points, pointStart, freePoint } = this.#index;
     const { pointHessian: V, pointGradient: gp } = equations;
     const inverse = this.#inverse;
     const S = this.reduced;
     S.set(equations.hessian);
     this.right.set(equations.gradient);
-    for (let i = 0; i < size; i++) S[i * size + i] += lambda * S[i * size + i] + 1e-12;
+    for (let i = 0; i < size; i++) {
+      const at = envelope.base[i] + i;
+      S[at] += lambda * S[at] + 1e-12;
+    }
     for (let p = 0; p < points; p++) {
       if (!freePoint[p]) continue;
       const h = p * 6;
@@ -206,7 +209,7 @@ export class SchurComplement {
 
   /** reduced −= Y_b W_aᵀ, where the two blocks meet; into the lower triangle, whichever comes first. */
   #subtract(b: number, a: number): void {
-    const { size } = this.#index;
+    const { base } = this.#index.envelope;
     const W = this.#w;
     const Y = this.#y;
     const S = this.reduced;
@@ -216,10 +219,12 @@ export class SchurComplement {
     const rows = this.#size[low];
     const columns = this.#size[high];
     const w = this.#blockAt[high];
-    let at = this.#column[low] * size + this.#column[high];
+    const firstRow = this.#column[low];
+    const firstColumn = this.#column[high];
     let y = this.#blockAt[low];
-    if (columns === 6) {
-      for (let i = 0; i < rows; i++, at += size, y += 3) {
+    if (columns === 6 && low !== high) {
+      for (let i = 0; i < rows; i++, y += 3) {
+        const at = base[firstRow + i] + firstColumn;
         const y0 = Y[y];
         const y1 = Y[y + 1];
         const y2 = Y[y + 2];
@@ -232,8 +237,11 @@ export class SchurComplement {
       }
       return;
     }
-    for (let i = 0; i < rows; i++, at += size, y += 3) {
-      for (let j = 0; j < columns; j++) {
+    for (let i = 0; i < rows; i++, y += 3) {
+      const at = base[firstRow + i] + firstColumn;
+      // Of a block on the diagonal nothing is stored beyond it.
+      const stored = low === high ? i + 1 : columns;
+      for (let j = 0; j < stored; j++) {
         S[at + j] -= Y[y] * W[w + j * 3] + Y[y + 1] * W[w + j * 3 + 1] + Y[y + 2] * W[w + j * 3 + 2];
       }
     }

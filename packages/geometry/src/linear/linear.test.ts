@@ -5,6 +5,7 @@ import { seededRandom } from "../random.ts";
 import { largestDifference } from "../test/scene.ts";
 import { factorCholesky, invertLower, solveCholesky } from "./cholesky.ts";
 import { symmetricEigen } from "./eigen.ts";
+import { envelopeOf, factorEnvelope, invertEnvelope, narrowOrder, solveEnvelope } from "./envelope.ts";
 import { solveGaussian } from "./gaussian.ts";
 import { svd3 } from "./svd3.ts";
 
@@ -72,6 +73,77 @@ test("Cholesky: L Lᵀ = A, solves, inverts, and refuses what is not positive", 
     { seed: 2 },
   );
   assert.equal(factorCholesky(Float64Array.of(1, 0, 2, 1), 2), false);
+});
+
+test("an envelope: factor, solve and the inverse inside it are those of the whole matrix", () => {
+  fc.assert(
+    fc.property(seed, fc.integer({ min: 1, max: 24 }), (s, n) => {
+      const random = seededRandom(s);
+      const first = Int32Array.from({ length: n }, (_, i) => Math.floor(i * (random() < 0.3 ? 0 : random())));
+      const envelope = envelopeOf(first);
+      const l = new Float64Array(n * n);
+      for (let i = 0; i < n; i++)
+        for (let j = first[i]; j <= i; j++) l[i * n + j] = i === j ? 1 + random() : random() - 0.5;
+      const a = multiply(l, transposed(l, n), n, n);
+      const stored = new Float64Array(envelope.length);
+      for (let i = 0; i < n; i++) {
+        for (let j = 0; j < first[i]; j++) assert.equal(a[i * n + j], 0, "the product fills nothing outside");
+        for (let j = first[i]; j <= i; j++) stored[envelope.base[i] + j] = a[i * n + j];
+      }
+      const x = randomMatrix(s + 1, n, 1);
+      const b = multiply(a, x, n, 1);
+      assert.ok(factorEnvelope(stored, envelope));
+      solveEnvelope(stored, envelope, b);
+      assert.ok(largestDifference(b, x) < 1e-7);
+      const whole = a.slice();
+      assert.ok(factorCholesky(whole, n));
+      invertLower(whole, n);
+      for (let i = 0; i < n; i++) for (let j = i + 1; j < n; j++) whole[i * n + j] = 0;
+      const inverse = multiply(transposed(whole, n), whole, n, n);
+      const scale = Math.max(...inverse.map(Math.abs));
+      invertEnvelope(stored, envelope);
+      for (let i = 0; i < n; i++) {
+        for (let j = first[i]; j <= i; j++) {
+          assert.ok(Math.abs(stored[envelope.base[i] + j] - inverse[i * n + j]) < 1e-9 * scale);
+        }
+      }
+    }),
+    { seed: 5 },
+  );
+  assert.equal(factorEnvelope(Float64Array.of(1, 2, 1), envelopeOf(Int32Array.of(0, 0))), false);
+});
+
+test("a chain, a ring and loose things, in any numbering, are put in an order in which ties reach back little", () => {
+  fc.assert(
+    fc.property(seed, fc.integer({ min: 3, max: 40 }), fc.boolean(), (s, n, ring) => {
+      const numbers = Array.from({ length: n }, (_, i) => i);
+      const random = seededRandom(s);
+      for (let i = n - 1; i > 0; i--) {
+        const j = Math.floor(random() * (i + 1));
+        [numbers[i], numbers[j]] = [numbers[j], numbers[i]];
+      }
+      const tied = new Uint8Array((n + 2) ** 2); // the last two are tied to nothing
+      for (let i = 0; i < n; i++) {
+        if (i + 1 === n && !ring) continue;
+        const [p, q] = [numbers[i], numbers[(i + 1) % n]];
+        tied[p * (n + 2) + q] = 1;
+        tied[q * (n + 2) + p] = 1;
+      }
+      const order = narrowOrder(n + 2, tied);
+      assert.deepEqual(
+        [...order].sort((p, q) => p - q),
+        [...numbers.sort((p, q) => p - q), n, n + 1],
+      );
+      const place = new Int32Array(n + 2);
+      for (const [at, each] of order.entries()) place[each] = at;
+      for (let p = 0; p < n; p++) {
+        for (let q = 0; q < n; q++) {
+          if (tied[p * (n + 2) + q]) assert.ok(Math.abs(place[p] - place[q]) <= (ring ? 2 : 1));
+        }
+      }
+    }),
+    { seed: 6 },
+  );
 });
 
 test("eigenvectors: A v = λ v, orthonormal, ascending", () => {

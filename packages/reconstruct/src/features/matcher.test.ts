@@ -99,12 +99,18 @@ test("`first` leaves the rest of both sides out", () => {
 
 test("with words, the kernel finds what the definition finds among features that share one", () => {
   fc.assert(
-    fc.property(fc.integer(), fc.nat(40), fc.nat(40), fc.integer({ min: WORDS_A_FEATURE, max: WORDS }), (seed, n, m, size) => {
-      const a = descriptors(n, seed);
-      const [from, to] = [withWords(a, seed + 2, size), withWords(descriptors(m, seed + 1, a), seed + 3, size)];
-      const expected = n === 0 || m === 0 ? [] : reference(from, to, 0.8);
-      assert.deepEqual([...matcher.match(from, to)], expected);
-    }),
+    fc.property(
+      fc.integer(),
+      fc.nat(40),
+      fc.nat(40),
+      fc.integer({ min: WORDS_A_FEATURE, max: WORDS }),
+      (seed, n, m, size) => {
+        const a = descriptors(n, seed);
+        const [from, to] = [withWords(a, seed + 2, size), withWords(descriptors(m, seed + 1, a), seed + 3, size)];
+        const expected = n === 0 || m === 0 ? [] : reference(from, to, 0.8);
+        assert.deepEqual([...matcher.match(from, to)], expected);
+      },
+    ),
     { numRuns: 150, seed: 1 },
   );
 });

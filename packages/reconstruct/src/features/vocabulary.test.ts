@@ -29,7 +29,10 @@ test("the words of a feature are the nearest, in their order", () => {
       return sum;
     });
     const expected = range(0, WORDS).sort((p, q) => dots[q] - dots[p] || p - q);
-    assert.deepEqual([...words.subarray(i * WORDS_A_FEATURE, (i + 1) * WORDS_A_FEATURE)], expected.slice(0, WORDS_A_FEATURE));
+    assert.deepEqual(
+      [...words.subarray(i * WORDS_A_FEATURE, (i + 1) * WORDS_A_FEATURE)],
+      expected.slice(0, WORDS_A_FEATURE),
+    );
   }
 });
 
