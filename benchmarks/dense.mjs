@@ -1,11 +1,12 @@
 /**
  * How good, how many and how dear the dense points of a set are: one line for each set.
  *
- *   node benchmarks/dense.mjs [SET…] [--side 960] [--photos N] [--ply OUT.ply] [--picture OUT.png] [--keep FOLDER]
+ *   node benchmarks/dense.mjs [SET…] [--side 640] [--detail 2] [--photos N] [--ply OUT.ply] [--picture OUT.png] [--keep FOLDER]
  *
  * Sets are `sample` (the sample capture, whose surface is known: accuracy, completeness, F-score at 1 % and 2 % of the
  * scene, which is twice the median distance from its middle; what is farther from the middle is left out) and folders of `../shared/datasets` or CAIRN_DATASETS
- * (floaters: points farther than 2 % of the extent of the sparse points from the surface that these span). `--side` is the long side at which depth is sought. CPU is user time of this
+ * (floaters: points farther than 2 % of the extent of the sparse points from the surface that these span). `--side` is the long side at which depth is sought; a
+ * pixel of it becomes `--detail` points each way, coloured from the larger photo. CPU is user time of this
  * process, one thread. `--ply` and `--picture` take the set's name in (`OUT-fountain-P11.png`); pictures are seen from
  * beside the middle photo. `--keep` holds sparse models and depth maps for the next run.
  */
@@ -33,7 +34,8 @@ import { writePicture } from "./lib/splat.mjs";
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    side: { type: "string", default: "960" },
+    side: { type: "string", default: "640" },
+    detail: { type: "string", default: "2" },
     photos: { type: "string" },
     ply: { type: "string" },
     picture: { type: "string" },
@@ -53,11 +55,15 @@ function cpuSeconds(since) {
 async function depthsOf(scene) {
   const estimator = openDepthEstimator();
   const views = [];
+  const pictures = [];
+  const detail = Number(options.detail);
   let straighten = 0;
   for (const view of scene.posed) {
     const photo = await readPhoto(scene.views[view].photo.image);
     const start = process.cpuUsage();
-    views.push(undistortView(view, photo, calibrationOf(scene, view), scene.pose(view), sidePx));
+    const straight = (side) => undistortView(view, photo, calibrationOf(scene, view), scene.pose(view), side);
+    views.push(straight(sidePx));
+    if (detail > 1) pictures[view] = straight(detail * sidePx);
     straighten += cpuSeconds(start);
   }
   const found = [];
@@ -67,7 +73,8 @@ async function depthsOf(scene) {
     const choice = chooseSources(scene, view.view, { sidePx });
     if (!choice) continue;
     const sources = choice.sources.map((source) => views[source]);
-    found.push({ view, depth: estimator.estimate(view, sources, choice.range) });
+    const picture = pictures[view.view];
+    found.push({ view, depth: estimator.estimate(view, sources, choice.range), ...(picture && { picture }) });
     depth += cpuSeconds(start);
   }
   return { found, depthS: depth / found.length, straightenS: straighten / views.length };
@@ -146,7 +153,9 @@ async function run(set) {
   const name = `${set}${options.photos ? `-${options.photos}` : ""}`;
   const model = await kept(options.keep, `${name}-model`, () => modelOf(set, files));
   const scene = sceneOf(model);
-  const { found, depthS, straightenS } = await kept(options.keep, `${name}-${sidePx}-depth`, () => depthsOf(scene));
+  const { found, depthS, straightenS } = await kept(options.keep, `${name}-${sidePx}-${options.detail}-depth`, () =>
+    depthsOf(scene),
+  );
   const start = process.cpuUsage();
   const points = fuse(found);
   const fuseS = cpuSeconds(start) / found.length;
@@ -161,7 +170,7 @@ async function run(set) {
   return [
     set,
     `${found.length}/${files.length}`,
-    String(sidePx),
+    `${sidePx} × ${options.detail}`,
     (1000 * straightenS).toFixed(0),
     depthS.toFixed(2),
     share(sum("withDepth") / sum("pixels")),
@@ -177,7 +186,7 @@ async function run(set) {
 
 console.log(`${cpus().length} × ${cpus()[0].model}, Node ${process.versions.node}\n`);
 console.log(
-  "| set | views | side px | straighten ms | depth s a view | with depth | consistent | filled | points | fuse ms a view | F at 1 % (accuracy, completeness) | F at 2 % | floaters |",
+  "| set | views | side px × detail | straighten ms | depth s a view | with depth | consistent | filled | points | fuse ms a view | F at 1 % (accuracy, completeness) | F at 2 % | floaters |",
 );
 console.log(`|${" --- |".repeat(13)}`);
 for (const set of sets) console.log(`| ${(await run(set)).join(" | ")} |`);

@@ -30,7 +30,12 @@ export type DepthMap = {
 };
 
 /** A view with its depth. */
-export type PosedDepth = { readonly view: DenseView; readonly depth: DepthMap };
+export type PosedDepth = {
+  readonly view: DenseView;
+  readonly depth: DepthMap;
+  /** The same view in more detail: a pixel of depth then becomes as many points as it has pixels here. */
+  readonly picture?: Pick<DenseView, "widthPx" | "heightPx" | "rgb" | "pinhole">;
+};
 
 /** Where depth is sought. */
 export type DepthRange = {

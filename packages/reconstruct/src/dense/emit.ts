@@ -1,5 +1,5 @@
 /** The points of one view: each pixel that is kept, averaged over the views that agree, unless another view gave it. */
-import type { PosedDepth } from "./contract.ts";
+import type { DenseView, PosedDepth } from "./contract.ts";
 import type { Gain } from "./exposure.ts";
 import { BITS, type Judgement } from "./judge.ts";
 import { SURE } from "./keep.ts";
@@ -51,6 +51,10 @@ const AREA_STEPS = 2;
 const COARSER = 1.5;
 /** How much less a point is in doubt with each view that agrees. */
 const DOUBT_A_VIEW = 0.55;
+/** A plane changes its depth within a pixel by no more than this part, else it was badly told. */
+const MOST_SLOPE = 0.02;
+/** Points that a pixel of depth becomes, each way. */
+const MOST_TIMES = 4;
 /** A surface seen at a slant still counts this much. */
 const LEAST_FACING = 0.1;
 
@@ -99,7 +103,7 @@ export function evenValues(gain: Gain): Float32Array[] {
 
 /** @param minViews as when the pixels were kept */
 export function emitView(
-  { posed: { view, depth }, judgement: { agree }, kept, coarse }: Prepared,
+  { posed: { view, depth, picture }, judgement: { agree }, kept, coarse }: Prepared,
   even: readonly Float32Array[],
   witnesses: readonly Witness[],
   minViews: number,
@@ -107,10 +111,11 @@ export function emitView(
 ): void {
   const { widthPx, heightPx, depths, normals, confidences } = depth;
   const [fx, fy, cx, cy] = view.pinhole;
-  const pose = view.cameraFromWorld;
   const { rgb } = view;
   const [evenRed, evenGreen, evenBlue] = even;
   const sum = new Sum();
+  const place = new Place(view);
+  const detail = picture && new Detail(view, picture, even);
   let at = -1;
   for (let row = 0; row < heightPx; row++) {
     for (let column = 0; column < widthPx; column++) {
@@ -162,26 +167,122 @@ export function emitView(
       for (let bit = 0; bit < witnesses.length; bit++) {
         if (agreeing & (1 << bit)) sum.add(witnesses[bit], x, y, z, nx, ny, nz, footprint);
       }
-      const scale = 1 / sum.weight;
-      const length = Math.hypot(sum.normalX, sum.normalY, sum.normalZ) || 1;
-      const mx = sum.normalX / length;
-      const my = sum.normalY / length;
-      const mz = sum.normalZ / length;
-      const shift = sum.shift * scale;
-      const px = rayX * z + shift * nx - pose[3];
-      const py = rayY * z + shift * ny - pose[7];
-      const pz = z + shift * nz - pose[11];
-      const i = points.grow();
-      const p = i * 3;
-      for (let axis = 0; axis < 3; axis++) {
-        points.positions[p + axis] = pose[axis] * px + pose[4 + axis] * py + pose[8 + axis] * pz;
-        points.normals[p + axis] = pose[axis] * mx + pose[4 + axis] * my + pose[8 + axis] * mz;
-      }
-      points.colors[p] = Math.min(255, sum.red * scale + 0.5);
-      points.colors[p + 1] = Math.min(255, sum.green * scale + 0.5);
-      points.colors[p + 2] = Math.min(255, sum.blue * scale + 0.5);
-      points.confidences[i] = sum.confidence * scale * (1 - DOUBT_A_VIEW ** Math.max(1, BITS[agreeing])) + 0.5;
-      points.source[i] = view.view;
+      const confidence = sum.confidence / sum.weight;
+      place.settle(sum, rayX, rayY, z, nx, ny, nz);
+      place.confidence = confidence * (1 - DOUBT_A_VIEW ** Math.max(1, BITS[agreeing])) + 0.5;
+      if (detail) detail.emit(place, column, row, points);
+      else place.emit(rayX, rayY, place.red, place.green, place.blue, points);
+    }
+  }
+}
+
+/** A piece of surface as the views that agree see it; in the reference's camera. One object for all. */
+class Place {
+  readonly #pose: Float64Array;
+  readonly #view: number;
+  x = 0;
+  y = 0;
+  z = 0;
+  normalX = 0;
+  normalY = 0;
+  normalZ = 0;
+  red = 0;
+  green = 0;
+  blue = 0;
+  confidence = 0;
+
+  constructor({ cameraFromWorld, view }: DenseView) {
+    this.#pose = cameraFromWorld;
+    this.#view = view;
+  }
+
+  /** Takes the means over from the sums, for the pixel with this ray, depth and normal. */
+  settle(sum: Sum, rayX: number, rayY: number, z: number, nx: number, ny: number, nz: number): void {
+    const scale = 1 / sum.weight;
+    const shift = sum.shift * scale;
+    const length = Math.hypot(sum.normalX, sum.normalY, sum.normalZ) || 1;
+    this.x = rayX * z + shift * nx;
+    this.y = rayY * z + shift * ny;
+    this.z = z + shift * nz;
+    this.normalX = sum.normalX / length;
+    this.normalY = sum.normalY / length;
+    this.normalZ = sum.normalZ / length;
+    this.red = sum.red * scale;
+    this.green = sum.green * scale;
+    this.blue = sum.blue * scale;
+  }
+
+  /** The point of the place's plane along a ray near its own, in this colour. */
+  emit(rayX: number, rayY: number, red: number, green: number, blue: number, points: PointList): void {
+    const { normalX, normalY, normalZ } = this;
+    const pose = this.#pose;
+    const facing = normalX * rayX + normalY * rayY + normalZ;
+    const onPlane = (normalX * this.x + normalY * this.y + normalZ * this.z) / facing;
+    const z = Math.abs(onPlane / this.z - 1) < MOST_SLOPE ? onPlane : this.z;
+    const px = rayX * z - pose[3];
+    const py = rayY * z - pose[7];
+    const pz = z - pose[11];
+    const i = points.grow();
+    const p = i * 3;
+    for (let axis = 0; axis < 3; axis++) {
+      points.positions[p + axis] = pose[axis] * px + pose[4 + axis] * py + pose[8 + axis] * pz;
+      points.normals[p + axis] = pose[axis] * normalX + pose[4 + axis] * normalY + pose[8 + axis] * normalZ;
+    }
+    points.colors[p] = Math.max(0, Math.min(255, red + 0.5));
+    points.colors[p + 1] = Math.max(0, Math.min(255, green + 0.5));
+    points.colors[p + 2] = Math.max(0, Math.min(255, blue + 0.5));
+    points.confidences[i] = this.confidence;
+    points.source[i] = this.#view;
+  }
+}
+
+/** A picture larger than the depth map: the mean colours of a place, and in it the detail that this photo shows. */
+class Detail {
+  readonly #view: DenseView;
+  readonly #picture: NonNullable<PosedDepth["picture"]>;
+  readonly #even: readonly Float32Array[];
+  /** Points a pixel has each way. */
+  readonly #times: number;
+  readonly #hits: Int32Array;
+
+  constructor(view: DenseView, picture: NonNullable<PosedDepth["picture"]>, even: readonly Float32Array[]) {
+    this.#view = view;
+    this.#picture = picture;
+    this.#even = even;
+    this.#times = Math.min(MOST_TIMES, Math.max(1, Math.round(picture.widthPx / view.widthPx)));
+    this.#hits = new Int32Array(this.#times * this.#times);
+  }
+
+  emit(place: Place, column: number, row: number, points: PointList): void {
+    const { pinhole } = this.#view;
+    const { rgb, widthPx, heightPx, pinhole: finer } = this.#picture;
+    const [evenRed, evenGreen, evenBlue] = this.#even;
+    const times = this.#times;
+    const hits = this.#hits;
+    const toRayX = (k: number): number => (column + (k + 0.5) / times - pinhole[2]) / pinhole[0];
+    const toRayY = (k: number): number => (row + (k + 0.5) / times - pinhole[3]) / pinhole[1];
+    let [red, green, blue] = [0, 0, 0];
+    for (let k = 0; k < hits.length; k++) {
+      const u = Math.floor(toRayX(k % times) * finer[0] + finer[2]);
+      const v = Math.floor(toRayY(Math.floor(k / times)) * finer[1] + finer[3]);
+      const hit = 3 * (Math.min(heightPx - 1, Math.max(0, v)) * widthPx + Math.min(widthPx - 1, Math.max(0, u)));
+      hits[k] = hit;
+      red += evenRed[rgb[hit]];
+      green += evenGreen[rgb[hit + 1]];
+      blue += evenBlue[rgb[hit + 2]];
+    }
+    const meanRed = place.red - red / hits.length;
+    const meanGreen = place.green - green / hits.length;
+    const meanBlue = place.blue - blue / hits.length;
+    for (let k = 0; k < hits.length; k++) {
+      place.emit(
+        toRayX(k % times),
+        toRayY(Math.floor(k / times)),
+        meanRed + evenRed[rgb[hits[k]]],
+        meanGreen + evenGreen[rgb[hits[k] + 1]],
+        meanBlue + evenBlue[rgb[hits[k] + 2]],
+        points,
+      );
     }
   }
 }

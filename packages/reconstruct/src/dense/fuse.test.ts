@@ -103,8 +103,8 @@ test("the same input gives the same bytes, and moving the scene moves the points
       const once = fuse(views);
       assert.deepEqual(fuse(views), once);
       const scaled = views.map(({ view, depth }) => ({
-        view: { ...view, cameraFromWorld: view.cameraFromWorld.map((each, k) => (k % 4 === 3 ? 3 * each : each)) },
-        depth: { ...depth, depths: depth.depths.map((z) => 3 * z) },
+        view: { ...view, cameraFromWorld: view.cameraFromWorld.map((each, k) => (k % 4 === 3 ? Math.E * each : each)) },
+        depth: { ...depth, depths: depth.depths.map((z) => Math.E * z) },
       }));
       const larger = fuse(scaled);
       assert.ok(Math.abs(larger.source.length - once.source.length) <= 0.01 * once.source.length + 5);
@@ -117,4 +117,30 @@ test("views that share nothing, views without depth and no views at all give no 
   assert.equal(fuse([]).source.length, 0);
   const away = boxView(1, [0, -0.5, -4], [0, -3, -20], 160, 112);
   assert.equal(fuse([boxViews(1)[0], away]).source.length, 0);
+});
+
+test("a larger picture makes each pixel several points on its plane, with the picture's colours", () => {
+  const views = boxViews(4);
+  const pictures = boxViews(4, { widthPx: 320 });
+  const plain = fuse(views);
+  const detailed = fuse(views.map((posed, k) => ({ ...posed, picture: pictures[k].view })));
+  assert.equal(detailed.source.length, 4 * plain.source.length);
+  const off = errors(detailed);
+  assert.ok(median(off) < 1e-3 && share(off, 0.01 * SCENE_SIZE) < 0.002, `${median(off)}, ${off.at(-1)}`);
+  // Each point's colour is that of the picture where the point projects to.
+  const differences: number[] = [];
+  for (let i = 0; i < detailed.source.length; i += 7) {
+    const { cameraFromWorld: pose, pinhole, rgb, widthPx } = pictures[detailed.source[i]].view;
+    const [x, y, z] = [0, 4, 8].map(
+      (row) =>
+        pose[row] * detailed.positions[3 * i] +
+        pose[row + 1] * detailed.positions[3 * i + 1] +
+        pose[row + 2] * detailed.positions[3 * i + 2] +
+        pose[row + 3],
+    );
+    const column = Math.floor(pinhole[0] * (x / z) + pinhole[2]);
+    const at = 3 * (Math.floor(pinhole[1] * (y / z) + pinhole[3]) * widthPx + column);
+    differences.push(Math.abs(rgb[at] - detailed.colors[3 * i]));
+  }
+  assert.ok(median(Float64Array.from(differences).sort()) <= 2);
 });

@@ -99,7 +99,7 @@ function prepare(
   index: number,
   options: FuseOptions,
 ): { ready: Prepared; colors: PhotoPair[] } {
-  const { view, depth } = depths[index];
+  const { view, depth, picture } = depths[index];
   const witnesses = witnessesOf(depths, index);
   const judgement = judge(depths, index, witnesses, options);
   const kept = keepConsistent(depth, judgement, options);
@@ -109,7 +109,7 @@ function prepare(
   dropSpeckles(depth, kept);
   const colors = comparedColors(depths, index, judgement, kept);
   const { depth: whole, filled } = fillHoles(view, depth, kept);
-  const posed = { view, depth: whole };
+  const posed: PosedDepth = { view, depth: whole, ...(picture && { picture }) };
   judgeFilled(depths, index, posed, filled, judgement, options);
   for (const at of filled) if (judgement.against[at] === 0 && !sky[at]) kept[at] = FILLED;
   return { ready: { posed, judgement, kept, coarse: coarseness(posed, kept) }, colors };

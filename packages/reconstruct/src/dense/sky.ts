@@ -16,6 +16,9 @@ const LEAST_PART = 0.002;
 const LEAST_ENCLOSED_PART = 0.0001;
 /** Mean colours of enclosed sky and of the sky nearest to it in height differ by at most so much, over the channels. */
 const LIKE_SKY = 36;
+/** A piece within the sky is a cloud when it is no larger than this part, and this share of it could be sky. */
+const MOST_ISLAND = 0.02;
+const LIKE_ISLAND = 0.7;
 /** A region of which more has a depth that others bear out is a wall. */
 const MOST_KEPT = 0.35;
 /** Pixels mixed of sky and silhouette: so far from the sky, as a part of the long side, when they are as bright. */
@@ -38,6 +41,7 @@ export function findSky({ rgb, widthPx, heightPx }: DenseView, kept: Uint8Array)
     const size = flood.from(start, isEven);
     if (size >= LEAST_ENCLOSED_PART * sky.length && isEmpty(size) && isLike(size, rows)) mark(size);
   }
+  addIslands();
   addFringe(Math.round(FRINGE * Math.max(widthPx, heightPx)));
   return sky;
 
@@ -94,6 +98,20 @@ export function findSky({ rgb, widthPx, heightPx }: DenseView, kept: Uint8Array)
     if (!looks(to)) return false;
     for (let k = 0; k < 3; k++) if (Math.abs(rgb[from * 3 + k] - rgb[to * 3 + k]) > EVEN) return false;
     return true;
+  }
+
+  /** What lies within the sky and looks mostly like it: clouds with sharp edges. */
+  function addIslands(): void {
+    const islands = new Flood(widthPx, heightPx);
+    const joins = (_: number, to: number): boolean => sky[to] === 0;
+    for (let start = 0; start < sky.length; start++) {
+      if (sky[start] || islands.isTaken(start)) continue;
+      const size = islands.from(start, joins);
+      if (size > MOST_ISLAND * sky.length) continue;
+      let like = 0;
+      for (let k = 0; k < size; k++) if (looks(islands.piece[k])) like++;
+      if (like >= LIKE_ISLAND * size) for (let k = 0; k < size; k++) sky[islands.piece[k]] = 1;
+    }
   }
 
   function addFringe(reachPx: number): void {
