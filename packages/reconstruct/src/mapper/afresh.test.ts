@@ -22,6 +22,7 @@ const options = {
   certain: () => true,
   rule: () => "lax" as const,
   stop: () => {},
+  doubted: new Set<number>(),
   stage: () => {},
 };
 const ALL = [0, 1, 2, 3, 4, 5, 6, 7];

@@ -11,6 +11,7 @@ import type { Pair } from "./pair.ts";
 const options = {
   lenses: [],
   seed: 1,
+  doubted: new Set<number>(),
   certain: () => true,
   rule: () => "lax" as const,
   stop: () => {},

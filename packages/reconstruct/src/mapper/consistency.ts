@@ -13,7 +13,7 @@ const EPIPOLAR_ERROR_PX = 6;
 const CLOSE_ERROR_PX = 1.5;
 
 /** Share, 0…1, of a pair's verified matches that the two poses bear out. Both views must have one. */
-function consistentShare(scene: Scene, pair: Pair, errorPx = EPIPOLAR_ERROR_PX): number {
+export function consistentShare(scene: Scene, pair: Pair, errorPx = EPIPOLAR_ERROR_PX): number {
   const { a, b, kept } = pair;
   const e = essentialFromPose(relativePose(scene.pose(a), scene.pose(b)));
   const limit = ((2 * errorPx) / (scene.focal(a) + scene.focal(b))) ** 2;

@@ -6,9 +6,10 @@ import { identityPose } from "@cairn/geometry";
 import type { OnStage } from "../stages.ts";
 import { adjust, believablePrincipals, type SceneCovariance } from "./adjust.ts";
 import { standingOf } from "./consistency.ts";
+import { type Doubted, placeView } from "./folds.ts";
 import type { Lens } from "./lens.ts";
 import { type Pair, startScore } from "./pair.ts";
-import { type RegistrationRule, registerView } from "./register.ts";
+import type { RegistrationRule } from "./register.ts";
 import type { Scene } from "./scene.ts";
 import { filterPoints, triangulateTracks } from "./structure.ts";
 
@@ -23,6 +24,8 @@ export type GrowOptions = {
   readonly principal?: ReadonlySet<number>;
   /** Views that are not to be registered though they could be: another scene holds them. */
   readonly passOver?: (view: number) => boolean;
+  /** Pairs that are taken for two things that look alike; grows with the scene. */
+  readonly doubted: Doubted;
   /** Throws when the work is to end. */
   readonly stop: () => void;
   readonly stage: OnStage;
@@ -73,7 +76,7 @@ function pointCount(scene: Scene): number {
 
 /** Registers whatever can be registered. @returns the views that got a pose */
 export function growScene(scene: Scene, pairs: readonly Pair[], options: GrowOptions): number[] {
-  const { lenses, seed, rule, stop, stage } = options;
+  const { lenses, seed, rule, doubted, stop, stage } = options;
   const gained: number[] = [];
   let refused = new Set<number>();
   let adjustedAt = scene.posed.length;
@@ -82,11 +85,7 @@ export function growScene(scene: Scene, pairs: readonly Pair[], options: GrowOpt
     stage("registration");
     const next = bestSeen(scene, (view) => refused.has(view) || (options.passOver?.(view) ?? false));
     if (next === undefined) return gained;
-    if (
-      !registerView(scene, next, rule(scene.views[next].lens), seed) ||
-      standingOf(scene, pairs, next) < MIN_STANDING
-    ) {
-      scene.dropPose(next);
+    if (!placeView(scene, pairs, next, { seed, rule: rule(scene.views[next].lens), doubted })) {
       refused.add(next);
       continue;
     }

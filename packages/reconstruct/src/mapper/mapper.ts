@@ -17,6 +17,7 @@ import { lensSound, principalLenses } from "./adjust.ts";
 import { builtAfresh, type LastLook, worthAnotherLook } from "./afresh.ts";
 import { explainedMatches } from "./consistency.ts";
 import { type FocalVote, voteFocal } from "./focal.ts";
+import { type Doubted, trustAgain, trusted, unfold } from "./folds.ts";
 import { layOnto } from "./frame.ts";
 import { findGaps } from "./gaps.ts";
 import { dropTornViews, type GrowOptions, growScene, refineScene, startPairs } from "./grow.ts";
@@ -57,6 +58,10 @@ const ZOOM_VIEWS = 3;
 const ZOOM_TRIES = 3;
 /** Up to this many photos a scene is cheap to build again. */
 const YOUNG_VIEWS = 8;
+/** A scene is searched for folds when it has grown by this factor. */
+const SEARCH_GROWTH = 1.2;
+/** What an unfolded scene loses may fold again; three rounds end it. */
+const UNFOLD_ROUNDS = 3;
 /** Pairs are verified again when a focal length has changed by this part. */
 const RECHECK_CHANGE = 0.05;
 
@@ -83,6 +88,10 @@ export class Mapper {
   /** Places that nothing connects to the scene yet. */
   #submaps = new Submaps();
   #lastLook: LastLook | undefined;
+  /** Pairs that are taken for two things that look alike. */
+  #doubted: Doubted = new Set();
+  /** How many photos the scene had when it was last searched for folds. */
+  #searchedAt = 0;
   /** Per view, the earlier views it was compared with. */
   readonly #tried: Set<number>[] = [];
   /** Per view, the one it looks most like. */
@@ -138,12 +147,14 @@ export class Mapper {
       return;
     }
     this.#splitZoomed(stop);
-    const grow = () => growScene(this.#scene, this.#pairs, { ...options, passOver: (view) => this.#submaps.has(view) });
+    const pairs = () => trusted(this.#pairs, this.#doubted);
+    const grow = () => growScene(this.#scene, pairs(), { ...options, passOver: (view) => this.#submaps.has(view) });
     grow();
     stage("doubt");
     this.#reconsider(votes, options);
-    this.#submaps.settle(this.#scene, this.views, this.#pairs, options);
-    const merged = this.#submaps.mergeInto(this.#scene, this.#pairs, options);
+    if (this.#unfold()) grow();
+    this.#submaps.settle(this.#scene, this.views, pairs(), options);
+    const merged = this.#submaps.mergeInto(this.#scene, pairs(), options);
     if (merged === this.#scene) return;
     this.#scene = merged;
     this.#ledger.follow(merged);
@@ -171,6 +182,17 @@ export class Mapper {
       this.#zoomedFrom.set(own, lens);
       this.#pairs = this.#recheckPairs(this.#scene, this.#pairs, stop);
     }
+  }
+
+  /** Searches the scene for folds when it is young or has grown much. @returns whether it had one */
+  #unfold(): boolean {
+    const { length } = this.#scene.posed;
+    if (length > YOUNG_VIEWS && length < SEARCH_GROWTH * this.#searchedAt) return false;
+    this.#searchedAt = length;
+    if (unfold(this.#scene, this.#pairs, this.#doubted) === 0) return false;
+    retrack(this.#scene, trusted(this.#pairs, this.#doubted), 4);
+    this.#ledger.follow(this.#scene);
+    return true;
   }
 
   #noteLikeness(view: number, other: number, matches: number): void {
@@ -206,7 +228,8 @@ export class Mapper {
     const larger = submaps.muchLargerThan(this.#scene);
     if (larger) submaps.exchange(larger, this.#scene.clone());
     let scene = larger ?? this.#scene.clone();
-    const options = this.#growOptions(stop, stage);
+    const doubted = new Set(this.#doubted);
+    const options = { ...this.#growOptions(stop, stage), doubted };
     const rounds = 4;
     progress("refine", 0, rounds);
     // The first adjustment makes the lenses good; pairs and tracks are then judged anew with them.
@@ -214,13 +237,18 @@ export class Mapper {
     stage("verification");
     const pairs = this.#recheckPairs(scene, this.#pairs, stop);
     stage("doubt");
-    retrack(scene, pairs, 4);
-    dropTornViews(scene, pairs);
-    scene = submaps.mergeInto(scene, pairs, options);
-    growScene(scene, pairs, options);
-    const look = worthAnotherLook(scene, pairs, this.#lastLook);
-    const other = look && builtAfresh(scene, pairs, options);
-    if (other) ({ scene, sureness: first } = other);
+    trustAgain(scene, pairs, doubted);
+    for (let round = 0; round < UNFOLD_ROUNDS; round++) {
+      retrack(scene, trusted(pairs, doubted), 4);
+      dropTornViews(scene, trusted(pairs, doubted));
+      scene = submaps.mergeInto(scene, trusted(pairs, doubted), options);
+      growScene(scene, trusted(pairs, doubted), options);
+      if (unfold(scene, pairs, doubted) === 0) break;
+    }
+    const known = trusted(pairs, doubted);
+    const look = worthAnotherLook(scene, known, this.#lastLook);
+    const other = look && builtAfresh(scene, known, options);
+    if (other && unfold(other.scene.clone(), pairs, new Set(doubted)) === 0) ({ scene, sureness: first } = other);
     progress("refine", 1, rounds);
     const principal = first ? principalLenses(scene, this.#lenses.list, first) : new Set<number>();
     const sureness = refineScene(scene, { ...options, principal }, 3, (done) => progress("refine", 1 + done, rounds));
@@ -233,6 +261,7 @@ export class Mapper {
       this.#scene = scene;
       this.#submaps = submaps;
       if (look) this.#lastLook = look;
+      this.#doubted = doubted;
       this.#ledger.restart(scene);
       if (sureness) this.#learnLenses(scene, sureness);
       this.#poseSigmas = scaled(sureness ? sigmasOf(sureness) : new Map(), aligned?.alignment?.scale ?? 1);
@@ -412,7 +441,7 @@ export class Mapper {
       if (certain(lens)) return "lax";
       return vote && vote.high / vote.low <= NARROW_VOTE ? "careful" : "strict";
     };
-    return { lenses: this.#lenses.list, seed: this.#seed, certain, rule, stop, stage };
+    return { lenses: this.#lenses.list, seed: this.#seed, certain, rule, doubted: this.#doubted, stop, stage };
   }
 
   #standings(): Map<number, Standing> {

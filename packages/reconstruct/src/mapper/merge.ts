@@ -2,7 +2,8 @@
 import { transformPose } from "@cairn/geometry";
 import { adjust } from "./adjust.ts";
 import { findBridge, gatherEvidence } from "./bridge.ts";
-import { explainedMatches, standingOf } from "./consistency.ts";
+import { contradicts, explainedMatches, standingOf } from "./consistency.ts";
+import { isFoldedAlong, pairKey } from "./folds.ts";
 import type { GrowOptions } from "./grow.ts";
 import type { Pair } from "./pair.ts";
 import type { Scene } from "./scene.ts";
@@ -31,7 +32,7 @@ export function mergeScenes(
   first: Scene,
   second: Scene,
   pairs: readonly Pair[],
-  { lenses, seed, stop }: GrowOptions,
+  { lenses, seed, doubted, stop }: GrowOptions,
   enough: (sightings: number) => boolean,
 ): Merge {
   const isFirst = (view: number) => first.isPosed(view);
@@ -66,7 +67,10 @@ export function mergeScenes(
     explainedCross >= MIN_CROSS_SHARE * allCross &&
     explainedMatches(merged, pairs) >= KEPT * apart &&
     moved.every((view) => standingOf(merged, pairs, view) >= MIN_STANDING);
-  return { scene: fits ? merged : undefined, sightings };
+  if (!fits) return { scene: undefined, sightings };
+  if (!isFoldedAlong(merged, cross)) return { scene: merged, sightings };
+  for (const pair of cross) if (!contradicts(merged, pair)) doubted.add(pairKey(pair));
+  return { scene: undefined, sightings };
 }
 
 const MAX_CROSS_ERROR_PX = 6;

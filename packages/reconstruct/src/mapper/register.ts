@@ -4,7 +4,8 @@ import { pairSeed } from "./pair.ts";
 import type { Scene } from "./scene.ts";
 import type { Track } from "./tracks.ts";
 
-const MAX_ERROR_PX = 8;
+/** A feature this near its point sees it, decoded pixels. */
+export const MAX_ERROR_PX = 8;
 
 /**
  * What a registration must show. Measured: with the focal length known, few inliers are right on every set tried;
@@ -27,9 +28,18 @@ function correspondences(scene: Scene, view: number): Correspondence[] {
   return found;
 }
 
-/** Sets the view's pose and marks its observations, or changes nothing and returns false. */
-export function registerView(scene: Scene, view: number, rule: RegistrationRule, seed: number): boolean {
-  const seen = correspondences(scene, view);
+/**
+ * Sets the view's pose and marks its observations, or changes nothing and returns false.
+ * @param among only these features are asked; all when left out
+ */
+export function registerView(
+  scene: Scene,
+  view: number,
+  rule: RegistrationRule,
+  seed: number,
+  among?: ReadonlySet<number>,
+): boolean {
+  const seen = correspondences(scene, view).filter(({ feature }) => among?.has(feature) ?? true);
   const { minInliers, minShare } = RULES[rule];
   if (seen.length < minInliers) return false;
   const points = new Float64Array(seen.length * 3);

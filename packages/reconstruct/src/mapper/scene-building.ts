@@ -25,8 +25,18 @@ export function byStrength(pairs: readonly Pair[]): Pair[] {
   return [...pairs].sort((p, q) => q.kept.length - p.kept.length || p.a - q.a || p.b - q.b);
 }
 
-export function joinPair(tracks: Tracks, { a, b, kept }: Pair, compatible?: Compatible): void {
-  for (let k = 0; k < kept.length; k += 2) tracks.join(a, kept[k], b, kept[k + 1], compatible);
+/** @param onlyA @param onlyB when given, only matches of these features */
+export function joinPair(
+  tracks: Tracks,
+  { a, b, kept }: Pair,
+  compatible?: Compatible,
+  onlyA?: ReadonlySet<number>,
+  onlyB?: ReadonlySet<number>,
+): void {
+  for (let k = 0; k < kept.length; k += 2) {
+    if (onlyA?.has(kept[k]) === false || onlyB?.has(kept[k + 1]) === false) continue;
+    tracks.join(a, kept[k], b, kept[k + 1], compatible);
+  }
 }
 
 /** Whether most observations of one track fit the point of the other. */
@@ -39,7 +49,7 @@ export function compatibleIn(scene: Scene): Compatible {
       posed++;
       if (observationErrorPx(scene, kept.point!, joining.views[k], joining.features[k]) <= MERGE_ERROR_PX) fitting++;
     }
-    return 2 * fitting > posed;
+    return posed === 0 || 2 * fitting > posed;
   };
 }
 

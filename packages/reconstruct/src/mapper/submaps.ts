@@ -3,6 +3,7 @@
  * is a scene of its own, kept beside the main one until a photo ties the two together.
  */
 
+import { unfold } from "./folds.ts";
 import { type Group, waitingGroups } from "./groups.ts";
 import { type GrowOptions, growScene, refineScene } from "./grow.ts";
 import { mergeScenes } from "./merge.ts";
@@ -121,6 +122,7 @@ export class Submaps {
       joinPair(scene.tracks, pair);
     }
     growScene(scene, pairs, { ...options, passOver: (view) => this.has(view) || (options.passOver?.(view) ?? false) });
+    unfold(scene, pairs, options.doubted);
   }
 
   #begin(main: Scene, views: readonly View[], group: Group, options: GrowOptions): void {

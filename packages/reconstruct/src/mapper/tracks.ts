@@ -15,7 +15,7 @@ export type Track = {
   handed: Float64Array | undefined;
 };
 
-/** Whether two tracks that a match would join can be one point; asked only when both have one. */
+/** Whether two tracks that a match would join can be one point; asked when the first has one. */
 export type Compatible = (kept: Track, joining: Track) => boolean;
 
 export class Tracks {
@@ -117,7 +117,7 @@ export class Tracks {
       (joining.point !== undefined && kept.point === undefined) ||
       ((joining.point === undefined) === (kept.point === undefined) && joining.views.length > kept.views.length);
     const [into, from, index] = swap ? [joining, kept, b] : [kept, joining, a];
-    if (into.point && from.point && !compatible(into, from)) return false;
+    if (into.point && !compatible(into, from)) return false;
     for (let k = 0; k < from.views.length; k++) {
       into.views.push(from.views[k]);
       into.features.push(from.features[k]);
@@ -142,6 +142,7 @@ export class Tracks {
     this.#ofFeature[view][feature] = -1;
     if (track.views.length > 1) return;
     for (let k = 0; k < track.views.length; k++) this.#ofFeature[track.views[k]][track.features[k]] = -1;
+    track.point = undefined;
     this.#list[index] = undefined;
   }
 

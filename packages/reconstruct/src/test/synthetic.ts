@@ -161,7 +161,7 @@ function observe(
 }
 
 /** The same for the same point, and of about the length of a descriptor. */
-function describe(row: Uint8Array, id: number): void {
+export function describe(row: Uint8Array, id: number): void {
   const random = seededRandom(id + 1);
   for (let k = 0; k < row.length; k++) row[k] = Math.floor(120 * random() ** 2);
 }
@@ -182,7 +182,7 @@ function matchById(a: Int32Array, b: Int32Array, seed: number): Uint32Array {
 }
 
 /** Rows x (right), y (down), z (forward) of a level camera. */
-function lookAt(eye: Vec, target: Vec): [Vec, Vec, Vec] {
+export function lookAt(eye: Vec, target: Vec): [Vec, Vec, Vec] {
   const z = unit([target[0] - eye[0], target[1] - eye[1], target[2] - eye[2]]);
   const x = unit([z[2], 0, -z[0]]);
   const y: Vec = [z[1] * x[2] - z[2] * x[1], z[2] * x[0] - z[0] * x[2], z[0] * x[1] - z[1] * x[0]];

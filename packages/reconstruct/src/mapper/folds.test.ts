@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { alignmentDistances, alignPoints, cameraCentre, poseFromQuaternion } from "@cairn/geometry";
+import { EngineCore, type JobOptions } from "../embedded/engine-core.ts";
+import { posedScene, tiedViews, truePose } from "../test/posed.ts";
+import { corridor, twinFacades } from "../test/repeated.ts";
+import { type Synthetic, shuffled } from "../test/synthetic.ts";
+import { type Doubted, missingBetween, pairKey, trustAgain, unfold } from "./folds.ts";
+
+const FREE: JobOptions = { stop: () => {}, progress: () => {} };
+
+/** How many photos are placed, and how far the farthest is from its true place after the best similarity. */
+async function built(
+  { kernels, photos, truth }: Synthetic,
+  order = [...photos.keys()],
+): Promise<{ placed: number; worst: number }> {
+  const features: Awaited<ReturnType<typeof kernels.extract>>[] = [];
+  for (const photo of photos) features.push(await kernels.extract(photo.rgb, photo.widthPx, photo.heightPx));
+  let next = 0;
+  const core = new EngineCore({ ...kernels, extract: async () => features[order[next++]] }, 1);
+  for (const [count, index] of order.entries()) {
+    await core.add(photos[index], undefined, FREE);
+    if (count % 10 === 9) await core.rebuild(FREE);
+  }
+  const { cameras } = await core.rebuild(FREE);
+  const source = cameras.flatMap(({ pose }) => [...cameraCentre(poseFromQuaternion(pose.rotation, pose.translation))]);
+  const target = cameras.flatMap(({ image }) => [...truth[Number(image.slice("photo-".length))].eye]);
+  const [from, to] = [Float64Array.from(source), Float64Array.from(target)];
+  const distances = new Float64Array(cameras.length);
+  alignmentDistances(alignPoints(from, to)!, from, to, distances);
+  return { placed: cameras.length, worst: Math.max(...distances) };
+}
+
+test("MAP-4 a building whose front and back look alike is walked around, not folded", async () => {
+  const { placed, worst } = await built(twinFacades(32));
+  assert.equal(placed, 32);
+  assert.ok(worst < 0.05, `off by ${worst}, the building is 10 long`);
+});
+
+test("MAP-4 also when its photos come in any order: the last rebuild puts right what the first photos left open", async () => {
+  const synthetic = twinFacades(32);
+  const { placed, worst } = await built(synthetic, shuffled([...synthetic.photos.keys()], 1));
+  assert.equal(placed, 32);
+  assert.ok(worst < 0.05, `off by ${worst}`);
+});
+
+test("MAP-4 a corridor of equal doors is as long as it is", async () => {
+  const { placed, worst } = await built(corridor(24));
+  assert.equal(placed, 24);
+  assert.ok(worst < 0.05, `off by ${worst}, a door is 4 from the next`);
+});
+
+test("MAP-5 what is missed tells a fold from the truth, and a fold is taken apart where it was made", async () => {
+  const synthetic = twinFacades(32);
+  const tied = await tiedViews(synthetic, () => true);
+  const front = [29, 30, 31, 0, 1, 2, 3];
+  const back = [14, 15, 16, 17, 18];
+  const isBack = (view: number) => back.includes(view);
+  const all = [...front, ...back];
+  const within = tied.pairs.filter(({ a, b }) => all.includes(a) && all.includes(b));
+  const across = within.filter(({ a, b }) => isBack(a) !== isBack(b));
+  assert.ok(across.length > 10, "the two look alike");
+
+  const right = posedScene({ ...tied, pairs: within.filter((pair) => !across.includes(pair)) }, all, (view) =>
+    truePose(synthetic, view),
+  );
+  const doubted: Doubted = new Set();
+  assert.equal(unfold(right, within, doubted), 0);
+  assert.equal(doubted.size, 0);
+  for (const pair of within) {
+    if (across.includes(pair)) continue;
+    const { missed, expected } = missingBetween(right, pair);
+    assert.ok(missed <= 0.05 * expected, `${pair.a} and ${pair.b}: ${missed} of ${expected}`);
+  }
+
+  // Half a turn about the building's middle lays its back on its front.
+  const folded = posedScene({ ...tied, pairs: within }, all, (view) => {
+    const pose = truePose(synthetic, view);
+    if (isBack(view)) for (const row of [0, 4, 8]) for (const axis of [0, 2]) pose[row + axis] *= -1;
+    return pose;
+  });
+  assert.equal(unfold(folded, within, doubted), back.length);
+  assert.deepEqual([...folded.posed].sort(), [...front].sort());
+  assert.ok(across.filter((pair) => doubted.has(pairKey(pair))).length > 10);
+  assert.ok(within.every((pair) => across.includes(pair) || !doubted.has(pairKey(pair))));
+
+  // Had the doubt been wrong, places found since would tell.
+  const wronged: Doubted = new Set(within.map(pairKey));
+  trustAgain(right, within, wronged);
+  assert.ok(across.every((pair) => wronged.has(pairKey(pair))));
+  assert.ok(wronged.size < within.length - 5);
+});
