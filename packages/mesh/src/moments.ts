@@ -28,10 +28,68 @@ export type Neighbourhoods = {
   readonly spacings: Float32Array;
 };
 
+/** Cells twice as large are tried this many times. */
+const NOISE_LEVELS = 4;
+/** Cells whose surroundings are looked at for that, about. */
+const LOOKED_AT = 20_000;
+
+/**
+ * By how much cells must grow for what the points lie on to be a surface and not a cloud: until, around the median point,
+ * they are spread across their plane by at most `flat` of a cell (standard deviation). 1 when they are so already; 16 where
+ * they never are, as in grass.
+ */
+export function growthToFlat(positions: Float32Array, weights: Float32Array, count: number, flat: number): number {
+  let moments = momentsOf(positions, weights, count, new Int32Array(count));
+  for (let level = 0; level <= NOISE_LEVELS; level++) {
+    const edge = 2 ** level;
+    const spread = medianSpread(moments);
+    // Noise is as wide whatever the cells, so the level before was too fine by its share of `flat`.
+    if (spread <= flat * edge) return Math.max(1, edge / 2, Math.min(edge, spread / flat));
+    moments = coarser(moments);
+  }
+  return 2 ** NOISE_LEVELS;
+}
+
+/** Standard deviation across the plane of the neighbourhood that the median point is in; finest cells. */
+function medianSpread(moments: Moments): number {
+  const { cells, sums } = moments;
+  const sum = new Float64Array(FIELDS);
+  const step = Math.ceil(cells.count / LOOKED_AT);
+  const spreads = new Float64Array(Math.ceil(cells.count / step));
+  for (let i = 0; i < spreads.length; i++) {
+    const cell = i * step;
+    addAround(moments, cells.coords, 3 * cell, 0, sum);
+    if (sum[0] >= ENOUGH) planeOf(sum);
+    spreads[i] = sum[0] >= ENOUGH ? Math.sqrt(Math.max(0, eigen.low)) : 0;
+  }
+  const order = Uint32Array.from(spreads, (_, i) => i).sort((a, b) => spreads[a] - spreads[b]);
+  let points = 0;
+  for (const i of order) points += sums[FIELDS * step * i];
+  let before = 0;
+  for (const i of order) {
+    before += sums[FIELDS * step * i];
+    if (before >= points / 2) return spreads[i];
+  }
+  return 0;
+}
+
+/** Leaves the plane through the samples summed in {@link eigen}. */
+function planeOf([, w, x, y, z, xx, xy, xz, yy, yz, zz]: Float64Array): void {
+  const [mx, my, mz] = [x / w, y / w, z / w];
+  smallestEigen(
+    xx / w - mx * mx,
+    xy / w - mx * my,
+    xz / w - mx * mz,
+    yy / w - my * my,
+    yz / w - my * mz,
+    zz / w - mz * mz,
+  );
+}
+
 /** @param positions `[n, 3]` in cells: a cell's edge is 1 */
 export function neighbourhoods(positions: Float32Array, weights: Float32Array, count: number): Neighbourhoods {
   const cellOf = new Int32Array(count);
-  const levels = [momentsOf(positions, weights, count, 1, cellOf)];
+  const levels = [momentsOf(positions, weights, count, cellOf)];
   for (let level = 1; level <= COARSER; level++) levels.push(coarser(levels[level - 1]));
   const { cells } = levels[0];
   const normals = new Float32Array(3 * cells.count);
@@ -41,42 +99,27 @@ export function neighbourhoods(positions: Float32Array, weights: Float32Array, c
     for (const [level, moments] of levels.entries()) {
       addAround(moments, cells.coords, 3 * cell, level, sum);
       if (sum[0] < ENOUGH) continue;
-      const [n, w, x, y, z, xx, xy, xz, yy, yz, zz] = sum;
-      const [mx, my, mz] = [x / w, y / w, z / w];
-      smallestEigen(
-        xx / w - mx * mx,
-        xy / w - mx * my,
-        xz / w - mx * mz,
-        yy / w - my * my,
-        yz / w - my * mz,
-        zz / w - mz * mz,
-      );
+      planeOf(sum);
       if (eigen.middle <= LINE * eigen.high) continue;
       normals[3 * cell] = eigen.x;
       normals[3 * cell + 1] = eigen.y;
       normals[3 * cell + 2] = eigen.z;
       // Points spread evenly over a rectangle of sides a and b have variances a²/12 and b²/12.
-      spacings[cell] = Math.sqrt((12 * Math.sqrt(Math.max(0, eigen.middle * eigen.high))) / n);
+      spacings[cell] = Math.sqrt((12 * Math.sqrt(Math.max(0, eigen.middle * eigen.high))) / sum[0]);
       break;
     }
   }
   return { cells, cellOf, normals, spacings };
 }
 
-function momentsOf(
-  positions: Float32Array,
-  weights: Float32Array,
-  count: number,
-  edge: number,
-  cellOf: Int32Array,
-): Moments {
+function momentsOf(positions: Float32Array, weights: Float32Array, count: number, cellOf: Int32Array): Moments {
   const cells = new CellIndex();
   let sums = new Float64Array(FIELDS * 1024);
   for (let i = 0; i < count; i++) {
     const x = positions[3 * i];
     const y = positions[3 * i + 1];
     const z = positions[3 * i + 2];
-    const cell = cells.add(Math.floor(x / edge), Math.floor(y / edge), Math.floor(z / edge));
+    const cell = cells.add(Math.floor(x), Math.floor(y), Math.floor(z));
     cellOf[i] = cell;
     if (FIELDS * cells.count > sums.length) sums = doubled(sums);
     const w = weights[i];
