@@ -30,24 +30,24 @@ export type Neighbourhoods = {
 
 /** Cells twice as large are tried this many times. */
 const NOISE_LEVELS = 4;
+/** Of a cell: a neighbourhood of three is wide against a spread of this much. */
+const WIDE = 0.3;
 /** Cells whose surroundings are looked at for that, about. */
 const LOOKED_AT = 20_000;
 
 /**
- * By how much cells must grow for what the points lie on to be a surface and not a cloud: until, around the median point,
- * they are spread across their plane by at most `flat` of a cell (standard deviation). 1 when they are so already; 16 where
- * they never are, as in grass.
+ * How far points lie off the surface around the median point: standard deviation across their plane, in cells. Taken
+ * where the neighbourhood is wide against it, for a narrow one is as thick as it is wide whatever lies in it. 0 where no
+ * neighbourhood is flat, as in grass: larger cells would make no surface of it.
  */
-export function growthToFlat(positions: Float32Array, weights: Float32Array, count: number, flat: number): number {
+export function noiseOf(positions: Float32Array, weights: Float32Array, count: number): number {
   let moments = momentsOf(positions, weights, count, new Int32Array(count));
   for (let level = 0; level <= NOISE_LEVELS; level++) {
-    const edge = 2 ** level;
     const spread = medianSpread(moments);
-    // Noise is as wide whatever the cells, so the level before was too fine by its share of `flat`.
-    if (spread <= flat * edge) return Math.max(1, edge / 2, Math.min(edge, spread / flat));
+    if (spread <= WIDE * 2 ** level) return spread;
     moments = coarser(moments);
   }
-  return 2 ** NOISE_LEVELS;
+  return 0;
 }
 
 /** Standard deviation across the plane of the neighbourhood that the median point is in; finest cells. */

@@ -3,7 +3,7 @@ import { medianSpacing } from "./choose-voxel.ts";
 import { extract } from "./extract.ts";
 import { SparseField, splat } from "./field.ts";
 import type { Mesh } from "./mesh.ts";
-import { growthToFlat, neighbourhoods } from "./moments.ts";
+import { neighbourhoods, noiseOf } from "./moments.ts";
 import { type Cube, mortonOrder } from "./morton.ts";
 import { type Cameras, orientedNormals } from "./orient.ts";
 import { withoutCrumbs, withoutPinholes } from "./pieces.ts";
@@ -38,7 +38,7 @@ export const MAX_BLOCKS = 40_000;
 /** Cells are this many times the distance between samples. */
 const SPACINGS_PER_VOXEL = 2;
 /** Of a cell: points that lie farther off their surface (standard deviation) would make several of one. */
-const FLAT = 0.5;
+const FLAT = 0.6;
 /** Cells along the edge of the cube, at most: what 24 bits keep to 1/256 of one. */
 const MOST_CELLS = 65_536;
 /** Square cells: pieces below are crumbs. */
@@ -81,7 +81,7 @@ export function surfaceOf(
 function fittingVoxel({ positions, weights, count }: Samples, cube: Cube): number {
   const voxel = SPACINGS_PER_VOXEL * medianSpacing(mortonOrder(positions, count, cube), cube.edge);
   if (!(voxel > 0)) return 0;
-  return voxel * growthToFlat(inCells(positions, cube, voxel), weights, count, FLAT);
+  return voxel * Math.max(1, noiseOf(inCells(positions, cube, voxel), weights, count) / FLAT);
 }
 
 /** The cube's corner is 0, 0, 0. */
