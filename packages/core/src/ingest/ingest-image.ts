@@ -24,8 +24,6 @@ export type IncomingPhoto = {
   /** The same without a size, PINHOLE: `fx, fy, cx, cy` in pixels. */
   cameraParams?: readonly [number, number, number, number] | undefined;
   contributor?: string | undefined;
-  /** A photo that is there already is given to the engine like any other, not judged to be a copy. */
-  copyCounts?: boolean;
   /** Counts more than the file's own. */
   capturedNs?: TimeNs | undefined;
 };
@@ -60,7 +58,7 @@ export async function ingestImage(
     if (raced) return raced;
     checkRoom(space, photo.bytes.length);
     const image = randomUUID();
-    const duplicateOf = photo.copyCounts ? undefined : index.byDigest.get(digest);
+    const duplicateOf = index.byDigest.get(digest);
     const drafts: EventDraft[] = [
       {
         type: "image.added",

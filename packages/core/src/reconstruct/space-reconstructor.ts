@@ -169,13 +169,8 @@ export class SpaceReconstructor {
     const state = this.#state;
     const processed = this.#processed();
     if (state.generation === 0 || processed === this.#gaveUpAt) return false;
-    return (this.#advised && state.settings.rebuildWhenIdle) || this.#dueAfter(processed);
-  }
-
-  #dueAfter(processed: number): boolean {
-    const { generation, settings } = this.#state;
-    const every = settings.rebuildEvery;
-    return generation > 0 && Math.floor(processed / every) > Math.floor(this.#refined() / every);
+    const { rebuildEvery: every, rebuildWhenIdle } = state.settings;
+    return (this.#advised && rebuildWhenIdle) || Math.floor(processed / every) > Math.floor(this.#refined() / every);
   }
 
   /** Photos came since everything was last refined together. */
@@ -231,11 +226,7 @@ export class SpaceReconstructor {
       throw error;
     }
     try {
-      const own = await engine.add(photo, {
-        signal,
-        onProgress: (...at) => running.progress(...at),
-        rebuildFollows: this.#dueAfter(this.#processed() + 1),
-      });
+      const own = await engine.add(photo, { signal, onProgress: (...at) => running.progress(...at) });
       this.#advised ||= own.rebuildAdvised;
       const step = this.#differs ? layStep(own, await posedBy(engine), this.#shownCameras()) : own;
       const events = await stepEvents(step, image, this.#work, signal);

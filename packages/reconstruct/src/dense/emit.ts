@@ -22,8 +22,7 @@ export type Prepared = {
 
 /** A view that looks at the same place, as one bit of the judgement. Flat: read a million times. */
 export type Witness = {
-  /** When it gives its points: with the reference, or at another time, and then only its depth is at hand. */
-  readonly role: "before" | "now" | "after";
+  /** Left out: it gave its points before, and only its depth is at hand. */
   readonly prepared: Prepared | undefined;
   /** Whether it comes before the reference: of two that see a surface equally well the first gives it. */
   readonly first: boolean;
@@ -62,7 +61,6 @@ export function witnessOf(
   reference: PosedDepth,
   { view, depth }: PosedDepth,
   prepared: Prepared | undefined,
-  role: Witness["role"],
   first: boolean,
   even: readonly Float32Array[],
 ): Witness {
@@ -71,7 +69,7 @@ export function witnessOf(
   const [evenRed, evenGreen, evenBlue] = even;
   const transfer = transferBetween(reference.view, view);
   const maps = { depths, normals, confidences, rgb: view.rgb, widthPx };
-  return { prepared, role, first, ...maps, fx, fy, cx, cy, ...transfer, evenRed, evenGreen, evenBlue };
+  return { prepared, first, ...maps, fx, fy, cx, cy, ...transfer, evenRed, evenGreen, evenBlue };
 }
 
 /**
@@ -132,8 +130,7 @@ export function emitView(
       for (let bit = 0; bit < witnesses.length && !given; bit++) {
         if (!(agreeing & (1 << bit))) continue;
         const witness = witnesses[bit];
-        const { prepared, role } = witness;
-        if (role === "after") continue;
+        const { prepared } = witness;
         sum.aim(witness, x, y, z);
         if (!prepared) {
           if (kept[at] === FILLED) given = true;

@@ -19,8 +19,8 @@ export type FuseOptions = JudgeOptions &
   KeepOptions & {
     /** Views (the mapper's indices) whose points are wanted. Default all. */
     readonly emit?: ReadonlySet<number>;
-    /** Views whose points have been given; those of the others that are not in `emit` come later. Default all. */
-    readonly given?: ReadonlySet<number>;
+    /** Of the others, those whose points are wanted another time, with the same depths. Default: all gave theirs before. */
+    readonly beside?: ReadonlySet<number>;
     /** Gains with which points were coloured before: they stay, and the others are fitted to them. */
     readonly gains?: ReadonlyMap<number, Gain>;
     /** Called between views; throws to end the work. */
@@ -59,11 +59,12 @@ const COLOR_STEP = 23;
 
 /** @param depths of two that see a surface equally well the first gives it */
 export function fuse(depths: readonly PosedDepth[], options: FuseOptions = {}): FusedPoints {
-  const { emit, given, gains: known, stop = () => {}, minViews = 3 } = options;
+  const { emit, beside, gains: known, stop = () => {}, minViews = 3 } = options;
   const wanted = depths.flatMap(({ view }, index) => (!emit || emit.has(view.view) ? [index] : []));
   const prepared = new Map<number, Prepared>();
   const pairs: PhotoPair[] = [];
-  for (const index of wanted) {
+  for (const [index, { view }] of depths.entries()) {
+    if (!wanted.includes(index) && !beside?.has(view.view)) continue;
     stop();
     const { ready, colors } = prepare(depths, index, options);
     prepared.set(index, ready);
@@ -83,8 +84,7 @@ export function fuse(depths: readonly PosedDepth[], options: FuseOptions = {}): 
     const witnesses = ready.judgement.witnesses.map((other) => {
       const seen = prepared.get(other);
       const posed = seen?.posed ?? depths[other];
-      const role = seen ? "now" : !given || given.has(posed.view.view) ? "before" : "after";
-      return witnessOf(ready.posed, posed, seen, role, other < index, even[other]);
+      return witnessOf(ready.posed, posed, seen, other < index, even[other]);
     });
     const before = points.count;
     emitView(ready, even[index], witnesses, minViews, points);

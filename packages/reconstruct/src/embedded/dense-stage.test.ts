@@ -19,7 +19,7 @@ import { SHELF_BYTES, Shelf } from "./shelf.ts";
 const FREE: JobOptions = { stop: () => {}, progress: () => {} };
 const PHOTOS = 6;
 const LIVE: DepthPlan = { sidePx: 96, sources: 3, minViews: 3, quality: {} };
-const PLAN = { live: LIVE, rebuild: { ...LIVE, sidePx: 128, sources: 4 } };
+const PLAN = { live: LIVE, rebuild: [{ photos: 100, plan: { ...LIVE, sidePx: 128, sources: 4 } }] };
 
 /** The wall is the plane z = 0 of the true frame; lengths of the model are told from two camera centres. */
 function depthOfWall({ truth }: Synthetic, reference: DenseView, [source]: readonly DenseView[]): DepthMap {
@@ -43,9 +43,21 @@ function depthOfWall({ truth }: Synthetic, reference: DenseView, [source]: reado
 
 type World = { core: EngineCore; synthetic: Synthetic; count: { depths: number; matches: number } };
 
-type WorldOptions = { cache?: EngineCache; shelfBytes?: number; shots?: Shot[]; late?: () => Promise<void> };
+type WorldOptions = {
+  cache?: EngineCache;
+  shelfBytes?: number;
+  shots?: Shot[];
+  late?: () => Promise<void>;
+  fusedBytes?: number;
+};
 
-function open({ cache, shelfBytes = SHELF_BYTES, shots = arc(PHOTOS, 0.7), late }: WorldOptions = {}): World {
+function open({
+  cache,
+  shelfBytes = SHELF_BYTES,
+  shots = arc(PHOTOS, 0.7),
+  late,
+  fusedBytes,
+}: WorldOptions = {}): World {
   const synthetic = syntheticPhotos(shots, { told: true, flat: true, points: 500 });
   const count = { depths: 0, matches: 0 };
   const kernels: DenseKernels = {
@@ -60,7 +72,7 @@ function open({ cache, shelfBytes = SHELF_BYTES, shots = arc(PHOTOS, 0.7), late 
     close: async () => {},
   };
   const shelf = new Shelf(new Scratch(tmpdir()), shelfBytes);
-  const dense = new DenseStage({ plan: PLAN, kernels, shelf, cache, threads: 2 });
+  const dense = new DenseStage({ plan: PLAN, kernels, shelf, cache, threads: 2, ...(fusedBytes && { fusedBytes }) });
   const { matchMany } = synthetic.kernels;
   const counted: Synthetic["kernels"] = {
     ...synthetic.kernels,
@@ -148,6 +160,18 @@ describe("dense points (docs/spec/reconstruct.md)", () => {
     assert.deepEqual(await run({ late }), expected);
     assert.deepEqual(await run({ shelfBytes: 1 }), expected);
     assert.deepEqual(await run({ cache: keeping() }), expected);
+  });
+
+  test("more than memory holds is fused in parts, to about the same points and none twice", async () => {
+    const made = async (options: WorldOptions) => {
+      const world = open(options);
+      for (let index = 0; index < PHOTOS; index++) await add(world, index, { ...FREE, points: false });
+      return (await world.core.rebuild(FREE)).points;
+    };
+    const [whole, parts] = [await made({}), await made({ fusedBytes: 1 })];
+    const ratio = parts.positions.length / whole.positions.length;
+    assert.ok(ratio > 0.85 && ratio < 1.2, `${ratio} times as many`);
+    assert.ok(unevenness(parts) < 0.02);
   });
 
   test("REC-14 brought back with what was kept, nothing is matched or sought again, and all goes on the same", async () => {

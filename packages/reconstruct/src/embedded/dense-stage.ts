@@ -7,7 +7,7 @@ import type { FusedPoints } from "../dense/fuse.ts";
 import { chooseSources } from "../dense/sources.ts";
 import type { EngineCache, Photo, Progress } from "../engine.ts";
 import type { Scene } from "../mapper/scene.ts";
-import type { DepthPlan, PresetPlan } from "../presets.ts";
+import { allPlans, type DepthPlan, type PresetPlan, rebuildPlan } from "../presets.ts";
 import type { DenseKernels } from "./dense-kernels.ts";
 import { DepthLibrary } from "./depth-library.ts";
 import { Pictures } from "./pictures.ts";
@@ -24,8 +24,8 @@ const WITNESSES = 10;
 const SPOILT_PX = 1;
 /** A rebuild keeps depth that is off by no more. */
 const UNCHANGED_PX = 0.25;
-/** Depth maps that are fused at once, with what fusion notes of them; those of about 150 photos at 640 pixels. */
-export const FUSED_BYTES = 640 * 2 ** 20;
+/** Depth maps that are fused at once, with what fusion notes of them: those of about 80 photos at 640 pixels. */
+export const FUSED_BYTES = 512 * 2 ** 20;
 
 export type DenseJob = {
   readonly stop: () => void;
@@ -36,7 +36,11 @@ export type DenseJob = {
   readonly wanted: boolean;
 };
 
-export type DenseRebuild = { readonly points: FusedPoints | undefined; readonly take: () => void };
+export type DenseRebuild = {
+  /** In parts; none when nobody wants them. */
+  readonly points: readonly FusedPoints[];
+  readonly take: () => void;
+};
 
 type DenseStageOptions = {
   readonly plan: PresetPlan;
@@ -65,7 +69,7 @@ export class DenseStage {
     this.#plan = plan;
     this.#kernels = kernels;
     this.#threads = threads;
-    this.#pictures = new Pictures(shelf, Math.max(plan.live.sidePx, plan.rebuild.sidePx));
+    this.#pictures = new Pictures(shelf, allPlans(plan));
     this.#library = new DepthLibrary(kernels, this.#pictures, shelf, cache);
   }
 
@@ -88,7 +92,7 @@ export class DenseStage {
 
   /** Depth of every photo, from all there are; nothing has changed before it is taken. */
   async rebuild(scene: Scene, job: DenseJob): Promise<DenseRebuild> {
-    const plan = this.#plan.rebuild;
+    const plan = rebuildPlan(this.#plan, scene.posed.length);
     const depths = new Map<number, SoughtDepth>();
     for (const view of [...scene.posed].sort((a, b) => a - b)) {
       job.stop();
@@ -98,7 +102,7 @@ export class DenseStage {
       });
       if (sought) depths.set(view, sought);
     }
-    const points = job.wanted ? await this.#fuseAll(scene, depths, job) : undefined;
+    const points = job.wanted ? await this.#fuseAll(scene, depths, plan, job) : [];
     const take = () => {
       const held = new Set([...depths.values()].map(({ key }) => key));
       for (const old of this.#depths.values()) if (!held.has(old.key)) this.#library.forget(old);
@@ -159,14 +163,16 @@ export class DenseStage {
 
   async #fuseLive(scene: Scene, emit: ReadonlySet<number>, job: DenseJob): Promise<FusedPoints> {
     const { signal } = job;
-    const { sidePx, minViews } = this.#plan.live;
+    const { sidePx, pictureSidePx, minViews } = this.#plan.live;
     const asked = new Set(emit);
     for (const view of emit) {
       for (const other of this.#choose(scene, view, { sidePx, sources: WITNESSES })?.sources ?? []) asked.add(other);
     }
     const sought = [...asked].sort((a, b) => a - b).flatMap((view) => this.#holding(scene, view) ?? []);
     job.progress("depth", 0, emit.size);
-    const posed = await Promise.all(sought.map(({ depth, scale }) => this.#library.posed(depth, scene, scale, signal)));
+    const posed = await Promise.all(
+      sought.map(({ depth, scale }) => this.#library.posed(depth, scene, scale, pictureSidePx, signal)),
+    );
     job.stop();
     job.progress("fusion", 0, 1);
     const fused = await this.#kernels.fuse(posed, { emit, minViews, ...(signal && { signal }) });
@@ -182,7 +188,12 @@ export class DenseStage {
   }
 
   /** Seeks what is not there, on all threads; then fuses in parts that memory holds. */
-  async #fuseAll(scene: Scene, depths: ReadonlyMap<number, SoughtDepth>, job: DenseJob): Promise<FusedPoints> {
+  async #fuseAll(
+    scene: Scene,
+    depths: ReadonlyMap<number, SoughtDepth>,
+    plan: DepthPlan,
+    job: DenseJob,
+  ): Promise<FusedPoints[]> {
     const { signal } = job;
     const all = [...depths.values()];
     let done = 0;
@@ -198,43 +209,52 @@ export class DenseStage {
     while (from < all.length) {
       job.stop();
       job.progress("fusion", from, all.length);
-      const part = this.#nextPart(scene, depths, all, from);
+      const part = this.#nextPart(scene, depths, all, from, plan);
       const posed: Awaited<ReturnType<DepthLibrary["posed"]>>[] = [];
       for (const sought of part.asked) {
         const scale = movedSince(sought, scene)?.scale ?? 1;
-        posed.push(await this.#library.posed(sought, scene, scale, signal));
+        posed.push(await this.#library.posed(sought, scene, scale, plan.pictureSidePx, signal));
         job.stop();
       }
-      const { minViews } = this.#plan.rebuild;
-      const fused = await this.#kernels.fuse(posed, { ...part.views, gains, minViews, ...(signal && { signal }) });
+      const fused = await this.#kernels.fuse(posed, {
+        ...part.views,
+        gains,
+        minViews: plan.minViews,
+        ...(signal && { signal }),
+      });
       for (const view of part.views.emit) gains.set(view, fused.gains.get(view)!);
       parts.push(fused);
       from = part.to;
     }
     job.stop();
     job.progress("fusion", all.length, all.length);
-    return joined(parts);
+    return parts;
   }
 
   /** As many views, in order, as memory holds together with those that are asked about them. */
-  #nextPart(scene: Scene, depths: ReadonlyMap<number, SoughtDepth>, all: readonly SoughtDepth[], from: number) {
-    const { sidePx } = this.#plan.rebuild;
+  #nextPart(
+    scene: Scene,
+    depths: ReadonlyMap<number, SoughtDepth>,
+    all: readonly SoughtDepth[],
+    from: number,
+    plan: DepthPlan,
+  ) {
     const asked = new Map<number, SoughtDepth>();
     let sizeBytes = 0;
     let to = from;
     while (to < all.length) {
       const { view } = all[to].reference;
-      const around = this.#choose(scene, view, { sidePx, sources: WITNESSES })?.sources ?? [];
+      const around = this.#choose(scene, view, { ...plan, sources: WITNESSES })?.sources ?? [];
       const more = [view, ...around].flatMap((each) => (asked.has(each) ? [] : (depths.get(each) ?? [])));
-      sizeBytes += more.reduce((sum, { reference }) => sum + this.#pictures.denseBytes(reference, sidePx), 0);
+      sizeBytes += more.reduce((sum, { reference }) => sum + this.#pictures.denseBytes(reference, plan), 0);
       if (sizeBytes > this.#fusedBytes && to > from) break;
       for (const each of more) asked.set(each.reference.view, each);
       to++;
     }
     const emit = new Set(all.slice(from, to).map(({ reference }) => reference.view));
-    const given = new Set(all.slice(0, from).map(({ reference }) => reference.view));
     const order = [...asked.values()].sort((a, b) => a.reference.view - b.reference.view);
-    return { asked: order, to, views: { emit, given } };
+    const beside = new Set(order.map(({ reference }) => reference.view).filter((view) => !emit.has(view)));
+    return { asked: order, to, views: { emit, beside } };
   }
 }
 
@@ -253,28 +273,4 @@ async function inParallel<T>(items: readonly T[], atOnce: number, work: (item: T
   };
   const ended = await Promise.allSettled(Array.from({ length: Math.min(atOnce, items.length) }, lane));
   for (const end of ended) if (end.status === "rejected") throw end.reason;
-}
-
-function joined(parts: readonly FusedPoints[]): FusedPoints {
-  const count = parts.reduce((sum, { source }) => sum + source.length, 0);
-  const gains = new Map(parts.flatMap((part) => [...part.gains]));
-  const all: FusedPoints = {
-    gains,
-    positions: new Float32Array(3 * count),
-    normals: new Float32Array(3 * count),
-    colors: new Uint8Array(3 * count),
-    confidences: new Uint8Array(count),
-    source: new Uint32Array(count),
-    views: parts.flatMap(({ views }) => views),
-  };
-  let at = 0;
-  for (const part of parts) {
-    all.positions.set(part.positions, 3 * at);
-    all.normals.set(part.normals, 3 * at);
-    all.colors.set(part.colors, 3 * at);
-    all.confidences.set(part.confidences, at);
-    all.source.set(part.source, at);
-    at += part.source.length;
-  }
-  return all;
 }

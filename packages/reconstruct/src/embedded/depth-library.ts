@@ -32,11 +32,20 @@ export class DepthLibrary {
   /**
    * The depth map, in the camera as it stands now.
    * @param scale what lengths of the model have grown by since it was sought
+   * @param pictureSidePx of the picture whose pixels become points
    */
-  async posed(sought: SoughtDepth, scene: Scene, scale: number, signal: AbortSignal | undefined): Promise<PosedDepth> {
+  async posed(
+    sought: SoughtDepth,
+    scene: Scene,
+    scale: number,
+    pictureSidePx: number | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<PosedDepth> {
     const packed = await this.#packed(sought, signal);
-    const view = await this.#straight(standOf(scene, sought.reference.view), sought.sidePx, signal);
-    return { view, depth: unpackDepth(packed, scale) };
+    const stand = standOf(scene, sought.reference.view);
+    const view = await this.#straight(stand, sought.sidePx, signal);
+    const picture = pictureSidePx && (await this.#straight(stand, pictureSidePx, signal));
+    return { view, depth: unpackDepth(packed, scale), ...(picture && { picture }) };
   }
 
   forget({ key }: SoughtDepth): void {

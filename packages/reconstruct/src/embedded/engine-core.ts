@@ -85,7 +85,7 @@ export class EngineCore {
     const dense = await this.#dense?.add(this.#mapper.scene, index, denseJob(job));
     stage("handing out");
     const sparse = this.#mapper.step(index);
-    const step = { ...sparse, points: withDense(sparse.points, dense, this.#mapper.views) };
+    const step = { ...sparse, points: withDense(sparse.points, dense ? [dense] : [], this.#mapper.views) };
     return fresh ? { step, features: encodeFeatures(fresh) } : { step };
   }
 
@@ -98,7 +98,7 @@ export class EngineCore {
     job.stop();
     const rebuild = take();
     dense?.take();
-    return { ...rebuild, points: withDense(rebuild.points, dense?.points, this.#mapper.views) };
+    return { ...rebuild, points: withDense(rebuild.points, dense?.points ?? [], this.#mapper.views) };
   }
 
   model() {

@@ -1,6 +1,7 @@
 /** The photos, as small as the dense stage needs them; the photo itself is let go when it has been taken in. */
 import { type DecodedPhoto, denseCamera, undistortView } from "../dense/undistort.ts";
 import type { Photo } from "../engine.ts";
+import type { DepthPlan } from "../presets.ts";
 import type { Shelf } from "./shelf.ts";
 import type { Stand } from "./sought-depth.ts";
 
@@ -17,10 +18,10 @@ export class Pictures {
   readonly #shelf: Shelf;
   readonly #sizes = new Map<number, { picture: Size; decoded: Size }>();
 
-  /** @param sidePx the largest at which depth is sought */
-  constructor(shelf: Shelf, sidePx: number) {
+  constructor(shelf: Shelf, plans: readonly DepthPlan[]) {
     this.#shelf = shelf;
-    this.sidePx = Math.round(LARGER * sidePx);
+    const sides = plans.map(({ sidePx, pictureSidePx = 0 }) => Math.max(LARGER * sidePx, pictureSidePx));
+    this.sidePx = Math.round(Math.max(...sides));
   }
 
   put(view: number, photo: Pick<Photo, "rgb" | "widthPx" | "heightPx">): void {
@@ -43,15 +44,18 @@ export class Pictures {
     return { photo: { rgb, ...picture }, calibration: Float64Array.of(fx * x, fy * y, cx * x, cy * y, k1, k2) };
   }
 
-  /** Bytes of a straight picture with its depth, of a view at a size. */
-  denseBytes({ view, calibration }: Stand, sidePx: number): number {
-    const { widthPx, heightPx } = denseCamera(this.#sizes.get(view)!.decoded, calibration, sidePx);
-    return widthPx * heightPx * DENSE_PIXEL_BYTES;
+  /** Bytes of what fusion has of a view. */
+  denseBytes({ view, calibration }: Stand, { sidePx, pictureSidePx }: DepthPlan): number {
+    const pixels = (side: number) => {
+      const { widthPx, heightPx } = denseCamera(this.#sizes.get(view)!.decoded, calibration, side);
+      return widthPx * heightPx;
+    };
+    return pixels(sidePx) * DENSE_PIXEL_BYTES + (pictureSidePx ? 3 * pixels(pictureSidePx) : 0);
   }
 }
 
-/** Red, green, blue; depth, normal, confidence; what fusion notes of it. */
-const DENSE_PIXEL_BYTES = 3 + 8 + 5;
+/** Red, green, blue; depth, normal, confidence; both again with holes filled, and what else fusion notes. */
+const DENSE_PIXEL_BYTES = 3 + 8 + 8 + 5;
 
 type Size = { readonly widthPx: number; readonly heightPx: number };
 

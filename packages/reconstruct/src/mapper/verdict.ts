@@ -27,12 +27,23 @@ function reasonToWait(view: View, scene: Scene, standing: Standing | undefined):
   if (poor) return poor;
   if (scene.views.length === 1) return "first";
   if (standing?.tie === "rotation") return "rotation_only";
-  if (looksRepetitive(view.features)) return "repetitive";
+  if (isRepetitive(view)) return "repetitive";
   if (!standing) return "overlap";
   if (standing.tiedToScene && standing.seen >= ENOUGH_SEEN) {
     return standing.contradictory ? "repetitive" : "inconsistent";
   }
   return scene.posed.length === 0 && standing.angleRad < APART_RAD ? "rotation_only" : "weak_overlap";
+}
+
+const repetitive = new WeakMap<View, boolean>();
+
+function isRepetitive(view: View): boolean {
+  let known = repetitive.get(view);
+  if (known === undefined) {
+    known = looksRepetitive(view.features);
+    repetitive.set(view, known);
+  }
+  return known;
 }
 
 /** What is wrong with the picture itself, where that is why it has no pose. */
