@@ -70,6 +70,7 @@ export function setCandidates(
  * @param trust what a pixel's motion away from the known plane costs in score, at one pixel
  * @param least variance of a window that has texture
  * @param settled in a round at the same size, what is no further off its plane, inverse depth, is left as it is
+ * @param inherit what part of its score a plane brings with it from half the size, to where it stays what it was
  */
 export function refineRows(
   fromY: i32,
@@ -83,8 +84,10 @@ export function refineRows(
   trust: f32,
   least: f32,
   settled: f32,
+  inherit: f32,
 ): void {
   const scale: f32 = halvings > 0 ? 0.5 : 1;
+  const inheritance: f32 = halvings > 0 ? inherit : 1;
   const inset: f32 = halvings > 0 ? 0.25 : 0;
   for (let y = fromY; y < toY; y++) {
     const knownY = min(y >> halvings, knownHeight - 1);
@@ -107,6 +110,8 @@ export function refineRows(
       let down: f32 = 0;
       let best: f32 = -1;
       let seen = 0;
+      let start: f32 = 0;
+      let heir: f32 = -1;
       let count = 0;
       for (let k = -1; k < nearbyCount; k++) {
         let fromX = knownX;
@@ -133,6 +138,8 @@ export function refineRows(
         if (value > best || k < 0) {
           best = value;
           inverse = there;
+          start = there;
+          heir = load<f32>(from + 4 * knownPlane) * inheritance;
           across = toRight * scale;
           down = toBelow * scale;
           seen = textured ? agreeing : asked;
@@ -140,6 +147,7 @@ export function refineRows(
       }
 
       let bend: f32 = 0;
+      let found = false;
       if (textured && best > -1 && seen !== 0) {
         // Uphill as far as the way is short. The farther from the known plane, the more must speak for it.
         const toll: f32 = trust * stepPx * stepPx;
@@ -167,9 +175,12 @@ export function refineRows(
           inverse += between * step;
           best += fall * between * between;
           bend = max<f32>(0, fall - toll) / (stepPx * stepPx);
+          found = bend > 0;
         }
         best += paid;
       }
+      if (!found) best = -1;
+      if (textured && abs(inverse - start) <= alike) best = max(best, heir);
       store<f32>(made + at, max(far, min(near, inverse)));
       store<f32>(made + at + madePlane, across);
       store<f32>(made + at + 2 * madePlane, down);

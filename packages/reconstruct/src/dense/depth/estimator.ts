@@ -40,8 +40,8 @@ const SWEEP_STEP_PX = 0.75;
 const SMALL_STEP = 12;
 const LARGE_STEP = 90;
 /** Variance of brightness that a camera and JPEG give a wall of one colour, and that of a window with texture. */
-const NOISE = 2;
-const TEXTURE = 3;
+const NOISE = 1;
+const TEXTURE = 1.5;
 /** Difference in brightness, of 255, by which a pixel of a window counts a quarter of one like the middle. */
 const ALIKE_BRIGHTNESS = 40;
 /** Candidates nearer than this move no source's pixel by more, pixels. */
@@ -55,6 +55,11 @@ const TRUST = 0.01;
 const SWEEP_TRUST = 0.002;
 /** A pixel that is no further off the plane of what is around, pixels of motion, needs no further round. */
 const SETTLED_PX = 0.1;
+/**
+ * What the photos agreed on at half the size, in a window that is twice as large on the surface, counts so much where
+ * they agree less at the full size. Only where there is texture: else sky beside a roof would have the roof's depth.
+ */
+const INHERIT = 0.9;
 /** Where else in the coarser map to look for a plane: an edge there is off by the sweep's window. */
 const FROM_COARSER = [
   [1, 0],
@@ -217,6 +222,7 @@ function* estimateInSteps(
           level === depth ? SWEEP_TRUST : TRUST,
           TEXTURE,
           round === 0 ? 0 : SETTLED_PX * pixel,
+          INHERIT,
         );
         yield;
       }
@@ -227,7 +233,7 @@ function* estimateInSteps(
         const count = field.stride * field.height;
         const plane = (k: number) => kernel.f32(field.planes + k * count * 4, count);
         return finishDepth(
-          { ...field, inverse: plane(0), across: plane(1), down: plane(2), scores: plane(4), bends: plane(5) },
+          { ...field, inverse: plane(0), across: plane(1), down: plane(2), scores: plane(4) },
           reference.pinhole,
           pixel,
         );
@@ -370,5 +376,6 @@ function* sweep(
   kernel.call.winners(totals, width, height, stride, planes, far, step, field.planes);
   kernel.f32(field.planes + plane, 2 * stride * height).fill(0);
   kernel.i32(field.planes + 3 * plane, stride * height).fill((1 << levels.length) - 1);
+  kernel.f32(field.planes + 4 * plane, stride * height).fill(-1);
   kernel.f32(field.planes + 5 * plane, stride * height).fill(0);
 }

@@ -13,8 +13,6 @@ export type FoundPlanes = {
   readonly down: Float32Array;
   /** Mean correlation with the sources that agree most, -1 where there is no texture. */
   readonly scores: Float32Array;
-  /** How much the correlation falls a little nearer and farther; 0 where it does not. */
-  readonly bends: Float32Array;
 };
 
 /** Correlations below say nothing, and 1 would be full confidence. */
@@ -27,7 +25,7 @@ const SAME_SURFACE_PX = 1;
 
 /** @param pixel inverse depth that moves a source's pixel by one */
 export function finishDepth(found: FoundPlanes, pinhole: DenseView["pinhole"], pixel: number): DepthMap {
-  const { width, height, stride, inverse, across, down, scores, bends } = found;
+  const { width, height, stride, inverse, across, down, scores } = found;
   const depths = new Float32Array(width * height);
   const normals = new Int8Array(width * height * 3);
   const confidences = new Uint8Array(width * height);
@@ -37,7 +35,7 @@ export function finishDepth(found: FoundPlanes, pinhole: DenseView["pinhole"], p
     for (let x = 0; x < width; x++) {
       const from = y * stride + x;
       inverses[y * width + x] = inverse[from];
-      if (scores[from] >= LEAST_SCORE && bends[from] > 0) agreed[y * width + x] = 1;
+      if (scores[from] >= LEAST_SCORE) agreed[y * width + x] = 1;
     }
   }
   removeSpecks(inverses, agreed, width, SAME_SURFACE_PX * pixel);

@@ -93,5 +93,6 @@ export type DepthFunctions = {
     trust: number,
     least: number,
     settled: number,
+    inherit: number,
   ): void;
 };
