@@ -128,11 +128,10 @@ function judgeFilled(
   const only = new Float32Array(depth.depths.length);
   for (const at of filled) only[at] = depth.depths[at];
   const asked = depths.with(index, { view, depth: { ...depth, depths: only } });
-  const { agree, against, inside } = judge(asked, index, judgement.witnesses, options);
+  const { agree, against } = judge(asked, index, judgement.witnesses, options);
   for (const at of filled) {
     judgement.agree[at] = agree[at];
     judgement.against[at] = against[at];
-    judgement.inside[at] = inside[at];
   }
 }
 

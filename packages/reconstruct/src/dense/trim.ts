@@ -26,43 +26,51 @@ export function trimSilhouettes({ rgb }: DenseView, { depths, widthPx, heightPx 
   const open = openPixels(kept, widthPx, heightPx);
   const rim = distanceToBehind(depths, kept, open, widthPx, heightPx, reachPx + 1);
   const gone: number[] = [];
-  const inner = new Float64Array(4);
-  const outer = new Float64Array(4);
   const window = 2 * reachPx + 2;
   for (let at = 0; at < kept.length; at++) {
     if (!kept[at] || rim[at] > reachPx) continue;
     const x = at % widthPx;
     const y = (at - x) / widthPx;
-    const z = depths[at];
-    inner.fill(0);
-    outer.fill(0);
-    for (let v = Math.max(0, y - window); v <= Math.min(heightPx - 1, y + window); v += STEP_PX) {
-      for (let u = Math.max(0, x - window); u <= Math.min(widthPx - 1, x + window); u += STEP_PX) {
+    const right = Math.min(widthPx - 1, x + window);
+    const bottom = Math.min(heightPx - 1, y + window);
+    const nearest = depths[at] / BEHIND;
+    const farthest = depths[at] * BEHIND;
+    // Sums of the surface, beyond the reach of its rim, and of the background.
+    let [red, green, blue, count] = [0, 0, 0, 0];
+    let [redBehind, greenBehind, blueBehind, countBehind] = [0, 0, 0, 0];
+    for (let v = Math.max(0, y - window); v <= bottom; v += STEP_PX) {
+      for (let u = Math.max(0, x - window); u <= right; u += STEP_PX) {
         const beside = v * widthPx + u;
-        if (kept[beside] && depths[beside] < BEHIND * z) {
-          if (rim[beside] > reachPx && depths[beside] > z / BEHIND) add(inner, beside);
-        } else if (open[beside] || kept[beside]) add(outer, beside);
+        const c = beside * 3;
+        if (kept[beside] && depths[beside] < farthest) {
+          if (rim[beside] <= reachPx || depths[beside] <= nearest) continue;
+          red += rgb[c];
+          green += rgb[c + 1];
+          blue += rgb[c + 2];
+          count++;
+        } else if (kept[beside] || open[beside]) {
+          redBehind += rgb[c];
+          greenBehind += rgb[c + 1];
+          blueBehind += rgb[c + 2];
+          countBehind++;
+        }
       }
     }
-    if (inner[3] < FEW || outer[3] < FEW) continue;
-    let [fromInner, fromOuter, between] = [0, 0, 0];
-    for (let k = 0; k < 3; k++) {
-      const surface = inner[k] / inner[3];
-      const background = outer[k] / outer[3];
-      fromInner += Math.abs(rgb[at * 3 + k] - surface);
-      fromOuter += Math.abs(rgb[at * 3 + k] - background);
-      between += Math.abs(surface - background);
-    }
-    if (between >= TELLING && fromOuter < NEARER * fromInner) gone.push(at);
+    if (count < FEW || countBehind < FEW) continue;
+    const c = at * 3;
+    const between =
+      Math.abs(red / count - redBehind / countBehind) +
+      Math.abs(green / count - greenBehind / countBehind) +
+      Math.abs(blue / count - blueBehind / countBehind);
+    const fromSurface =
+      Math.abs(rgb[c] - red / count) + Math.abs(rgb[c + 1] - green / count) + Math.abs(rgb[c + 2] - blue / count);
+    const fromBehind =
+      Math.abs(rgb[c] - redBehind / countBehind) +
+      Math.abs(rgb[c + 1] - greenBehind / countBehind) +
+      Math.abs(rgb[c + 2] - blueBehind / countBehind);
+    if (between >= TELLING && fromBehind < NEARER * fromSurface) gone.push(at);
   }
   for (const at of gone) kept[at] = 0;
-
-  function add(mean: Float64Array, at: number): void {
-    mean[0] += rgb[at * 3];
-    mean[1] += rgb[at * 3 + 1];
-    mean[2] += rgb[at * 3 + 2];
-    mean[3]++;
-  }
 }
 
 /** `[heightPx, widthPx]` 1 in holes so large that they are no mere lack of texture. */
