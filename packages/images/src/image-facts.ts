@@ -1,7 +1,14 @@
 /** What is known of a photo without its pixels, and how large one may be. */
 import type { Gps, TimeNs } from "@cairn/protocol";
 
-export type MediaType = "image/jpeg" | "image/png" | "image/webp" | "image/heic";
+export type MediaType =
+  | "image/jpeg"
+  | "image/png"
+  | "image/webp"
+  | "image/heic"
+  | "image/gif"
+  | "image/tiff"
+  | "image/bmp";
 
 export type ImageFacts = {
   mediaType: MediaType;

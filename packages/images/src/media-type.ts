@@ -12,6 +12,9 @@ export function recognise(bytes: Uint8Array): MediaType | undefined {
   if (text(0, 4) === "RIFF" && text(8, 12) === "WEBP") return "image/webp";
   if (text(4, 8) === "ftyp" && HEIC_BRANDS.has(text(8, 12)) && brands(bytes).some((brand) => brand.startsWith("he")))
     return "image/heic";
+  if (text(0, 6) === "GIF87a" || text(0, 6) === "GIF89a") return "image/gif";
+  if (starts([0x49, 0x49, 0x2a, 0]) || starts([0x4d, 0x4d, 0, 0x2a])) return "image/tiff";
+  if (text(0, 2) === "BM" && bytes.length > 26 && bytes[15] === 0 && bytes[16] === 0) return "image/bmp";
   return undefined;
 }
 

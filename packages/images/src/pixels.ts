@@ -1,10 +1,11 @@
 /**
- * Bytes to pixels. Runs in the decoding process only. libvips would open SVG, TIFF, GIF, PDF and more from any bytes,
- * each a parser that a stranger could aim at: all loaders are blocked but the three that are needed.
+ * Bytes to pixels. Runs in the decoding process only. libvips would open SVG, PDF and more from any bytes, each a parser
+ * that a stranger could aim at: all loaders are blocked but those that are needed.
  */
 import { CairnError, type Intrinsics } from "@cairn/protocol";
 import decodeHeic from "heic-decode";
 import sharp, { type Sharp } from "sharp";
+import { bmpSize, decodeBmp } from "./bmp.ts";
 import type { DecodedImage } from "./contract.ts";
 import { displayP3ToSrgb } from "./display-p3.ts";
 import { readExif } from "./exif.ts";
@@ -15,7 +16,7 @@ import { undistort } from "./undistort.ts";
 
 sharp.block({ operation: ["VipsForeignLoad"] });
 sharp.unblock({
-  operation: ["VipsForeignLoadJpegBuffer", "VipsForeignLoadPngBuffer", "VipsForeignLoadWebpBuffer"],
+  operation: ["Jpeg", "Png", "Webp", "Nsgif", "Tiff"].map((name) => `VipsForeignLoad${name}Buffer`),
 });
 sharp.cache(false);
 sharp.concurrency(1);
@@ -40,7 +41,22 @@ async function open(bytes: Uint8Array): Promise<Opened> {
   if (bytes.length > MAX_IMAGE_BYTES) throw new CairnError("image.too_large", { sizeBytes: bytes.length });
   const mediaType = recognise(bytes);
   if (!mediaType) throw new CairnError("image.unsupported");
-  return mediaType === "image/heic" ? openHeic(bytes) : openBySharp(bytes, mediaType);
+  if (mediaType === "image/heic") return openHeic(bytes);
+  return mediaType === "image/bmp" ? openBmp(bytes) : openBySharp(bytes, mediaType);
+}
+
+function openBmp(bytes: Uint8Array): Opened {
+  const { width, height } = bmpSize(bytes);
+  checkPixels(width, height);
+  const raw = { width, height, channels: 3 } as const;
+  return {
+    mediaType: "image/bmp",
+    orientation: 1,
+    fullWidthPx: width,
+    fullHeightPx: height,
+    upright: sharp(decodeBmp(bytes).rgb, { raw, limitInputPixels: MAX_IMAGE_PIXELS }),
+    displayP3: false,
+  };
 }
 
 async function openBySharp(bytes: Uint8Array, mediaType: MediaType): Promise<Opened> {

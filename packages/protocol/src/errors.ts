@@ -77,7 +77,7 @@ export const ERRORS = {
   "image.unsupported": {
     status: 415,
     retry: false,
-    text: "Not a photo that Cairn reads; send JPEG, PNG, WebP or HEIC.",
+    text: "Not a photo that Cairn reads; send JPEG, PNG, WebP, HEIC, GIF, TIFF or BMP.",
   },
   "image.corrupt": {
     status: 422,
