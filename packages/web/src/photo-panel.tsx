@@ -4,7 +4,7 @@ import { type JSX, useRef } from "react";
 import { Icon } from "./icons.tsx";
 import { PhotoPicker } from "./photo-picker.tsx";
 import type { Uploads } from "./uploads.ts";
-import { count, photoStatus, photosOf } from "./words.ts";
+import { count, newestHint, photoStatus, photosOf } from "./words.ts";
 
 type PhotoPanelProps = {
   open: boolean;
@@ -23,6 +23,7 @@ export function PhotoPanel(props: PhotoPanelProps): JSX.Element {
   const picker = useRef<HTMLInputElement>(null);
   const photos = photosOf(state);
   const next = photos.find(({ verdict }) => !verdict)?.image;
+  const hint = newestHint(state);
   const placed = photos.filter(({ verdict }) => verdict?.verdict === "registered").length;
 
   return (
@@ -38,6 +39,7 @@ export function PhotoPanel(props: PhotoPanelProps): JSX.Element {
         </button>
         <PhotoPicker ref={picker} onFiles={onFiles} />
       </div>
+      {hint && <p className="advice next-photo">{hint}</p>}
       {open && (
         <ul className="photos">
           {photos.map((photo, index) => {

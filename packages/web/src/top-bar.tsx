@@ -9,6 +9,7 @@ import { Icon, Mark } from "./icons.tsx";
 import { COLOR_MODES } from "./legend.tsx";
 import { Menu } from "./menu.tsx";
 import { PresetField } from "./preset-field.tsx";
+import { ReportMenu } from "./report-menu.tsx";
 import { count, inWords, modelOf } from "./words.ts";
 
 const CHIP = {
@@ -145,6 +146,7 @@ export function TopBar(props: TopBarProps): JSX.Element {
           <Icon name="trash" /> Delete this space…
         </button>
       </Menu>
+      <ReportMenu {...{ space, api, state }} />
       <HistoryMenu {...{ space, api, state, say }} />
       <ExportMenu {...{ space, api, state, say }} />
       <button type="button" className="button primary" aria-label="Share" onClick={() => void share()}>

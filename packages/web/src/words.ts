@@ -1,5 +1,14 @@
 /** What the page says about photos, numbers and errors. Pure. */
-import { ADVICE, CairnError, type ImageState, type SpaceState, shownGeneration, shownLayers } from "@cairn/protocol";
+import {
+  ADVICE,
+  adviceOfHint,
+  CairnError,
+  type ImageState,
+  type Report,
+  type SpaceState,
+  shownGeneration,
+  shownLayers,
+} from "@cairn/protocol";
 
 const numbers = new Intl.NumberFormat("en");
 
@@ -63,4 +72,43 @@ export function sizeInWords(sizeBytes: number): string {
 export function duration(ms: number): string {
   const seconds = Math.round(ms / 1000);
   return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+}
+
+/** A hint is of use for the next few photos. */
+const HINT_PHOTOS = 3;
+
+/** What to do better at the next photo, while that is still news. */
+export function newestHint(state: SpaceState): string | undefined {
+  const hint = state.hints?.at(-1);
+  if (!hint) return undefined;
+  const since = photosOf(state).filter(({ seq }) => seq > hint.seq).length;
+  return since < HINT_PHOTOS ? adviceOfHint(hint) : undefined;
+}
+
+/** A report in a few lines. */
+export function reportRows({ photos, used, points, reprojection, tracks, graph, coverage }: Report) {
+  const name = (index: number) => photos[index]?.name ?? "?";
+  const [link] = graph.weakLinks;
+  const [, one = 0, ...more] = coverage.bySpreadViews;
+  const rows = [
+    { name: "Photos", text: `${used} of ${photos.length} used` },
+    { name: "Error", text: `${reprojection.meanPx.toFixed(2)} px mean, ${reprojection.medianPx.toFixed(2)} px median` },
+    { name: "Points", text: `${count(points, "point")}, each seen by ${tracks.meanViews.toFixed(1)} photos` },
+    { name: "Pairs", text: count(graph.edges.length, "pair") },
+  ];
+  if (graph.components.length > 1) {
+    rows.push({ name: "Groups", text: `${graph.components.map((each) => each.photos.length).join(", ")} photos` });
+  }
+  if (link) {
+    rows.push({
+      name: "Weak",
+      text: `${link.photos.map(name).join(" – ")}: ${link.parts.join(" and ")} photos hang together by it`,
+    });
+  }
+  const many = more.reduce((sum, each) => sum + each, 0);
+  rows.push({ name: "Sides", text: `${many} of ${one + many} seen from two directions or more` });
+  for (const { name: own, verdict, reason } of photos) {
+    if (verdict !== "registered" && reason) rows.push({ name: own, text: ADVICE[reason] });
+  }
+  return rows;
 }

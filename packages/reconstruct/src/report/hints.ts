@@ -30,7 +30,7 @@ const RECENT = 3;
 /** One that it sees was looked at long enough. */
 const LONG = 6;
 /** Between two hints about parts of the surface: time to follow the first. */
-const SIDE_PAUSE = 3;
+const SIDE_PAUSE = 5;
 /** The same words about how photos are taken come again after so many photos. */
 const SAME_PAUSE = 5;
 /** A part is near when it is in the picture, or this share of the picture's size beside it. */
@@ -113,7 +113,7 @@ export class Hints {
       .filter((patch) => patch.spreadDeg < WIDE_DEG && patch.points >= MIN_PATCH_POINTS)
       .filter((patch) => isLeft(patch, view) && isNear(scene, view, patch))
       .sort((p, q) => gainOf(q) - gainOf(p));
-    const found = thin.find(({ point }) => this.#isNews("thin_side", point, 2 * edge));
+    const found = thin.find(({ point }) => this.#isNews("thin_side", point, 4 * edge));
     if (!found) return undefined;
     const seenFrom = found.seenBy.map((each) => cameraCentre(scene.poses, each * 12));
     const step = helpfulStep(scene.pose(view), found.point, seenFrom);
