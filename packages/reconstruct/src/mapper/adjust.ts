@@ -28,7 +28,11 @@ type AdjustOptions = {
 };
 
 /** How sure an adjustment is; its `pose` is in the order of `views`. */
-export type SceneCovariance = BundleCovariance & { readonly views: readonly number[] };
+export type SceneCovariance = BundleCovariance & {
+  readonly views: readonly number[];
+  /** `[lenses]` how many observations each lens made. */
+  readonly observations: Int32Array;
+};
 
 /** From this many posed photos on the focal length, and the distortion, follow from the scene. */
 const FOCAL_VIEWS = 3;
@@ -130,7 +134,10 @@ export function adjust(
   }
   for (const { track, views: seenBy } of following) placePoint(scene, track, seenBy);
   const sureness = turn.value.covariance;
-  return sureness && { ...sureness, views };
+  if (!sureness) return undefined;
+  const ofLens = new Int32Array(calibrations.length / CALIBRATION_SIZE);
+  for (const place of observationCamera) ofLens[scene.views[views[place]].lens]++;
+  return { ...sureness, views, observations: ofLens };
 }
 
 /** Tracks with a point that two posed photos or more bear out, one of them free. */

@@ -5,7 +5,7 @@
  */
 
 import type { SparseModel } from "@cairn/formats";
-import { type BundleCovariance, CALIBRATION_SIZE } from "@cairn/geometry";
+import { CALIBRATION_SIZE } from "@cairn/geometry";
 import type { Doubt, EngineReport, Hint, PosedCamera, PoseSigma } from "@cairn/protocol";
 import type { FocalReport, Photo, Progress, Rebuild, Step } from "../engine.ts";
 import type { Features } from "../features/features.ts";
@@ -13,7 +13,7 @@ import { Hints } from "../report/hints.ts";
 import { ownSigma, sigmasOf } from "../report/pose-sigma.ts";
 import { engineReport } from "../report/report.ts";
 import { type OnStage, unwatched } from "../stages.ts";
-import { lensSound, principalLenses } from "./adjust.ts";
+import { lensSound, principalLenses, type SceneCovariance } from "./adjust.ts";
 import { builtAfresh, type LastLook, worthAnotherLook } from "./afresh.ts";
 import { explainedMatches } from "./consistency.ts";
 import { type FocalVote, voteFocal } from "./focal.ts";
@@ -29,6 +29,7 @@ import { buildScene, byStrength, carryHanded, compatibleIn, joinPair, retrack } 
 import { sparseModelOf } from "./sparse-model.ts";
 import { type Standing, standingsOf } from "./standing.ts";
 import { Submaps } from "./submaps.ts";
+import { bearsOut, focalSigmas, isMeasured, isOpen } from "./sureness.ts";
 import { verdictOf } from "./verdict.ts";
 import { Lenses, makeView, type View } from "./view.ts";
 import { zoomOf } from "./zoom.ts";
@@ -51,8 +52,6 @@ const SURE_VIEWS = 4;
 /** A scene of so few photos begins again when another pair is this many times as good a start. */
 const START_OVER_VIEWS = 4;
 const BETTER_START = 2;
-/** Nor does bundle adjustment, where it is less sure than this part: over flat ground it may be far off. */
-const SURE_SIGMA = 0.005;
 /** A lens that so many posed photos share says how another one of it should look; asked so often of each. */
 const ZOOM_VIEWS = 3;
 const ZOOM_TRIES = 3;
@@ -83,8 +82,8 @@ export class Mapper {
   readonly #sure = new Set<number>();
   /** What two-view geometry said last about each lens. */
   readonly #votes = new Map<number, FocalVote>();
-  /** `[lenses, 6]` one standard deviation, decoded pixels, as the last rebuild found it. */
-  #sigmas: Float64Array = new Float64Array(0);
+  /** `[lenses]` one standard deviation as a part, as the last rebuild found it. */
+  #focalSigmas: Float64Array = new Float64Array(0);
   /** Places that nothing connects to the scene yet. */
   #submaps = new Submaps();
   #lastLook: LastLook | undefined;
@@ -316,9 +315,8 @@ export class Mapper {
     const { source, fullScale } = this.#lenses.list[index];
     const at = index * CALIBRATION_SIZE;
     const focalPx = ((this.#scene.calibrations[at] + this.#scene.calibrations[at + 1]) / 2) * fullScale;
-    const measured = this.#sigmas[at];
-    const sigmaPx = measured ? measured * fullScale : UNMEASURED_SIGMA[source] * focalPx;
-    return { source, focalPx, sigmaPx, certain: this.#certain(index) };
+    const sigmaPx = (this.#focalSigmas[index] || UNMEASURED_SIGMA[source]) * focalPx;
+    return { source, focalPx, sigmaPx, certain: this.#vouchedFor(index) };
   }
 
   /** Whether a lens can be relied on: told by someone, or found by two-view geometry and bundle adjustment alike. */
@@ -329,8 +327,15 @@ export class Mapper {
     return this.#sure.has(lens) || (base !== undefined && this.#certain(base));
   }
 
+  /** Whether the result may claim a lens: what EXIF says is good to begin with, but may be left far behind. */
+  #vouchedFor(lens: number): boolean {
+    const each = this.#lenses.list[lens];
+    if (each.source !== "exif") return this.#certain(lens);
+    return bearsOut(each, this.#scene.calibration(lens)[0], this.#focalSigmas[lens]);
+  }
+
   #doubts(): Doubt[] {
-    const doubtful = this.#scene.posed.some((view) => !this.#certain(this.views[view].lens));
+    const doubtful = this.#scene.posed.some((view) => !this.#vouchedFor(this.views[view].lens));
     return doubtful ? ["focal_uncertain"] : [];
   }
 
@@ -370,7 +375,7 @@ export class Mapper {
       const part = scene.calibration(index)[0] / this.#lenses.list[index].longSidePx;
       if (vote.high / vote.low > NARROW_VOTE) continue;
       if (Math.abs(Math.log(part / vote.part)) > FOCAL_DOUBT) doubtful = true;
-      else if (this.#isSound(scene, index, SURE_VIEWS)) this.#sure.add(index);
+      else if (!isOpen(this.#focalSigmas[index]) && this.#isSound(scene, index, SURE_VIEWS)) this.#sure.add(index);
     }
     const restart = doubtful ? scene.posed.length <= YOUNG_VIEWS : this.#betterStart(scene);
     if (restart) this.#startOver(votes, options);
@@ -384,16 +389,15 @@ export class Mapper {
     return score(this.#pairs) > BETTER_START * score(within);
   }
 
-  /** What a rebuild measures precisely, and two-view geometry does not deny, is relied on from then on. */
-  #learnLenses(scene: Scene, { calibrationSigma }: BundleCovariance): void {
-    this.#sigmas = calibrationSigma;
+  /** What a rebuild measures, and two-view geometry does not deny, is relied on until one finds it open. */
+  #learnLenses(scene: Scene, sureness: SceneCovariance): void {
+    this.#focalSigmas = focalSigmas(sureness, scene.calibrations);
     for (const [index, lens] of this.#lenses.list.entries()) {
-      const focalPx = scene.calibration(index)[0];
       const vote = this.#votes.get(index);
-      const denied =
-        vote && (focalPx < 0.9 * vote.low * lens.longSidePx || focalPx > 1.1 * vote.high * lens.longSidePx);
-      const sigma = calibrationSigma[index * CALIBRATION_SIZE] / focalPx;
-      if (!denied && sigma > 0 && sigma < SURE_SIGMA && this.#isSound(scene, index, SURE_VIEWS)) this.#sure.add(index);
+      const denied = vote && denies(vote, scene.calibration(index)[0] / lens.longSidePx);
+      const sigma = this.#focalSigmas[index];
+      if (!denied && isMeasured(sigma) && this.#isSound(scene, index, SURE_VIEWS)) this.#sure.add(index);
+      else if (isOpen(sigma)) this.#sure.delete(index);
     }
   }
 
