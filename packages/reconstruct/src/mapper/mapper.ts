@@ -22,6 +22,7 @@ import { layOnto } from "./frame.ts";
 import { findGaps } from "./gaps.ts";
 import { dropTornViews, type GrowOptions, growScene, refineScene, startPairs } from "./grow.ts";
 import { Ledger } from "./ledger.ts";
+import { closeLoops } from "./loops.ts";
 import { type Pair, startScore, verifyPair } from "./pair.ts";
 import type { RegistrationRule } from "./register.ts";
 import { Scene } from "./scene.ts";
@@ -239,6 +240,7 @@ export class Mapper {
     trustAgain(scene, pairs, doubted);
     for (let round = 0; round < UNFOLD_ROUNDS; round++) {
       retrack(scene, trusted(pairs, doubted), 4);
+      scene = closeLoops(scene, pairs, options);
       dropTornViews(scene, trusted(pairs, doubted));
       scene = submaps.mergeInto(scene, trusted(pairs, doubted), options);
       growScene(scene, trusted(pairs, doubted), options);

@@ -176,6 +176,23 @@ export function corridor(n: number, { seed = 1, doors = 6, alike = 220, own = 36
   return photosOfSpots(spots, shots, 8, seed);
 }
 
+/** `n` photos on a ring inside a round courtyard, looking outwards: each sees a few metres of a wall that never repeats. */
+export function courtyard(n: number, { seed = 1, spotsPerPhoto = 60 } = {}): Synthetic {
+  const random = seededRandom(seed);
+  const spots = Array.from({ length: n * spotsPerPhoto }, (_, look): Spot => {
+    const angle = 2 * Math.PI * random();
+    const out = 14 + 1.5 * random();
+    const [x, z] = [Math.sin(angle), -Math.cos(angle)];
+    return { at: [out * x, 3 * (random() - 0.5), out * z], normal: [-x, 0, -z], look };
+  });
+  const shots = Array.from({ length: n }, (_, i): Shot => {
+    const angle = (2 * Math.PI * i) / n;
+    const [x, z] = [Math.sin(angle), -Math.cos(angle)];
+    return { eye: [10 * x, 0.2 * Math.sin(5 * i), 10 * z], target: [15 * x, 0, 15 * z] };
+  });
+  return photosOfSpots(spots, shots, 9, seed);
+}
+
 function unit([x, y, z]: Vec): Vec {
   const length = Math.hypot(x, y, z);
   return [x / length, y / length, z / length];
