@@ -10,7 +10,7 @@ import { median, type Scene, spread } from "./scene.ts";
 import type { Standing } from "./standing.ts";
 import { angleRad, observationErrorPx } from "./structure.ts";
 import type { Track } from "./tracks.ts";
-import { verdictOf } from "./verdict.ts";
+import { verdictOf, wordOf } from "./verdict.ts";
 
 /** A camera that moves by less than this part of the scene's size, turns or zooms by less, stays where it is shown. */
 const VISIBLE_MOVE = 0.003;
@@ -60,11 +60,11 @@ export class Ledger {
   verdicts(scene: Scene, standings: ReadonlyMap<number, Standing>, always?: number): Verdict[] {
     const changed: Verdict[] = [];
     for (const view of scene.views) {
-      const { image, ...word } = verdictOf(scene, view.index, standings.get(view.index));
-      const key = `${word.verdict} ${word.reason ?? ""}`;
+      const { verdict, reason } = wordOf(scene, view.index, standings.get(view.index));
+      const key = `${verdict} ${reason ?? ""}`;
       if (this.#verdicts.get(view.index) === key && view.index !== always) continue;
       this.#verdicts.set(view.index, key);
-      changed.push({ image, ...word, ...(scene.isPosed(view.index) && support(scene, view.index)) });
+      changed.push(verdictOf(scene, view.index, standings.get(view.index)));
     }
     return changed;
   }

@@ -15,9 +15,15 @@ const ENOUGH_SEEN = 40;
 const APART_RAD = (2 * Math.PI) / 180;
 
 export function verdictOf(scene: Scene, index: number, standing: Standing | undefined): Verdict {
+  const word = wordOf(scene, index, standing);
+  return scene.isPosed(index) ? { ...word, ...support(scene, index) } : word;
+}
+
+/** The same without the figures, which cost more than all the rest. */
+export function wordOf(scene: Scene, index: number, standing: Standing | undefined): Verdict {
   const view = scene.views[index];
   const { image } = view.photo;
-  if (scene.isPosed(index)) return { image, verdict: "registered", ...support(scene, index) };
+  if (scene.isPosed(index)) return { image, verdict: "registered" };
   if (standing?.place) return { image, verdict: "waiting", reason: "separate", placePhotos: standing.place };
   return { image, verdict: "waiting", reason: reasonToWait(view, scene, standing) };
 }
