@@ -13,7 +13,7 @@ import { reconstruct } from "./reconstruct.ts";
 import { removeLayer } from "./remove.ts";
 import { report } from "./report.ts";
 import { rollback } from "./rollback.ts";
-import { LOG_LEVELS, parseListener, serve } from "./serve.ts";
+import { LOG_LEVELS, parseEngine, parseListener, serve } from "./serve.ts";
 import { DEFAULT_SERVER, parseServerUrl } from "./server-url.ts";
 import { status } from "./status.ts";
 import { verify } from "./verify/verify.ts";
@@ -80,6 +80,11 @@ function program(): Command {
     .option("--port <n>", "port; 0 picks a free one", wholeNumber(0, 65_535), 8000)
     .addOption(new Option("--host <address>", "address to listen on").env("BIND_HOST").default("127.0.0.1"))
     .option("--data <dir>", "where everything is kept", ".cairn")
+    .addOption(
+      new Option("--engine <engine>", "embedded, or command:PROGRAM that is run for each photo")
+        .argParser(parseEngine)
+        .default("embedded"),
+    )
     .option("--listen <face=port>", "a listener tied to one face; repeatable", parseListener)
     .addOption(rebuildOption("in new spaces, refine everything after every n photos (default: 10)"))
     .addOption(presetOption(`of new spaces: how much is made of each photo (default: "${DEFAULT_SETTINGS.preset}")`))

@@ -13,6 +13,8 @@ type ServeOptions = {
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly rebuildEvery?: number;
   readonly preset?: Preset;
+  /** `embedded`, or `command:PROGRAM`. */
+  readonly engine?: string;
   /** Listeners of their own for single faces. */
   readonly listen?: readonly Listener[];
 };
@@ -23,6 +25,16 @@ export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "
 
 /** GEN-26: whatever is still open after this long is cut; what was acknowledged is on disk. */
 const STOP_MS = 4500;
+
+/** HER-46. @throws {InvalidArgumentError} */
+export function parseEngine(text: string): string {
+  if (text === "embedded" || /^command:./s.test(text)) return text;
+  throw new InvalidArgumentError("An engine is embedded, or command:PROGRAM.");
+}
+
+function engineOf(engine = "embedded"): { engineProgram?: string } {
+  return engine.startsWith("command:") ? { engineProgram: engine.slice("command:".length) } : {};
+}
 
 /** `FACE=PORT`, once more (GEN-3). */
 export function parseListener(text: string, before: readonly Listener[] = []): Listener[] {
@@ -51,6 +63,7 @@ export async function serve(options: ServeOptions): Promise<number> {
       logLevel,
       ...(token ? { token } : {}),
       spaceSettings: settingsOf(options),
+      ...engineOf(options.engine),
       listen: apiPort === undefined ? listen : parseListener(`hub=${apiPort}`, listen),
     });
   } catch (error) {

@@ -28,10 +28,68 @@ export type Neighbourhoods = {
   readonly spacings: Float32Array;
 };
 
+/** Cells twice as large are tried this many times. */
+const NOISE_LEVELS = 4;
+/** Of a cell: a neighbourhood of three is wide against a spread of this much. */
+const WIDE = 0.3;
+/** Cells whose surroundings are looked at for that, about. */
+const LOOKED_AT = 20_000;
+
+/**
+ * How far points lie off the surface around the median point: standard deviation across their plane, in cells. Taken
+ * where the neighbourhood is wide against it, for a narrow one is as thick as it is wide whatever lies in it. 0 where no
+ * neighbourhood is flat, as in grass: larger cells would make no surface of it.
+ */
+export function noiseOf(positions: Float32Array, weights: Float32Array, count: number): number {
+  let moments = momentsOf(positions, weights, count, new Int32Array(count));
+  for (let level = 0; level <= NOISE_LEVELS; level++) {
+    const spread = medianSpread(moments);
+    if (spread <= WIDE * 2 ** level) return spread;
+    moments = coarser(moments);
+  }
+  return 0;
+}
+
+/** Standard deviation across the plane of the neighbourhood that the median point is in; finest cells. */
+function medianSpread(moments: Moments): number {
+  const { cells, sums } = moments;
+  const sum = new Float64Array(FIELDS);
+  const step = Math.ceil(cells.count / LOOKED_AT);
+  const spreads = new Float64Array(Math.ceil(cells.count / step));
+  for (let i = 0; i < spreads.length; i++) {
+    const cell = i * step;
+    addAround(moments, cells.coords, 3 * cell, 0, sum);
+    if (sum[0] >= ENOUGH) planeOf(sum);
+    spreads[i] = sum[0] >= ENOUGH ? Math.sqrt(Math.max(0, eigen.low)) : 0;
+  }
+  const order = Uint32Array.from(spreads, (_, i) => i).sort((a, b) => spreads[a] - spreads[b]);
+  let points = 0;
+  for (const i of order) points += sums[FIELDS * step * i];
+  let before = 0;
+  for (const i of order) {
+    before += sums[FIELDS * step * i];
+    if (before >= points / 2) return spreads[i];
+  }
+  return 0;
+}
+
+/** Leaves the plane through the samples summed in {@link eigen}. */
+function planeOf([, w, x, y, z, xx, xy, xz, yy, yz, zz]: Float64Array): void {
+  const [mx, my, mz] = [x / w, y / w, z / w];
+  smallestEigen(
+    xx / w - mx * mx,
+    xy / w - mx * my,
+    xz / w - mx * mz,
+    yy / w - my * my,
+    yz / w - my * mz,
+    zz / w - mz * mz,
+  );
+}
+
 /** @param positions `[n, 3]` in cells: a cell's edge is 1 */
 export function neighbourhoods(positions: Float32Array, weights: Float32Array, count: number): Neighbourhoods {
   const cellOf = new Int32Array(count);
-  const levels = [momentsOf(positions, weights, count, 1, cellOf)];
+  const levels = [momentsOf(positions, weights, count, cellOf)];
   for (let level = 1; level <= COARSER; level++) levels.push(coarser(levels[level - 1]));
   const { cells } = levels[0];
   const normals = new Float32Array(3 * cells.count);
@@ -41,42 +99,27 @@ export function neighbourhoods(positions: Float32Array, weights: Float32Array, c
     for (const [level, moments] of levels.entries()) {
       addAround(moments, cells.coords, 3 * cell, level, sum);
       if (sum[0] < ENOUGH) continue;
-      const [n, w, x, y, z, xx, xy, xz, yy, yz, zz] = sum;
-      const [mx, my, mz] = [x / w, y / w, z / w];
-      smallestEigen(
-        xx / w - mx * mx,
-        xy / w - mx * my,
-        xz / w - mx * mz,
-        yy / w - my * my,
-        yz / w - my * mz,
-        zz / w - mz * mz,
-      );
+      planeOf(sum);
       if (eigen.middle <= LINE * eigen.high) continue;
       normals[3 * cell] = eigen.x;
       normals[3 * cell + 1] = eigen.y;
       normals[3 * cell + 2] = eigen.z;
       // Points spread evenly over a rectangle of sides a and b have variances a²/12 and b²/12.
-      spacings[cell] = Math.sqrt((12 * Math.sqrt(Math.max(0, eigen.middle * eigen.high))) / n);
+      spacings[cell] = Math.sqrt((12 * Math.sqrt(Math.max(0, eigen.middle * eigen.high))) / sum[0]);
       break;
     }
   }
   return { cells, cellOf, normals, spacings };
 }
 
-function momentsOf(
-  positions: Float32Array,
-  weights: Float32Array,
-  count: number,
-  edge: number,
-  cellOf: Int32Array,
-): Moments {
+function momentsOf(positions: Float32Array, weights: Float32Array, count: number, cellOf: Int32Array): Moments {
   const cells = new CellIndex();
   let sums = new Float64Array(FIELDS * 1024);
   for (let i = 0; i < count; i++) {
     const x = positions[3 * i];
     const y = positions[3 * i + 1];
     const z = positions[3 * i + 2];
-    const cell = cells.add(Math.floor(x / edge), Math.floor(y / edge), Math.floor(z / edge));
+    const cell = cells.add(Math.floor(x), Math.floor(y), Math.floor(z));
     cellOf[i] = cell;
     if (FIELDS * cells.count > sums.length) sums = doubled(sums);
     const w = weights[i];

@@ -135,6 +135,13 @@ describe("EXC-22 how fine", () => {
     assert.equal(surface([sphere(10_000)], { voxel: 0.1 }).voxel, 0.1);
   });
 
+  test("EXC-22 where points lie off their surface by more than cells, cells are larger, and it is one surface", () => {
+    const [thin, thick] = [surface([sphere(200_000)]), surface([sphere(200_000, { noise: 0.04 })])];
+    assert.ok(thick.voxel > 1.5 * thin.voxel, `${thick.voxel} ${thin.voxel}`);
+    assert.deepEqual([thick.about.boundaryEdges, thick.about.euler], [0, 2]);
+    within(thick.about.area, 4 * Math.PI, 0.03);
+  });
+
   test("EXC-22 cells grow until the memory suffices; a size that was asked for is refused instead", () => {
     const { mesh, about, voxel } = surface([sphere(50_000)], { maxBlocks: 100 });
     assertSound(mesh, about);

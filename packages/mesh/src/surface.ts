@@ -3,7 +3,7 @@ import { medianSpacing } from "./choose-voxel.ts";
 import { extract } from "./extract.ts";
 import { SparseField, splat } from "./field.ts";
 import type { Mesh } from "./mesh.ts";
-import { neighbourhoods } from "./moments.ts";
+import { neighbourhoods, noiseOf } from "./moments.ts";
 import { type Cube, mortonOrder } from "./morton.ts";
 import { type Cameras, orientedNormals } from "./orient.ts";
 import { withoutCrumbs, withoutPinholes } from "./pieces.ts";
@@ -37,6 +37,8 @@ export type Surface = {
 export const MAX_BLOCKS = 40_000;
 /** Cells are this many times the distance between samples. */
 const SPACINGS_PER_VOXEL = 2;
+/** Of a cell: points that lie farther off their surface (standard deviation) would make several of one. */
+const FLAT = 0.6;
 /** Cells along the edge of the cube, at most: what 24 bits keep to 1/256 of one. */
 const MOST_CELLS = 65_536;
 /** Square cells: pieces below are crumbs. */
@@ -44,7 +46,7 @@ const CRUMB_AREA = 100;
 const PINHOLE_EDGES = 16;
 /** Cells. */
 const SIMPLIFY_ERROR = 0.15;
-const SIMPLIFY_COLOR_ERROR = 20;
+const SIMPLIFY_COLOR_ERROR = 10;
 const NOTHING: Mesh = { positions: new Float32Array(0), colors: new Uint8Array(0), triangles: new Uint32Array(0) };
 
 /**
@@ -58,10 +60,7 @@ export function surfaceOf(
   options: SurfaceOptions = {},
 ): Surface | "too fine" {
   const { detail = 1, targetTriangles, maxBlocks = MAX_BLOCKS, onProgress } = options;
-  const { count } = samples;
-  const chosen =
-    options.voxel ??
-    (SPACINGS_PER_VOXEL * medianSpacing(mortonOrder(samples.positions, count, cube), cube.edge)) / detail;
+  const chosen = options.voxel ?? fittingVoxel(samples, cube) / detail;
   if (!(chosen > 0)) return { mesh: NOTHING, voxel: 0 };
   const finest = cube.edge / MOST_CELLS;
   if (options.voxel !== undefined && options.voxel < finest) return "too fine";
@@ -78,6 +77,18 @@ export function surfaceOf(
   }
 }
 
+/** As fine as points are near each other, and as coarse as they are off the surface. 0: all are in one place. */
+function fittingVoxel({ positions, weights, count }: Samples, cube: Cube): number {
+  const voxel = SPACINGS_PER_VOXEL * medianSpacing(mortonOrder(positions, count, cube), cube.edge);
+  if (!(voxel > 0)) return 0;
+  return voxel * Math.max(1, noiseOf(inCells(positions, cube, voxel), weights, count) / FLAT);
+}
+
+/** The cube's corner is 0, 0, 0. */
+function inCells(positions: Float32Array, { corner }: Cube, voxel: number): Float32Array {
+  return positions.map((value, i) => (value - corner[i % 3]) / voxel);
+}
+
 /** In cells: the cube's corner is 0, 0, 0. */
 function fill(
   field: SparseField,
@@ -88,11 +99,12 @@ function fill(
   { maxBlocks, up, onProgress }: SurfaceOptions & { maxBlocks: number },
 ): boolean {
   const { count, colors, weights, photos, normals: given } = samples;
-  const inCells = (value: number, axis: number) => (value - cube.corner[axis]) / voxel;
-  const positions = new Float32Array(3 * count);
-  for (let i = 0; i < positions.length; i++) positions[i] = inCells(samples.positions[i], i % 3);
-  const placed = new Map<number, [number, number, number]>();
-  for (const [photo, [x, y, z]] of cameras) placed.set(photo, [inCells(x, 0), inCells(y, 1), inCells(z, 2)]);
+  const positions = inCells(samples.positions, cube, voxel);
+  const placed = new Map<number, readonly [number, number, number]>();
+  for (const [photo, at] of cameras) {
+    const [x, y, z] = inCells(Float32Array.from(at), cube, voxel);
+    placed.set(photo, [x, y, z]);
+  }
 
   onProgress?.("orienting", 0, 1);
   const around = neighbourhoods(positions, weights, count);

@@ -161,6 +161,21 @@ export const ERRORS = {
     retry: true,
     text: "The reconstruction failed here and goes on with the next photo; the log has the cause.",
   },
+  "engine.exit": {
+    status: 500,
+    retry: true,
+    text: "The reconstruction program ended with an error; the log has its last words.",
+  },
+  "engine.timeout": {
+    status: 500,
+    retry: true,
+    text: "The reconstruction program took too long and was ended.",
+  },
+  "engine.output": {
+    status: 500,
+    retry: true,
+    text: "What the reconstruction program left cannot be used; see `problem`.",
+  },
   "engine.unavailable": {
     status: 503,
     retry: true,

@@ -78,6 +78,8 @@ export type WorkOptions = {
   readonly onProgress?: Progress;
   /** `false`: nobody looks at the points, they are in the log already; those that are not cheap are left out. */
   readonly points?: boolean;
+  /** Everything is rebuilt right after this photo: an engine may leave to that what it would do twice. */
+  readonly rebuildFollows?: boolean;
 };
 
 export type RebuildOptions = WorkOptions & {

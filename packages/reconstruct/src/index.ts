@@ -1,3 +1,4 @@
+export { type CommandEngineOptions, openCommandEngine } from "./command/command-engine.ts";
 export { type Dense, openDense } from "./dense/depth/dense.ts";
 export { type DepthEstimator, openDepthEstimator } from "./dense/depth/estimator.ts";
 export type { DepthOptions } from "./dense/depth/options.ts";

@@ -18,7 +18,7 @@ import {
 } from "@cairn/core";
 import { openImageDecoder } from "@cairn/images";
 import { CairnError, type SpaceSettings } from "@cairn/protocol";
-import { type Engine, openEmbeddedEngine } from "@cairn/reconstruct";
+import { type Engine, openCommandEngine, openEmbeddedEngine } from "@cairn/reconstruct";
 import type { FastifyBaseLogger } from "fastify";
 import pino from "pino";
 import type { OperationStarter, ServerContext } from "./context.ts";
@@ -61,6 +61,8 @@ export type ServerOptions = {
   listen?: readonly { face: FaceName; port: number }[];
   /** Another engine than the embedded one; `null`: photos are taken and not reconstructed. */
   openEngine?: ((options: EngineOptions) => Promise<Engine>) | null;
+  /** A program that reconstructs in place of the embedded engine: run for each photo. */
+  engineProgram?: string;
 };
 
 export type RunningServer = {
@@ -108,7 +110,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
     const operationKinds = new Map<string, OperationStarter>();
     let restore: ServerContext["restore"] = restoreGeneration;
-    const openEngine = options.openEngine === undefined ? openEmbeddedEngine : options.openEngine;
+    const { engineProgram: program } = options;
+    const photoBytes = (digest: string) => core.blobs.get(digest);
+    const ownEngine =
+      program === undefined
+        ? openEmbeddedEngine
+        : ({ cache }: EngineOptions) => openCommandEngine({ program, photoBytes, cache });
+    const openEngine = options.openEngine === undefined ? ownEngine : options.openEngine;
     if (openEngine) {
       const running: Reconstructor = startReconstructor({
         core,
@@ -157,6 +165,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       core,
       decoder,
       cache: (name) => openFileCache(join(dataDir, name)),
+      copiesCount: program !== undefined,
       tiles,
       ...(options.tilesPerJson !== undefined && { tilesPerJson: options.tilesPerJson }),
       imports,

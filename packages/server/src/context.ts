@@ -16,6 +16,8 @@ export type ServerContext = {
   /** Where uploads that are not whole yet wait. */
   readonly uploadsDir: string;
   readonly decoder: ImageDecoder;
+  /** The engine wants every photo, also one that it was given before. */
+  readonly copiesCount: boolean;
   /** Keeps what can be made again, by name. */
   cache(name: string): FileCache;
   readonly tiles: TileMaker;

@@ -24,6 +24,8 @@ export type IncomingPhoto = {
   /** The same without a size, PINHOLE: `fx, fy, cx, cy` in pixels. */
   cameraParams?: readonly [number, number, number, number] | undefined;
   contributor?: string | undefined;
+  /** A photo that is there already is given to the engine like any other, not judged to be a copy. */
+  copyCounts?: boolean;
   /** Counts more than the file's own. */
   capturedNs?: TimeNs | undefined;
 };
@@ -58,7 +60,7 @@ export async function ingestImage(
     if (raced) return raced;
     checkRoom(space, photo.bytes.length);
     const image = randomUUID();
-    const duplicateOf = index.byDigest.get(digest);
+    const duplicateOf = photo.copyCounts ? undefined : index.byDigest.get(digest);
     const drafts: EventDraft[] = [
       {
         type: "image.added",

@@ -169,8 +169,13 @@ export class SpaceReconstructor {
     const state = this.#state;
     const processed = this.#processed();
     if (state.generation === 0 || processed === this.#gaveUpAt) return false;
-    const { rebuildEvery: every, rebuildWhenIdle } = state.settings;
-    return (this.#advised && rebuildWhenIdle) || Math.floor(processed / every) > Math.floor(this.#refined() / every);
+    return (this.#advised && state.settings.rebuildWhenIdle) || this.#dueAfter(processed);
+  }
+
+  #dueAfter(processed: number): boolean {
+    const { generation, settings } = this.#state;
+    const every = settings.rebuildEvery;
+    return generation > 0 && Math.floor(processed / every) > Math.floor(this.#refined() / every);
   }
 
   /** Photos came since everything was last refined together. */
@@ -226,7 +231,11 @@ export class SpaceReconstructor {
       throw error;
     }
     try {
-      const own = await engine.add(photo, { signal, onProgress: (...at) => running.progress(...at) });
+      const own = await engine.add(photo, {
+        signal,
+        onProgress: (...at) => running.progress(...at),
+        rebuildFollows: this.#dueAfter(this.#processed() + 1),
+      });
       this.#advised ||= own.rebuildAdvised;
       const step = this.#differs ? layStep(own, await posedBy(engine), this.#shownCameras()) : own;
       const events = await stepEvents(step, image, this.#work, signal);

@@ -23,7 +23,7 @@ const CHUNK_POINTS = 1_000_000;
 
 export type Places = { readonly space: Space; readonly blobs: BlobStore; readonly layers: Layers };
 
-/** Events of one photo, all of `cause`. The first cameras of a space also open its first generation. */
+/** Events of one photo, all of `cause`. The first cameras or points of a space also open its first generation. */
 export async function stepEvents(
   step: Step,
   { image, seq: cause }: ImageState,
@@ -32,7 +32,7 @@ export async function stepEvents(
 ): Promise<EventDraft[]> {
   const { state } = space.log.snapshot();
   const drafts: EventDraft[] = [];
-  const opens = state.generation === 0 && step.cameras.length > 0;
+  const opens = state.generation === 0 && (step.cameras.length > 0 || step.points.positions.length > 0);
   const generation = opens ? 1 : state.generation;
   if (opens) drafts.push({ type: "generation.started", cause, data: { generation } });
   if (generation > 0) {

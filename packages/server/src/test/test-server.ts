@@ -32,7 +32,8 @@ export type TestServer = {
 /** With one space, `place`, and no reconstruction unless `openEngine` asks for it. */
 export async function testServer(t: TestContext, options: Partial<ServerOptions> = {}): Promise<TestServer> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), "cairn-http-")));
-  const start = () => startServer({ port: 0, logLevel: "silent", openEngine: null, ...options, dataDir });
+  const engine = options.engineProgram === undefined ? { openEngine: null } : {};
+  const start = () => startServer({ port: 0, logLevel: "silent", ...engine, ...options, dataDir });
   let running = await start();
   t.after(async () => {
     await running.close();

@@ -56,7 +56,7 @@ export function openHeritage(context: ServerContext): Face {
       });
     },
     ingest: ({ space }, { bytes, name }, signal) =>
-      ingestImage(core, space, { bytes, name, source: "heritage" }, decoder, signal),
+      ingestImage(core, space, { bytes, name, source: "heritage", copyCounts: context.copiesCount }, decoder, signal),
   };
   const clientHouse: ClientHouse = {
     shards,
