@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import {
+  type Core,
   type EngineOptions,
   EXPORT_FORMATS,
   exportFormat,
@@ -33,6 +34,7 @@ import { asyncapiRoute } from "./live/asyncapi.ts";
 import { eventStreamRoutes } from "./live/event-stream.ts";
 import type { LiveContext } from "./live/live-context.ts";
 import { openLive } from "./live/live-door.ts";
+import { Metrics } from "./metrics/metrics.ts";
 import { exportSources } from "./routes/exports.ts";
 import { TileMaker } from "./tiles/tile-maker.ts";
 
@@ -80,6 +82,16 @@ const { version } = JSON.parse(readFileSync(new URL("../package.json", import.me
 
 /** A request that is still being answered when the server stops has this long. */
 const DRAIN_MS = 2000;
+
+/** Photos of all spaces that nobody has judged. */
+async function waitingPhotos({ spaces }: Core): Promise<number> {
+  let waiting = 0;
+  for (const { id } of await spaces.list()) {
+    const { images } = (await spaces.open(id)).log.snapshot().state;
+    for (const { verdict } of Object.values(images)) if (!verdict) waiting++;
+  }
+  return waiting;
+}
 
 const LOOPBACK = /^(127\.|::1$|localhost$)/;
 
@@ -147,9 +159,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const stopping = new AbortController();
     const access = accessBy(options);
     const app = createApp({ log, ...(options.timeouts && { timeouts: options.timeouts }) });
+    const metrics = new Metrics({
+      connections: () => context.connections(),
+      queues: async () => ({ photos: await waitingPhotos(core) }),
+    });
     const liveContext: LiveContext = {
       core,
       log,
+      metrics,
       ingest: (space, { name, ...photo }, bytes, signal) =>
         ingestImage(core, space, { ...photo, name, bytes, source: "live" }, decoder, signal),
       async startOperation(space, kind) {
@@ -160,8 +177,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       authorize: (token) => (access.allowsToken(token) ? "granted" : "unauthenticated"),
     };
     const live = openLive(liveContext);
-    const upgrades = openUpgrades(access.origins ? { allowedOrigins: access.origins } : {});
+    const upgrades = openUpgrades({ metrics, ...(access.origins && { allowedOrigins: access.origins }) });
     const context: ServerContext = {
+      metrics,
       core,
       decoder,
       cache: (name) => openFileCache(join(dataDir, name)),
@@ -182,6 +200,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     };
     const faces = openFaces(await openAllFaces(context), {
       log,
+      metrics,
       allowsToken: (token) => access.allowsToken(token),
     });
     const own = (options.listen ?? []).map(({ face, port }) => {

@@ -6,6 +6,7 @@ import type { FastifyBaseLogger } from "fastify";
 import type { FaceName } from "./faces/face.ts";
 import type { FileCache } from "./file-cache.ts";
 import type { Access } from "./http/access.ts";
+import type { Metrics } from "./metrics/metrics.ts";
 import type { TileMaker } from "./tiles/tile-maker.ts";
 
 /** Long work that a client may ask for by name. Resolves when it is queued. */
@@ -13,6 +14,7 @@ export type OperationStarter = (space: Space) => Promise<{ operation: Id }>;
 
 export type ServerContext = {
   readonly core: Core;
+  readonly metrics: Metrics;
   /** Where uploads that are not whole yet wait. */
   readonly uploadsDir: string;
   readonly decoder: ImageDecoder;

@@ -8,6 +8,7 @@ import type { WebSocket } from "ws";
 import { DEFLATE_FROM_BYTES } from "../http/upgrades.ts";
 import { parseObject } from "../live/json-guard.ts";
 import { TokenBucket } from "../live/token-bucket.ts";
+import type { Metrics } from "../metrics/metrics.ts";
 import type { FaceName, Manner } from "./face.ts";
 
 export type FaceSocketHouse = {
@@ -15,8 +16,7 @@ export type FaceSocketHouse = {
   readonly manner: Manner;
   readonly limits: FaceSocketLimits;
   readonly log: { error(facts: object, message: string): void };
-  /** Told of what came and went, for the figures of `/metrics`. */
-  readonly onTraffic?: (direction: "in" | "out", bytes: number) => void;
+  readonly metrics?: Metrics | undefined;
 };
 
 export type FaceSocketLimits = {
@@ -113,6 +113,7 @@ export class FaceSocket {
   }
 
   error(message: string, facts?: Readonly<Record<string, unknown>>): void {
+    this.#house.metrics?.error(this.#house.face, facts?.ref === undefined ? "refused" : "internal");
     this.reply(this.#house.manner.error(message, facts));
   }
 
@@ -152,7 +153,7 @@ export class FaceSocket {
     const compress = !binary && bytes >= DEFLATE_FROM_BYTES && bytes <= DEFLATE_TO_BYTES;
     if (this.#outboundBytes === 0) this.#movedMs = performance.now();
     this.#outboundBytes += bytes;
-    this.#house.onTraffic?.("out", bytes);
+    this.#house.metrics?.messages(this.#house.face, "out");
     this.#ws.send(data, { binary, compress }, () => {
       this.#outboundBytes -= bytes;
       this.#movedMs = performance.now();
@@ -163,9 +164,8 @@ export class FaceSocket {
 
   #hear(data: Buffer, binary: boolean): void {
     const nowMs = performance.now();
-    const { manner, limits, onTraffic } = this.#house;
+    const { manner, limits } = this.#house;
     this.#seenMs = nowMs;
-    onTraffic?.("in", data.length);
     if (this.signal.aborted) return;
     if (!this.#bucket.take(nowMs)) {
       if (nowMs - this.#toldRateMs < 1000) return;

@@ -3,6 +3,7 @@ import { CLOSE } from "@cairn/protocol";
 import type { FastifyInstance } from "fastify";
 import type { ServerContext } from "../context.ts";
 import type { SocketRoute } from "../http/upgrades.ts";
+import type { Metrics } from "../metrics/metrics.ts";
 import { faceHealthRoute } from "../routes/health.ts";
 import { FACES, type Face, type FaceName } from "./face.ts";
 import { FACE_LIMITS, FaceSocket, type FaceSocketLimits } from "./face-socket.ts";
@@ -25,9 +26,14 @@ export type Faces = {
 
 export function openFaces(
   all: readonly Face[],
-  options: { log: Log; allowsToken(token: string | undefined): boolean; limits?: Partial<FaceSocketLimits> },
+  options: {
+    log: Log;
+    metrics?: Metrics;
+    allowsToken(token: string | undefined): boolean;
+    limits?: Partial<FaceSocketLimits>;
+  },
 ): Faces {
-  const { log, allowsToken } = options;
+  const { log, metrics, allowsToken } = options;
   const limits = { ...FACE_LIMITS, ...options.limits };
   const sockets = new Map<FaceSocket, FaceName>();
   let stopping = false;
@@ -49,13 +55,14 @@ export function openFaces(
     },
     socketRoutes: (face, prefix) =>
       face.sockets.map(({ path, open }) => ({
+        door: face.name,
         path: prefix + path,
         deflate: true,
         open(arrival) {
           const { ws, token } = arrival;
           if (!allowsToken(token)) return ws.close(CLOSE.unauthenticated, "Not authenticated");
           if (stopping) return ws.close(CLOSE.stopping, "server shutting down");
-          const socket = new FaceSocket({ face: face.name, manner: face.manner, limits, log }, ws);
+          const socket = new FaceSocket({ face: face.name, manner: face.manner, limits, log, metrics }, ws);
           sockets.set(socket, face.name);
           ws.once("close", () => sockets.delete(socket));
           // Told here and not by each face: an opening that fails is said and closes.

@@ -1,6 +1,7 @@
 /** The HTTP side: who may in, how much and how deep, what is refused and how; then the routes. Rules: docs/spec/http.md. */
 import { randomUUID } from "node:crypto";
 import { CairnError, check } from "@cairn/protocol";
+import compress from "@fastify/compress";
 import cors from "@fastify/cors";
 import multipart from "@fastify/multipart";
 import swagger from "@fastify/swagger";
@@ -10,6 +11,7 @@ import { Value } from "typebox/value";
 import type { ServerContext } from "../context.ts";
 import type { Face } from "../faces/face.ts";
 import { faceRoutes } from "../faces/faces.ts";
+import { countRequests, metricsRoute } from "../metrics/metrics-route.ts";
 import { anchorRoutes } from "../routes/anchors.ts";
 import { blobRoutes } from "../routes/blobs.ts";
 import { eventRoutes } from "../routes/events.ts";
@@ -39,6 +41,9 @@ type AppOptions = {
   pageDir?: string;
   sampleDir?: string;
 };
+
+/** JSON, text, and the point and mesh files of older clients. */
+const COMPRESSED = /^(application\/(json|sla|x-ply|openapi\+json)|text\/(?!event-stream)|model\/(stl|obj))/;
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
@@ -81,10 +86,17 @@ async function setUpDoor(app: FastifyInstance, context: ServerContext, options: 
     // The answer to a browser's question before a request is given at every path, also where nothing is.
     if (url !== "*") for (const each of [method].flat()) methods.add(url, each);
   });
+  countRequests(app, context.metrics);
+  app.addHook("onRequest", async ({ headers }) => {
+    // A range is of the bytes as they are.
+    if (headers.range !== undefined) headers["x-no-compression"] = "1";
+  });
   setUpParsing(app);
   setUpRefusals(app, methods);
   const open: OpenPaths = new Set(["/health", "/ready"]);
   guard(app, context, options, open);
+  // Text above 1 KiB, where it is asked for (GEN-24); points and pictures are packed already, and ranges are of the bytes.
+  await app.register(compress, { global: true, threshold: 1024, customTypes: COMPRESSED, encodings: ["br", "gzip"] });
   await app.register(cors, {
     origin: context.access.origins ? [...context.access.origins] : "*",
     methods: METHODS,
@@ -130,6 +142,7 @@ export async function setUpApp(
   blobRoutes(app, context);
   tileRoutes(app, context);
   healthRoutes(app, context);
+  metricsRoute(app, context.metrics);
   await app.register(async (scope) => uploadRoutes(scope, context));
   await extra(app);
   const described = () => Object.keys(app.swagger().paths ?? {}).sort();

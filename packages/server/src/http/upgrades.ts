@@ -3,8 +3,10 @@
  * handshake is said with a close code, which a browser can see (GEN-28).
  */
 import { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
+import type { Door, Metrics } from "../metrics/metrics.ts";
 
 /** Someone at a door, with the handshake done. */
 export type Arrival = {
@@ -18,6 +20,8 @@ export type Arrival = {
 };
 
 export type SocketRoute = {
+  /** Whose sockets they are. */
+  readonly door: Door;
   /** `/ws/:project`: a `:name` takes one segment. A path without names goes before one with (GEN-5). */
   readonly path: string;
   /** Text may be compressed where the client offers it (GEN-24); left out: never. */
@@ -26,6 +30,7 @@ export type SocketRoute = {
 };
 
 export type UpgradeOptions = {
+  readonly metrics?: Metrics;
   /** Pages that may connect; left out: any. Programs send no origin and are not asked. */
   readonly allowedOrigins?: readonly string[];
   readonly messageBytes?: number;
@@ -42,11 +47,12 @@ export type Upgrades = {
 
 /** GEN-15. */
 const MESSAGE_BYTES = 16 * 2 ** 20;
+const TALLY_EVERY_MS = 10_000;
 /** Shorter text does not shrink (GEN-24). */
 export const DEFLATE_FROM_BYTES = 1024;
 
 export function openUpgrades(options: UpgradeOptions = {}): Upgrades {
-  const { allowedOrigins, messageBytes = MESSAGE_BYTES, sockets = 10_000, socketsPerAddress = 1000 } = options;
+  const { metrics, allowedOrigins, messageBytes = MESSAGE_BYTES, sockets = 10_000, socketsPerAddress = 1000 } = options;
   const server = (deflate: boolean) =>
     new WebSocketServer({
       noServer: true,
@@ -88,6 +94,7 @@ export function openUpgrades(options: UpgradeOptions = {}): Upgrades {
         (route.deflate ? deflating : plain).handleUpgrade(request, socket, head, (ws) => {
           count(address, 1);
           ws.once("close", () => count(address, -1));
+          if (metrics) tally(metrics, route.door, ws, request.socket);
           ws.on("error", () => {}); // `ws` closes with the right code by itself (1002, 1007, 1009)
           route.open({ ws, request, params, query, token: tokenOf(request, query) });
         });
@@ -97,6 +104,24 @@ export function openUpgrades(options: UpgradeOptions = {}): Upgrades {
       stopping = true;
     },
   };
+}
+
+/** Counts what comes and goes on one socket; bytes when it ends, and now and then before. */
+function tally(metrics: Metrics, door: Door, ws: WebSocket, socket: Socket): void {
+  let [read, written] = [socket.bytesRead, socket.bytesWritten];
+  const take = () => {
+    metrics.bytes(door, "in", socket.bytesRead - read);
+    metrics.bytes(door, "out", socket.bytesWritten - written);
+    [read, written] = [socket.bytesRead, socket.bytesWritten];
+  };
+  metrics.opened(door);
+  const taking = setInterval(take, TALLY_EVERY_MS).unref();
+  ws.on("message", () => metrics.messages(door, "in"));
+  ws.once("close", (code) => {
+    clearInterval(taking);
+    take();
+    metrics.closed(door, code);
+  });
 }
 
 type Found = { route: SocketRoute; params: Record<string, string>; query: URLSearchParams };

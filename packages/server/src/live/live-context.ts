@@ -1,6 +1,7 @@
 /** What the live doors need from the rest of the server, and their limits. */
 import type { Core, Space } from "@cairn/core";
 import type { Id, ImageHead, ImageReceipt, SpaceId } from "@cairn/protocol";
+import type { Metrics } from "../metrics/metrics.ts";
 
 interface LiveLog {
   warn(facts: object, message: string): void;
@@ -16,6 +17,7 @@ export type LiveContext = {
   /** Starts an operation that people may ask for. @throws {CairnError} `operation.unknown_kind` */
   startOperation(space: Space, kind: string): Promise<Id>;
   log: LiveLog;
+  metrics?: Pick<Metrics, "messages" | "error">;
   /** Left out: everybody may. */
   authorize?(token: string | undefined, space: SpaceId): Access;
   limits?: Partial<LiveLimits>;

@@ -84,6 +84,7 @@ export function openLive(context: LiveContext): LiveDoor {
 
   return {
     route: {
+      door: "live",
       path: "/v1/spaces/:space/live",
       open(arrival) {
         const { ws, params } = arrival;

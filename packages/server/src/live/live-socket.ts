@@ -71,6 +71,7 @@ export class LiveSocket implements Listener {
   /** Seq of the last event that was handed out. */
   #position = 0;
   #imagesInHand = 0;
+  #talliedFrames = 0;
   #toldRateMs = Number.NEGATIVE_INFINITY;
   #seenMs = performance.now();
   #movedMs = performance.now();
@@ -111,6 +112,7 @@ export class LiveSocket implements Listener {
 
   /** Called now and then: closes a socket that is dead or too slow. */
   look(nowMs: number): void {
+    this.#tally();
     const { deadMs, slowMs } = this.#house.limits;
     if (this.outbox.progressed() || !this.outbox.waiting) this.#movedMs = nowMs;
     if (nowMs - this.#movedMs >= slowMs) this.close(CLOSE.tooSlow, "client too slow");
@@ -130,8 +132,15 @@ export class LiveSocket implements Listener {
     this.#ws.terminate();
   }
 
+  #tally(): void {
+    const { frames } = this.outbox;
+    this.#house.context.metrics?.messages("live", "out", frames - this.#talliedFrames);
+    this.#talliedFrames = frames;
+  }
+
   #end(): void {
     if (this.#ended.signal.aborted) return;
+    this.#tally();
     this.#ended.abort();
     for (const leave of this.#leave) leave();
     this.#broadcast.leave(this);
@@ -386,6 +395,8 @@ export class LiveSocket implements Listener {
   }
 
   #refuse(error: unknown, id: string | undefined, detail?: string): void {
+    const reason = error instanceof CairnError ? error.code : "server.internal";
+    this.#house.context.metrics?.error("live", reason);
     this.outbox.reply(encode(this.#errorMessage(error, id, detail)));
   }
 

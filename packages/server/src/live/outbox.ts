@@ -29,6 +29,8 @@ export class Outbox {
   #scheduled = false;
   #closed = false;
   droppedSignals = 0;
+  /** Frames handed to the socket so far. */
+  frames = 0;
 
   /** @param overflow called when replies pile up beyond all measure */
   constructor(socket: Socket, limits: OutboxLimits, overflow: () => void) {
@@ -66,6 +68,7 @@ export class Outbox {
     if (this.#socket.writableLength + bytes.length > this.#limits.highWaterBytes) return false;
     this.#socket.write(bytes);
     this.#handedBytes += bytes.length;
+    this.frames++;
     return true;
   }
 
@@ -148,6 +151,7 @@ export class Outbox {
       const frame = rest[next]!;
       this.#socket.write(frame);
       this.#handedBytes += frame.length;
+      this.frames++;
       if (next + 1 < rest.length) this.#fragments.next++;
       else {
         this.#fragments = undefined;
