@@ -141,6 +141,33 @@ describe("depth of one view", () => {
     }
   });
 
+  test("one source is enough where it sees the surface", () => {
+    const shown = around([wall(0.4, 0.2)]).slice(0, 2);
+    const { found, median, most } = compare(estimate(shown), shown[0], (x, y) => inside(x, y) && x > 90 && x < 230);
+    assert.ok(found > 0.95, `${found} found`);
+    assert.ok(median < 0.002, `median error ${median}`);
+    assert.ok(most < 0.01, `95 % within ${most}`);
+  });
+
+  test("an edge in depth is where it is in the photo", () => {
+    const front: Sheet = { corner: [-0.5, -0.6, 1], right: [1, 0, 0], down: [0, 1.2, 0], paint: noisePaint(9, 0.035) };
+    const shown = around([wall(0, 0), front]);
+    const found = estimate(shown);
+    const { sheets, depths } = shown[0];
+    let wrong = 0;
+    let edge = 0;
+    for (let y = 12; y < SIZE.heightPx - 12; y++) {
+      for (let x = 12; x < SIZE.widthPx - 12; x++) {
+        const i = y * SIZE.widthPx + x;
+        const beside = [-3, 3, -3 * SIZE.widthPx, 3 * SIZE.widthPx].some((step) => sheets[i + step] !== sheets[i]);
+        if (!beside) continue;
+        edge++;
+        if (found.depths[i] > 0 && Math.abs(found.depths[i] / depths[i] - 1) > 0.05) wrong++;
+      }
+    }
+    assert.ok(wrong < 0.2 * edge, `${wrong} of ${edge} pixels beside the edge have the other side's depth`);
+  });
+
   test("refuses what it cannot work on", () => {
     const [{ view }] = around([wall(0, 0)]);
     assert.throws(() => estimator.estimate(view, [], RANGE), RangeError);

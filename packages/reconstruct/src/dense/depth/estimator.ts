@@ -35,6 +35,9 @@ const MOST_SOURCES = 6;
 const MOST_PIXELS = 1 << 22;
 /** The sweep works on images with a long side of at most so many pixels. */
 const SWEEP_SIDE_PX = 240;
+/** Rounds at the size of the sweep: cheap there, and what is wrong there is hard to put right later. */
+const SWEEP_ROUNDS = 4;
+const SWEEP_FITS = 3;
 /** Variance of brightness that a camera and JPEG give a wall of one colour. */
 const NOISE = 1;
 
@@ -102,10 +105,12 @@ function* estimateInSteps(
     if (level === halvings) {
       const all = { floats, photo, sources: shown, warps, range, mostPlanes: planes, best, noise: NOISE };
       yield* sweep(kernel, all, field);
-      fitPlanes(kernel, field, pixel);
+      // Surfaces that lean much are found step by step: each time neighbours are looked for along the slope so far.
+      for (let fit = 0; fit < SWEEP_FITS; fit++) fitPlanes(kernel, field, pixel);
     }
     setImages(kernel, tools, { photo, sources: shown, warps }, best, NOISE);
-    for (let round = 0; round < rounds; round++) {
+    const times = level === halvings ? Math.max(rounds, SWEEP_ROUNDS) : rounds;
+    for (let round = 0; round < times; round++) {
       const made = fieldAt(field.at === turns[0] ? turns[1] : turns[0], photo);
       const first = round === 0;
       const how = { photo, sources: shown, warps, range, pixel, first, swept: first && level === halvings };

@@ -10,7 +10,7 @@ export type DepthOptions = {
 };
 
 /** Changes whenever the same views and range would give another depth: a depth map may be kept under it. */
-export const DEPTH_VERSION = 3;
+export const DEPTH_VERSION = 4;
 
 export type DepthSettings = Required<DepthOptions>;
 
