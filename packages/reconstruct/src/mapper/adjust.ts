@@ -9,6 +9,7 @@ import {
 import { FOCAL_RANGE, type Lens, MAX_DISTORTION } from "./lens.ts";
 import type { Scene } from "./scene.ts";
 import { placePoint } from "./structure.ts";
+import type { Track } from "./tracks.ts";
 import { partByWitnesses, type Witnessed } from "./witnesses.ts";
 
 type AdjustOptions = {
@@ -21,6 +22,8 @@ type AdjustOptions = {
   readonly principal?: ReadonlySet<number>;
   /** Residuals well above this lose their weight, pixels of a fine feature; 1 when left out. */
   readonly lossPx?: number;
+  /** Fine features speak for coarse ones where there are enough. */
+  readonly fine?: boolean;
   /** Asked between iterations; when it throws, the scene is as it was. */
   readonly stop: () => void;
   /** Also find how sure the lenses are. */
@@ -51,13 +54,15 @@ const TOLERANCE = 1e-5;
 const FINE_SCALE_PX = 2;
 /** … with this standard deviation: residuals are counted in it, so that they can be weighed against beliefs. */
 const FINE_SIGMA_PX = 0.2;
+/** Larger features are coarse. */
+const COARSE_SCALE_PX = 4;
 
 /** @returns how sure the result is, when asked for and when the observations say it */
 export function adjust(
   scene: Scene,
-  { iterations, free, lenses = [], principal, lossPx = 1, stop, covariance = false }: AdjustOptions,
+  { iterations, free, lenses = [], principal, lossPx = 1, fine = false, stop, covariance = false }: AdjustOptions,
 ): SceneCovariance | undefined {
-  const { led, following } = partByWitnesses(witnessed(scene, free));
+  const { led, following } = partByWitnesses(witnessed(scene, free), fine ? isFineIn(scene) : undefined);
   if (led.length === 0) return undefined;
   const involved = new Set<number>(free);
   let observations = 0;
@@ -150,6 +155,11 @@ function witnessed(scene: Scene, free: ReadonlySet<number> | undefined): Witness
   }
   return found;
 }
+
+const isFineIn =
+  ({ views }: Scene) =>
+  (track: Track, view: number): boolean =>
+    views[view].features.scale[track.features[track.views.indexOf(view)]] <= COARSE_SCALE_PX;
 
 /**
  * How sure a feature's place is: one over its standard deviation. Measured on three sets, in longer tracks: half of the

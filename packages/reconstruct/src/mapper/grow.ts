@@ -40,7 +40,7 @@ const GLOBAL_VIEWS = 12;
 const GLOBAL_GROWTH = 1.2;
 const NEIGHBOURS = 6;
 /** What is left of wrong matches at the end is told apart from a fine feature's 0.2 px. */
-const REFINE_LOSS_PX = [1, 0.5, 0.2];
+const REFINE_LOSS_PX = [1, 0.5, 0.15];
 /** A registered photo whose ties to the others are mostly torn by its pose is wrong. */
 const MIN_STANDING = 0.5;
 
@@ -172,6 +172,7 @@ export function refineScene(
       iterations: 20,
       lenses,
       lossPx: REFINE_LOSS_PX[Math.min(round, REFINE_LOSS_PX.length - 1)],
+      fine: round > 0,
       ...(free && { principal: free }),
       stop,
       covariance: round === rounds - 1,

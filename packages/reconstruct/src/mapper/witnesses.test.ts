@@ -31,6 +31,21 @@ test("what two photos alone see follows where both are firmly tied, leads where 
   assert.deepEqual(partByWitnesses([...apart, ...many(40, 2, 3, 4), seenBy(2, 3)]).following.length, 1);
 });
 
+test("fine observations speak for coarse ones where there are enough of them, and only there", () => {
+  const fine = [...many(100, 0, 1, 2), ...many(100, 1, 2, 3)];
+  const coarse = (view: number) => (_: Track, each: number) => each !== view;
+  // Photo 3 is seen by coarse features alone: they are all it has.
+  assert.equal(partByWitnesses(fine, coarse(3)).following.length, 0);
+  // One coarse observation of many is left out; a track that keeps fewer than three follows.
+  const mixed = [...fine, ...many(100, 0, 1, 2, 3), seenBy(0, 1, 3)];
+  const isFine = (track: Track, view: number) =>
+    view !== 0 || (track !== mixed.at(-1)!.track && track.views.length === 3);
+  const { led, following } = partByWitnesses(mixed, isFine);
+  assert.deepEqual(following, [mixed.at(-1)]);
+  assert.deepEqual(led[200].views, [1, 2, 3]);
+  assert.deepEqual(led[0].views, [0, 1, 2]);
+});
+
 test("every track is in one part, in its order; those that lead tie the same photos together as all of them do", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 1e6 }), fc.integer({ min: 2, max: 9 }), (seed, photos) => {
