@@ -1,6 +1,14 @@
 /** `cairn status`: how far a space is. */
 import { CairnApi } from "@cairn/client";
-import { adviceOfHint, DOUBTS, type SpaceState, shownGeneration, shownLayers } from "@cairn/protocol";
+import {
+  adviceOfHint,
+  DOUBTS,
+  type Scale,
+  type SpaceState,
+  shownGeneration,
+  shownLayers,
+  type Upright,
+} from "@cairn/protocol";
 import { EXIT, interruption } from "./exit.ts";
 import { apiOptions, reach } from "./server-url.ts";
 
@@ -35,6 +43,8 @@ function summarise(space: string, seq: number, state: SpaceState) {
     generation: newest?.generation ?? 0,
     cameras: Object.keys(newest?.cameras ?? {}).length,
     doubts: newest?.published?.doubts ?? [],
+    upright: newest?.published?.upright ?? null,
+    scale: newest?.published?.scale ?? null,
     points: shownLayers(state).reduce((sum, layer) => sum + layer.points, 0),
     imports: shownLayers(state)
       .filter(({ kind }) => kind === "import")
@@ -54,6 +64,8 @@ function text({
   points,
   generation,
   doubts,
+  upright,
+  scale,
   imports,
   hint,
   running,
@@ -68,10 +80,23 @@ function text({
     title && title !== space ? `${space} (${title})` : space,
     `  photos   ${photos.used} of ${photos.all} used${rest.length ? `; ${rest.join(", ")}` : ""}`,
     `  model    ${cameras} cameras, ${points} points, generation ${generation}`,
+    ...(upright || scale
+      ? [`  frame    ${[upright && uprightText(upright), scale && scaleText(scale)].filter(Boolean).join("; ")}`]
+      : []),
     ...doubts.map((doubt) => `  doubtful ${DOUBTS[doubt]}`),
     ...imports.map(({ layer, name, points: all }) => `  layer ${layer}  ${name}: ${all} of the points`),
     `  at work  ${running.length ? running.map(({ kind, progress }) => [kind, progress?.stage].filter(Boolean).join(": ")).join("; ") : "nothing"}`,
     ...(hint ? [`  hint     ${adviceOfHint(hint)}`] : []),
     `  log      ${seq} events`,
   ].join("\n");
+}
+
+function uprightText({ source, sigmaDeg, tiltDeg }: Upright): string {
+  const way = tiltDeg < Math.max(1, sigmaDeg) ? "z is up" : `z is ${Math.round(tiltDeg)}° from up`;
+  return `${way}, ±${sigmaDeg.toFixed(sigmaDeg < 10 ? 1 : 0)}° by ${source === "horizon" ? "the cameras' horizons" : "how the cameras are held"}`;
+}
+
+function scaleText({ source, sigma }: Scale): string {
+  if (source === "unit") return "no scale: its unit is not a metre";
+  return sigma === undefined ? "metres by GPS" : `metres by GPS, ±${(100 * sigma).toFixed(1)} %`;
 }

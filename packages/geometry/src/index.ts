@@ -50,6 +50,7 @@ export {
   type ModelOnEarth,
 } from "./earth/georeference.ts";
 export { ecefFromEnu, ecefFromGeodetic } from "./earth/wgs84.ts";
+export { symmetricEigen } from "./linear/eigen.ts";
 export { optimisePoseGraph, type PoseEdge, type PoseGraphReport } from "./pose-graph/optimise.ts";
 export { type Random, randomNormal, sampleIndices, seededRandom } from "./random.ts";
 export { rotationFromVector, vectorFromRotation } from "./rotation/exponential.ts";

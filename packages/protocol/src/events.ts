@@ -131,6 +131,26 @@ export const PosedCamera = Type.Object({
 });
 export type PosedCamera = Static<typeof PosedCamera>;
 
+/**
+ * Up, told by the cameras: `horizon` where they look different ways and are held level, `cameras` where no more is
+ * known than how they are held on average.
+ */
+export const Upright = Type.Object({
+  source: Type.Union([Type.Literal("horizon"), Type.Literal("cameras")]),
+  /** One standard deviation. */
+  sigmaDeg: Type.Number({ minimum: 0 }),
+  /** How far the model's z is from up. */
+  tiltDeg: Type.Number({ minimum: 0 }),
+});
+export type Upright = Static<typeof Upright>;
+
+/** By GPS the georeference tells metres, with one standard deviation as a part; `unit` is a length nobody knows. */
+export const Scale = Type.Object({
+  source: Type.Union([Type.Literal("gps"), Type.Literal("unit")]),
+  sigma: Type.Optional(Type.Number({ minimum: 0 })),
+});
+export type Scale = Static<typeof Scale>;
+
 /** Where a model lies on the earth. */
 export const Georeference = Type.Object({
   /** Origin of an east-north-up frame in metres, WGS 84. */
@@ -268,6 +288,10 @@ export const EVENTS = {
     /** Layers it shows; left out: those started for it. A layer that stays the same is named again, not sent again. */
     layers: Type.Optional(Type.Array(LayerNumber)),
     georeference: Type.Optional(Georeference),
+    /** Which way is up, and how surely. */
+    upright: Type.Optional(Upright),
+    /** What the model's unit of length is; left out: not known. */
+    scale: Type.Optional(Scale),
     /** Left out: none. */
     doubts: Type.Optional(Type.Array(Doubt, { maxItems: 16 })),
     /** The earlier generation whose cameras and layers these are: someone went back to it. */

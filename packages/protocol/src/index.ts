@@ -18,8 +18,10 @@ export {
   PoseSigma,
   Preset,
   Reason,
+  Scale,
   Similarity,
   SpaceSettings,
+  Upright,
   Verdict,
 } from "./events.ts";
 export {

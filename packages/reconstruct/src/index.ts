@@ -22,4 +22,5 @@ export { type FrontEnd, openFrontEnd } from "./features/front-end.ts";
 export { type Matcher, type MatchOptions, openMatcher } from "./features/matcher.ts";
 export { BLURRED_SHARPNESS, DARK_BRIGHTNESS } from "./features/quality.ts";
 export { carryPoints, composeMotions, layStep, motionAsOne } from "./generation/motion.ts";
-export { placeOnEarth } from "./generation/place.ts";
+export { placeOnEarth, scaleOf } from "./generation/place.ts";
+export { uprightOf } from "./generation/upright.ts";

@@ -55,7 +55,7 @@ function restoreDrafts(state: SpaceState, entry: PublishedGeneration, old: OldGe
     return kept;
   });
   const cameras = [...old.cameras.values()];
-  const { model, georeference, doubts } = old.published;
+  const { model, georeference, upright, scale, doubts } = old.published;
   const published: EventData<"generation.published"> = {
     generation,
     cameras: cameras.length,
@@ -65,6 +65,8 @@ function restoreDrafts(state: SpaceState, entry: PublishedGeneration, old: OldGe
     layers: entry.layers,
     ...(model && { model }),
     ...(georeference && { georeference }),
+    ...(upright && { upright }),
+    ...(scale && { scale }),
     ...(doubts && { doubts }),
     restores: entry.generation,
   };

@@ -11,7 +11,7 @@ import {
   shownGeneration,
   shownLayers,
 } from "@cairn/protocol";
-import { type Points, placeOnEarth, type Rebuild, type Step } from "@cairn/reconstruct";
+import { type Points, placeOnEarth, type Rebuild, type Step, scaleOf, uprightOf } from "@cairn/reconstruct";
 import type { BlobStore } from "../blob/blob-store.ts";
 import type { Layers } from "../cloud/layers.ts";
 import { carriedAnchors } from "../generation/anchors.ts";
@@ -90,6 +90,7 @@ export async function rebuildEvents(
   const [cameras, images, points3D] = await Promise.all(
     [text.cameras, text.images, text.points3D].map(async (file) => (await blobs.put(Buffer.from(file))).digest),
   );
+  const upright = uprightOf(rebuild.cameras);
   const place = placeOnEarth(rebuild.cameras, (image) => state.images[image]?.gps);
   const moved = (kept?.layers ?? []).flatMap(({ layer, transform }): EventDraft[] =>
     transform ? [{ type: "layer.moved", cause, data: { layer, transform } }] : [],
@@ -101,6 +102,8 @@ export async function rebuildEvents(
     refined,
     ...(kept && { layers: [...kept.layers.map(({ layer }) => layer), ...startedLayers(filled)] }),
     ...(place && { georeference: place }),
+    ...(upright && { upright }),
+    scale: scaleOf(rebuild.cameras, place),
     ...(rebuild.alignment && { alignment: rebuild.alignment }),
     ...(rebuild.residual !== undefined && { residual: rebuild.residual }),
     ...(cameras && images && points3D && { model: { cameras, images, points3D } }),

@@ -20,3 +20,17 @@ export function placeOnEarth(
   const { cameras: _, ...place } = found;
   return place;
 }
+
+/** What the model's unit of length is: a metre by GPS, known to `sigma` (a part of it), or nothing that anyone knows. */
+export function scaleOf(
+  cameras: readonly Pick<PosedCamera, "pose">[],
+  place: Georeference | undefined,
+): { source: "gps"; sigma: number } | { source: "unit" } {
+  if (!place) return { source: "unit" };
+  const centres = cameras.map(({ pose }) => cameraCentre(poseFromQuaternion(pose.rotation, pose.translation)));
+  const middle = [0, 1, 2].map((axis) => centres.reduce((sum, centre) => sum + centre[axis] / centres.length, 0));
+  const square = centres.reduce((sum, c) => sum + middle.reduce((all, m, axis) => all + (c[axis] - m) ** 2, 0), 0);
+  const spreadM = place.enuFromModel.scale * Math.sqrt(square);
+  // Least squares of a scale over centres that lie so far from their middle; the residual is of three coordinates.
+  return { source: "gps", sigma: place.residualM / Math.sqrt(3) / spreadM };
+}

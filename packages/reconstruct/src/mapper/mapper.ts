@@ -5,10 +5,12 @@
  */
 
 import type { SparseModel } from "@cairn/formats";
-import { CALIBRATION_SIZE } from "@cairn/geometry";
-import type { Doubt, EngineReport, Hint, PosedCamera, PoseSigma } from "@cairn/protocol";
+import { CALIBRATION_SIZE, cameraCentre, quaternionOfSimilarity } from "@cairn/geometry";
+import type { Doubt, EngineReport, Hint, PosedCamera, PoseSigma, Similarity } from "@cairn/protocol";
 import type { FocalReport, Photo, Progress, Rebuild, Step } from "../engine.ts";
 import type { Features } from "../features/features.ts";
+import { composeMotions } from "../generation/motion.ts";
+import { uprightTurn } from "../generation/upright.ts";
 import { Hints } from "../report/hints.ts";
 import { ownSigma, sigmasOf } from "../report/pose-sigma.ts";
 import { engineReport } from "../report/report.ts";
@@ -90,6 +92,8 @@ export class Mapper {
   #lastLook: LastLook | undefined;
   /** Pairs that are taken for two things that look alike. */
   #doubted: Doubted = new Set();
+  /** The first rebuild has said which way is up: from then on the frame does not turn. */
+  #frameSettled = false;
   /** How many photos the scene had when it was last searched for folds. */
   #searchedAt = 0;
   /** Per view, the earlier views it was compared with. */
@@ -144,6 +148,7 @@ export class Mapper {
     if (this.#scene.posed.length === 0) {
       const built = buildScene(this.views, this.#pairs, this.#scene.calibrations, options);
       if (built) this.#scene = built;
+      this.#turnUpright(this.#scene, false);
       return;
     }
     this.#splitZoomed(stop);
@@ -193,6 +198,17 @@ export class Mapper {
     retrack(this.#scene, trusted(this.#pairs, this.#doubted), 4);
     this.#ledger.follow(this.#scene);
     return true;
+  }
+
+  /** @param seen whether somebody has seen the scene's frame */
+  #turnUpright(scene: Scene, seen: boolean): Similarity | undefined {
+    const first = scene.posed[0];
+    if (first === undefined) return undefined;
+    const poses = scene.posed.map((view) => scene.pose(view));
+    const turn = uprightTurn(poses, cameraCentre(scene.poses, first * 12), seen);
+    if (!turn) return undefined;
+    scene.transform(turn);
+    return quaternionOfSimilarity(turn);
   }
 
   #noteLikeness(view: number, other: number, matches: number): void {
@@ -255,12 +271,16 @@ export class Mapper {
     const sureness = refineScene(scene, { ...options, principal }, 3, (done) => progress("refine", 1 + done, rounds));
     stop();
     stage("handing out");
-    const aligned = layOnto(scene, this.#ledger, frame, this.#seed);
+    const laid = layOnto(scene, this.#ledger, frame, this.#seed);
+    const settled = frame !== undefined || (this.#frameSettled && laid !== undefined);
+    const turn = settled ? undefined : this.#turnUpright(scene, laid !== undefined);
+    const aligned = turn && laid?.alignment ? { ...laid, alignment: composeMotions(turn, laid.alignment) } : laid;
     submaps.refine(scene, options);
     const take = (): Rebuild => {
       this.#pairs = pairs;
       this.#scene = scene;
       this.#submaps = submaps;
+      this.#frameSettled = true;
       if (look) this.#lastLook = look;
       this.#doubted = doubted;
       this.#ledger.restart(scene);

@@ -1,0 +1,108 @@
+/**
+ * Which way is up, told by the photos alone: people hold cameras level and upright (EXIF has turned the photos by
+ * then), so the cameras' rights lie in the horizontal plane, whichever way they look or tilt. Photos that look one way
+ * leave one axis of it open; there only the mean of their ups tells.
+ */
+import { poseFromQuaternion, type Similarity3, symmetricEigen } from "@cairn/geometry";
+import type { PosedCamera } from "@cairn/protocol";
+
+export type Up = {
+  /** `[3]` unit vector, model frame. */
+  readonly direction: Float64Array;
+  /** `horizon`: the cameras look different ways and agree; `cameras`: no more than how they are held on average. */
+  readonly source: "horizon" | "cameras";
+  /** One standard deviation about the axis that is known worse. */
+  readonly sigmaDeg: number;
+};
+
+/** Held by hand, a camera is level to about this: no set is believed to be better. */
+const LEAST_ROLL_RAD = (1.5 * Math.PI) / 180;
+/** Rolls beyond this count less and less: a camera on its side says nothing. */
+const USUAL_ROLL_RAD = (5 * Math.PI) / 180;
+/** How far the mean of the cameras' ups may be off: many look down at a thing, or up a façade. */
+const MEAN_SIGMA_RAD = (15 * Math.PI) / 180;
+/** Up is told by the horizons when they are this much surer than the mean. */
+const HORIZON_SIGMA_RAD = MEAN_SIGMA_RAD / 2;
+const ROUNDS = 10;
+
+/** @param poses `[12]` each, cameraFromWorld @returns undefined without any, or when half of them are upside down */
+export function upOfPoses(poses: readonly Float64Array[]): Up | undefined {
+  const mean = [0, 1, 2].map((axis) => poses.reduce((sum, pose) => sum - pose[4 + axis], 0));
+  const length = Math.hypot(...mean);
+  if (poses.length === 0 || length < 0.2 * poses.length) return undefined;
+  let up = Float64Array.from(mean, (x) => x / length);
+  let sigma = MEAN_SIGMA_RAD;
+  for (let round = 0; round < ROUNDS; round++) {
+    const rolls = poses.map((pose) => Math.asin(Math.max(-1, Math.min(1, dot(pose, up)))));
+    const weights = rolls.map((roll) => 1 / (1 + (roll / USUAL_ROLL_RAD) ** 2));
+    const total = weights.reduce((sum, w) => sum + w, 0);
+    const square = rolls.reduce((sum, roll, k) => sum + weights[k] * roll * roll, 0) / total;
+    const variance = Math.max(LEAST_ROLL_RAD ** 2, square);
+    // Information on up: Σ w x xᵀ / variance of the rights, and the mean as a belief beside it.
+    const information = new Float64Array(9);
+    for (let i = 0; i < 3; i++) {
+      for (let j = 0; j < 3; j++) {
+        for (const [k, pose] of poses.entries()) information[3 * i + j] += (weights[k] * pose[i] * pose[j]) / variance;
+        information[3 * i + j] -= (mean[i] * mean[j]) / (length * length * MEAN_SIGMA_RAD ** 2);
+      }
+      information[4 * i] += 1 / MEAN_SIGMA_RAD ** 2;
+    }
+    const values = new Float64Array(3);
+    const vectors = new Float64Array(9);
+    symmetricEigen(information, 3, values, vectors);
+    const found = column(vectors, 0);
+    const sign = dot(found, Float64Array.from(mean)) < 0 ? -1 : 1;
+    up = found.map((x) => sign * x);
+    sigma = 1 / Math.sqrt(Math.max(values[1], 1e-12));
+  }
+  return {
+    direction: up,
+    source: sigma < HORIZON_SIGMA_RAD ? "horizon" : "cameras",
+    sigmaDeg: (sigma * 180) / Math.PI,
+  };
+}
+
+/** What a generation says of it: `tiltDeg` is how far the model's z is from up. */
+export function uprightOf(
+  cameras: readonly Pick<PosedCamera, "pose">[],
+): { source: Up["source"]; sigmaDeg: number; tiltDeg: number } | undefined {
+  const up = upOfPoses(cameras.map(({ pose }) => poseFromQuaternion(pose.rotation, pose.translation)));
+  if (!up) return undefined;
+  const tilt = Math.acos(Math.max(-1, Math.min(1, up.direction[2])));
+  return { source: up.source, sigmaDeg: up.sigmaDeg, tiltDeg: (tilt * 180) / Math.PI };
+}
+
+/**
+ * The turn that makes z up. While nobody has seen its frame, by all that is known; later only when the
+ * horizons tell.
+ */
+export function uprightTurn(
+  poses: readonly Float64Array[],
+  about: ArrayLike<number>,
+  seen: boolean,
+): Similarity3 | undefined {
+  const up = upOfPoses(poses);
+  return up && (!seen || up.source === "horizon") ? turnUpright(up.direction, about) : undefined;
+}
+
+/** The shortest turn about a point that makes `up` the z axis. */
+export function turnUpright(up: ArrayLike<number>, about: ArrayLike<number>): Similarity3 {
+  const [x, y, z] = [up[0], up[1], up[2]];
+  // R = I + [v]× + [v]×² / (1 + c), v = up × z, c = up · z; upside down it is half a turn about x.
+  const k = 1 / (1 + z);
+  const rotation =
+    1 + z < 1e-9
+      ? Float64Array.of(1, 0, 0, 0, -1, 0, 0, 0, -1)
+      : Float64Array.of(1 - k * x * x, -k * x * y, -x, -k * x * y, 1 - k * y * y, -y, x, y, z);
+  const translation = Float64Array.from([0, 1, 2], (i) => about[i] - dot(rotation.subarray(3 * i, 3 * i + 3), about));
+  return { scale: 1, rotation, translation };
+}
+
+function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
+
+/** Eigenvectors are columns. */
+function column(vectors: Float64Array, k: number): Float64Array {
+  return Float64Array.of(vectors[k], vectors[3 + k], vectors[6 + k]);
+}
