@@ -47,6 +47,8 @@ const DOMINANT_SHARE = 0.4;
 /** Finds a plane of half of the inliers with 99.9 %; the search need not go on for less. */
 const HOMOGRAPHY_ITERATIONS = 120;
 const HOMOGRAPHY_MATCHES = 500;
+/** Enough matches to polish a plane's pose; all of them judge it. */
+const POLISH_MATCHES = 400;
 /** Standard deviations by which one candidate must explain the matches better for the other to be dropped. */
 const DECIDED = 3;
 
@@ -158,6 +160,7 @@ function explain(
       if (homographySquare(h, x, y, u, v) < limit) roles[k] = ON_PLANE;
       else roles[k] = sampsonSquare(e, x, y, u, v) < limit ? OFF_PLANE : 0;
     }
+    thin(roles, POLISH_MATCHES);
     refinePlanePose(first, second, plane, { scale: maxError / 2, roles });
   }
 
@@ -178,6 +181,20 @@ function explain(
   }
   angles.sort((p, q) => p - q);
   return { plane, errors, score, medianAngle: angles[angles.length >> 1] ?? 0 };
+}
+
+/** Leaves at most `most` matches, evenly spread, their role. */
+function thin(roles: Uint8Array, most: number): void {
+  let counting = 0;
+  for (const role of roles) if (role !== 0) counting++;
+  if (counting <= most) return;
+  let at = 0;
+  let kept = 0;
+  for (let k = 0; k < roles.length; k++) {
+    if (roles[k] === 0) continue;
+    if (Math.floor((++at * most) / counting) > kept) kept++;
+    else roles[k] = 0;
+  }
 }
 
 /** n · ray: above 0 where the ray meets the plane before the first camera. */
