@@ -15,7 +15,7 @@ const EVEN = 9;
 const LEAST_PART = 0.002;
 const LEAST_ENCLOSED_PART = 0.0001;
 /** Mean colours of enclosed sky and of the sky nearest to it in height differ by at most so much, over the channels. */
-const LIKE_SKY = 36;
+const LIKE_SKY = 60;
 /** A piece within the sky is a cloud when it is no larger than this part, and this share of it could be sky. */
 const MOST_ISLAND = 0.02;
 const LIKE_ISLAND = 0.7;
