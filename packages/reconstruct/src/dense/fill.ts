@@ -150,15 +150,23 @@ class PlaneFit {
 
 /** Least squares of `a dx + b dy + c = value`. */
 function solvePlane(dx: Float64Array, dy: Float64Array, value: Float64Array, n: number): number[] | undefined {
-  let [mx, my, mv] = [0, 0, 0];
+  let mx = 0;
+  let my = 0;
+  let mv = 0;
   for (let k = 0; k < n; k++) {
     mx += dx[k] / n;
     my += dy[k] / n;
     mv += value[k] / n;
   }
-  let [xx, xy, yy, xv, yv] = [0, 0, 0, 0, 0];
+  let xx = 0;
+  let xy = 0;
+  let yy = 0;
+  let xv = 0;
+  let yv = 0;
   for (let k = 0; k < n; k++) {
-    const [x, y, v] = [dx[k] - mx, dy[k] - my, value[k] - mv];
+    const x = dx[k] - mx;
+    const y = dy[k] - my;
+    const v = value[k] - mv;
     xx += x * x;
     xy += x * y;
     yy += y * y;

@@ -19,6 +19,8 @@ const NEARER = 0.7;
 /** Means are taken of every so many pixels each way. */
 const STEP_PX = 3;
 const FEW = 3;
+const STEPS_X = [1, -1, 0, 0, 1, 1, -1, -1];
+const STEPS_Y = [0, 0, 1, -1, 1, -1, 1, -1];
 
 /** Takes out of `kept` what belongs to the background of a surface. */
 export function trimSilhouettes({ rgb }: DenseView, { depths, widthPx, heightPx }: DepthMap, kept: Uint8Array): void {
@@ -35,9 +37,16 @@ export function trimSilhouettes({ rgb }: DenseView, { depths, widthPx, heightPx 
     const bottom = Math.min(heightPx - 1, y + window);
     const nearest = depths[at] / BEHIND;
     const farthest = depths[at] * BEHIND;
+    if (isLikeInside(at, x, y, nearest, farthest)) continue;
     // Sums of the surface, beyond the reach of its rim, and of the background.
-    let [red, green, blue, count] = [0, 0, 0, 0];
-    let [redBehind, greenBehind, blueBehind, countBehind] = [0, 0, 0, 0];
+    let red = 0;
+    let green = 0;
+    let blue = 0;
+    let count = 0;
+    let redBehind = 0;
+    let greenBehind = 0;
+    let blueBehind = 0;
+    let countBehind = 0;
     for (let v = Math.max(0, y - window); v <= bottom; v += STEP_PX) {
       for (let u = Math.max(0, x - window); u <= right; u += STEP_PX) {
         const beside = v * widthPx + u;
@@ -71,6 +80,25 @@ export function trimSilhouettes({ rgb }: DenseView, { depths, widthPx, heightPx 
     if (between >= TELLING && fromBehind < NEARER * fromSurface) gone.push(at);
   }
   for (const at of gone) kept[at] = 0;
+
+  /** Whether a place of the surface beyond the reach of its rim has this colour: then the means need not be asked. */
+  function isLikeInside(at: number, x: number, y: number, nearest: number, farthest: number): boolean {
+    const step = reachPx + 1;
+    for (let k = 0; k < 8; k++) {
+      const u = x + step * STEPS_X[k];
+      const v = y + step * STEPS_Y[k];
+      if (u < 0 || v < 0 || u >= widthPx || v >= heightPx) continue;
+      const inside = v * widthPx + u;
+      if (!kept[inside] || rim[inside] <= reachPx) continue;
+      if (depths[inside] <= nearest || depths[inside] >= farthest) continue;
+      const difference =
+        Math.abs(rgb[at * 3] - rgb[inside * 3]) +
+        Math.abs(rgb[at * 3 + 1] - rgb[inside * 3 + 1]) +
+        Math.abs(rgb[at * 3 + 2] - rgb[inside * 3 + 2]);
+      if (difference < TELLING / 2) return true;
+    }
+    return false;
+  }
 }
 
 /** `[heightPx, widthPx]` 1 in holes so large that they are no mere lack of texture. */
@@ -96,38 +124,38 @@ function distanceToBehind(
   most: number,
 ): Uint8Array {
   const steps = new Uint8Array(kept.length).fill(most);
-  let rim: number[] = [];
-  const behind = (at: number, beside: number): boolean =>
-    open[beside] === 1 || (kept[beside] === 1 && depths[beside] > BEHIND * depths[at]);
+  const queue = new Int32Array(kept.length);
+  let size = 0;
+  const lastRow = widthPx * (heightPx - 1);
   for (let at = 0; at < kept.length; at++) {
     if (!kept[at]) continue;
     const x = at % widthPx;
+    const farthest = BEHIND * depths[at];
     if (
-      (x > 0 && behind(at, at - 1)) ||
-      (x < widthPx - 1 && behind(at, at + 1)) ||
-      (at >= widthPx && behind(at, at - widthPx)) ||
-      (at < widthPx * (heightPx - 1) && behind(at, at + widthPx))
+      (x > 0 && (open[at - 1] || (kept[at - 1] && depths[at - 1] > farthest))) ||
+      (x < widthPx - 1 && (open[at + 1] || (kept[at + 1] && depths[at + 1] > farthest))) ||
+      (at >= widthPx && (open[at - widthPx] || (kept[at - widthPx] && depths[at - widthPx] > farthest))) ||
+      (at < lastRow && (open[at + widthPx] || (kept[at + widthPx] && depths[at + widthPx] > farthest)))
     ) {
       steps[at] = 1;
-      rim.push(at);
+      queue[size++] = at;
     }
   }
-  for (let step = 2; step < most; step++) {
-    const next: number[] = [];
-    const visit = (from: number, to: number): void => {
-      // Across the edge it is another surface, whose own rim lies elsewhere.
-      if (!kept[to] || steps[to] <= step || depths[to] > BEHIND * depths[from]) return;
-      steps[to] = step;
-      next.push(to);
-    };
-    for (const at of rim) {
-      const x = at % widthPx;
-      if (x > 0) visit(at, at - 1);
-      if (x < widthPx - 1) visit(at, at + 1);
-      if (at >= widthPx) visit(at, at - widthPx);
-      if (at < widthPx * (heightPx - 1)) visit(at, at + widthPx);
-    }
-    rim = next;
+  for (let next = 0; next < size; next++) {
+    const at = queue[next];
+    if (steps[at] + 1 >= most) break;
+    const x = at % widthPx;
+    if (x > 0) visit(at, at - 1);
+    if (x < widthPx - 1) visit(at, at + 1);
+    if (at >= widthPx) visit(at, at - widthPx);
+    if (at < lastRow) visit(at, at + widthPx);
   }
   return steps;
+
+  function visit(from: number, to: number): void {
+    // Across the edge it is another surface, whose own rim lies elsewhere.
+    if (!kept[to] || steps[to] <= steps[from] + 1 || depths[to] > BEHIND * depths[from]) return;
+    steps[to] = steps[from] + 1;
+    queue[size++] = to;
+  }
 }
