@@ -5,7 +5,8 @@
  *
  * Sets are `sample` (the sample capture, whose surface is known: accuracy, completeness, F-score at 1 % and 2 % of the
  * scene, which is twice the median distance from its middle; what is farther from the middle is left out) and folders of `../shared/datasets` or CAIRN_DATASETS
- * (floaters: points farther than 2 % of the extent of the sparse points from the surface that these span). `--side` is the long side at which depth is sought; a
+ * (outside: points farther than 2 % of the extent of the sparse points from the surface that these span; adrift: of
+ * these, those that are not connected with the rest). `--side` is the long side at which depth is sought; a
  * pixel of it becomes `--detail` points each way, coloured from the larger photo. CPU is user time of this
  * process, one thread. `--ply` and `--picture` take the set's name in (`OUT-fountain-P11.png`); pictures are seen from
  * beside the middle photo. `--keep` holds sparse models and depth maps for the next run.
@@ -21,7 +22,7 @@ import { calibrationOf, undistortView } from "../packages/reconstruct/dist/dense
 import {
   alignCameras,
   extentOf,
-  floaterShare,
+  floaterShares,
   middleOf,
   moved,
   scorePoints,
@@ -126,7 +127,7 @@ async function picture(file, scene, found, points) {
 /** Accuracy, completeness and F-score against the sample's surface; floaters against sparse points elsewhere. */
 async function quality(set, scene, model, points) {
   if (set !== "sample") {
-    return { floaters: floaterShare(points.positions, model.positions, 0.02 * extentOf(model.positions)) };
+    return { floaters: floaterShares(points.positions, model.positions, 0.02 * extentOf(model.positions)) };
   }
   const truth = await kept(options.keep, "sample-truth", sampleTruth);
   const names = model.images.map(({ name }) => basename(name));
@@ -180,13 +181,13 @@ async function run(set) {
     (1000 * fuseS).toFixed(0),
     one ? scored(one) : "–",
     two ? scored(two) : "–",
-    floaters === undefined ? "–" : `${(100 * floaters).toFixed(2)} %`,
+    floaters ? `${(100 * floaters.outside).toFixed(2)} % / ${(100 * floaters.adrift).toFixed(2)} %` : "–",
   ];
 }
 
 console.log(`${cpus().length} × ${cpus()[0].model}, Node ${process.versions.node}\n`);
 console.log(
-  "| set | views | side px × detail | straighten ms | depth s a view | with depth | consistent | filled | points | fuse ms a view | F at 1 % (accuracy, completeness) | F at 2 % | floaters |",
+  "| set | views | side px × detail | straighten ms | depth s a view | with depth | consistent | filled | points | fuse ms a view | F at 1 % (accuracy, completeness) | F at 2 % | outside / adrift |",
 );
 console.log(`|${" --- |".repeat(13)}`);
 for (const set of sets) console.log(`| ${(await run(set)).join(" | ")} |`);

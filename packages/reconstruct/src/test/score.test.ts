@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "@cairn/geometry";
 import fc from "fast-check";
-import { alignCameras, floaterShare, moved, PointGrid, scorePoints, sizeOf, thinned } from "./score.ts";
+import { alignCameras, floaterShares, moved, PointGrid, scorePoints, sizeOf, thinned } from "./score.ts";
 
 /** Points of a square sheet of side 10 at z = 0. */
 function sheet(n: number, seed: number, lift = 0): Float64Array {
@@ -43,12 +43,19 @@ test("points on the truth score 1, half of it half, and points beside it nothing
   assert.equal(scorePoints([], truth, truth, 0.3).f, 0);
 });
 
-test("floaters are what lies off the surface that sparse points span, not what lies between them", () => {
+test("floaters are what lies off the surface that sparse points span and touches it nowhere", () => {
   const sparse = sheet(1200, 3);
-  assert.equal(floaterShare(sheet(5000, 4), sparse, 0.2), 0);
-  assert.equal(floaterShare(sheet(5000, 4, 0.6), sparse, 0.2), 1);
-  const both = Float64Array.of(...sheet(3000, 4), ...sheet(3000, 5, 3));
-  assert.ok(Math.abs(floaterShare(both, sparse, 0.2) - 0.5) < 0.01);
+  assert.deepEqual(floaterShares(sheet(5000, 4), sparse, 0.2), { outside: 0, adrift: 0 });
+  assert.deepEqual(floaterShares(sheet(5000, 4, 0.6), sparse, 0.2), { outside: 1, adrift: 1 });
+  const both = floaterShares(Float64Array.of(...sheet(3000, 4), ...sheet(3000, 5, 3)), sparse, 0.2);
+  assert.ok(Math.abs(both.outside - 0.5) < 0.01 && Math.abs(both.adrift - 0.5) < 0.01, JSON.stringify(both));
+  // A wall that rises from the sheet is outside of it, but no floater.
+  const random = seededRandom(7);
+  const wall = Float64Array.from({ length: 60_000 }, (_, k) =>
+    k % 3 === 0 ? 5 : k % 3 === 2 ? 3 * random() : 10 * random(),
+  );
+  const risen = floaterShares(wall, sparse, 0.2);
+  assert.ok(risen.outside > 0.9 && risen.adrift === 0, JSON.stringify(risen));
 });
 
 test("thinning keeps one point a cell, and the size is that of most points", () => {

@@ -187,24 +187,78 @@ const PLANE_REACH = 5;
 /** Of more points every so many one is asked. */
 const MOST_ASKED = 100_000;
 
+export type Floaters = {
+  /** Share of points farther than the limit from the sparse surface. */
+  readonly outside: number;
+  /** Share of points that are, and are connected with none that is not: what really floats. */
+  readonly adrift: number;
+};
+
 /**
- * Share of points farther than `limit` from the sparse surface: from the nearest sparse point and from the plane
- * through the nearest few, if these are within five limits (where texture is poor, sparse points are far apart). A
- * point with no sparse point in reach is a floater.
+ * Points farther than `limit` from the sparse surface: from the nearest sparse point and from the plane through the
+ * nearest few, if these are within five limits. Where texture is poor, sparse points are far apart or missing, so that
+ * true surface is outside, too; connected with the rest, over cells of a quarter of the limit, it is not adrift.
  */
-export function floaterShare(points: ArrayLike<number>, sparse: ArrayLike<number>, limit: number): number {
+export function floaterShares(points: ArrayLike<number>, sparse: ArrayLike<number>, limit: number): Floaters {
   const grid = new PointGrid(sparse, limit);
+  const cells = new Map<number, { count: number; outside: number; asked: number; anchored: boolean }>();
+  const keys: number[] = [];
+  const side = limit / 4;
   const step = Math.max(1, Math.floor(points.length / 3 / MOST_ASKED));
-  let floaters = 0;
-  let asked = 0;
-  for (let p = 0; p < points.length; p += 3 * step) {
-    const [x, y, z] = [points[p], points[p + 1], points[p + 2]];
-    asked++;
-    if (grid.nearest(x, y, z, limit) <= limit) continue;
-    const near = grid.nearby(x, y, z, PLANE_REACH * limit, PLANE_POINTS);
-    if (near.length < 4 || planeDistance(sparse, near, x, y, z) > limit) floaters++;
+  for (let i = 0; i < points.length / 3; i++) {
+    const [x, y, z] = [points[3 * i], points[3 * i + 1], points[3 * i + 2]];
+    const key = keyOf(Math.floor(x / side), Math.floor(y / side), Math.floor(z / side));
+    let cell = cells.get(key);
+    if (!cell) {
+      cell = { count: 0, outside: 0, asked: 0, anchored: false };
+      cells.set(key, cell);
+      keys.push(key);
+    }
+    cell.count++;
+    if (i % step !== 0 && cell.asked > 0) continue;
+    cell.asked++;
+    if (isOutside(grid, sparse, x, y, z, limit)) cell.outside++;
+    else cell.anchored = true;
   }
-  return asked === 0 ? 0 : floaters / asked;
+  spreadAnchors(cells, keys);
+  let [outside, adrift] = [0, 0];
+  for (const { count, outside: out, asked, anchored } of cells.values()) {
+    outside += (count * out) / asked;
+    if (!anchored) adrift += count;
+  }
+  const n = Math.max(1, points.length / 3);
+  return { outside: outside / n, adrift: adrift / n };
+}
+
+function isOutside(
+  grid: PointGrid,
+  sparse: ArrayLike<number>,
+  x: number,
+  y: number,
+  z: number,
+  limit: number,
+): boolean {
+  if (grid.nearest(x, y, z, limit) <= limit) return false;
+  const near = grid.nearby(x, y, z, PLANE_REACH * limit, PLANE_POINTS);
+  return near.length < 4 || planeDistance(sparse, near, x, y, z) > limit;
+}
+
+/** Anchors every cell that touches one that is, again and again. */
+function spreadAnchors(cells: ReadonlyMap<number, { anchored: boolean }>, keys: readonly number[]): void {
+  const queue = keys.filter((key) => cells.get(key)!.anchored);
+  for (let next = 0; next < queue.length; next++) {
+    for (let i = -1; i <= 1; i++) {
+      for (let j = -1; j <= 1; j++) {
+        for (let k = -1; k <= 1; k++) {
+          const key = queue[next] + (i * SPAN + j) * SPAN + k;
+          const cell = cells.get(key);
+          if (!cell || cell.anchored) continue;
+          cell.anchored = true;
+          queue.push(key);
+        }
+      }
+    }
+  }
 }
 
 /** Distance of a place from the plane of these points: the normal is the direction in which they spread least. */
