@@ -124,7 +124,7 @@ function unevenness({ positions }: Points): number {
 }
 
 describe("dense points (docs/spec/reconstruct.md)", () => {
-  test("REC-12 the second photo brings the dense points of both, each later one its own", async () => {
+  test("REC-16 the second photo brings the dense points of both, each later one its own", async () => {
     const world = open();
     assert.equal((await add(world, 0)).points.positions.length, 0);
     const [first, second] = counts((await add(world, 1)).points);
