@@ -21,7 +21,10 @@ export interface Dense {
 
 const MOST_THREADS = 8;
 
-/** @param options.threads by default one to a core, at most 8 (each holds about 35 MB for views of 640 pixels) */
+/**
+ * @param options.threads by default one to a core, at most 8 (each holds about 35 MB for views of 640 pixels, 180 MB for
+ *   views of 1600)
+ */
 export function openDense(options: { readonly threads?: number } = {}): Dense {
   const threads = options.threads ?? Math.min(availableParallelism(), MOST_THREADS);
   const pool = workers<DepthJobs>(new URL("./dense.worker.js", import.meta.url), threads);
