@@ -9,6 +9,7 @@ import type { Intrinsics, PosedCamera, Verdict } from "@cairn/protocol";
 import { readManifest, readTruth, samplePhotosDir } from "@cairn/sample";
 import sharp from "sharp";
 import { DECODE_SIDE_PX, type Engine, type EngineCache, type Photo } from "../engine.ts";
+import { shuffled } from "../test/synthetic.ts";
 import { openEmbeddedEngine } from "./embedded-engine.ts";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../../..");
@@ -80,7 +81,7 @@ function meanErrorM(truth: readonly TruePose[], cameras: readonly PosedCamera[])
 }
 
 describe("the embedded engine on surveyed photos", () => {
-  test("fountain-P11, known calibration, and a photo of another place: 4 mm, and the stranger is named", async (t) => {
+  test("fountain-P11, known calibration, and a photo of another place: 2.6 mm, and the stranger is named", async (t) => {
     const paths = photosOf("fountain-P11", t);
     const others = paths && photosOf("Herz-Jesus-P8", t);
     if (!paths || !others) return;
@@ -97,7 +98,7 @@ describe("the embedded engine on surveyed photos", () => {
       assert.equal(cameras.length, 11);
       assert.deepEqual(verdicts.get(stranger.image), { image: stranger.image, verdict: "waiting", reason: "overlap" });
       const error = meanErrorM(surveyOf("fountain-P11"), cameras);
-      assert.ok(error <= 0.004, `mean position error ${error} m`);
+      assert.ok(error <= 0.0026, `mean position error ${error} m`);
       assert.ok(points.positions.length / 3 > 3000);
       assert.equal((await engine.model()).images.length, 11);
       assert.deepEqual(engine.focal()?.source, "given");
@@ -106,7 +107,7 @@ describe("the embedded engine on surveyed photos", () => {
     }
   });
 
-  test("Herz-Jesus-P8, unknown focal length: 10 mm; another number of threads and kept features change no number", async (t) => {
+  test("Herz-Jesus-P8, unknown focal length: 5.5 mm; another number of threads and kept features change no number", async (t) => {
     const paths = photosOf("Herz-Jesus-P8", t);
     if (!paths) return;
     const photos = await Promise.all(paths.map((path) => readPhoto(path)));
@@ -131,12 +132,34 @@ describe("the embedded engine on surveyed photos", () => {
     const first = await run(2);
     assert.equal(first.cameras.length, 8);
     const error = meanErrorM(surveyOf("Herz-Jesus-P8"), first.cameras);
-    assert.ok(error <= 0.01, `mean position error ${error} m`);
+    assert.ok(error <= 0.0055, `mean position error ${error} m`);
     assert.equal(first.focal?.source, "estimated");
     assert.ok(first.focal.certain);
     assert.ok(Math.abs(first.focal.focalPx - 1438) < 4 * first.focal.sigmaPx + 10, `f ${first.focal.focalPx}`);
-    assert.equal(kept.size, 8);
+    assert.equal([...kept.keys()].filter((key) => key.startsWith("features-")).length, 8);
     assert.deepEqual(await run(1), first);
+  });
+
+  test("castle-P19 in an unlucky order, unknown focal length: 35 mm, MAP-9 whatever was put together wrongly on the way", async (t) => {
+    const paths = photosOf("castle-P19", t);
+    if (!paths) return;
+    const engine = await openEmbeddedEngine({ preset: "sparse" });
+    try {
+      // Two places far apart come first; put together by one photo between them, they had scales of their own.
+      for (const [index, path] of shuffled(paths, 2).entries()) {
+        await engine.add(await readPhoto(path));
+        if (index === 9) await engine.rebuild();
+      }
+      const { cameras, doubts } = await engine.rebuild();
+      assert.equal(cameras.length, 19);
+      const error = meanErrorM(surveyOf("castle-P19"), cameras);
+      assert.ok(error <= 0.035, `mean position error ${error} m`);
+      assert.deepEqual(doubts, []);
+      const { focalPx, sigmaPx } = engine.focal()!;
+      assert.ok(Math.abs(focalPx - 1438.7) < 2 * sigmaPx && sigmaPx < 0.01 * focalPx, `f ${focalPx} ± ${sigmaPx}`);
+    } finally {
+      await engine.close();
+    }
   });
 
   test("a rebuild on real photos ends within 2 s of being cancelled, and the model stays", async (t) => {
