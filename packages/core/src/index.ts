@@ -14,6 +14,8 @@ export { type ZipEntry, zipped } from "./export/zip.ts";
 export { placeAnchor, removeAnchor } from "./generation/anchors.ts";
 export { type OldGeneration, readGeneration } from "./generation/history.ts";
 export { restoreGeneration } from "./generation/restore.ts";
+export { type BulkEdit, type Edits, openEdits } from "./image/bulk-edits.ts";
+export { changeImage, type Editing, removeImage, replaceImage, showVersion, undoImage } from "./image/versions.ts";
 export { type Imports, type IncomingPoints, openImports, type PointsFacts } from "./import/imports.ts";
 export { type IncomingPhoto, ingestImage } from "./ingest/ingest-image.ts";
 export { type CursorItem, type CursorOptions, conflate, runCursor, supersededKey } from "./live/cursor.ts";

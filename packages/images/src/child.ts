@@ -1,6 +1,8 @@
 /** The decoding process: one job at a time, and an end when its parent is gone. */
 import { CairnError } from "@cairn/protocol";
 import type { FromChild, Results, ToChild } from "./contract.ts";
+import { edited } from "./edit-pixels.ts";
+import { readExifTexts } from "./exif.ts";
 import { decode, inspect, thumbnail, undistorted } from "./pixels.ts";
 
 function send(message: FromChild): void {
@@ -11,6 +13,8 @@ async function run(job: ToChild): Promise<Results[keyof Results]> {
   if (job.kind === "inspect") return inspect(job.bytes);
   if (job.kind === "decode") return decode(job.bytes, job.maxSidePx);
   if (job.kind === "undistort") return undistorted(job.bytes, job.camera);
+  if (job.kind === "edit") return edited(job.bytes, job.edit);
+  if (job.kind === "exif") return readExifTexts(job.bytes);
   return thumbnail(job.bytes, job.maxSidePx, job.format);
 }
 

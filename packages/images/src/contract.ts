@@ -1,5 +1,7 @@
 /** What the server and its decoding process say to each other (structured clone over the fork's pipe). */
 import type { ErrorCode, ErrorFacts, Intrinsics } from "@cairn/protocol";
+import type { EditedImage, ImageEdit } from "./edit.ts";
+import type { ExifTexts } from "./exif.ts";
 import type { ImageFacts } from "./image-facts.ts";
 
 export type DecodedImage = {
@@ -17,9 +19,18 @@ export type Jobs = {
   decode: { bytes: Uint8Array; maxSidePx: number };
   thumbnail: { bytes: Uint8Array; maxSidePx: number; format: "jpeg" | "png" };
   undistort: { bytes: Uint8Array; camera: Intrinsics };
+  edit: { bytes: Uint8Array; edit: ImageEdit };
+  exif: { bytes: Uint8Array };
 };
 
-export type Results = { inspect: ImageFacts; decode: DecodedImage; thumbnail: Uint8Array; undistort: Uint8Array };
+export type Results = {
+  inspect: ImageFacts;
+  decode: DecodedImage;
+  thumbnail: Uint8Array;
+  undistort: Uint8Array;
+  edit: EditedImage;
+  exif: ExifTexts;
+};
 
 export type JobKind = keyof Jobs;
 

@@ -18,12 +18,8 @@ type Tags = ExifReader.ExpandedTags;
 
 /** @param width,height upright size of the decoded photo: the decoder's word counts, not the tags' */
 export function readExif(bytes: Uint8Array, width: number, height: number): ExifFacts {
-  let tags: Tags;
-  try {
-    tags = ExifReader.load(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), { expanded: true });
-  } catch {
-    return {};
-  }
+  const tags = loadTags(bytes);
+  if (!tags) return {};
   const facts: ExifFacts = {};
   const focalPx = readFocal(tags, width, height);
   const gps = readGps(tags);
@@ -32,6 +28,31 @@ export function readExif(bytes: Uint8Array, width: number, height: number): Exif
   if (gps) facts.gps = gps;
   if (capturedNs !== undefined) facts.capturedNs = capturedNs;
   return facts;
+}
+
+/** Tags by name, as a person reads them. */
+export type ExifTexts = Readonly<Record<string, string>>;
+
+const MAX_TAGS = 200;
+const MAX_TEXT = 500;
+
+export function readExifTexts(bytes: Uint8Array): ExifTexts {
+  const tags = loadTags(bytes)?.exif ?? {};
+  const texts = Object.entries(tags).flatMap(([name, tag]): [string, string][] => {
+    const described: unknown = tag !== null && typeof tag === "object" && "description" in tag && tag.description;
+    // Blobs of a maker's own, and offsets into the file, say nothing to anybody.
+    if (typeof described !== "string" || described === "" || /MakerNote|Pointer|^undefined-/.test(name)) return [];
+    return [[name, described.slice(0, MAX_TEXT)]];
+  });
+  return Object.fromEntries(texts.slice(0, MAX_TAGS));
+}
+
+function loadTags(bytes: Uint8Array): Tags | undefined {
+  try {
+    return ExifReader.load(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), { expanded: true });
+  } catch {
+    return undefined;
+  }
 }
 
 function readFocal(tags: Tags, width: number, height: number): number | undefined {

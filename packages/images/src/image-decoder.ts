@@ -5,6 +5,8 @@
 import { CairnError, type Intrinsics } from "@cairn/protocol";
 import type { DecodedImage, JobKind, Results, ToChild } from "./contract.ts";
 import { DecodeProcess } from "./decode-process.ts";
+import type { EditedImage, ImageEdit } from "./edit.ts";
+import type { ExifTexts } from "./exif.ts";
 import { type ImageFacts, MAX_IMAGE_BYTES } from "./image-facts.ts";
 import { recognise } from "./media-type.ts";
 
@@ -28,6 +30,10 @@ export interface ImageDecoder {
    * metadata. @param camera of the upright photo. Throws as `inspect`.
    */
   undistort(bytes: Uint8Array, camera: Intrinsics, signal?: AbortSignal): Promise<Uint8Array>;
+  /** Another picture made of this one, upright. Throws as `inspect`. */
+  edit(bytes: Uint8Array, edit: ImageEdit, signal?: AbortSignal): Promise<EditedImage>;
+  /** What the camera wrote, as texts by tag; empty when there is none. Throws as `inspect`. */
+  exif(bytes: Uint8Array, signal?: AbortSignal): Promise<ExifTexts>;
   /** Refuses what waits and ends the processes. */
   close(): Promise<void>;
 }
@@ -128,6 +134,8 @@ export function openImageDecoder(options: ImageDecoderOptions = {}): ImageDecode
     thumbnail: async (bytes, maxSidePx, { format = "jpeg", signal } = {}) =>
       (await run({ kind: "thumbnail", bytes, maxSidePx, format }, signal)) as Uint8Array,
     undistort: async (bytes, camera, signal) => (await run({ kind: "undistort", bytes, camera }, signal)) as Uint8Array,
+    edit: async (bytes, edit, signal) => (await run({ kind: "edit", bytes, edit }, signal)) as EditedImage,
+    exif: async (bytes, signal) => (await run({ kind: "exif", bytes }, signal)) as ExifTexts,
     async close() {
       closed = true;
       for (const { reject } of waiting.splice(0)) reject(new CairnError("server.stopping"));

@@ -24,7 +24,7 @@ sharp.concurrency(1);
 /** Side to which a photo is decoded only to see that it can be. */
 const PROBE_SIDE_PX = 256;
 
-type Opened = {
+export type Opened = {
   mediaType: MediaType;
   orientation: number;
   fullWidthPx: number;
@@ -36,7 +36,7 @@ type Opened = {
 };
 
 /** @throws {CairnError} `image.empty`, `image.too_large`, `image.unsupported`, `image.corrupt` */
-async function open(bytes: Uint8Array): Promise<Opened> {
+export async function open(bytes: Uint8Array): Promise<Opened> {
   if (bytes.length === 0) throw new CairnError("image.empty");
   if (bytes.length > MAX_IMAGE_BYTES) throw new CairnError("image.too_large", { sizeBytes: bytes.length });
   const mediaType = recognise(bytes);

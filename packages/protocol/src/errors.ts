@@ -91,6 +91,13 @@ export const ERRORS = {
     text: "The photo took too long to decode; save it again at a smaller size.",
   },
   "image.missing": { status: 404, retry: false, text: "No such image in this space; `GET …/images` lists them." },
+  "image.version": {
+    status: 404,
+    retry: false,
+    text: "No such version of the image; the last 10 and the photo as it was added are kept.",
+  },
+  "image.no_change": { status: 409, retry: false, text: "The image is as it was added: there is nothing to undo." },
+  "image.none_changed": { status: 422, retry: false, text: "None of the images could be changed; see the steps." },
   "upload.too_many": {
     status: 429,
     retry: true,

@@ -44,6 +44,8 @@ export const SpaceSettings = Type.Object({
   rebuildEvery: Type.Integer({ minimum: 2, maximum: 1000, default: 10 }),
   /** Everything is also refined when photos stop coming, or when the model has moved much; else only as above. */
   rebuildWhenIdle: Type.Boolean({ default: true }),
+  /** Photos are reconstructed as they come; false: they only lie there until someone sets it. */
+  reconstruct: Type.Boolean({ default: true }),
   /** Most images the space takes. */
   maxImages: Type.Integer({ minimum: 1, maximum: 100_000, default: 5000 }),
   /** Most bytes of photos the space takes. */
@@ -169,6 +171,15 @@ const LayerNumber = Type.Integer({ minimum: 1 });
 /** `e_x_y_z`: a cube of the layer's dyadic grid, edge `2^e` (docs/spec/cloud.md). */
 const NodeKey = Type.String({ pattern: "^-?[0-9]{1,3}_[0-9]{1,10}_[0-9]{1,10}_[0-9]{1,10}$" });
 
+const Scalar = Type.Union([Type.String({ maxLength: 1000 }), Type.Number(), Type.Boolean()]);
+
+/** What was done to an image: `rotate`, `flip`, `resize`, `compress`, `edit`, `undo`, `restore`, and with what. */
+export const ImageChange = Type.Object({
+  name: Type.String({ minLength: 1, maxLength: 64 }),
+  params: Type.Optional(Type.Record(Type.String({ maxLength: 64 }), Scalar, { maxProperties: 16 })),
+});
+export type ImageChange = Static<typeof ImageChange>;
+
 export const EVENTS = {
   "space.created": Type.Object({
     title: Type.String({ maxLength: 200 }),
@@ -201,13 +212,33 @@ export const EVENTS = {
     focalPx: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
     gps: Type.Optional(Gps),
     capturedNs: Type.Optional(TimeNs),
-    /** Through which door: `http`, `tus`, `live`, a face's name. */
+    /** Through which door: `http`, `tus`, `live`, a face's name, or what sort of program its client said it is. */
     source: Type.String({ maxLength: 64 }),
     contributor: Type.Optional(Type.String({ maxLength: 200 })),
     /** The sender's own name for this upload; the same key again is the same image. */
     key: Type.Optional(Type.String({ maxLength: 200 })),
   }),
   "image.judged": Verdict,
+  /** Another version of an image is the one to show. What is reconstructed stays the photo as it was added. */
+  "image.changed": Type.Object({
+    image: Id,
+    /** 1, 2, 3, … for a new one; the number of an earlier one (0: as added) that was gone back to. */
+    version: Type.Integer({ minimum: 0 }),
+    /** The version it was made from. */
+    from: Type.Integer({ minimum: 0 }),
+    change: ImageChange,
+    blob: Digest,
+    mediaType: Type.String(),
+    sizeBytes: Type.Integer({ minimum: 1 }),
+    /** Upright size. */
+    width: Type.Integer({ minimum: 1 }),
+    height: Type.Integer({ minimum: 1 }),
+    contributor: Type.Optional(Type.String({ maxLength: 200 })),
+    /** The operation that did it as one of many. */
+    operation: Type.Optional(Id),
+  }),
+  /** Its bytes and versions go; a model that it helped to make keeps its points until the next rebuild. */
+  "image.removed": Type.Object({ image: Id, operation: Type.Optional(Id) }),
 
   "camera.posed": Type.Object({ generation: Type.Integer({ minimum: 1 }), ...PosedCamera.properties }),
   /** A layer is one octree of points: the model of a generation, or an imported cloud. */
@@ -319,7 +350,12 @@ export const EVENTS = {
   }),
   "anchor.removed": Type.Object({ anchor: Id }),
 
-  "operation.queued": Type.Object({ operation: Id, kind: Type.String({ maxLength: 64 }) }),
+  "operation.queued": Type.Object({
+    operation: Id,
+    kind: Type.String({ maxLength: 64 }),
+    /** What is to be done, where a start after a crash goes on with it: the kind's own. */
+    plan: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  }),
   "operation.started": Type.Object({ operation: Id, kind: Type.String({ maxLength: 64 }) }),
   "operation.progressed": Type.Object({
     operation: Id,
@@ -329,6 +365,10 @@ export const EVENTS = {
     message: Type.Optional(Type.String({ maxLength: 500 })),
     /** Likely time left, milliseconds, from…to. */
     etaMs: Type.Optional(Type.Tuple([Type.Number({ minimum: 0 }), Type.Number({ minimum: 0 })])),
+    /** This step did not work; the others go on. */
+    problem: Type.Optional(
+      Type.Object({ image: Type.Optional(Id), code: Type.String(), message: Type.String({ maxLength: 500 }) }),
+    ),
   }),
   "operation.completed": Type.Object({
     operation: Id,

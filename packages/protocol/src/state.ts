@@ -2,11 +2,26 @@
  * State is what you get by reading the log. `applyEvent` is the only place that knows how; servers, clients and
  * tests share it, so the same seq means the same state everywhere.
  */
-import type { CairnEvent, EventData, Labels, Reason, Similarity, SpaceSettings, Verdict } from "./events.ts";
+import type { CairnEvent, EventData, EventOf, Labels, Reason, Similarity, SpaceSettings, Verdict } from "./events.ts";
 import type { Digest, Id, Seq, SpaceId, TimeNs } from "./ids.ts";
 import type { Vec3 } from "./vectors.ts";
 
-export type ImageState = EventData<"image.added"> & { seq: Seq; addedNs: TimeNs; verdict?: Verdict };
+/** A version of an image beside the one that was added. */
+export type ImageVersion = Omit<EventData<"image.changed">, "image"> & { timeNs: TimeNs };
+
+export type ImageState = EventData<"image.added"> & {
+  seq: Seq;
+  addedNs: TimeNs;
+  verdict?: Verdict;
+  /** The version to show; left out: as it was added. */
+  version?: number;
+  /** Highest number that a version ever had. */
+  lastVersion?: number;
+  /** The last `KEPT_VERSIONS` and the one that is shown, oldest first; left out before the first change. */
+  versions?: ImageVersion[];
+  /** When another version was chosen last. */
+  changedNs?: TimeNs;
+};
 export type CameraState = EventData<"camera.posed">;
 export type PackState = Omit<EventData<"segments.added">, "layer">;
 export type AnchorState = EventData<"anchor.placed"> & {
@@ -45,6 +60,10 @@ export type OperationState = {
   status: "queued" | "running" | "completed" | "failed" | "cancelled";
   startedNs: TimeNs;
   endedNs?: TimeNs;
+  /** While it has not ended. */
+  plan?: NonNullable<EventData<"operation.queued">["plan"]>;
+  /** Steps that did not work; left out: none. */
+  problems?: number;
   progress?: EventData<"operation.progressed">;
   result?: NonNullable<EventData<"operation.completed">["result"]>;
   error?: { code: string; message: string };
@@ -71,6 +90,8 @@ export type SpaceState = {
   expiresNs?: TimeNs;
   closed?: "deleted" | "expired";
   images: Record<Id, ImageState>;
+  /** Seqs of the `image.added` of images that were removed, in order; left out: none. */
+  removed?: Seq[];
   /** The generation to show; 0 before the first. */
   generation: number;
   /** The one shown and those being filled; an older one is let go when a newer one is published. */
@@ -109,11 +130,13 @@ const ENDED_OPERATIONS = 50;
 /** Generations whose layers are kept, so that people can go back to one. */
 const KEPT_GENERATIONS = 5;
 const KEPT_HINTS = 20;
+const KEPT_VERSIONS = 10;
 
 /** What a space has where nobody said otherwise, also one whose log is older than a setting. */
 export const DEFAULT_SETTINGS: Readonly<SpaceSettings> = {
   rebuildEvery: 10,
   rebuildWhenIdle: true,
+  reconstruct: true,
   maxImages: 5000,
   maxBytes: 50 * 2 ** 30,
   preset: "balanced",
@@ -169,6 +192,14 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
       if (image) image.verdict = event.data;
       return;
     }
+    case "image.changed": {
+      const image = state.images[event.data.image];
+      if (image) changeImage(image, event);
+      return;
+    }
+    case "image.removed":
+      removeImage(state, event.data.image);
+      return;
     case "generation.started":
       state.generations[event.data.generation] = {
         generation: event.data.generation,
@@ -284,14 +315,18 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
     case "operation.queued":
     case "operation.started": {
       const { operation, kind } = event.data;
-      const startedNs = state.operations[operation]?.startedNs ?? event.timeNs;
+      const known = state.operations[operation];
+      const startedNs = known?.startedNs ?? event.timeNs;
       const status = event.type === "operation.queued" ? "queued" : "running";
-      state.operations[operation] = { operation, kind, status, startedNs };
+      const plan = event.type === "operation.queued" ? event.data.plan : known?.plan;
+      state.operations[operation] = { operation, kind, status, startedNs, ...(plan && { plan }) };
       return;
     }
     case "operation.progressed": {
       const operation = state.operations[event.data.operation];
-      if (operation) operation.progress = event.data;
+      if (!operation) return;
+      operation.progress = event.data;
+      if (event.data.problem) operation.problems = (operation.problems ?? 0) + 1;
       return;
     }
     case "operation.completed":
@@ -342,6 +377,49 @@ export function wasGiven(verdict: Verdict | undefined): boolean {
   return verdict !== undefined && (verdict.reason === undefined || !NOT_GIVEN.has(verdict.reason));
 }
 
+function changeImage(image: ImageState, { data, timeNs }: EventOf<"image.changed">): void {
+  const { image: _, ...version } = data;
+  image.version = data.version;
+  image.changedNs = timeNs;
+  if (data.version <= (image.lastVersion ?? 0)) return;
+  image.lastVersion = data.version;
+  image.versions = [...(image.versions ?? []), { ...version, timeNs }].slice(-KEPT_VERSIONS);
+}
+
+/** Its camera goes; copies of it are photos of their own from now on. */
+function removeImage(state: SpaceState, id: Id): void {
+  const image = state.images[id];
+  if (!image) return;
+  delete state.images[id];
+  state.removed = [...(state.removed ?? []), image.seq].sort((a, b) => a - b);
+  for (const { cameras } of Object.values(state.generations)) delete cameras[id];
+  const [first, ...others] = Object.values(state.images).filter(({ verdict }) => verdict?.duplicateOf === id);
+  if (!first) return;
+  delete first.verdict;
+  for (const other of others) other.verdict = { ...other.verdict!, duplicateOf: first.image };
+}
+
+/** An image as it is to be shown: the version that was chosen last. */
+export function shownVersion(
+  image: ImageState,
+): Pick<ImageState, "blob" | "mediaType" | "sizeBytes" | "width" | "height"> {
+  if (!image.version) return image;
+  return image.versions?.find(({ version }) => version === image.version) ?? image;
+}
+
+/** Numbers of photos as points name them: 1 is the space's first; one that was removed keeps its own. */
+export function photoNumbers(state: SpaceState): Map<Id, number> {
+  const { removed = [] } = state;
+  const numbers = new Map<Id, number>();
+  let number = 0;
+  let gone = 0;
+  for (const { image, seq } of Object.values(state.images)) {
+    for (; gone < removed.length && removed[gone]! < seq; gone++) number++;
+    numbers.set(image, ++number);
+  }
+  return numbers;
+}
+
 /** The layers on the screen: those of the shown generation, and imports. */
 export function shownLayers(state: SpaceState): LayerState[] {
   const shown = new Set(shownGeneration(state)?.layers);
@@ -372,6 +450,7 @@ function endOperation(state: SpaceState, id: Id, timeNs: TimeNs, end: (operation
   const operation = state.operations[id];
   if (!operation) return;
   end(operation);
+  delete operation.plan;
   operation.endedNs = timeNs;
   const ended = Object.values(state.operations).filter((each) => each.endedNs !== undefined);
   // Insertion order is log order, so the first of those that ended is the oldest.

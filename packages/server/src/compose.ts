@@ -10,6 +10,7 @@ import {
   exportKind,
   ingestImage,
   openCore,
+  openEdits,
   openImports,
   openTileEncoder,
   type Reconstructor,
@@ -120,6 +121,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const decoder = openImageDecoder();
     opened.push(() => decoder.close());
 
+    const edits = openEdits(core, decoder, (error, about) => log.error({ err: error, about }, "edits"));
+
     const operationKinds = new Map<string, OperationStarter>();
     let restore: ServerContext["restore"] = restoreGeneration;
     const { engineProgram: program } = options;
@@ -182,6 +185,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       metrics,
       core,
       decoder,
+      edits,
       cache: (name) => openFileCache(join(dataDir, name)),
       copiesCount: program !== undefined,
       tiles,

@@ -1,5 +1,5 @@
 /** What every door of the server is handed: the core, the decoder, and who may come in. */
-import type { Core, Imports, Space } from "@cairn/core";
+import type { Core, Edits, Imports, Space } from "@cairn/core";
 import type { ImageDecoder } from "@cairn/images";
 import type { Id } from "@cairn/protocol";
 import type { FastifyBaseLogger } from "fastify";
@@ -18,6 +18,7 @@ export type ServerContext = {
   /** Where uploads that are not whole yet wait. */
   readonly uploadsDir: string;
   readonly decoder: ImageDecoder;
+  readonly edits: Edits;
   /** The engine wants every photo, also one that it was given before. */
   readonly copiesCount: boolean;
   /** Keeps what can be made again, by name. */

@@ -1,5 +1,5 @@
 /** What points are coloured by, and what the colours mean. sRGB throughout. */
-import type { ImageState, SpaceState } from "@cairn/protocol";
+import { type ImageState, photoNumbers, type SpaceState } from "@cairn/protocol";
 
 export type ColorMode = "photo" | "height" | "age" | "contributor" | "confidence";
 
@@ -47,14 +47,15 @@ function photosOf(state: SpaceState): ImageState[] {
 export function photoColors(state: SpaceState, mode: ColorMode): Uint8Array {
   const photos = photosOf(state);
   const people = peopleOf(photos);
-  const colors = new Uint8Array((photos.length + 1) * 4).fill(255);
+  const numbers = photoNumbers(state);
+  const colors = new Uint8Array((photos.length + (state.removed?.length ?? 0) + 1) * 4).fill(255);
   colors.set(rgbOf(NOBODY), 0);
-  photos.forEach(({ contributor }, i) => {
+  photos.forEach(({ image, contributor }, i) => {
     const color =
       mode === "age"
         ? rampColor(RAMPS.age, photos.length > 1 ? i / (photos.length - 1) : 1)
         : rgbOf(people.get(contributor ?? "") ?? NOBODY);
-    colors.set(color, (i + 1) * 4);
+    colors.set(color, (numbers.get(image) ?? 0) * 4);
   });
   return colors;
 }

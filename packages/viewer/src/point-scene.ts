@@ -251,7 +251,7 @@ export class PointScene {
 
   #colorPhotos(state: SpaceState): void {
     if (MODES[this.#mode] !== 2) return;
-    const now = `${this.#mode} ${Object.keys(state.images).length}`;
+    const now = `${this.#mode} ${Object.keys(state.images).length} ${state.removed?.length ?? 0}`;
     if (now === this.#photos) return;
     this.#photos = now;
     this.#gpu.setPhotos(photoColors(state, this.#mode));

@@ -96,6 +96,7 @@ function checkRoom(space: Space, sizeBytes: number): void {
   const { state } = space.log.snapshot();
   if (state.closed || space.signal.aborted) throw new CairnError("space.closed");
   checkQuota(state, { images: 1, sizeBytes });
+  if (!state.settings.reconstruct) return; // nobody waits for a verdict
   let unjudged = 0;
   for (const image of Object.values(state.images)) if (!image.verdict) unjudged++;
   if (unjudged >= MAX_UNJUDGED) throw new CairnError("upload.too_many", { waiting: unjudged });

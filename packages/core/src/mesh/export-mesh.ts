@@ -1,7 +1,7 @@
 /** The shown points as a surface, in a file of some kind. Rules: docs/spec/exchange.md. */
 import { modelFromLayer } from "@cairn/cloud";
 import type { PointRun } from "@cairn/formats";
-import { CairnError, type SpaceState, shownGeneration, type Vec3 } from "@cairn/protocol";
+import { CairnError, photoNumbers, type SpaceState, shownGeneration, type Vec3 } from "@cairn/protocol";
 import { workers } from "@cairn/worker";
 import type { ExportOptions } from "../export/export-options.ts";
 import { told } from "../export/point-files.ts";
@@ -49,7 +49,7 @@ export async function* exportMesh(options: ExportOptions, file: MeshFile): Async
 
 /** Where the photos of the shown generation were taken, by their numbers. */
 function camerasOf(state: SpaceState): [number, Vec3][] {
-  const numbers = new Map(Object.keys(state.images).map((image, index) => [image, index + 1]));
+  const numbers = photoNumbers(state);
   return Object.values(shownGeneration(state)?.cameras ?? {}).flatMap(({ image, pose }): [number, Vec3][] => {
     const number = numbers.get(image);
     if (number === undefined) return [];

@@ -3,9 +3,9 @@
  * Rules: OPS-1 to OPS-7 of docs/spec/log.md.
  */
 import { randomUUID } from "node:crypto";
-import { CairnError, type EventData, type EventDraft, type Id, type Seq } from "@cairn/protocol";
+import { CairnError, type EventData, type EventDraft, type Id, type OperationState, type Seq } from "@cairn/protocol";
 import type { SpaceLog } from "../log/space-log.ts";
-import type { Operations, Outcome, Running } from "./operations.ts";
+import type { Operations, Outcome, Plan, Running, StepDone } from "./operations.ts";
 
 type Ending = "completed" | "failed" | "cancelled";
 
@@ -31,7 +31,9 @@ export class SpaceOperations implements Operations {
 
   /** Says of each operation that a crash cut off that it has failed. Before anything is started. */
   async recover(): Promise<void> {
-    const cutOff = Object.values(this.#log.snapshot().state.operations).filter((each) => each.endedNs === undefined);
+    const cutOff = Object.values(this.#log.snapshot().state.operations).filter(
+      ({ endedNs, plan }) => endedNs === undefined && !plan,
+    );
     const error = new CairnError("server.stopping");
     await this.#log.append(cutOff.map(({ operation }) => failed(operation, error)));
   }
@@ -39,12 +41,35 @@ export class SpaceOperations implements Operations {
   async start(
     kind: string,
     work: (running: Running) => Promise<Outcome | undefined>,
-    options: { cause?: Seq } = {},
+    options: { cause?: Seq; plan?: Plan } = {},
   ): Promise<{ operation: Id; ended: Promise<Ending> }> {
     if (this.#closed) throw this.#closed;
     const operation = randomUUID();
     const cause = options.cause === undefined ? {} : { cause: options.cause };
-    await this.#log.append([{ type: "operation.queued", ...cause, data: { operation, kind } }]);
+    await this.#log.append([
+      { type: "operation.queued", ...cause, data: { operation, kind, ...(options.plan && { plan: options.plan }) } },
+    ]);
+    return this.#begin(operation, kind, cause, work);
+  }
+
+  async resume(
+    operation: Id,
+    work: (running: Running) => Promise<Outcome | undefined>,
+  ): Promise<{ operation: Id; ended: Promise<Ending> }> {
+    if (this.#closed) throw this.#closed;
+    const { operations } = this.#log.snapshot().state;
+    const known = Object.hasOwn(operations, operation) ? operations[operation] : undefined;
+    if (!known) throw new CairnError("operation.missing", { operation });
+    if (known.endedNs !== undefined) throw new CairnError("operation.finished", { operation });
+    return this.#begin(operation, known.kind, {}, work);
+  }
+
+  #begin(
+    operation: Id,
+    kind: string,
+    cause: { cause?: Seq },
+    work: (running: Running) => Promise<Outcome | undefined>,
+  ): { operation: Id; ended: Promise<Ending> } {
     const controller = new AbortController();
     // It may have closed while `queued` was being written.
     if (this.#closed) controller.abort(this.#closed);
@@ -59,7 +84,13 @@ export class SpaceOperations implements Operations {
   async cancel(operation: Id): Promise<void> {
     const entry = this.#running.get(operation);
     if (!entry) {
-      const known = Object.hasOwn(this.#log.snapshot().state.operations, operation);
+      const { operations } = this.#log.snapshot().state;
+      const known = Object.hasOwn(operations, operation) ? operations[operation] : undefined;
+      if (known?.plan && !this.#closed) {
+        // It waits to be gone on with.
+        await this.#log.append([{ type: "operation.cancelled", data: { operation } }]);
+        return;
+      }
       throw new CairnError(known ? "operation.finished" : "operation.missing", { operation });
     }
     entry.controller.abort(new CairnError("operation.cancelled", { operation }));
@@ -84,12 +115,15 @@ export class SpaceOperations implements Operations {
     let drafts: EventDraft[];
     let ending: Ending;
     try {
-      await this.#log.append([{ type: "operation.started", ...cause, data: { operation, kind } }]);
+      if (this.#state(operation)?.status !== "running") {
+        await this.#log.append([{ type: "operation.started", ...cause, data: { operation, kind } }]);
+      }
       signal.throwIfAborted();
       const running: Running = {
         operation,
         signal,
         progress: (stage, done, total, message) => progress.tell(stage, done, total, message),
+        step: (events, done) => progress.step(events, done),
       };
       const outcome = await letGo(work(running), signal);
       const result = outcome?.result ? { result: outcome.result } : {};
@@ -99,6 +133,8 @@ export class SpaceOperations implements Operations {
       [ending, drafts] = this.#endOf(operation, cause, error, signal);
     }
     const last = await progress.stop();
+    // The next start goes on with it: it has no end yet.
+    if (ending === "failed" && this.#closed?.code === "server.stopping" && this.#state(operation)?.plan) return ending;
     try {
       return (await this.#appendAtLast([...last, ...drafts])) ? ending : "failed";
     } catch (error) {
@@ -107,6 +143,10 @@ export class SpaceOperations implements Operations {
       await this.#appendAtLast(instead).catch(this.#onError);
       return "failed";
     }
+  }
+
+  #state(operation: Id): OperationState | undefined {
+    return this.#log.snapshot().state.operations[operation];
   }
 
   #endOf(operation: Id, cause: { cause?: Seq }, error: unknown, signal: AbortSignal): [Ending, EventDraft[]] {
@@ -188,6 +228,19 @@ class Progress {
       ...(message === undefined ? {} : { message: message.slice(0, 500) }),
     };
     if (!this.#timer) this.#say();
+  }
+
+  async step(events: readonly EventDraft[], done: StepDone): Promise<void> {
+    if (this.#stopped) throw new CairnError("operation.finished", { operation: this.#operation });
+    this.#latest = undefined;
+    const data = { ...done, operation: this.#operation };
+    const written = this.#log.append([...events, { type: "operation.progressed", ...this.#cause, data }]);
+    const before = this.#writing;
+    const both = Promise.all([before, written.catch(() => {})]).then(() => {
+      if (this.#writing === both) this.#writing = undefined;
+    });
+    this.#writing = both;
+    await written;
   }
 
   /** What has not been said yet, to be said together with the end. */

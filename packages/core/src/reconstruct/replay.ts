@@ -38,6 +38,7 @@ export async function replay(
 ): Promise<Replayed> {
   const { seq: head, state } = log.snapshot();
   const images = Object.values(state.images);
+  const present = new Set(images.map(({ image }) => image));
   const known = images.filter((image) => wasGiven(image.verdict)).length;
   const shown = new Map<string, PosedCamera>();
   const given = new Set<string>();
@@ -48,6 +49,8 @@ export async function replay(
   };
   const give = async (image: EventOf<"image.added">["data"]) => {
     signal.throwIfAborted();
+    // One that was removed is not given again: the model differs from what is shown until the next rebuild.
+    if (!present.has(image.image)) return;
     given.add(image.image);
     const step = await engine.add(await photoOf(image, signal), { signal, points: false });
     if (!restored) show(step.cameras);

@@ -5,6 +5,7 @@
 import {
   CairnError,
   type EventDraft,
+  type EventType,
   type Id,
   type ImageState,
   type PosedCamera,
@@ -26,6 +27,9 @@ import { type Places, rebuildEvents, stepEvents } from "./step-events.ts";
 import { Bell } from "./turn.ts";
 
 const RETRY_MS = 1000;
+
+/** What may be work: a removed copy leaves one that has no verdict any more. */
+const RINGING: ReadonlySet<EventType> = new Set(["image.added", "image.removed", "space.configured"]);
 
 /** Someone wants to go back, and waits. */
 type Restore = {
@@ -58,6 +62,8 @@ export class SpaceReconstructor {
   /** Processed photos at the last rebuild that failed or was cancelled: not tried again before the next photo. */
   #gaveUpAt = -1;
   #advised = false;
+  /** A photo was removed since the engine was opened. */
+  #stale = false;
   #requests: ((operation: string) => void)[] = [];
   #restores: Restore[] = [];
   /** The rebuild at work. */
@@ -119,6 +125,10 @@ export class SpaceReconstructor {
   /** One photo, one rebuild, or one wait. */
   async #step(): Promise<void> {
     const { signal, settleMs, idleMs } = this.#work;
+    if (this.#stale) {
+      this.#stale = false;
+      await this.#closeEngine();
+    }
     const back = this.#restores.shift();
     if (back) return this.#restore(back);
     if (this.#requests.length > 0 || this.#rebuildDue()) return this.#rebuild();
@@ -140,7 +150,9 @@ export class SpaceReconstructor {
     const { space, signal } = this.#work;
     try {
       for await (const events of space.log.follow(space.log.head, { signal })) {
-        if (events.some((event) => event.type === "image.added")) this.#bell.ring();
+        // The engine may hold it: the next work finds a fresh one, replayed without it.
+        if (events.some(({ type }) => type === "image.removed")) this.#stale = true;
+        if (events.some(({ type }) => RINGING.has(type))) this.#bell.ring();
       }
     } catch (error) {
       if (!signal.aborted) this.#work.onError(error, `following the log of ${space.id} stopped`);
@@ -152,7 +164,9 @@ export class SpaceReconstructor {
   }
 
   #nextPhoto(): ImageState | undefined {
-    for (const image of Object.values(this.#state.images)) if (!image.verdict) return image;
+    const { images, settings } = this.#state;
+    if (!settings.reconstruct) return undefined;
+    for (const image of Object.values(images)) if (!image.verdict) return image;
     return undefined;
   }
 

@@ -6,6 +6,7 @@ import {
   type EventDraft,
   type Hint,
   type ImageState,
+  photoNumbers,
   type Seq,
   type SpaceState,
   shownGeneration,
@@ -44,7 +45,7 @@ export async function stepEvents(
           ? layers.start(space, { kind: "model", name: "model", generation })
           : layers.writer(space, growing);
       drafts.push(
-        ...(await writer.insert(chunksOf(step.points, photoNumbers(state)(image)), {
+        ...(await writer.insert(chunksOf(step.points, numbersOf(state)(image)), {
           image,
           cause,
           signal,
@@ -143,14 +144,14 @@ function shownGrid(state: SpaceState): LayerGrid | undefined {
 }
 
 /** An image's number: 1 is the space's first `image.added`, 0 one that it has not. */
-function photoNumbers(state: SpaceState): (image: string) => number {
-  const numbers = new Map(Object.keys(state.images).map((image, index) => [image, index + 1]));
+function numbersOf(state: SpaceState): (image: string) => number {
+  const numbers = photoNumbers(state);
   return (image) => numbers.get(image) ?? 0;
 }
 
 function photosOf({ source }: Points, state: SpaceState): Uint32Array | number {
   if (!source) return 0;
-  const numbers = source.images.map(photoNumbers(state));
+  const numbers = source.images.map(numbersOf(state));
   return source.of.map((index) => numbers[index] ?? 0);
 }
 

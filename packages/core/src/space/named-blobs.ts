@@ -6,6 +6,8 @@ import type { FileSpaceLog } from "../log/file-space-log.ts";
 import { parseLine } from "../log/record.ts";
 
 const NEWLINE = 10;
+/** Events that name bytes of an image: with it they go. The log writes an event's fields in this order. */
+const OF_IMAGE = /"type":"image\.(?:added|changed)".*?"data":\{"image":"([0-9a-f-]{36})"/;
 const DIGEST = /"([0-9a-f]{64})"/g;
 
 /**
@@ -14,6 +16,7 @@ const DIGEST = /"([0-9a-f]{64})"/g;
  */
 export async function addNamedBlobs(log: FileSpaceLog, named: Set<Digest>): Promise<void> {
   if (log.corrupt) throw log.corrupt;
+  const { images } = log.snapshot().state;
   for (const path of log.segmentPaths) {
     const bytes = await readFile(path).catch((error: unknown) => {
       if (errnoOf(error) === "ENOENT") return Buffer.alloc(0); // Trimmed meanwhile: the state names what counts.
@@ -22,7 +25,9 @@ export async function addNamedBlobs(log: FileSpaceLog, named: Set<Digest>): Prom
     for (let start = 0, end = bytes.indexOf(NEWLINE); end >= 0; start = end + 1, end = bytes.indexOf(NEWLINE, start)) {
       const line = parseLine(bytes, start, end);
       if (!line) throw new CairnError("log.corrupt", { offset: start });
-      addDigests(bytes.toString("latin1", start, end), named);
+      const text = bytes.toString("latin1", start, end);
+      const [, image] = OF_IMAGE.exec(text) ?? [];
+      if (image === undefined || Object.hasOwn(images, image)) addDigests(text, named);
     }
   }
   // After the events: what was trimmed while they were read is in the state by now.

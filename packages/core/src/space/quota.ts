@@ -11,7 +11,9 @@ export function checkQuota(state: SpaceState, more: { images: number; sizeBytes:
 /** Bytes that the space still takes: photos count, and what was imported. */
 export function freeBytes({ settings, images, layers }: SpaceState): number {
   let used = 0;
-  for (const { sizeBytes } of Object.values(images)) used += sizeBytes;
+  for (const { sizeBytes, versions = [] } of Object.values(images)) {
+    used += versions.reduce((sum, version) => sum + version.sizeBytes, sizeBytes);
+  }
   for (const { kind, packs, points, index } of Object.values(layers)) {
     if (kind !== "import") continue;
     used += index?.sizeBytes ?? 0;

@@ -188,7 +188,7 @@ export class FaceSocket {
       message = parseObject(data, MESSAGE_BYTES, limits.jsonDepth);
     } catch (error) {
       const text = data.toString("utf8", 0, 256);
-      const said = manner.notAnObject?.(text, error instanceof Error ? error.message : "not JSON");
+      const said = manner.notAnObject?.(text, error instanceof Error ? error.message : "not JSON", this);
       if (said !== undefined) this.#queue(() => this.error(said), 0);
       return;
     }

@@ -37,8 +37,8 @@ export type Manner = {
   error(message: string, facts?: Readonly<Record<string, unknown>>): object;
   /** The answer to a sign of life, given at once also while work runs (GEN-21); undefined when it is none. */
   pong(said: string | Readonly<Record<string, unknown>>, socket: FaceSocket): string | object | undefined;
-  /** The error for text that is not a JSON object; left out: such text is ignored. @param text what was sent */
-  notAnObject?(text: string, cause: string): string;
+  /** The error for text that is not a JSON object; left out or nothing said: such text is ignored. @param text what was sent */
+  notAnObject?(text: string, cause: string, socket: FaceSocket): string | undefined;
   /** The error for a binary message, on a socket that takes none. */
   readonly binary: string;
   /** Messages a second, and at once; left out: 100 and 200 (GEN-25). */

@@ -91,6 +91,12 @@ export const ImageShape = Type.Object({
   seq: Seq,
   addedNs: TimeNs,
   verdict: Type.Optional(Verdict),
+  version: Type.Optional(Type.Integer({ description: "The version to show; left out: as it was added." })),
+  lastVersion: Type.Optional(Type.Integer()),
+  versions: Type.Optional(
+    Type.Array(Type.Object({ ...Type.Omit(EVENTS["image.changed"], ["image"]).properties, timeNs: TimeNs })),
+  ),
+  changedNs: Type.Optional(TimeNs),
 });
 
 const EventShape = Type.Object({

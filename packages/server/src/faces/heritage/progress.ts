@@ -151,6 +151,15 @@ export class ProjectProgress {
         of.judgedNs = event.timeNs;
         return;
       }
+      case "image.removed": {
+        // Nothing comes of it any more.
+        const of = this.#queue.find(({ image }) => image === event.data.image);
+        if (!of || of.verdict) return;
+        of.verdict = { image: of.image, verdict: "rejected", reason: "cancelled" };
+        of.judgedNs = event.timeNs;
+        of.cause = "removed";
+        return;
+      }
       case "layer.started":
         this.#layers.set(event.data.layer, {
           origin: event.data.origin,

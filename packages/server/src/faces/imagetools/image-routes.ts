@@ -1,0 +1,161 @@
+/** Images in and out. Rules IMG-25 to IMG-30, IMG-35, IMG-36, IMG-38 to IMG-41. */
+
+import { Readable } from "node:stream";
+import { ingestImage, removeImage, type ZipEntry, zipped } from "@cairn/core";
+import { CairnError, type Digest, type ImageState, shownVersion } from "@cairn/protocol";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import Type from "typebox";
+import { matchesEtag } from "../../http/etag.ts";
+import { readFields } from "../fields.ts";
+import { type FieldProblem, Refusal } from "../refusal.ts";
+import { clientId, editing, findImage, findSession, type ImagetoolsHouse, imageRefusal, openSession } from "./house.ts";
+import { API, fileName, imageResponse } from "./shapes.ts";
+import { missing, readForm, readSource, refuseForeign } from "./upload.ts";
+
+type Named = { Params: { image: string } };
+
+const THUMBNAIL_SIDE_PX = 300;
+
+const ZipBody = Type.Object({ image_ids: Type.Array(Type.String(), { maxItems: 10_000 }) });
+
+export function imageRoutes(app: FastifyInstance, house: ImagetoolsHouse): void {
+  const { core, decoder } = house.context;
+  const thumbnail = thumbnails(house);
+
+  app.post<{ Querystring: Record<string, unknown> }>(`${API}/images`, async (request) => {
+    const { file, fields } = await readForm(request, house.limits.fileBytes);
+    const sessionId = fields.session_id ?? queryText(request.query.session_id);
+    const problems: FieldProblem[] = [];
+    if (sessionId === undefined) problems.push(missing("session_id"));
+    if (!file) problems.push(missing("file"));
+    if (sessionId === undefined || !file) throw new Refusal(422, problems);
+    const source = readSource(fields.source ?? queryText(request.query.source));
+    const session = await openSession(house, sessionId);
+    refuseForeign(file.bytes);
+    const contributor = clientId(request.headers["x-client-id"]) ?? clientId(fields.client_id);
+    const { space } = session;
+    try {
+      const { image } = await ingestImage(
+        core,
+        space,
+        { ...file, source, ...(contributor !== undefined && { contributor }) },
+        decoder,
+      );
+      return imageResponse(space.id, findImage(house, image).image);
+    } catch (error) {
+      if (error instanceof CairnError && error.code === "space.quota" && "maxImages" in error.facts) {
+        throw new Refusal(400, `Maximum ${error.facts.maxImages} images per session`);
+      }
+      throw imageRefusal(error);
+    }
+  });
+
+  app.get<{ Params: { session: string } }>(`${API}/images/session/:session`, async ({ params }) => {
+    const session = await findSession(house, params.session);
+    if (!session) return [];
+    const { images } = session.space.log.snapshot().state;
+    return Object.values(images)
+      .sort((a, b) => b.seq - a.seq)
+      .map((image) => imageResponse(params.session, image));
+  });
+
+  app.get<Named>(`${API}/images/:image`, async ({ params }) => {
+    const { space, image } = findImage(house, params.image);
+    return imageResponse(space.id, image);
+  });
+
+  app.get<Named>(`${API}/images/:image/current`, async (request, reply) => {
+    const { image } = findImage(house, request.params.image);
+    const { blob, mediaType } = shownVersion(image);
+    if (unchanged(request, reply, blob)) return reply.code(304).send();
+    reply.header("content-disposition", disposition("inline", fileName(image)));
+    return reply.type(mediaType).send(Buffer.from(await core.blobs.get(blob)));
+  });
+
+  app.get<Named>(`${API}/images/:image/thumbnail`, async (request, reply) => {
+    const { image } = findImage(house, request.params.image);
+    const { blob } = shownVersion(image);
+    if (unchanged(request, reply, `${blob}-${THUMBNAIL_SIDE_PX}`)) return reply.code(304).send();
+    return reply.type("image/jpeg").send(await thumbnail(blob));
+  });
+
+  app.get<Named>(`${API}/images/:image/exif`, async ({ params }) => {
+    const { image } = findImage(house, params.image);
+    return { image_id: image.image, exif: await decoder.exif(await core.blobs.get(shownVersion(image).blob)) };
+  });
+
+  app.delete<Named>(`${API}/images/:image`, async (request) => {
+    const { house: where, image } = editing(house, request.params.image, request);
+    await removeImage(where, image.image).catch((error: unknown) => {
+      throw imageRefusal(error);
+    });
+    return { success: true, message: "Image deleted" };
+  });
+
+  app.post(`${API}/images/download-zip`, async (request, reply) => {
+    const { image_ids: ids } = readFields(ZipBody, request.body ?? {}, "body");
+    if (ids.length === 0) throw new Refusal(400, "No images");
+    const images = [...new Set(ids)].map((id) => findImage(house, id).image);
+    const name = `Images-${new Date().toISOString().slice(0, 10)}.zip`;
+    reply.header("content-disposition", disposition("attachment", name));
+    return reply.type("application/zip").send(Readable.from(zipped(entries(house, images))));
+  });
+}
+
+/** Pictures do not get smaller in a zip. Names that several have are told apart by numbers. */
+function* entries({ context }: ImagetoolsHouse, images: readonly ImageState[]): Generator<ZipEntry> {
+  const taken = new Set<string>();
+  for (const image of images) {
+    const wanted = fileName(image);
+    let name = wanted;
+    for (let copy = 1; taken.has(name.toLowerCase()); copy++) name = wanted.replace(/(\.\w+)?$/, ` (${copy})$1`);
+    taken.add(name.toLowerCase());
+    const { blob } = shownVersion(image);
+    yield {
+      name,
+      compress: false,
+      bytes: async function* () {
+        yield await context.core.blobs.get(blob);
+      },
+    };
+  }
+}
+
+/** Made once; several who ask at once share the work. */
+function thumbnails({ context }: ImagetoolsHouse): (blob: Digest) => Promise<Buffer> {
+  const cache = context.cache("thumbnails");
+  const making = new Map<Digest, Promise<Buffer>>();
+  async function make(blob: Digest): Promise<Buffer> {
+    const key = `${blob} ${THUMBNAIL_SIDE_PX}`;
+    const known = await cache.get(key);
+    if (known) return Buffer.from(known);
+    const made = await context.decoder.thumbnail(await context.core.blobs.get(blob), THUMBNAIL_SIDE_PX);
+    await cache.put(key, made);
+    return Buffer.from(made);
+  }
+  return (blob) => {
+    const known = making.get(blob);
+    if (known) return known;
+    const made = make(blob).finally(() => making.delete(blob));
+    making.set(blob, made);
+    return made;
+  };
+}
+
+/** The address stays and the picture changes: it is asked for again each time, and then seldom sent. */
+function unchanged(request: FastifyRequest, reply: FastifyReply, version: string): boolean {
+  const etag = `"${version}"`;
+  reply.header("etag", etag).header("cache-control", "private, no-cache");
+  return matchesEtag(request.headers["if-none-match"], etag);
+}
+
+/** RFC 6266: a plain name for old readers, the whole one for others. */
+function disposition(kind: "inline" | "attachment", name: string): string {
+  const plain = name.replace(/[^\x20-\x7e]|["\\%]/g, "_");
+  const whole = encodeURIComponent(name).replace(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+  return `${kind}; filename="${plain}"; filename*=UTF-8''${whole}`;
+}
+
+function queryText(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}

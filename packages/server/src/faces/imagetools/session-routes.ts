@@ -1,0 +1,87 @@
+/** Sessions. Rules IMG-19 to IMG-24. */
+import type { Space } from "@cairn/core";
+import { CairnError, type Labels, nowNs, type SpaceState } from "@cairn/protocol";
+import type { FastifyInstance } from "fastify";
+import Type from "typebox";
+import { readFields } from "../fields.ts";
+import { Refusal } from "../refusal.ts";
+import { findSession, type ImagetoolsHouse, withoutNulls } from "./house.ts";
+import { GRACE_NS, isOver, SESSION, sessionEndNs, USER } from "./session.ts";
+import { API } from "./shapes.ts";
+import { isoMicros } from "./times.ts";
+
+const NewSession = Type.Object({
+  user_id: Type.Optional(Type.String({ maxLength: 1000 })),
+  custom_session_id: Type.Optional(Type.String({ minLength: 1, maxLength: 128, pattern: "^[A-Za-z0-9._-]+$" })),
+  ttl_seconds: Type.Integer({ minimum: 1, maximum: 2_592_000, default: 604_800 }),
+});
+
+type Named = { Params: { session: string } };
+
+export function sessionRoutes(app: FastifyInstance, house: ImagetoolsHouse): void {
+  const { core } = house.context;
+
+  app.post(`${API}/sessions`, async (request) => {
+    const {
+      user_id: user,
+      custom_session_id: id,
+      ttl_seconds,
+    } = readFields(NewSession, withoutNulls(request.body), "body");
+    const expiresNs = String(BigInt(nowNs()) + BigInt(ttl_seconds) * 1_000_000_000n + GRACE_NS);
+    const labels: Labels = { [SESSION]: true, ...(user !== undefined && { [USER]: user }) };
+    const settings = { reconstruct: false, maxImages: house.limits.images };
+    try {
+      const made = { ...(id !== undefined && { id }), title: id ?? "", labels, settings, expiresNs };
+      return sessionResponse(await core.spaces.create(made));
+    } catch (error) {
+      if (!(error instanceof CairnError)) throw error;
+      if (error.code === "space.id_invalid") {
+        const msg = "This id has another meaning";
+        throw new Refusal(422, [{ type: "value_error", loc: ["body", "custom_session_id"], msg, input: id }]);
+      }
+      if (error.code !== "space.exists" || id === undefined) throw error;
+      return renewed(await core.spaces.open(id), expiresNs, user);
+    }
+  });
+
+  app.get<Named>(`${API}/sessions/:session`, async ({ params }) => {
+    const session = await findSession(house, params.session);
+    if (!session) throw new Refusal(404, "Session not found");
+    return sessionResponse(session.space);
+  });
+
+  app.get<Named>(`${API}/sessions/:session/validate`, async ({ params }) => {
+    const session = await findSession(house, params.session);
+    return { valid: session !== undefined && !isOver(session.space.log.snapshot().state) };
+  });
+
+  app.delete<Named>(`${API}/sessions/:session`, async ({ params }) => {
+    const session = await findSession(house, params.session);
+    if (!session) throw new Refusal(404, "Session not found");
+    await core.spaces.delete(session.space.id);
+    return { success: true, message: "Session deleted" };
+  });
+}
+
+/** A space that was not made here keeps its own end: it is somebody else's, too. */
+async function renewed(space: Space, expiresNs: string, user: string | undefined) {
+  if (space.log.snapshot().state.labels?.[SESSION] === true) await space.expireAt(expiresNs);
+  if (user !== undefined && userOf(space.log.snapshot().state) !== user) await space.label({ [USER]: user });
+  return sessionResponse(space);
+}
+
+function sessionResponse(space: Space) {
+  const { state } = space.log.snapshot();
+  const endNs = sessionEndNs(state);
+  return {
+    id: space.id,
+    user_id: userOf(state) ?? null,
+    created_at: isoMicros(state.createdNs),
+    expires_at: endNs === undefined ? null : isoMicros(endNs),
+  };
+}
+
+function userOf({ labels }: SpaceState): string | undefined {
+  const user = labels?.[USER];
+  return typeof user === "string" ? user : undefined;
+}
