@@ -10,6 +10,7 @@ export { type Core, type CoreOptions, openCore } from "./core.ts";
 export { exportKind, startExport } from "./export/export-operation.ts";
 export type { ExportOptions } from "./export/export-options.ts";
 export { EXPORT_FORMATS, type ExportFormat, exportFormat, exportName } from "./export/formats.ts";
+export { openShownPoints, type ShownPoints } from "./export/shown-points.ts";
 export { type ZipEntry, zipped } from "./export/zip.ts";
 export { placeAnchor, removeAnchor } from "./generation/anchors.ts";
 export { type OldGeneration, readGeneration } from "./generation/history.ts";

@@ -25,6 +25,7 @@ import type { FastifyBaseLogger } from "fastify";
 import pino from "pino";
 import type { OperationStarter, ServerContext } from "./context.ts";
 import { openAllFaces } from "./faces/all.ts";
+import type { SessionLimits } from "./faces/depth/sessions.ts";
 import type { FaceName } from "./faces/face.ts";
 import { openFaces } from "./faces/faces.ts";
 import { openFileCache } from "./file-cache.ts";
@@ -62,6 +63,8 @@ export type ServerOptions = {
   tilesPerJson?: number;
   /** Listeners of their own for single faces (GEN-3); port 0 picks a free one. */
   listen?: readonly { face: FaceName; port: number }[];
+  /** Depth sessions: how many, and for how long one may be idle. */
+  depthSessions?: Partial<SessionLimits>;
   /** Another engine than the embedded one; `null`: photos are taken and not reconstructed. */
   openEngine?: ((options: EngineOptions) => Promise<Engine>) | null;
   /** A program that reconstructs in place of the embedded engine: run for each photo. */
@@ -187,6 +190,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       decoder,
       edits,
       cache: (name) => openFileCache(join(dataDir, name)),
+      engineName: program === undefined ? "embedded" : "command",
       copiesCount: program !== undefined,
       tiles,
       ...(options.tilesPerJson !== undefined && { tilesPerJson: options.tilesPerJson }),
@@ -202,7 +206,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       liveWaitingBytes: () => live.stats().waitingBytes,
       stopping: stopping.signal,
     };
-    const faces = openFaces(await openAllFaces(context), {
+    const faces = openFaces(await openAllFaces(context, options), {
       log,
       metrics,
       allowsToken: (token) => access.allowsToken(token),

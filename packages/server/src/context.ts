@@ -19,6 +19,8 @@ export type ServerContext = {
   readonly uploadsDir: string;
   readonly decoder: ImageDecoder;
   readonly edits: Edits;
+  /** `embedded`, or `command`. */
+  readonly engineName: string;
   /** The engine wants every photo, also one that it was given before. */
   readonly copiesCount: boolean;
   /** Keeps what can be made again, by name. */

@@ -1,9 +1,13 @@
 /** The faces that a server has. */
 import type { ServerContext } from "../context.ts";
+import { openDepth } from "./depth/depth.ts";
+import type { SessionLimits } from "./depth/sessions.ts";
 import type { Face } from "./face.ts";
 import { openHeritage } from "./heritage/heritage.ts";
 import { openImagetools } from "./imagetools/imagetools.ts";
 
-export async function openAllFaces(context: ServerContext): Promise<Face[]> {
-  return [openHeritage(context), openImagetools(context)];
+export type FaceOptions = { readonly depthSessions?: Partial<SessionLimits> };
+
+export async function openAllFaces(context: ServerContext, { depthSessions }: FaceOptions = {}): Promise<Face[]> {
+  return [openHeritage(context), openDepth(context, depthSessions), openImagetools(context)];
 }

@@ -1,0 +1,31 @@
+/** The name under which an image of a session is known. Rules DEP-21, DEP-22. */
+import { recognise } from "@cairn/images";
+
+const ENDINGS: Readonly<Record<string, readonly string[]>> = {
+  "image/jpeg": [".jpg", ".jpeg"],
+  "image/png": [".png"],
+  "image/webp": [".webp"],
+  "image/heic": [".heic", ".heif"],
+  "image/gif": [".gif"],
+  "image/tiff": [".tiff", ".tif"],
+  "image/bmp": [".bmp"],
+};
+
+/** Base name of letters, digits, `.`, `-`, `_`, with the ending of what the image is; never one that is taken. */
+export function fileNameFor(wanted: string, bytes: Uint8Array, images: readonly { readonly name: string }[]): string {
+  const base = (wanted.split(/[/\\]/).at(-1) ?? "")
+    .replace(/[^A-Za-z0-9._-]/g, "_")
+    .replace(/^\.+/, "")
+    .slice(0, 200);
+  const endings = ENDINGS[recognise(bytes) ?? ""] ?? [".png"];
+  const dot = base.lastIndexOf(".");
+  const stem = dot > 0 ? base.slice(0, dot) : base;
+  const given = dot > 0 ? base.slice(dot) : "";
+  const ending = endings.includes(given.toLowerCase()) ? given : endings[0]!;
+  const plain = stem.replace(/_+$/, "") === "" ? `image_${String(images.length).padStart(4, "0")}` : stem;
+  const taken = new Set(images.map(({ name }) => name));
+  let name = plain + (plain === stem ? ending : ".png");
+  if (plain !== stem) name = plain + (endings.includes(".png") ? ".png" : endings[0]!);
+  for (let k = 1; taken.has(name); k++) name = `${plain}_${k}${ending}`;
+  return name;
+}

@@ -1,0 +1,36 @@
+/** What a depth session is made with. Rules DEP-2, DEP-7 to DEP-10. */
+import type { Labels } from "@cairn/protocol";
+import Type, { type Static } from "typebox";
+
+export const SessionParams = Type.Object({
+  max_images: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
+  process_res: Type.Integer({ minimum: 56, maximum: 4096, default: 504 }),
+  process_res_method: Type.Union([Type.Literal("upper_bound_resize"), Type.Literal("lower_bound_resize")], {
+    default: "upper_bound_resize",
+  }),
+  conf_thresh_percentile: Type.Number({ minimum: 0, maximum: 100, default: 10 }),
+  num_max_points: Type.Integer({ minimum: 1, maximum: 10_000_000, default: 10_000_000 }),
+  show_cameras: Type.Boolean({ default: true }),
+  auto_generate_after: Type.Integer({ minimum: 0, maximum: 1000, default: 0 }),
+});
+export type SessionParams = Static<typeof SessionParams>;
+
+const PREFIX = "depth.";
+
+/** A space that is a depth session carries its parameters. */
+export function labelsOf(params: SessionParams): Labels {
+  return Object.fromEntries(Object.entries(params).map(([name, value]) => [PREFIX + name, value]));
+}
+
+/** `undefined` when the labels are not those of a session. */
+export function paramsOf(labels: Labels | undefined): SessionParams | undefined {
+  if (labels?.[`${PREFIX}max_images`] === undefined) return undefined;
+  const entries = Object.keys(SessionParams.properties).map((name) => [name, labels[PREFIX + name]]);
+  return Object.fromEntries(entries) as SessionParams;
+}
+
+/** How much smaller a photo is looked at (DEP-8): never larger than it is. */
+export function resizeScale({ process_res, process_res_method }: SessionParams, width: number, height: number): number {
+  const side = process_res_method === "upper_bound_resize" ? Math.max(width, height) : Math.min(width, height);
+  return process_res / side;
+}

@@ -1,0 +1,143 @@
+/** Sessions over HTTP. Rules DEP-1 to DEP-7, DEP-45, DEP-46. */
+import { CairnError } from "@cairn/protocol";
+import type { FastifyInstance } from "fastify";
+import type { ServerContext } from "../../context.ts";
+import { parseRange } from "../../http/byte-range.ts";
+import { matchesEtag } from "../../http/etag.ts";
+import { readFields } from "../fields.ts";
+import { type FieldProblem, Refusal } from "../refusal.ts";
+import { configOf } from "./client.ts";
+import { SessionParams } from "./params.ts";
+import type { Session } from "./session.ts";
+import type { Sessions } from "./sessions.ts";
+
+type Named = { Params: { session: string } };
+
+export function sessionRoutes(
+  app: FastifyInstance,
+  { core, engineName, startedMs }: ServerContext,
+  sessions: Sessions,
+): void {
+  const found = (id: string): Session => {
+    const session = sessions.find(id);
+    if (!session) throw new Refusal(404, "Session not found");
+    return session;
+  };
+
+  app.post("/ws/session/create", async (request) => {
+    const session = await sessions.create(paramsIn(request.query, request.body, request.headers["content-type"]));
+    return {
+      success: true,
+      session_id: session.space.id,
+      created_at: session.createdS,
+      max_images: session.params.max_images,
+      config: configOf(session),
+      websocket_url: `/ws/reconstruct/${session.space.id}`,
+    };
+  });
+
+  app.get<Named>("/ws/session/:session", async ({ params }) => {
+    const session = found(params.session);
+    session.touch();
+    return {
+      ...summaryOf(session),
+      max_images: session.params.max_images,
+      error_message: session.errorMessage,
+      config: configOf(session),
+      has_result: session.result !== undefined,
+      connections: session.sockets.size,
+    };
+  });
+
+  app.delete<Named>("/ws/session/:session", async ({ params }) => {
+    const session = found(params.session);
+    await sessions.delete(session);
+    return { success: true, message: `Session ${params.session} deleted` };
+  });
+
+  app.get("/ws/sessions", async () => {
+    const { all, limits } = sessions;
+    const count = (status: string) => all.filter((each) => each.status === status).length;
+    return {
+      stats: {
+        total_sessions: all.length,
+        active_sessions: count("active"),
+        processing_sessions: count("processing"),
+        max_sessions: limits.sessions,
+        total_images: all.reduce((sum, { images }) => sum + images.length, 0),
+        session_timeout: limits.idleMs / 1000,
+      },
+      sessions: all.map(summaryOf),
+    };
+  });
+
+  app.get<Named>("/ws/session/:session/result.glb", async (request, reply) => {
+    const { result } = found(request.params.session);
+    if (!result) throw new Refusal(404, "No result yet");
+    const etag = `"${result.glb}"`;
+    reply
+      .type("model/gltf-binary")
+      .header("etag", etag)
+      .header("accept-ranges", "bytes")
+      .header("cache-control", "no-cache");
+    if (matchesEtag(request.headers["if-none-match"], etag)) return reply.code(304).send();
+    const stored = await core.blobs.stat(result.glb);
+    if (!stored) throw new CairnError("blob.missing", { digest: result.glb });
+    const range = parseRange(request.headers.range, stored.sizeBytes);
+    if (range === "unsatisfiable") return reply.code(416).header("content-range", `bytes */${stored.sizeBytes}`).send();
+    const { start, end } = range ?? { start: 0, end: stored.sizeBytes };
+    if (range) reply.code(206).header("content-range", `bytes ${start}-${end - 1}/${stored.sizeBytes}`);
+    return reply.header("content-length", end - start).send(await core.blobs.stream(result.glb, { start, end }));
+  });
+
+  app.get("/status", async () => ({
+    model_loaded: true,
+    model_dir: engineName,
+    device: "cpu",
+    load_time: 0,
+    last_used: Math.max(0, ...sessions.all.map(({ activeMs }) => activeMs / 1000)) || null,
+    uptime: (performance.now() - startedMs) / 1000,
+    gpu_memory: null,
+  }));
+}
+
+/** From the query, a JSON object or a form; per field the body wins. @throws {Refusal} 422 */
+function paramsIn(query: unknown, body: unknown, contentType = ""): SessionParams {
+  const fromBody =
+    body !== null && typeof body === "object" && !Array.isArray(body) ? (body as Record<string, unknown>) : {};
+  if (body !== undefined && body !== null && (typeof body !== "object" || Array.isArray(body))) {
+    throw new Refusal(422, [{ type: "model_type", loc: ["body"], msg: "Input should be an object" }]);
+  }
+  const { max_images, process_res, ...rest } = SessionParams.properties;
+  const known = Object.keys({ max_images, process_res, ...rest });
+  const isForm = contentType.startsWith("application/x-www-form-urlencoded");
+  const problems: FieldProblem[] = [];
+  const values: Record<string, unknown> = {};
+  for (const [place, given, text] of [
+    ["query", query, true],
+    ["body", fromBody, isForm],
+  ] as const) {
+    const own = Object.fromEntries(Object.entries((given ?? {}) as object).filter(([name]) => known.includes(name)));
+    const overridden = place === "query" ? Object.keys(fromBody) : [];
+    for (const name of overridden) delete own[name];
+    try {
+      const read = readFields(SessionParams, own, place, { text: text || typeof own.show_cameras === "string" });
+      for (const name of Object.keys(own)) values[name] = read[name as keyof SessionParams];
+    } catch (error) {
+      if (!(error instanceof Refusal) || typeof error.detail === "string") throw error;
+      problems.push(...error.detail);
+    }
+  }
+  if (problems.length > 0) throw new Refusal(422, problems);
+  return readFields(SessionParams, values, "body");
+}
+
+function summaryOf(session: Session) {
+  return {
+    session_id: session.space.id,
+    created_at: session.createdS,
+    last_activity: session.activeMs / 1000,
+    status: session.status,
+    image_count: session.images.length,
+  };
+}
