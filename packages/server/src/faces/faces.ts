@@ -2,6 +2,7 @@
 import { CLOSE } from "@cairn/protocol";
 import type { FastifyInstance } from "fastify";
 import type { ServerContext } from "../context.ts";
+import { parseJson } from "../http/json-body.ts";
 import type { SocketRoute } from "../http/upgrades.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { faceHealthRoute } from "../routes/health.ts";
@@ -111,8 +112,16 @@ export async function faceRoutes(
   return [...paths, ...face.sockets.map(({ path }) => prefix + path)].sort();
 }
 
-/** Fields of a form are an object of texts. */
+/** Fields of a form are an object of texts; a JSON body of no bytes is none. */
 function takeForms(app: FastifyInstance): void {
+  app.removeContentTypeParser("application/json");
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => {
+    try {
+      done(null, body.length === 0 ? undefined : parseJson(Buffer.from(body)));
+    } catch (error) {
+      done(error instanceof Error ? error : new Error(String(error)));
+    }
+  });
   app.addContentTypeParser("application/x-www-form-urlencoded", { parseAs: "string" }, (_request, body, done) => {
     done(null, Object.fromEntries(new URLSearchParams(String(body))));
   });

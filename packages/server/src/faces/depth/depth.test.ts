@@ -182,7 +182,10 @@ describe("the depth face", () => {
     assert.deepEqual([delta?.delta_index, delta?.image_count], [0, 4]);
     assert.ok(Number(delta?.total_points) > 100 && delta?.points_added === delta?.total_points);
     const stages = user.heard.filter(({ type }) => type === "progress");
-    const first = [...new Map(stages.map((each) => [each.stage, [each.progress, each.message]]).reverse())].reverse();
+    const first = ["loading_model", "inference", "exporting"].map((name) => {
+      const found = stages.find(({ stage }) => stage === name);
+      return [name, [found?.progress, found?.message]];
+    });
     assert.deepEqual(first, [
       ["loading_model", [0.1, "Loading model..."]],
       ["inference", [0.3, "Processing 4 images..."]],
