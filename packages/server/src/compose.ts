@@ -57,6 +57,8 @@ export type ServerOptions = {
   /** What a new space has when its maker does not say. */
   spaceSettings?: Partial<SpaceSettings>;
   rate?: { perSecond: number; burst: number };
+  /** Messages of one socket of a face; left out: as its contract says. */
+  socketRate?: { perSecond: number; burst: number };
   /** How long a client may take for the headers of a request, and for all of it. */
   timeouts?: { headersMs: number; requestMs: number };
   /** How many tiles one JSON of a tileset names, about; default 3000. */
@@ -210,6 +212,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       log,
       metrics,
       allowsToken: (token) => access.allowsToken(token),
+      ...(options.socketRate && { rate: options.socketRate }),
     });
     const own = (options.listen ?? []).map(({ face, port }) => {
       const found = faces.all.find(({ name }) => name === face);

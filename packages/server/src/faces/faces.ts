@@ -6,7 +6,7 @@ import { parseJson } from "../http/json-body.ts";
 import type { SocketRoute } from "../http/upgrades.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { faceHealthRoute } from "../routes/health.ts";
-import { FACES, type Face, type FaceName } from "./face.ts";
+import { FACES, type Face, type FaceName, type Manner } from "./face.ts";
 import { FACE_LIMITS, FaceSocket, type FaceSocketLimits } from "./face-socket.ts";
 import { sendRefusal } from "./refusal.ts";
 
@@ -32,9 +32,11 @@ export function openFaces(
     metrics?: Metrics;
     allowsToken(token: string | undefined): boolean;
     limits?: Partial<FaceSocketLimits>;
+    /** In place of what the faces' manners say (GEN-25). */
+    rate?: Manner["rate"];
   },
 ): Faces {
-  const { log, metrics, allowsToken } = options;
+  const { log, metrics, allowsToken, rate } = options;
   const limits = { ...FACE_LIMITS, ...options.limits };
   const sockets = new Map<FaceSocket, FaceName>();
   let stopping = false;
@@ -63,7 +65,8 @@ export function openFaces(
           const { ws, token } = arrival;
           if (!allowsToken(token)) return ws.close(CLOSE.unauthenticated, "Not authenticated");
           if (stopping) return ws.close(CLOSE.stopping, "server shutting down");
-          const socket = new FaceSocket({ face: face.name, manner: face.manner, limits, log, metrics }, ws);
+          const manner = rate ? { ...face.manner, rate } : face.manner;
+          const socket = new FaceSocket({ face: face.name, manner, limits, log, metrics }, ws);
           sockets.set(socket, face.name);
           ws.once("close", () => sockets.delete(socket));
           // Told here and not by each face: an opening that fails is said and closes.

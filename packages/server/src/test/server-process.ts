@@ -3,13 +3,13 @@ import { check, Preset } from "@cairn/protocol";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { startServer } from "../compose.ts";
 
-const [dataDir, preset] = process.argv.slice(2);
+const [dataDir, preset, rebuildEvery] = process.argv.slice(2);
 if (!dataDir) throw new RangeError("expected a data directory");
 const { url } = await startServer({
   port: 0,
   dataDir,
   logLevel: "silent",
   openEngine: preset ? (options) => openEmbeddedEngine({ ...options, threads: 2 }) : null,
-  ...(preset && { spaceSettings: { preset: check(Preset, preset) } }),
+  ...(preset && { spaceSettings: { preset: check(Preset, preset), rebuildEvery: Number(rebuildEvery) } }),
 });
 process.stdout.write(`${url}\n`);

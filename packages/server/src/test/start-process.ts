@@ -8,9 +8,9 @@ const entry = fileURLToPath(new URL("./server-process.js", import.meta.url));
 
 export async function startProcess(
   dataDir: string,
-  { reconstruct }: { reconstruct?: Preset } = {},
+  { reconstruct, rebuildEvery = 10 }: { reconstruct?: Preset; rebuildEvery?: number } = {},
 ): Promise<{ child: ChildProcess; url: string }> {
-  const words = [entry, dataDir, ...(reconstruct ? [reconstruct] : [])];
+  const words = [entry, dataDir, ...(reconstruct ? [reconstruct, String(rebuildEvery)] : [])];
   const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "inherit"] });
   for await (const line of createInterface({ input: child.stdout! })) return { child, url: line };
   throw new Error("the server ended before it could serve");
