@@ -1,5 +1,6 @@
 /** The spaces of one data directory: made, opened, expired and deleted here and nowhere else. Rules: docs/spec/log.md. */
 import { randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import {
   CairnError,
   check,
@@ -246,6 +247,7 @@ export class FileSpace implements Space {
     this.channels = createChannels(onError);
     this.#onError = onError;
     this.#expire = expire;
+    setMaxListeners(0, this.signal); // one for each socket is no leak
   }
 
   get signal(): AbortSignal {

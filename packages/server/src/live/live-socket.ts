@@ -1,6 +1,5 @@
 /** One live socket from its hello to its end. Rules: docs/spec/live.md. */
 import { randomUUID } from "node:crypto";
-import { setMaxListeners } from "node:events";
 import type { Socket } from "node:net";
 import { type CursorItem, runCursor, type Signal, type Space, supersededKey } from "@cairn/core";
 import {
@@ -100,7 +99,6 @@ export class LiveSocket implements Listener {
     // `ws` closes with the right code by itself (1002, 1007, 1009); there is nothing to add.
     ws.on("error", () => {});
     const onSpaceEnd = () => this.#spaceEnded();
-    setMaxListeners(0, space.signal); // one for each socket is no leak
     space.signal.addEventListener("abort", onSpaceEnd, { once: true });
     this.#leave.push(() => space.signal.removeEventListener("abort", onSpaceEnd));
     if (space.signal.aborted) onSpaceEnd();
