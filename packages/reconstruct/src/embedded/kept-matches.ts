@@ -6,7 +6,7 @@ import type { Descriptors } from "../features/matcher.ts";
 import type { View } from "../mapper/view.ts";
 
 /** Changes whenever the same features would give other matches. */
-const MATCHES_VERSION = 2;
+const MATCHES_VERSION = 3;
 
 type Match = Pick<FrontEnd, "matchMany">;
 

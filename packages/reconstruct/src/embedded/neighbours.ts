@@ -14,7 +14,7 @@ import type { View } from "../mapper/view.ts";
 const CANDIDATES = 8;
 /** Photos just before often show the same thing. */
 const RECENT = 2;
-/** All eight true neighbours are among so many that look alike, in 99 % of the cases (`benchmarks/retrieval.mjs`). */
+/** Of the true neighbours, 98 % or more are among the 24 that look most alike (`benchmarks/retrieval.mjs`). */
 const SHORTLIST = 32;
 /** Of those whose place is known, so many that were taken nearest. */
 const NEAR = 6;

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { WebSocket } from "ws";
-import type { TestServer } from "../../test/test-server.ts";
 
 export type Envelope = {
   type: string;
@@ -14,7 +13,7 @@ export type Envelope = {
 export type Json = Record<string, unknown>;
 
 /** Where a server is: one in this process, or one in another. */
-export type At = Pick<TestServer, "url">;
+export type At = { readonly url: string };
 
 export class Page {
   readonly ws: WebSocket;
