@@ -42,7 +42,7 @@ describe("images after they came", () => {
     return log.read(0, 5000);
   }
 
-  test("EDIT-1..EDIT-3 EDIT-5 changes at once are all there, each made of the one before; any can be shown again", async (t) => {
+  test("EDIT-1 EDIT-2 EDIT-3 EDIT-5 changes at once are all there, each made of the one before; any can be shown again", async (t) => {
     const at = await place(await temporaryFolder(t));
     afterwards(t, () => at.core.close());
     const image = await add(at, 1);

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import sharp, { type Metadata } from "sharp";
+import { call, formOf, type Json, newSession, Page, upload } from "../../test/imagetools-client.ts";
 import { png } from "../../test/png.ts";
 import { testServer } from "../../test/test-server.ts";
-import { call, formOf, type Json, newSession, Page, upload } from "./test-client.ts";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const MICROS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}$/;
