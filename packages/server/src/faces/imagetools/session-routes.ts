@@ -16,6 +16,9 @@ const NewSession = Type.Object({
   ttl_seconds: Type.Integer({ minimum: 1, maximum: 2_592_000, default: 604_800 }),
 });
 
+const EventsQuery = Type.Object({ after: Type.Optional(Type.Integer({ minimum: 0 })) });
+const MOST_EVENTS = 500;
+
 type Named = { Params: { session: string } };
 
 export function sessionRoutes(app: FastifyInstance, house: ImagetoolsHouse): void {
@@ -53,6 +56,15 @@ export function sessionRoutes(app: FastifyInstance, house: ImagetoolsHouse): voi
   app.get<Named>(`${API}/sessions/:session/validate`, async ({ params }) => {
     const session = await findSession(house, params.session);
     return { valid: session !== undefined && !isOver(session.space.log.snapshot().state) };
+  });
+
+  // What a socket would have said, for pages that have none (IMG-70).
+  app.get<Named & { Querystring: Record<string, unknown> }>(`${API}/sessions/:session/events`, async (request) => {
+    const { after } = readFields(EventsQuery, request.query, "query");
+    const session = await findSession(house, request.params.session);
+    if (!session) throw new Refusal(404, "Session not found");
+    const { head } = session.space.log;
+    return after === undefined ? { events: [], seq: head } : session.after(after, MOST_EVENTS);
   });
 
   app.delete<Named>(`${API}/sessions/:session`, async ({ params }) => {

@@ -99,6 +99,27 @@ export class Session {
     }
   }
 
+  /** At most `limit` messages after `seq`, and up to where they reach. */
+  async after(seq: number, limit: number): Promise<{ events: Envelope[]; seq: number }> {
+    const events: Envelope[] = [];
+    let at = seq;
+    if (this.next(at) === "older") {
+      const until = this.#keptAfter;
+      for await (const told of this.older(at)) {
+        events.push(told.envelope);
+        at = told.seq;
+        if (events.length >= limit) return { events, seq: at };
+      }
+      at = Math.max(at, until);
+    }
+    for (let told = this.next(at); told && told !== "older"; told = this.next(at)) {
+      events.push(told.envelope);
+      at = told.seq;
+      if (events.length >= limit) return { events, seq: at };
+    }
+    return { events, seq: Math.max(at, this.#seq) };
+  }
+
   get keptAfter(): number {
     return this.#keptAfter;
   }
