@@ -1,4 +1,5 @@
 /** `cairn serve`: the server, until it is told to stop. */
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { CairnError, type Preset } from "@cairn/protocol";
 import { FACES, type FaceName, type RunningServer, startServer } from "@cairn/server";
@@ -17,8 +18,11 @@ type ServeOptions = {
   readonly engine?: string;
   /** Listeners of their own for single faces. */
   readonly listen?: readonly Listener[];
+  /** Folders of designs to watch. */
+  readonly meshDir?: readonly MeshFolder[];
 };
 
+type MeshFolder = { readonly name: string; readonly dir: string };
 type Listener = { readonly face: FaceName; readonly port: number };
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
@@ -45,6 +49,24 @@ export function parseListener(text: string, before: readonly Listener[] = []): L
   return [...before, { face, port: Number(port) }];
 }
 
+/** `[NAME=]DIR`, once more (MSH-1). */
+export function parseMeshFolder(text: string, before: readonly MeshFolder[] = []): MeshFolder[] {
+  const [, name = "current", dir = ""] = /^(?:([^/\\=]+)=)?(.+)$/s.exec(text) ?? [];
+  if (dir === "") throw new InvalidArgumentError("A folder is DIR or NAME=DIR.");
+  if (name.length > 64) throw new InvalidArgumentError("A collection's name has at most 64 characters.");
+  if (before.some((each) => each.name === name)) throw new InvalidArgumentError(`There are two folders ${name}.`);
+  return [...before, { name, dir: resolve(dir) }];
+}
+
+/** Where the designs are when nobody named a folder: the environment's, or where the original had them. */
+function meshFolders(named: readonly MeshFolder[] = []): readonly MeshFolder[] {
+  if (named.some(({ name }) => name === "current")) return named;
+  const { MESH_DIR: given } = process.env;
+  if (given) return [...named, { name: "current", dir: resolve(given) }];
+  const original = resolve("outputs/meshes/current");
+  return existsSync(original) ? [...named, { name: "current", dir: original }] : named;
+}
+
 export async function serve(options: ServeOptions): Promise<number> {
   const { port, host, data, logLevel, listen = [] } = options;
   // Asked to stop while it starts, it stops as soon as it can.
@@ -64,6 +86,7 @@ export async function serve(options: ServeOptions): Promise<number> {
       ...(token ? { token } : {}),
       spaceSettings: settingsOf(options),
       ...engineOf(options.engine),
+      meshFolders: meshFolders(options.meshDir),
       listen: apiPort === undefined ? listen : parseListener(`hub=${apiPort}`, listen),
     });
   } catch (error) {

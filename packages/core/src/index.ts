@@ -7,6 +7,7 @@ export { LayerTables, readPart } from "./cloud/layer-tables.ts";
 export type { LayerStart, LayerWriter } from "./cloud/layer-writer.ts";
 export type { Layers } from "./cloud/layers.ts";
 export { type Core, type CoreOptions, openCore } from "./core.ts";
+export { type DesignName, type Designs, type IncomingDesign, openDesigns } from "./design/designs.ts";
 export { exportKind, startExport } from "./export/export-operation.ts";
 export type { ExportOptions } from "./export/export-options.ts";
 export { EXPORT_FORMATS, type ExportFormat, exportFormat, exportName } from "./export/formats.ts";

@@ -145,6 +145,11 @@ export const ERRORS = {
     retry: false,
     text: "The surface takes more memory than there is; ask for less `detail`.",
   },
+  "design.unreadable": {
+    status: 422,
+    retry: false,
+    text: "The file cannot be read as a mesh, or is damaged. Save it again, see `facts`.",
+  },
   "import.invalid": {
     status: 422,
     retry: false,

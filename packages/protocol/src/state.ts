@@ -31,6 +31,9 @@ export type AnchorState = EventData<"anchor.placed"> & {
 
 export type HintState = EventData<"hint.given"> & { seq: Seq; timeNs: TimeNs };
 
+/** The newest revision of a design; one that was removed stays known, because its revisions go on. */
+export type DesignState = EventData<"design.published"> & { seq: Seq; removedNs?: TimeNs };
+
 export type LayerState = Omit<EventData<"layer.started">, "transform"> & {
   transform?: Similarity;
   /** Points of all packs. */
@@ -107,6 +110,8 @@ export type SpaceState = {
   report?: EventData<"report.made">;
   /** The last `KEPT_HINTS` hints, oldest first; left out before the first. */
   hints?: HintState[];
+  /** By {@link designKey}; left out before the first. */
+  designs?: Record<string, DesignState>;
   /** Every running operation and the last `ENDED_OPERATIONS` that ended. */
   operations: Record<Id, OperationState>;
 };
@@ -303,6 +308,17 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
         -KEPT_HINTS,
       );
       return;
+    case "design.published": {
+      const { data, seq } = event;
+      state.designs ??= {};
+      state.designs[designKey(data.collection, data.design)] = { ...data, seq };
+      return;
+    }
+    case "design.removed": {
+      const design = state.designs?.[designKey(event.data.collection, event.data.design)];
+      if (design) design.removedNs = event.timeNs;
+      return;
+    }
     case "anchor.placed": {
       const { anchor, carried, generation } = event.data;
       const placedIn = (carried && state.anchors[anchor]?.placedIn) || generation;
@@ -350,6 +366,11 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
       });
       return;
   }
+}
+
+/** Under which a design stands in the state: two collections may have one of the same name. */
+export function designKey(collection: string, design: string): string {
+  return `${collection}/${design}`;
 }
 
 const NOT_GIVEN: ReadonlySet<Reason> = new Set(["duplicate", "unreadable", "failed", "cancelled"]);

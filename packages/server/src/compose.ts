@@ -67,6 +67,8 @@ export type ServerOptions = {
   listen?: readonly { face: FaceName; port: number }[];
   /** Depth sessions: how many, and for how long one may be idle. */
   depthSessions?: Partial<SessionLimits>;
+  /** Folders of designs to watch; left out, or none named `current`: that one is within `dataDir`. */
+  meshFolders?: readonly { name: string; dir: string }[];
   /** Another engine than the embedded one; `null`: photos are taken and not reconstructed. */
   openEngine?: ((options: EngineOptions) => Promise<Engine>) | null;
   /** A program that reconstructs in place of the embedded engine: run for each photo. */
@@ -204,6 +206,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       operationKinds,
       restore,
       uploadsDir: join(dataDir, "uploads"),
+      dataDir,
+      meshFolders: options.meshFolders ?? [],
+      notices: () => faces.all.flatMap((face) => face.problems?.() ?? []),
       connections: () => ({ ...faces.connections(), live: live.connections }),
       liveWaitingBytes: () => live.stats().waitingBytes,
       stopping: stopping.signal,

@@ -38,6 +38,11 @@ export type ServerContext = {
   readonly operationKinds: ReadonlyMap<string, OperationStarter>;
   /** Shows an earlier generation again; resolves with its new number. @throws {CairnError} `generation.…` */
   restore(space: Space, generation: number): Promise<number>;
+  readonly dataDir: string;
+  /** Folders of designs that were named, by their collections. */
+  readonly meshFolders: readonly { readonly name: string; readonly dir: string }[];
+  /** What is not as it should be, and keeps nobody from being served: for `/health`. */
+  notices(): string[];
   /** Open sockets by face, for `/health`. */
   connections(): Record<FaceName | "live", number>;
   /** Most bytes that wait for one live socket. */

@@ -28,6 +28,8 @@ export type Face = {
   routes(app: FastifyInstance): void | Promise<void>;
   /** Further fields of its `/health`. */
   health?(): Record<string, unknown> | Promise<Record<string, unknown>>;
+  /** What is not as it should be, for `/health`. */
+  problems?(): string[];
   close?(): Promise<void>;
 };
 

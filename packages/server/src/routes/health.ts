@@ -28,7 +28,7 @@ export function healthRoutes(app: FastifyInstance, context: ServerContext): void
         const { status, problems } = healthOf(context);
         // The name that the one face which fixes a text expects; `server` names the product.
         const service = "heritage-reconstruction-websocket";
-        reply.code(problems ? 503 : 200).header("cache-control", "no-store");
+        reply.code(status === "healthy" ? 200 : 503).header("cache-control", "no-store");
         if (!context.access.allowsToken(tokenOf(request))) return { status, service };
         const connections = context.connections();
         return {
@@ -51,7 +51,7 @@ export function faceHealthRoute(app: FastifyInstance, context: ServerContext, fa
   app.get("/health", { schema: { hide: true } }, async (request, reply) => {
     const { status, problems } = healthOf(context);
     const { service, name } = face;
-    reply.code(problems ? 503 : 200).header("cache-control", "no-store");
+    reply.code(status === "healthy" ? 200 : 503).header("cache-control", "no-store");
     if (!context.access.allowsToken(tokenOf(request))) return { status, service };
     return {
       ...common(context),
@@ -64,9 +64,13 @@ export function faceHealthRoute(app: FastifyInstance, context: ServerContext, fa
   });
 }
 
-function healthOf({ stopping, core }: ServerContext): { status: "healthy" | "unhealthy"; problems?: string[] } {
-  const problems = stopping.aborted ? ["shutting down"] : core.problems();
-  return problems.length ? { status: "unhealthy", problems } : { status: "healthy" };
+function healthOf({ stopping, core, notices }: ServerContext): {
+  status: "healthy" | "unhealthy";
+  problems?: string[];
+} {
+  const grave = stopping.aborted ? ["shutting down"] : core.problems();
+  const problems = [...grave, ...notices()];
+  return { status: grave.length > 0 ? "unhealthy" : "healthy", ...(problems.length > 0 && { problems }) };
 }
 
 function common({ version, startedMs }: ServerContext) {
