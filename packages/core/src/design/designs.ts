@@ -17,6 +17,9 @@ import type { BlobStore } from "../blob/blob-store.ts";
 import type { Space } from "../space/spaces.ts";
 import type { DesignJobs } from "./design-jobs.ts";
 
+/** A binary STL without facets. */
+const EMPTY_STL_BYTES = 84;
+
 export type IncomingDesign = {
   readonly collection: string;
   readonly design: string;
@@ -38,10 +41,12 @@ export interface Designs {
   publish(space: Space, designs: readonly IncomingDesign[]): Promise<void>;
   /** Those that are not there are passed over. */
   remove(space: Space, designs: readonly DesignName[]): Promise<void>;
+  /** Starts the thread, so that the first design does not wait for it. */
+  warm(): void;
   close(): Promise<void>;
 }
 
-/** The thread starts with the first design. */
+/** The thread starts with the first design, if nobody asks for it before. */
 export function openDesigns(blobs: BlobStore): Designs {
   const pool: Pool<DesignJobs> = workers<DesignJobs>(new URL("./design.worker.js", import.meta.url), 1);
   const turns = new Map<Space, Promise<void>>();
@@ -120,6 +125,10 @@ export function openDesigns(blobs: BlobStore): Designs {
         );
         if (drafts.length > 0) await space.log.append(drafts);
       }),
+    warm() {
+      const empty = { bytes: new Uint8Array(EMPTY_STL_BYTES), format: "stl" } as const;
+      void pool.run("measure", empty).catch(() => {}); // the next job tells what is wrong
+    },
     async close() {
       await Promise.all(turns.values());
       await pool.close();

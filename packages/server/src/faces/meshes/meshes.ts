@@ -42,6 +42,8 @@ export async function openMeshes(context: ServerContext): Promise<Face> {
       {
         path: "/ws/meshes",
         async open(socket, { query }) {
+          // Whoever listens will want the next design soon.
+          if (sockets.size === 0) designs.warm();
           sockets.add(socket);
           socket.signal.addEventListener("abort", () => sockets.delete(socket), { once: true });
           await new MeshClient(socket, library, encoded).run(query, sockets.size);

@@ -1,0 +1,453 @@
+/** The meshes contract over a real server and a real folder. */
+import assert from "node:assert/strict";
+import { appendFile, mkdir, readdir, rename, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import type { SpaceSummary } from "@cairn/protocol";
+import {
+  binaryStl,
+  CUBE,
+  MeshUser,
+  meshFolder,
+  meshServer,
+  place,
+  sizedCube,
+  TETRAHEDRON,
+  textStl,
+} from "../../test/mesh-fixtures.ts";
+import { type TestServer, testServer } from "../../test/test-server.ts";
+
+type Row = Record<string, unknown> & { design_id: string };
+
+async function json<T>(server: TestServer, path: string): Promise<T> {
+  const response = await server.send("GET", path);
+  assert.equal(response.status, 200, path);
+  return (await response.json()) as T;
+}
+
+async function watcher(server: TestServer, query = ""): Promise<MeshUser> {
+  const user = new MeshUser(server.port, query);
+  await user.of("connection_ack");
+  return user;
+}
+
+describe("a folder of designs", () => {
+  test("MSH-5 MSH-10 MSH-13 MSH-15 MSH-22 MSH-30 a file moved into place is told, and is there when it is told", async (t) => {
+    const { server, dir } = await meshServer(t);
+    const user = await watcher(server);
+    assert.deepEqual(user.heard[0], {
+      event: "connection_ack",
+      message: "Connected to mesh update stream",
+      active_connections: 1,
+      seq: 0,
+    });
+    const bytes = binaryStl(CUBE, "solid but binary");
+    const beganMs = performance.now();
+    await place(dir, "Würfel #1 100%.STL", bytes);
+    const told = await user.about("Würfel #1 100%");
+    assert.ok(performance.now() - beganMs < 1500);
+    const { mtimeMs } = await stat(join(dir, "Würfel #1 100%.STL"));
+    const url = `/api/mesh/${encodeURIComponent("Würfel #1 100%")}`;
+    assert.ok(Math.abs(Number(told.created_at) - mtimeMs / 1000) < 1e-3);
+    const facts = { file_size: 684, url, metadata_url: `${url}/metadata`, revision: 1, change: "added" };
+    const counts = { vertex_count: 8, face_count: 12, collection: "current" };
+    assert.deepEqual({ ...told, ...facts, ...counts }, told);
+    assert.ok(Number(told.seq) > 0 && /^[0-9a-f]{64}$/.test(String(told.sha256)) && !("replayed" in told));
+
+    const got = await server.send("GET", url);
+    assert.deepEqual(
+      [got.status, got.headers.get("content-type"), got.headers.get("etag")],
+      [200, "application/sla", `"${told.sha256}"`],
+    );
+    assert.match(
+      got.headers.get("content-disposition")!,
+      /^attachment; filename="W_rfel #1 100%.stl"; filename\*=UTF-8''W%C3%BCrfel/,
+    );
+    assert.deepEqual(Buffer.from(await got.arrayBuffer()), bytes);
+    const head = await server.send("HEAD", url);
+    assert.deepEqual([head.status, head.headers.get("content-length")], [200, "684"]);
+    const part = await server.send("GET", url, null, { range: "bytes=80-83" });
+    assert.deepEqual([part.status, part.headers.get("content-range")], [206, "bytes 80-83/684"]);
+    assert.deepEqual(Buffer.from(await part.arrayBuffer()), Buffer.of(12, 0, 0, 0));
+    const known = await server.send("GET", url, null, { "if-none-match": `"${told.sha256}"` });
+    assert.equal(known.status, 304);
+
+    const metadata = await json<Row>(server, `${url}/metadata`);
+    assert.deepEqual(metadata, {
+      design_id: "Würfel #1 100%",
+      vertex_count: 8,
+      face_count: 12,
+      volume: 1,
+      surface_area: 6,
+      bounds: [
+        [0, 0, 0],
+        [1, 1, 1],
+      ],
+      is_watertight: true,
+      file_size: 684,
+      created_at: told.created_at,
+      revision: 1,
+      revisions: 1,
+      sha256: told.sha256,
+      url,
+      collection: "current",
+    });
+    user.ws.close();
+  });
+
+  test("MSH-1 MSH-6 MSH-7 MSH-16..MSH-18 what is present is in the history, in the order of its times", async (t) => {
+    const dir = join(await meshFolder(t), "current");
+    await mkdir(dir);
+    for (const [i, name] of ["c", "a", "b"].entries()) {
+      await writeFile(join(dir, `${name}.stl`), sizedCube(i + 1));
+      await utimes(join(dir, `${name}.stl`), 1_700_000_000, 1_700_000_000 + (name === "c" ? 0 : 5));
+    }
+    await writeFile(join(dir, "young.stl"), sizedCube(9));
+    const server = await testServer(t, { meshFolders: [{ name: "current", dir }] });
+    const late = await watcher(server, "?since=0");
+    const [done] = await late.of("replay_complete");
+    const told = late.heard.slice(1, -1);
+    assert.deepEqual(
+      told.map(({ design_id, change, replayed, revision }) => [design_id, change, replayed, revision]),
+      ["c", "a", "b", "young"].map((name) => [name, "present", true, 1]),
+    );
+    const last = Number(told.at(-1)!.seq);
+    assert.deepEqual(done, { event: "replay_complete", seq: last, count: 4 });
+    const live = await watcher(server);
+    assert.equal(live.heard[0]!.seq, last);
+
+    const middle = await watcher(server, `?since=${told[1]!.seq}`);
+    await middle.of("replay_complete");
+    assert.deepEqual(
+      middle.heard.slice(1, -1).map((each) => each.design_id),
+      ["b", "young"],
+    );
+    const beyond = await watcher(server, "?since=999999");
+    assert.deepEqual((await beyond.of("replay_complete"))[0], { event: "replay_complete", seq: last, count: 0 });
+    const wrong = await watcher(server, "?since=-3");
+    assert.deepEqual((await wrong.of("error"))[0], { event: "error", message: "Invalid since: -3" });
+    // All of them are live now, and nobody got what was there before as news.
+    await place(dir, "next.stl", sizedCube(4));
+    for (const user of [late, live, middle, beyond, wrong]) {
+      assert.equal((await user.about("next")).change, "added");
+      user.ws.close();
+    }
+    assert.deepEqual(
+      live.heard.map(({ event }) => event),
+      ["connection_ack", "new_mesh"],
+    );
+  });
+
+  test("MSH-6 MSH-8 MSH-14 overwritten, only touched, deleted and made again; older revisions stay", async (t) => {
+    const { server, dir } = await meshServer(t);
+    const user = await watcher(server);
+    const first = sizedCube(1);
+    await place(dir, "a.stl", first);
+    await user.about("a");
+    await place(dir, "a.stl", first); // the same content again: nothing
+    await utimes(join(dir, "a.stl"), 1_700_000_000, 1_700_000_000);
+    await place(dir, "a.stl", sizedCube(2));
+    const over = await user.about("a", "new_mesh", 2);
+    assert.deepEqual([over.change, over.revision], ["overwritten", 2]);
+    await rm(join(dir, "a.stl"));
+    const removed = await user.about("a", "mesh_removed");
+    assert.ok(Number(removed.seq) > Number(over.seq) && Math.abs(Number(removed.removed_at) - Date.now() / 1000) < 5);
+    assert.equal((await server.send("GET", "/api/mesh/a")).status, 404);
+    await place(dir, "a.stl", sizedCube(2));
+    const again = await user.about("a", "new_mesh", 3);
+    assert.deepEqual([again.change, again.revision], ["added", 3]);
+    const old = await server.send("GET", "/api/mesh/a?revision=1");
+    assert.deepEqual(Buffer.from(await old.arrayBuffer()), first);
+    assert.deepEqual(
+      [
+        (await json<Row>(server, "/api/mesh/a/metadata?revision=2")).volume,
+        (await json<Row>(server, "/api/mesh/a/metadata")).revisions,
+      ],
+      [8, 3],
+    );
+    assert.equal((await server.send("GET", "/api/mesh/a?revision=4")).status, 404);
+
+    // MSH-8: while nobody watches.
+    await place(dir, "b.stl", sizedCube(3));
+    await user.about("b");
+    await place(dir, "c.stl", sizedCube(3));
+    const { seq } = await user.about("c");
+    user.ws.close();
+    await server.restart();
+    await server.close();
+    await rm(join(dir, "b.stl"));
+    await place(dir, "a.stl", sizedCube(5));
+    await place(dir, "d.stl", sizedCube(6));
+    await server.restart();
+    const later = await watcher(server, `?since=${seq}`);
+    await later.of("replay_complete");
+    assert.deepEqual(
+      later.heard
+        .slice(1, -1)
+        .map((each) => [each.event, each.design_id, each.change, each.revision])
+        .sort(),
+      [
+        ["mesh_removed", "b", undefined, undefined],
+        ["new_mesh", "a", "overwritten", 4],
+        ["new_mesh", "d", "added", 1],
+      ],
+    );
+    later.ws.close();
+  });
+
+  test("MSH-2 MSH-31 MSH-37 MSH-38 only designs count; metadata beside one is its answer", async (t) => {
+    const { server, dir } = await meshServer(t);
+    const user = await watcher(server);
+    const elsewhere = await meshFolder(t);
+    await writeFile(join(elsewhere, "secret.stl"), sizedCube(1));
+    await symlink(join(elsewhere, "secret.stl"), join(dir, "link.stl"));
+    await mkdir(join(dir, "folder.stl"));
+    await writeFile(join(dir, ".hidden.stl"), sizedCube(1));
+    await writeFile(join(dir, "notes.txt"), "no");
+    await writeFile(join(dir, "empty.stl"), "");
+    await place(dir, "text.stl", "this is no mesh");
+    const told = await user.about("text");
+    assert.deepEqual([told.vertex_count, told.face_count], [null, null]);
+    assert.equal(await (await server.send("GET", "/api/mesh/text")).text(), "this is no mesh");
+    const refused = await server.send("GET", "/api/mesh/text/metadata");
+    assert.deepEqual(
+      [refused.status, await refused.json()],
+      [422, { detail: "Failed to load mesh metadata: not an STL file" }],
+    );
+    await writeFile(join(dir, "text_metadata.json"), '{"mine": 1,  "volume": "x"}');
+    assert.equal(await (await server.send("GET", "/api/mesh/text/metadata")).text(), '{"mine": 1,  "volume": "x"}');
+    await writeFile(join(dir, "text_metadata.json"), "[1]");
+    assert.equal((await server.send("GET", "/api/mesh/text/metadata")).status, 422);
+    const gone = join(dir, "gone.stl");
+    await writeFile(gone, "solid");
+    await rm(gone);
+    await place(dir, "last.stl", textStl(TETRAHEDRON));
+    assert.deepEqual([(await user.about("last")).vertex_count], [4]);
+    const { volume, surface_area, is_watertight } = await json<Row>(server, "/api/mesh/last/metadata");
+    assert.ok(
+      Math.abs(Number(volume) - 1 / 6) < 1e-12 && Math.abs(Number(surface_area) - 2.366025) < 1e-6 && is_watertight,
+    );
+    assert.deepEqual(
+      user.heard.slice(1).map((each) => each.design_id),
+      ["text", "last"],
+    );
+    user.ws.close();
+  });
+
+  test("MSH-3 MSH-4 MSH-36 a file that is being written is told once, when it is whole", async (t) => {
+    const { server, dir } = await meshServer(t);
+    const user = await watcher(server);
+    const bytes = sizedCube(1);
+    const path = join(dir, "slow.stl");
+    const beganMs = performance.now();
+    await writeFile(path, bytes.subarray(0, 400));
+    await new Promise((resolve) => setTimeout(resolve, 700)); // what is tested is that nothing is told meanwhile
+    assert.equal(user.heard.length, 1);
+    await appendFile(path, bytes.subarray(400));
+    const told = await user.about("slow");
+    assert.equal(told.file_size, bytes.length);
+    assert.ok(performance.now() - beganMs >= 1000);
+    // Not an STL at all: after two seconds without a change.
+    await writeFile(join(dir, "odd.stl"), "abc");
+    const oddMs = performance.now();
+    await user.about("odd");
+    assert.ok(performance.now() - oddMs > 1800);
+    assert.equal(user.heard.length, 3);
+    user.ws.close();
+  });
+
+  test("MSH-9 a folder that vanishes is a problem in /health, and is watched again", async (t) => {
+    const { server, dir } = await meshServer(t);
+    const user = await watcher(server);
+    await place(dir, "a.stl", sizedCube(1));
+    await user.about("a");
+    await rename(dir, `${dir}-away`);
+    t.after(() => rm(`${dir}-away`, { recursive: true, force: true }));
+    type Health = { status: string; problems?: string[] };
+    let health = await json<Health>(server, "/health");
+    while (!health.problems) health = await json<Health>(server, "/health");
+    assert.deepEqual(health.status, "healthy");
+    assert.match(health.problems!.join(), /current/);
+    assert.doesNotMatch(health.problems!.join(), /tmp/);
+    await rename(`${dir}-away`, dir);
+    await place(dir, "b.stl", sizedCube(2));
+    await user.about("b");
+    assert.ok(!("problems" in (await json<Health>(server, "/health"))));
+    assert.deepEqual(
+      user.heard.slice(1).map(({ event, design_id }) => `${event} ${design_id}`),
+      ["new_mesh a", "new_mesh b"],
+    );
+    user.ws.close();
+  });
+
+  test("MSH-11 MSH-12 MSH-20 MSH-21 what a client says, and what it is answered", async (t) => {
+    const { server } = await meshServer(t);
+    const user = await watcher(server);
+    for (const ping of [" ping\n", { event: "ping" }, { type: "ping" }]) await user.tell(ping);
+    assert.deepEqual(await user.of("pong", 3), [{ event: "pong" }, { event: "pong" }, { event: "pong" }]);
+    for (const odd of ["hello", "[1]", { event: "sing" }, { type: "dance" }, {}, Buffer.of(1)]) await user.tell(odd);
+    const errors = await user.of("error", 6);
+    assert.deepEqual(
+      errors.map(({ message }) => message),
+      [
+        "Unknown message: hello",
+        "Unknown message: [1]",
+        "Unknown message type: sing",
+        "Unknown message type: dance",
+        "Unknown message type: null",
+        "Binary messages are not accepted here",
+      ],
+    );
+    user.ws.close();
+  });
+
+  test("MSH-1 MSH-19 MSH-23..MSH-29 MSH-33 MSH-39 MSH-40 lists, statistics, comparison and filters", async (t) => {
+    const root = await meshFolder(t);
+    for (const folder of ["current", "archive", "demo/deep", "parts"])
+      await mkdir(join(root, folder), { recursive: true });
+    const old = async (path: string, bytes: Buffer | string, time: number) => {
+      await writeFile(join(root, path), bytes);
+      await utimes(join(root, path), time, time);
+    };
+    await old("current/one.stl", sizedCube(1), 1000);
+    await old("current/two.stl", textStl(TETRAHEDRON), 2000);
+    await old("archive/one.stl", sizedCube(3), 3000);
+    await old("demo/deep/show.stl", sizedCube(4), 4000);
+    await old("parts/bolt.obj", "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", 5000);
+    const server = await testServer(t, {
+      meshFolders: [
+        { name: "current", dir: join(root, "current") },
+        { name: "parts", dir: join(root, "parts") },
+      ],
+    });
+    const list = async (query: string) => {
+      const { meshes, total } = await json<{ meshes: Row[]; total: number }>(server, `/api/meshes/list${query}`);
+      return [meshes.map(({ design_id, collection }) => `${collection}/${design_id}`).join(" "), total];
+    };
+    assert.deepEqual(await list(""), ["archive/one current/two current/one", 3]);
+    assert.deepEqual(await list("?include_demo=true&limit=1"), ["demo/show", 4]);
+    assert.deepEqual(await list("?offset=2"), ["current/one", 3]);
+    assert.deepEqual(await list("?collection=parts&collection=demo"), ["parts/bolt.obj demo/show", 2]);
+    assert.deepEqual(await list("?collection=*&match=*o*"), [
+      "parts/bolt.obj demo/show archive/one current/two current/one",
+      5,
+    ]);
+    assert.deepEqual(await list("?match=t?o"), ["current/two", 1]);
+    const recent = await json<{ meshes: Row[]; total: number }>(server, "/api/meshes/recent?limit=2");
+    assert.deepEqual([recent.meshes.map(({ design_id }) => design_id), recent.total], [["one", "two"], 3]);
+    for (const row of (await json<{ meshes: Row[] }>(server, "/api/meshes/list?collection=*")).meshes) {
+      assert.equal((await server.send("GET", String(row.url))).headers.get("etag"), `"${row.sha256}"`);
+      assert.equal((await json<Row>(server, String(row.metadata_url))).sha256, row.sha256);
+    }
+    const stats = await json<Row>(server, "/api/meshes/stats");
+    const sizes = 3 * 684 + textStl(TETRAHEDRON).length + 32;
+    assert.deepEqual(
+      { ...stats, total_size_mb: Math.round(Number(stats.total_size_mb) * 2 ** 20) },
+      {
+        total_meshes: 5,
+        current_meshes: 2,
+        archived_meshes: 1,
+        demo_meshes: 1,
+        total_size_mb: sizes,
+        mesh_directory: "current",
+      },
+    );
+    const compared = await json<{ design_1: Row; design_2: Row; comparison: Record<string, number> }>(
+      server,
+      "/api/meshes/compare?design_id_1=one&design_id_2=two",
+    );
+    assert.deepEqual([compared.design_1.design_id, compared.design_2.url], ["one", "/api/mesh/two"]);
+    const { volume_diff, surface_area_diff, ...counts } = compared.comparison;
+    assert.deepEqual(counts, { vertex_count_diff: -4, face_count_diff: -8 });
+    assert.ok(Math.abs(volume_diff! + 5 / 6) < 1e-9 && Math.abs(surface_area_diff! - (2.366025 - 6)) < 1e-5);
+
+    await place(join(root, "current"), "fresh.stl", sizedCube(7));
+    const user = await watcher(server, "?since=0&collection=*");
+    await user.about("fresh");
+    const timeline = await json<{ meshes: Row[]; stats: object; seq: number; server_time: number }>(
+      server,
+      "/api/meshes/timeline?limit=2",
+    );
+    assert.deepEqual(timeline.stats, { total_designs: 4, recent_designs: 1, total_file_size: sizes - 684 - 32 + 684 });
+    assert.ok(Math.abs(timeline.server_time - Date.now() / 1000) < 5);
+    const [fresh, before] = timeline.meshes;
+    assert.deepEqual(
+      [fresh!.design_id, fresh!.time_ago, fresh!.is_new, fresh!.seq, fresh!.viewer_url, "event" in fresh!],
+      ["fresh", "just now", true, timeline.seq, "/meshes/?design=fresh", false],
+    );
+    assert.deepEqual([before!.is_new, /^\d+ days ago$/.test(String(before!.time_ago))], [false, true]);
+    const earlier = await json<{ meshes: Row[] }>(server, `/api/meshes/timeline?before=${before!.seq}`);
+    assert.ok(earlier.meshes.length > 0 && earlier.meshes.every(({ seq }) => Number(seq) < Number(before!.seq)));
+
+    for (const path of [
+      "/list?limit=0",
+      "/list?limit=abc",
+      "/list?offset=-1",
+      "/list?collection=nope",
+      "/recent?limit=101",
+      "/timeline?limit=101",
+      "/compare?design_id_1=one",
+    ]) {
+      const refused = await server.send("GET", `/api/meshes${path}`);
+      const { detail } = (await refused.json()) as { detail: { loc: string[] }[] };
+      assert.deepEqual([refused.status, detail[0]!.loc[0]], [422, "query"], path);
+    }
+    const lost = await server.send("GET", "/api/mesh/none%2F..%2Fx");
+    assert.deepEqual([lost.status, await lost.json()], [404, { detail: "Mesh 'none/../x' not found" }]);
+    assert.equal((await server.rawGet("/api/mesh/%2e%2e%2fone")).status, 404);
+    assert.equal((await server.send("GET", "/meshes/api/mesh/one")).status, 200);
+
+    const some = await watcher(server, "?since=0&collection=demo&collection=parts&match=b*");
+    await some.of("replay_complete");
+    assert.deepEqual(
+      some.heard.filter(({ event }) => event === "new_mesh").map((each) => each.design_id),
+      ["bolt.obj"],
+    );
+    const unknown = await watcher(server, "?collection=nope");
+    assert.equal((await unknown.of("error"))[0]!.message, "Unknown collection: nope");
+    for (const each of [user, some, unknown]) each.ws.close();
+  });
+
+  test("MSH-41 MSH-19 a thousand files at once: each told exactly once, and pings are answered meanwhile", async (t) => {
+    const { server, dir } = await meshServer(t);
+    const [user, pinging] = [await watcher(server), await watcher(server)];
+    const count = 1000;
+    const staging = await meshFolder(t);
+    await Promise.all(Array.from({ length: count }, (_, i) => writeFile(join(staging, `${i}.stl`), sizedCube(i + 1))));
+    await Promise.all((await readdir(staging)).map((name) => rename(join(staging, name), join(dir, name))));
+    let slowestMs = 0;
+    const all = user.of("new_mesh", count);
+    let told = false;
+    void all.then(() => {
+      told = true;
+    });
+    for (let i = 1; !told; i++) {
+      const beganMs = performance.now();
+      await pinging.tell("ping");
+      await pinging.of("pong", i);
+      slowestMs = Math.max(slowestMs, performance.now() - beganMs);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    assert.equal(new Set((await all).map((each) => each.design_id)).size, count);
+    assert.ok(slowestMs < 1000, `${slowestMs} ms`);
+    const { total } = await json<{ total: number }>(server, "/api/meshes/list");
+    assert.equal(total, count);
+    assert.equal(user.heard.length, count + 1);
+    user.ws.close();
+    pinging.ws.close();
+  });
+
+  test("GEN-41 the designs are one space with a label; a server without any has none", async (t) => {
+    const { server, dir } = await meshServer(t);
+    const spaces = async () => (await json<{ spaces: SpaceSummary[] }>(server, "/v1/spaces")).spaces;
+    assert.deepEqual(
+      (await spaces()).map(({ id }) => id),
+      ["place"],
+    );
+    const user = await watcher(server);
+    await place(dir, "a.stl", sizedCube(1));
+    await user.about("a");
+    assert.equal((await spaces()).find(({ labels }) => labels?.meshes === true)?.id, "mesh-designs");
+    user.ws.close();
+  });
+});
