@@ -1,9 +1,15 @@
-/** For tests: waits for what the log of the space `place` will say. */
+/** For tests: waits for what the log of a space will say. */
 import type { CairnEvent } from "@cairn/protocol";
 
 /** The first event that fits, from the beginning of the log. */
-export async function eventually(url: string, fits: (event: CairnEvent) => boolean): Promise<CairnEvent> {
-  const response = await fetch(`${url}/v1/spaces/place/events/stream?after=0`, { signal: AbortSignal.timeout(90_000) });
+export async function eventually(
+  url: string,
+  fits: (event: CairnEvent) => boolean,
+  space = "place",
+): Promise<CairnEvent> {
+  const response = await fetch(`${url}/v1/spaces/${space}/events/stream?after=0`, {
+    signal: AbortSignal.timeout(90_000),
+  });
   let text = "";
   for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
     text += chunk;

@@ -1,0 +1,139 @@
+/** A server that is killed while faces are at work: what was acknowledged is done, once, after the next start. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import type { CairnEvent } from "@cairn/protocol";
+import { samplePhotosDir } from "@cairn/sample";
+import { eventually } from "../test/eventually.ts";
+import { startProcess } from "../test/start-process.ts";
+import { FaceUser, type Message } from "./test-user.ts";
+
+const PHOTOS = ["07.jpg", "08.jpg", "09.jpg", "10.jpg", "11.jpg"];
+
+type Killable = { url: string; killed(): Promise<void> };
+
+/** Starts a server over the same folder, as often as it is called. */
+async function house(t: TestContext): Promise<() => Promise<Killable>> {
+  const dataDir = await mkdtemp(join(tmpdir(), "cairn-face-kill-"));
+  t.after(() => rm(dataDir, { recursive: true, force: true }));
+  return async () => {
+    const { child, url } = await startProcess(dataDir, { reconstruct: "sparse", rebuildEvery: 3 });
+    t.after(() => child.kill("SIGKILL"));
+    const killed = async () => {
+      const ended = once(child, "exit");
+      child.kill("SIGKILL");
+      await ended;
+    };
+    return { url, killed };
+  };
+}
+
+const photo = async (name: string) => (await readFile(join(samplePhotosDir, name))).toString("base64");
+
+async function answer(url: string, init?: RequestInit): Promise<Message> {
+  const response = await fetch(url, init);
+  assert.equal(response.status, 200);
+  return (await response.json()) as Message;
+}
+
+/** Photos in the order in which the engine was done with them: one that it was given twice is there twice. */
+async function processed(url: string, space: string): Promise<string[]> {
+  const { events } = (await answer(`${url}/v1/spaces/${space}/events?limit=5000`)) as unknown as {
+    events: CairnEvent[];
+  };
+  const imageAt = new Map<number, string>();
+  const causes = new Map<string, number>();
+  const done: string[] = [];
+  for (const event of events) {
+    if (event.type === "image.added") imageAt.set(event.seq, event.data.image);
+    if (event.type === "operation.started" && event.data.kind === "reconstruct") {
+      causes.set(event.data.operation, event.cause ?? 0);
+    }
+    if (event.type !== "operation.completed") continue;
+    const image = imageAt.get(causes.get(event.data.operation) ?? 0);
+    if (image !== undefined) done.push(image);
+  }
+  return done;
+}
+
+test("HER-14 HER-25 GEN-42 GEN-44 killed twice, a project processes what it acknowledged, once, and counts on", async (t) => {
+  const start = await house(t);
+  const acknowledged: unknown[] = [];
+  let server = await start();
+  // Killed when a photo has just been taken, then while everything is reconstructed anew.
+  const kills: [uploads: string[], enough: (url: string) => Promise<unknown>][] = [
+    [PHOTOS.slice(0, 2), async () => {}],
+    [
+      PHOTOS.slice(2, 4),
+      (url) => eventually(url, (event) => event.type === "operation.started" && event.data.kind === "rebuild", "site"),
+    ],
+  ];
+  for (const [uploads, enough] of kills) {
+    const user = new FaceUser(server, "/ws/site");
+    await user.of("initial_state_complete");
+    for (const name of uploads) await user.tell({ type: "upload_image", image_data: await photo(name) });
+    acknowledged.push(...(await user.of("upload_acknowledged", 2)).map(({ image_id }) => image_id));
+    await enough(server.url);
+    await server.killed();
+    server = await start();
+  }
+
+  const user = new FaceUser(server, "/ws/site");
+  await user.tell({ type: "upload_image", image_data: await photo(PHOTOS[4]!) });
+  acknowledged.push((await user.of("upload_acknowledged"))[0]!.image_id);
+  const last = await user.until((heard) =>
+    heard.find(({ type, image_id }) => type === "processing_complete" && image_id === acknowledged[4]),
+  );
+  assert.deepEqual([last.sequence, last.total_images, last.epoch], [2, 5, 1]);
+  const status = await answer(`${server.url}/projects/site/status`);
+  const { update_count, total_images, epoch, queued_images } = status;
+  assert.deepEqual([update_count, total_images, epoch, queued_images], [2, 5, 1, 0]);
+  const order = await processed(server.url, "site");
+  assert.deepEqual(order, acknowledged, "each once, in the order of the acknowledgements");
+
+  // Nobody was told of one photo's course twice, and the last client's cloud is what a new one gets.
+  const completed = user.heard.filter(({ type }) => type === "processing_complete").map(({ image_id }) => image_id);
+  assert.equal(new Set(completed).size, completed.length);
+  const late = new FaceUser(server, "/ws/site");
+  await late.of("initial_state_complete");
+  const points = late.heard.reduce((sum, message) => sum + Number(message.points ?? 0), 0);
+  assert.ok(points > 500, `${points} points`);
+  await server.killed();
+});
+
+test("DEP-16 DEP-15 DEP-32 GEN-42 a run that a kill cut off begins again by itself and completes, for who comes back", async (t) => {
+  const start = await house(t);
+  let server = await start();
+  const { session_id } = await answer(`${server.url}/ws/session/create`, { method: "POST" });
+  const path = `/ws/reconstruct/${session_id}`;
+  const user = new FaceUser(server, path);
+  for (const name of PHOTOS.slice(0, 4)) await user.tell({ type: "image", data: await photo(name), filename: name });
+  await user.of("ack", 4);
+  await user.tell({ type: "generate" });
+  await user.until((heard) => heard.find(({ stage }) => stage === "inference"));
+  await server.killed();
+
+  server = await start();
+  const back = new FaceUser(server, path);
+  const [connected] = await back.of("connected");
+  assert.deepEqual([connected?.status, connected?.image_count, connected?.has_result], ["processing", 4, false]);
+  const [complete] = await back.of("complete");
+  assert.deepEqual([complete?.image_count, back.heard.at(-1)], [4, complete]);
+  const { registered, filenames } = complete!.metadata as { registered: boolean[]; filenames: string[] };
+  assert.deepEqual([registered, filenames], [[true, true, true, true], PHOTOS.slice(0, 4)]);
+  const { status } = await answer(`${server.url}/ws/session/${session_id}`);
+  assert.equal(status, "active");
+  assert.equal((await processed(server.url, String(session_id))).length, 4);
+
+  // What is done does not begin again: killed once more, the result lies there.
+  await server.killed();
+  server = await start();
+  const again = new FaceUser(server, path);
+  assert.deepEqual((await again.of("connected"))[0], { ...connected, status: "active", has_result: true });
+  const file = await fetch(`${server.url}/ws/session/${session_id}/result.glb`);
+  assert.deepEqual(Buffer.from(await file.arrayBuffer()), Buffer.from(String(complete?.glb_base64), "base64"));
+  await server.killed();
+});
