@@ -5,7 +5,10 @@ import type { Session, SessionListener } from "./session.ts";
 
 const PING_EVERY_MS = 10_000;
 
-const SOURCES: Readonly<Record<string, string>> = { android_app: "mobile", browser_addon: "addon" };
+const SOURCES: ReadonlyMap<string, string> = new Map([
+  ["android_app", "mobile"],
+  ["browser_addon", "addon"],
+]);
 
 /** Until the socket is over. What it says is not looked at. */
 export async function runFlatClient(socket: FaceSocket, session: Session): Promise<void> {
@@ -36,7 +39,7 @@ export async function runFlatClient(socket: FaceSocket, session: Session): Promi
         const { type, data } = next.envelope;
         if (type !== "image.uploaded") continue;
         const source = String(data.source);
-        await socket.send({ type: "new_image", image_id: data.image_id, source: SOURCES[source] ?? source });
+        await socket.send({ type: "new_image", image_id: data.image_id, source: SOURCES.get(source) ?? source });
       } else {
         await new Promise<void>((resolve) => {
           wake = resolve;

@@ -12,7 +12,10 @@ export type UploadForm = {
 
 const SOURCE = /^[a-z][a-z0-9_]{0,31}$/;
 /** Older names of two of them. */
-const OLDER: Readonly<Record<string, string>> = { mobile: "android_app", addon: "browser_addon" };
+const OLDER: ReadonlyMap<string, string> = new Map([
+  ["mobile", "android_app"],
+  ["addon", "browser_addon"],
+]);
 
 /** @throws {Refusal} 413 */
 export async function readForm(request: FastifyRequest, fileBytes: number): Promise<UploadForm> {
@@ -57,7 +60,7 @@ export function refuseForeign(bytes: Uint8Array): void {
 
 /** @throws {Refusal} 422 */
 export function readSource(given: string | undefined): string {
-  const source = OLDER[given ?? ""] ?? given ?? "web";
+  const source = OLDER.get(given ?? "") ?? given ?? "web";
   if (SOURCE.test(source)) return source;
   const msg = `String should match pattern '${SOURCE.source}'`;
   throw new Refusal(422, [
