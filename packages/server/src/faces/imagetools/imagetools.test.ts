@@ -202,7 +202,7 @@ describe("sessions of images", () => {
 });
 
 describe("images of a session", () => {
-  test("IMG-11 IMG-25..IMG-30 IMG-38 IMG-39 IMG-41 IMG-63 uploaded, told, shown, deleted", async (t) => {
+  test("IMG-11 IMG-13 IMG-25..IMG-30 IMG-38 IMG-39 IMG-41 IMG-63 uploaded, told, shown, deleted", async (t) => {
     const server = await testServer(t);
     const session = await newSession(server);
     const page = new Page(server, session);

@@ -11,7 +11,7 @@ import { testServer } from "../../test/test-server.ts";
 const CUSTOM = { preset: "custom", quality: 60, max_width: 100, max_height: 100, format: "JPEG" };
 
 describe("operations on many images", () => {
-  test("IMG-42..IMG-50 compressing all of a session: started, each image, each step, one end", async (t) => {
+  test("IMG-14 IMG-42..IMG-50 compressing all of a session: started, each image, each step, one end", async (t) => {
     const server = await testServer(t);
     const session = await newSession(server);
     const ids: unknown[] = [];
