@@ -1,0 +1,100 @@
+/** Clients of three faces and a viewer in one space: what one of them adds all see, once and in one order. */
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { CairnEvent } from "@cairn/protocol";
+import { openEmbeddedEngine } from "@cairn/reconstruct";
+import { samplePhotosDir } from "@cairn/sample";
+import { Page, upload } from "../test/imagetools-client.ts";
+import { receiptOf, testServer } from "../test/test-server.ts";
+import { FaceUser, type Message } from "./test-user.ts";
+
+/** Photos of which a viewer was told. */
+function added(heard: readonly Message[]): string[] {
+  const events = heard.flatMap((message) => (message.type === "events" ? (message.events as CairnEvent[]) : []));
+  return events.flatMap((event) => (event.type === "image.added" ? [event.data.image] : []));
+}
+
+test("GEN-41 GEN-42 GEN-43 GEN-44 HER-16 HER-20 three faces and a viewer at once in one space", async (t) => {
+  const server = await testServer(t, {
+    openEngine: openEmbeddedEngine,
+    spaceSettings: { rebuildEvery: 4, preset: "sparse" },
+  });
+  const photos = await Promise.all(
+    ["07", "08", "09", "10", "11"].map((name) => readFile(join(samplePhotosDir, `${name}.jpg`))),
+  );
+  const base64 = (i: number) => photos[i]!.toString("base64");
+  const made = await server.send("POST", "/ws/session/create");
+  const { session_id } = (await made.json()) as { session_id: string };
+
+  const depth = new FaceUser(server, `/ws/reconstruct/${session_id}`);
+  await depth.of("connected");
+  const heritage = new FaceUser(server, `/ws/${session_id}`);
+  const watcher = new FaceUser(server, `/heritage/ws/${session_id}`);
+  for (const user of [heritage, watcher]) await user.of("initial_state_complete");
+  const page = new Page(server, session_id);
+  await page.of("connection.status");
+  const viewer = new FaceUser(server, `/v1/spaces/${session_id}/live`);
+  await viewer.tell({ type: "hello", version: 1, after: 0 });
+
+  // All at once, each in its own way.
+  const [, , native, tools] = await Promise.all([
+    depth.tell({ type: "image", data: base64(0), filename: "depth.jpg" }),
+    heritage.tell({ type: "upload_image", image_data: base64(1), filename: "heritage.jpg" }),
+    server.upload(photos[2]!, "name=native.jpg", session_id).then(receiptOf),
+    upload(server, session_id, photos[3]!, {}, "tools.jpg"),
+  ]);
+  await depth.of("ack");
+  const [acknowledged] = await heritage.of("upload_acknowledged");
+
+  // The order is the log's; everybody has it.
+  await viewer.until((heard) => (added(heard).length === 4 ? true : undefined));
+  const order = added(viewer.heard);
+  assert.equal(new Set(order).size, 4);
+  for (const image of [native.image, tools.id, acknowledged?.image_id]) assert.ok(order.includes(String(image)));
+  const uploads = await page.of("image.uploaded", 4);
+  assert.deepEqual(
+    uploads.map(({ data }) => data.image_id),
+    order,
+  );
+  for (const user of [heritage, watcher]) {
+    for (const type of ["processing_started", "processing_complete"]) {
+      const told = (await user.of(type, 4)).map(({ image_id }) => image_id);
+      assert.deepEqual(told, order, type);
+    }
+  }
+  const shards = (user: FaceUser) =>
+    user.heard.filter(({ type }) => type === "shard_update" || type === "refetch_starting");
+  assert.deepEqual(shards(watcher), shards(heritage));
+  assert.ok(shards(watcher).some(({ is_full_refetch }) => is_full_refetch === true));
+
+  // A run over all of them is the same model; a heritage client who is told of it does nothing for it.
+  await depth.tell({ type: "generate", glb: "url" });
+  const [complete] = await depth.of("complete");
+  const { registered, filenames } = complete!.metadata as { registered: boolean[]; filenames: string[] };
+  assert.deepEqual(registered, [true, true, true, true]);
+  assert.deepEqual([...filenames].sort(), ["depth.jpg", "heritage.jpg", "native.jpg", "tools.jpg"]);
+
+  // A restart later everyone goes on, and the next photo is everyone's, too.
+  await server.restart();
+  const after = {
+    heritage: new FaceUser(server, `/ws/${session_id}`),
+    depth: new FaceUser(server, `/ws/reconstruct/${session_id}`),
+    page: new Page(server, session_id, `?after=${uploads[3]!.seq}`),
+    viewer: new FaceUser(server, `/v1/spaces/${session_id}/live`),
+  };
+  assert.deepEqual((await after.heritage.of("initial_state_complete"))[0]?.total_images, 4);
+  assert.equal((await after.depth.of("connected"))[0]?.image_count, 4);
+  await after.page.of("connection.status");
+  await after.viewer.tell({ type: "hello", version: 1, after: 0 });
+  await after.heritage.tell({ type: "upload_image", image_data: base64(4), filename: "last.jpg" });
+  const [last] = await after.heritage.of("processing_complete");
+  assert.deepEqual([last?.total_images, last?.sequence], [5, 1]);
+  assert.equal((await after.page.of("image.uploaded"))[0]?.data.image_id, last?.image_id);
+  await after.viewer.until((heard) => (added(heard).length >= 5 ? true : undefined));
+  assert.deepEqual(added(after.viewer.heard), [...order, last?.image_id]);
+  const status = await server.send("GET", `/ws/session/${session_id}`);
+  assert.equal(((await status.json()) as { image_count: number }).image_count, 5);
+  for (const { ws } of [depth, heritage, watcher, page, viewer, ...Object.values(after)]) ws.terminate();
+});
