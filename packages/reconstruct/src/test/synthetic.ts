@@ -44,11 +44,21 @@ type SyntheticOptions = {
   readonly flat?: boolean;
   /** Of a place. */
   readonly points?: number;
+  /** Standard deviation of where a feature is found, each way. */
+  readonly noisePx?: number;
 };
 
 export function syntheticPhotos(
   shots: readonly Shot[],
-  { focalPx = 1080, seed = 1, told = false, exifPx, flat = false, points = POINTS }: SyntheticOptions = {},
+  {
+    focalPx = 1080,
+    seed = 1,
+    told = false,
+    exifPx,
+    flat = false,
+    points = POINTS,
+    noisePx = NOISE_PX,
+  }: SyntheticOptions = {},
 ): Synthetic {
   const random = seededRandom(seed);
   const places = new Map<number, Float64Array>();
@@ -57,7 +67,7 @@ export function syntheticPhotos(
   const idsOf = new WeakMap<Uint8Array, Int32Array>();
   const truth = shots.map(({ eye, target }) => ({ rows: lookAt(eye, target), eye }));
   const features = shots.map((shot, index) => {
-    const seen = observe(places.get(shot.place ?? 0)!, truth[index].rows, shot, focalPx, random);
+    const seen = observe(places.get(shot.place ?? 0)!, truth[index].rows, shot, focalPx, noisePx, random);
     const found = allocateFeatures(seen.length, shot.sharpness ?? 1, shot.brightness ?? 0.5);
     for (const [k, { x, y }] of seen.entries()) {
       found.x[k] = x;
@@ -146,6 +156,7 @@ function observe(
   rows: readonly [Vec, Vec, Vec],
   { eye, features = points.length / 3 }: Shot,
   focalPx: number,
+  noisePx: number,
   random: Random,
 ): { x: number; y: number; point: number }[] {
   const seen: { x: number; y: number; point: number }[] = [];
@@ -153,8 +164,8 @@ function observe(
     const d = [0, 1, 2].map((axis) => points[point * 3 + axis] - eye[axis]);
     const [u, v, depth] = rows.map((row) => row[0] * d[0] + row[1] * d[1] + row[2] * d[2]);
     if (depth < 0.5) continue;
-    const x = (focalPx * u) / depth + WIDTH_PX / 2 + NOISE_PX * randomNormal(random);
-    const y = (focalPx * v) / depth + HEIGHT_PX / 2 + NOISE_PX * randomNormal(random);
+    const x = (focalPx * u) / depth + WIDTH_PX / 2 + noisePx * randomNormal(random);
+    const y = (focalPx * v) / depth + HEIGHT_PX / 2 + noisePx * randomNormal(random);
     if (x > 1 && y > 1 && x < WIDTH_PX - 1 && y < HEIGHT_PX - 1) seen.push({ x, y, point });
   }
   return seen;
