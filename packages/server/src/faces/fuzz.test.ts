@@ -44,6 +44,25 @@ const isPlainPong = (text: string) => text.startsWith('{"type":"pong"');
 let places = 0;
 const VICTIMS: readonly Victim[] = [
   {
+    face: "meshes",
+    place: async () => `/ws/meshes?since=${places++ % 3}&match=${"*a".repeat(places % 50)}*`,
+    right: () => [{ event: "ping" }, { type: "ping" }, { event: "subscribe", design_id: "a" }],
+    errorText({ event, message, ...facts }) {
+      if (event !== "error") return undefined;
+      for (const name of Object.keys(facts)) assert.equal(name, "ref");
+      return String(message);
+    },
+    ping: "ping",
+    isPong: (text) => text === '{"event":"pong"}',
+    routes: [
+      ["GET", "/api/mesh/?"],
+      ["GET", "/api/mesh/?/metadata"],
+      ["GET", "/api/meshes/list?limit=?&offset=?&collection=?&match=?"],
+      ["GET", "/api/meshes/compare?design_id_1=?&design_id_2=?"],
+      ["GET", "/api/meshes/timeline?before=?"],
+    ],
+  },
+  {
     face: "heritage",
     place: async () => `/ws/fuzz ${places++}`,
     right: (seed) => [
