@@ -290,6 +290,37 @@ describe("the depth face", () => {
     user.ws.close();
   });
 
+  test("DEP-6 DEP-17 DEP-20 answers go to who asked, in order; without a result there is no file", async (t) => {
+    const server = await testServer(t);
+    const { session_id } = await create(server);
+    const [sender, other] = [0, 1].map(() => new DepthUser(server, `/ws/reconstruct/${session_id}`)) as [
+      DepthUser,
+      DepthUser,
+    ];
+    for (const user of [sender, other]) await user.of("connected");
+    await sender.image(png(1));
+    await sender.tell({ type: "image", data: "??" });
+    await sender.image(png(2));
+    await sender.of("ack", 2);
+    assert.deepEqual(
+      sender.heard.map(({ type, image_count }) => [type, image_count]),
+      [
+        ["connected", 0],
+        ["ack", 1],
+        ["error", undefined],
+        ["ack", 2],
+      ],
+    );
+    await other.tell({ type: "ping" });
+    await other.of("pong");
+    assert.deepEqual(
+      other.heard.map(({ type }) => type),
+      ["connected", "pong"],
+    );
+    assert.equal((await server.send("GET", `/ws/session/${session_id}/result.glb`)).status, 404);
+    for (const { ws } of [sender, other]) ws.close();
+  });
+
   test("DEP-12 DEP-14 at most so many sessions; idle ones go, with their sockets closed", async (t) => {
     const server = await testServer(t, { depthSessions: { sessions: 2, idleMs: 400, sweepMs: 100 } });
     const { session_id } = await create(server);

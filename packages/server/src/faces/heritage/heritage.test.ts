@@ -282,6 +282,31 @@ describe("the heritage face", () => {
     assert.ok(!projects.some(({ project_id }) => project_id === "nobody"));
   });
 
+  test("HER-3 projects are listed, those with the newest activity first, each as its status says", async (t) => {
+    const server = await testServer(t);
+    const [one, two] = [new HeritageUser(server, "one"), new HeritageUser(server, "two")];
+    await one.of("initial_state_complete");
+    await two.of("initial_state_complete");
+    const list = async () =>
+      ((await (await server.send("GET", "/projects")).json()) as { projects: Message[] }).projects;
+    for (const [user, order] of [
+      [one, ["one", "two"]],
+      [two, ["two", "one"]],
+    ] as const) {
+      await user.upload(blank(1));
+      await user.of("upload_acknowledged");
+      const projects = await list();
+      assert.deepEqual(
+        projects.map(({ project_id }) => project_id),
+        order,
+      );
+      for (const each of projects) {
+        assert.deepEqual(await (await server.send("GET", `/projects/${each.project_id}/status`)).json(), each);
+      }
+    }
+    for (const { ws } of [one, two]) ws.close();
+  });
+
   test("HER-1 GEN-10 GEN-11 health counts sockets and projects while they are open", async (t) => {
     const server = await testServer(t);
     const users = [new HeritageUser(server, "one"), new HeritageUser(server, "one"), new HeritageUser(server, "two")];
