@@ -40,6 +40,8 @@ type LibraryOptions = {
   readonly designs: Designs;
   readonly folders: readonly FolderOptions[];
   readonly log: FastifyBaseLogger;
+  /** The folders were named by somebody: that they were looked at is noted also while they are empty. */
+  readonly named: boolean;
 };
 
 export class Library {
@@ -249,6 +251,7 @@ export class Library {
   }
 
   async #noteFolders(): Promise<void> {
+    if (this.#options.named) await this.#theSpace();
     if (!this.#space) return;
     const looked = this.folders.filter((folder) => !folder.problem).map(({ key }) => key);
     const noted = looked.slice(0, 70).join(",");

@@ -437,17 +437,21 @@ describe("a folder of designs", () => {
     pinging.ws.close();
   });
 
-  test("GEN-41 the designs are one space with a label; a server without any has none", async (t) => {
+  test("GEN-41 MSH-6 MSH-8 the designs are one space with a label; what comes to an empty folder meanwhile is added", async (t) => {
     const { server, dir } = await meshServer(t);
     const spaces = async () => (await json<{ spaces: SpaceSummary[] }>(server, "/v1/spaces")).spaces;
+    assert.equal((await spaces()).find(({ labels }) => labels?.meshes === true)?.id, "mesh-designs");
+    await server.close();
+    await place(dir, "a.stl", sizedCube(1));
+    await server.restart();
+    const user = await watcher(server, "?since=0");
+    assert.deepEqual([(await user.about("a")).change, user.heard[0]!.active_connections], ["added", 1]);
+    user.ws.close();
+    const unnamed = await testServer(t);
+    const { spaces: all } = await json<{ spaces: SpaceSummary[] }>(unnamed, "/v1/spaces");
     assert.deepEqual(
-      (await spaces()).map(({ id }) => id),
+      all.map(({ id }) => id),
       ["place"],
     );
-    const user = await watcher(server);
-    await place(dir, "a.stl", sizedCube(1));
-    await user.about("a");
-    assert.equal((await spaces()).find(({ labels }) => labels?.meshes === true)?.id, "mesh-designs");
-    user.ws.close();
   });
 });

@@ -21,7 +21,7 @@ export async function openMeshes(context: ServerContext): Promise<Face> {
   const { core, log } = context;
   const { folders, current } = await foldersOf(context);
   const designs = openDesigns(core.blobs);
-  const library = new Library({ spaces: core.spaces, designs, folders, log });
+  const library = new Library({ spaces: core.spaces, designs, folders, log, named: context.meshFolders.length > 0 });
   await library.start();
   const sockets = new Set<FaceSocket>();
   const encoded = new WeakMap<DesignEvent, Buffer>();
