@@ -271,12 +271,16 @@ test("GENR-2 the history has every model, and going back to one is seen in every
   const first = page.locator(".history li").filter({ hasText: /^Model 1,/ });
   const points = (await first.locator("span").innerText()).split(" · ")[1];
   assert.notEqual(await text(page, "points"), points, "a rebuild has changed them");
+  // A message goes by itself, so it is looked for before anything that may take longer.
+  const told = [page, other.page].map((each) =>
+    each.locator(".toast", { hasText: "Back to model 1" }).first().waitFor(),
+  );
   await first.getByRole("button", { name: /^Go back to Model 1,/ }).click();
+  await Promise.all(told);
   await page.locator(".history li[aria-current=true]", { hasText: "Model 1 again" }).waitFor();
   for (const each of [page, other.page]) {
     await each.waitForFunction((n) => document.querySelector("[data-count=points]")?.textContent === n, points);
     await drawn(each);
-    await each.locator(".toast", { hasText: "Back to model 1" }).first().waitFor();
   }
   await page.setViewportSize({ width: 360, height: 640 });
   const widest = await page.evaluate(() => document.documentElement.scrollWidth);

@@ -7,7 +7,7 @@ import { openDesigns } from "./designs.ts";
 const TRIANGLE = "facet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 1 0 0\nvertex 0 1 0\nendloop\nendfacet\n";
 const stl = (facets: number) => Buffer.from(`solid\n${TRIANGLE.repeat(facets)}endsolid\n`);
 
-test("DSG-1..DSG-3 a content is one revision, measured once; removal and restart keep the count", async (t) => {
+test("DSG-1 DSG-2 DSG-3 a content is one revision, measured once; removal and restart keep the count", async (t) => {
   const dataDir = await temporaryFolder(t);
   let core = await openCore({ dataDir });
   let designs = openDesigns(core.blobs);

@@ -8,8 +8,8 @@ import { type TestContext, test } from "node:test";
 import type { CairnEvent } from "@cairn/protocol";
 import { samplePhotosDir } from "@cairn/sample";
 import { eventually } from "../test/eventually.ts";
+import { FaceUser, type Message } from "../test/face-user.ts";
 import { startProcess } from "../test/start-process.ts";
-import { FaceUser, type Message } from "./test-user.ts";
 
 const PHOTOS = ["07.jpg", "08.jpg", "09.jpg", "10.jpg", "11.jpg"];
 

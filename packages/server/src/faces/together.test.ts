@@ -6,9 +6,9 @@ import { test } from "node:test";
 import type { CairnEvent } from "@cairn/protocol";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { samplePhotosDir } from "@cairn/sample";
+import { FaceUser, type Message } from "../test/face-user.ts";
 import { Page, upload } from "../test/imagetools-client.ts";
 import { receiptOf, testServer } from "../test/test-server.ts";
-import { FaceUser, type Message } from "./test-user.ts";
 
 /** Photos of which a viewer was told. */
 function added(heard: readonly Message[]): string[] {

@@ -1,7 +1,7 @@
 /** For tests: a client of a face whose messages have a type. */
 import { once } from "node:events";
 import { WebSocket } from "ws";
-import type { TestServer } from "../test/test-server.ts";
+import type { TestServer } from "./test-server.ts";
 
 export type Message = Record<string, unknown> & { type: string };
 
