@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { emptyState, type Georeference, type LayerState, type Pose, type Vec3 } from "@cairn/protocol";
 import fc from "fast-check";
-import { center, fitView, isLike, pointSpacing, radius, robustBounds, viewDirection } from "./framing.ts";
+import { center, fitView, foreground, isLike, pointSpacing, radius, robustBounds, viewDirection } from "./framing.ts";
 import { heightUnits } from "./height.ts";
 import { Orbit } from "./orbit.ts";
 import { insidePolygon } from "./pick.ts";
@@ -235,4 +235,12 @@ test("inside a polygon", () => {
   ] as const;
   assert.equal(insidePolygon(1, 3, square), true);
   assert.equal(insidePolygon(5, 3, square), false);
+});
+
+test("hills behind what was photographed are left out of the picture, and nothing where nobody took photos", () => {
+  const near = Array.from({ length: 300 }, (_, i) => [Math.sin(i), Math.cos(2 * i), 4 + Math.sin(3 * i)]);
+  const hills = Array.from({ length: 700 }, (_, i) => [30 * Math.sin(i), 5, 60 + (i % 7)]);
+  const positions = Float32Array.from([...near, ...hills].flat());
+  assert.equal(foreground(positions, 1000, [[0, 0, 0]]).length, 3 * 300);
+  assert.equal(foreground(positions, 1000, []).length, 3 * 1000);
 });

@@ -39,6 +39,33 @@ export function robustBounds(
   return { min, max };
 }
 
+/** Of the points seen, this part is taken to be what the photographers stood before. */
+const NEAR_PART = 0.1;
+/** So many times as far away as that begins what lies in the background. */
+const BACKGROUND = 4;
+
+/**
+ * The points that the photos are of, without hills and houses far behind, of which a photo shows as many points as of
+ * what stands before it. All of them when nobody took photos. `[n, 3]`
+ */
+export function foreground(positions: Float32Array, count: number, cameras: readonly Vec3[]): Float32Array {
+  const all = positions.subarray(0, 3 * count);
+  if (cameras.length === 0 || count === 0) return all;
+  const distances = new Float32Array(count);
+  for (let i = 0; i < count; i++) {
+    let nearest = Infinity;
+    for (const [x, y, z] of cameras) {
+      const [dx, dy, dz] = [all[3 * i]! - x, all[3 * i + 1]! - y, all[3 * i + 2]! - z];
+      nearest = Math.min(nearest, dx * dx + dy * dy + dz * dz);
+    }
+    distances[i] = Math.sqrt(nearest);
+  }
+  const most = BACKGROUND * Float32Array.from(distances).sort()[Math.floor(NEAR_PART * (count - 1))]!;
+  const kept: number[] = [];
+  for (let i = 0; i < count; i++) if (distances[i]! <= most) kept.push(all[3 * i]!, all[3 * i + 1]!, all[3 * i + 2]!);
+  return Float32Array.from(kept);
+}
+
 export function center({ min, max }: Bounds): Vec3 {
   return [(min[0] + max[0]) / 2, (min[1] + max[1]) / 2, (min[2] + max[2]) / 2];
 }

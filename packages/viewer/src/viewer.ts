@@ -8,7 +8,7 @@ import { CameraLayer, frustumDepth } from "./camera-layer.ts";
 import type { CloudStats } from "./cloud.ts";
 import type { ColorMode, Legend } from "./color-modes.ts";
 import { EyeDome } from "./eye-dome.ts";
-import { type Bounds, center, fitView, isLike, radius, robustBounds, viewDirection } from "./framing.ts";
+import { type Bounds, center, fitView, foreground, isLike, radius, robustBounds, viewDirection } from "./framing.ts";
 import { georeferenceOf } from "./height.ts";
 import { listen } from "./input.ts";
 import { inModel } from "./layer-frame.ts";
@@ -234,12 +234,15 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
 
   function autoFrame(positions: Float32Array, count: number, centers: readonly Vec3[]): void {
     if (!bounds) return;
-    const scene = robustBounds(positions, count, count > 0 ? [] : centers, 0.1) ?? bounds;
+    const near = foreground(positions, count, centers);
+    const nearCount = near.length / 3;
+    const shown = robustBounds(near, nearCount, centers) ?? bounds;
+    const scene = robustBounds(near, nearCount, nearCount > 0 ? [] : centers, 0.1) ?? bounds;
     const direction = viewDirection(center(scene), centers);
     const freeWidth = Math.max(80, width - insets.left - insets.right);
     const freeHeight = Math.max(80, height - insets.top - insets.bottom);
     const fovY = 2 * Math.atan(Math.tan(FOV_Y / 2) * (freeHeight / height));
-    const view = fitView(center(bounds), positions, count, centers, direction, fovY, freeWidth / freeHeight);
+    const view = fitView(center(shown), near, nearCount, centers, direction, fovY, freeWidth / freeHeight);
     if (framed && isLike(view, orbit.goal)) return;
     orbit.glideTo(view, !framed);
     framed = true;
