@@ -29,6 +29,8 @@ export type SessionHouse = {
 
 /** Requests that wait behind the one at work. */
 const MOST_WAITING = 4;
+/** A socket for which so much waits is not told what passes. */
+const MOST_BEHIND_BYTES = 8 * 2 ** 20;
 const DELTA_EVERY_MS = 1000;
 const PROGRESS_EVERY_MS = 100;
 
@@ -110,10 +112,15 @@ export class Session {
     return true;
   }
 
-  /** To all sockets of the session. */
-  tell(message: object): void {
+  /**
+   * To all sockets of the session. @param passing something newer replaces it soon: one that is behind is not told, so
+   * that what waits for it stays bounded (GEN-22); what ends a run everybody is told.
+   */
+  tell(message: object, { passing = false } = {}): void {
     const text = textOf(message);
-    for (const socket of this.sockets) void socket.send(text);
+    for (const socket of this.sockets) {
+      if (!passing || socket.waitingBytes < MOST_BEHIND_BYTES) void socket.send(text);
+    }
   }
 
   /** Says why, and closes every socket. */
@@ -291,7 +298,9 @@ class Run {
   #delta({ glb, metadata, points }: Awaited<ReturnType<typeof makeResult>>): void {
     const points_added = points - this.#points;
     this.#points = points;
-    this.#session.tell({
+    // The first of a run is promised; those after it replace each other.
+    const passing = this.#deltas > 0;
+    const told = {
       type: "delta",
       image_count: this.#session.images.length,
       glb_base64: glb.toString("base64"),
@@ -299,7 +308,8 @@ class Run {
       delta_index: this.#deltas++,
       points_added,
       total_points: points,
-    });
+    };
+    this.#session.tell(told, { passing });
   }
 
   /** @param often may be left out when the last one was just now */
@@ -308,7 +318,7 @@ class Run {
     if (often && nowMs - this.#toldMs < PROGRESS_EVERY_MS) return;
     this.#toldMs = nowMs;
     this.#progress = Math.max(this.#progress, progress);
-    this.#session.tell({ type: "progress", stage, progress: this.#progress, message });
+    this.#session.tell({ type: "progress", stage, progress: this.#progress, message }, { passing: often });
   }
 }
 
