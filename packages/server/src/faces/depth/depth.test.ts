@@ -1,17 +1,15 @@
 /** The depth contract over a real server: a session from its creation to its GLB, with the sample's photos. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { validateBytes } from "gltf-validator";
-import { WebSocket } from "ws";
+import { FaceUser, type Message } from "../../test/face-user.ts";
 import { png } from "../../test/png.ts";
 import { type TestServer, testServer } from "../../test/test-server.ts";
 
-type Message = Record<string, unknown> & { type: string };
 type Gltf = {
   scenes: { extras: { hf_alignment: number[][] } }[];
   meshes: { primitives: { mode: number; attributes: { POSITION: number } }[] }[];
@@ -27,37 +25,7 @@ async function samplePhotos(count: number): Promise<Buffer[]> {
   return Promise.all(names.slice(0, count).map((name) => readFile(join(PHOTOS, name))));
 }
 
-class DepthUser {
-  readonly ws: WebSocket;
-  readonly heard: Message[] = [];
-  readonly closed: Promise<{ code: number; reason: string }>;
-  #look = () => {};
-
-  constructor(server: TestServer, path: string) {
-    this.ws = new WebSocket(`ws://127.0.0.1:${server.port}${path}`, { maxPayload: 2 ** 28 });
-    this.ws.on("message", (data: Buffer) => {
-      this.heard.push(JSON.parse(data.toString()) as Message);
-      this.#look();
-    });
-    this.ws.on("error", () => {});
-    this.closed = once(this.ws, "close").then(([code, reason]) => ({ code: Number(code), reason: String(reason) }));
-  }
-
-  async of(type: string, count = 1): Promise<Message[]> {
-    const found = () => this.heard.filter((message) => message.type === type);
-    while (found().length < count) {
-      await new Promise<void>((resolve) => {
-        this.#look = resolve;
-      });
-    }
-    return found().slice(0, count);
-  }
-
-  async tell(message: object | string | Buffer): Promise<void> {
-    if (this.ws.readyState === WebSocket.CONNECTING) await once(this.ws, "open");
-    this.ws.send(typeof message === "string" || Buffer.isBuffer(message) ? message : JSON.stringify(message));
-  }
-
+class DepthUser extends FaceUser {
   async image(photo: Buffer, filename?: string): Promise<void> {
     await this.tell({ type: "image", data: photo.toString("base64"), ...(filename !== undefined && { filename }) });
   }

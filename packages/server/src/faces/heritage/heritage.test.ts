@@ -1,17 +1,14 @@
 /** The heritage contract over a real server: the real engine on the sample's photos, and known clients' dialogues. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
-import { WebSocket } from "ws";
+import { FaceUser, type Message } from "../../test/face-user.ts";
 import { png } from "../../test/png.ts";
 import { type TestServer, testServer } from "../../test/test-server.ts";
-
-type Message = Record<string, unknown> & { type: string };
 
 const PHOTOS = fileURLToPath(new URL("../../../../sample/photos/", import.meta.url));
 
@@ -20,36 +17,9 @@ async function samplePhotos(count: number): Promise<Buffer[]> {
   return Promise.all(names.slice(0, count).map((name) => readFile(join(PHOTOS, name))));
 }
 
-class HeritageUser {
-  readonly ws: WebSocket;
-  readonly heard: Message[] = [];
-  readonly closed: Promise<{ code: number; reason: string }>;
-  #look = () => {};
-
+class HeritageUser extends FaceUser {
   constructor(server: TestServer, project: string, path = "/ws/") {
-    this.ws = new WebSocket(`ws://127.0.0.1:${server.port}${path}${encodeURIComponent(project)}`);
-    this.ws.on("message", (data: Buffer) => {
-      this.heard.push(JSON.parse(data.toString()) as Message);
-      this.#look();
-    });
-    this.ws.on("error", () => {});
-    this.closed = once(this.ws, "close").then(([code, reason]) => ({ code: Number(code), reason: String(reason) }));
-  }
-
-  /** The first so many messages of a type. */
-  async of(type: string, count = 1): Promise<Message[]> {
-    const found = () => this.heard.filter((message) => message.type === type);
-    while (found().length < count) {
-      await new Promise<void>((resolve) => {
-        this.#look = resolve;
-      });
-    }
-    return found().slice(0, count);
-  }
-
-  async tell(message: object | string | Buffer): Promise<void> {
-    if (this.ws.readyState === WebSocket.CONNECTING) await once(this.ws, "open");
-    this.ws.send(typeof message === "string" || Buffer.isBuffer(message) ? message : JSON.stringify(message));
+    super(server, path + encodeURIComponent(project));
   }
 
   upload(photo: Buffer, more: object = {}): Promise<void> {
