@@ -1,1 +1,6 @@
-export {};
+export { type AxisMap, readAxes, turnAxes } from "./imu/axes.ts";
+export { ImuBuffer, type ImuCounts } from "./imu/buffer.ts";
+export { readImu, readTimestamp } from "./imu/read.ts";
+export { BadSample, type ImuSample, MAX_TIMESTAMP, type Vector3 } from "./imu/sample.ts";
+export { nsByDigits } from "./imu/time-unit.ts";
+export { IMU_CSV_HEADER, imuCsvLine, imuText, readImuCsv } from "./imu/write.ts";
