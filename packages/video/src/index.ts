@@ -1,1 +1,44 @@
-export {};
+export {
+  type AccessUnit,
+  AccessUnitAssembler,
+  MAX_ACCESS_UNIT_BYTES,
+  type PushHint,
+} from "./h264/access-unit.ts";
+export {
+  annexB,
+  isPictureNal,
+  MAX_NAL_UNITS,
+  NAL,
+  type NalUnit,
+  nalUnits,
+  startsWithStartCode,
+} from "./h264/nal.ts";
+export {
+  beyondBaseline,
+  hasKeyPicture,
+  hasPicture,
+  MAX_SIDE_PX,
+  type Pps,
+  parameterSets,
+  profileName,
+  readPps,
+  readSps,
+  type Sps,
+} from "./h264/parameter-sets.ts";
+export { readSliceHead, type SliceHead } from "./h264/slice.ts";
+export { BadPacket } from "./packet/bad-packet.ts";
+export {
+  HUB_FLAG,
+  HUB_PACKET,
+  type HubPacket,
+  type HubPacketType,
+  readHubPacket,
+  writeHubPacket,
+} from "./packet/hub.ts";
+export {
+  readVideoPacket,
+  VIDEO_FLAG,
+  VIDEO_PACKET_HEADER_BYTES,
+  type VideoPacket,
+  writeVideoPacket,
+} from "./packet/native.ts";
