@@ -5,10 +5,12 @@ import { join } from "node:path";
 import type { CairnError, Digest, SpaceSettings } from "@cairn/protocol";
 import type { BlobStore } from "./blob/blob-store.ts";
 import { openFileBlobStore } from "./blob/file-blob-store.ts";
+import { type ClockOptions, ServerClock } from "./clock/server-clock.ts";
 import { Layers } from "./cloud/layers.ts";
 import { makeFolder, storeError, TEMPORARY } from "./disk/disk.ts";
 import { lockFolder } from "./disk/lock.ts";
 import type { SpaceLogOptions } from "./log/file-space-log.ts";
+import { type MotionOptions, MotionSources } from "./motion/motion-sources.ts";
 import { type FileSpaces, openFileSpaces } from "./space/file-spaces.ts";
 import { addNamedBlobs } from "./space/named-blobs.ts";
 import type { Spaces } from "./space/spaces.ts";
@@ -17,6 +19,9 @@ export interface Core {
   readonly spaces: Spaces;
   readonly blobs: BlobStore;
   readonly layers: Layers;
+  /** The server's time, and its devices'. */
+  readonly clock: ServerClock;
+  readonly motion: MotionSources;
   /** Empty when it can serve and write; else what is wrong, for `/health`. */
   problems(): string[];
   /** Removes the blobs that no event of any space names and that are older than `graceMs`. Done now and then anyway. */
@@ -32,6 +37,9 @@ export type CoreOptions = {
   log?: SpaceLogOptions;
   /** What a new space has when its maker does not say. */
   settings?: Partial<SpaceSettings>;
+  /** Left out: no time server is asked. */
+  clock?: Pick<ClockOptions, "servers">;
+  motion?: Pick<MotionOptions, "axes">;
 };
 
 /** A blob is put before the event that names it; longer than this nobody takes between the two. */
@@ -44,10 +52,14 @@ const PROBE_MS = 1000;
 export async function openCore(options: CoreOptions): Promise<Core> {
   const { dataDir, onError = () => undefined } = options;
   let free: (() => Promise<void>) | undefined;
+  let closeClock: (() => Promise<void>) | undefined;
   try {
     await makeFolder(dataDir);
     free = await lockFolder(dataDir);
     await removeLeftovers(dataDir);
+    const clock = new ServerClock({ ...options.clock, onError });
+    closeClock = () => clock.close();
+    const motion = new MotionSources({ ...options.motion, onError });
     const disk = new DiskHealth(dataDir);
     const onTrouble = (trouble: CairnError | undefined) => disk.heard(trouble);
     const blobs = await openFileBlobStore(join(dataDir, "blobs"), { onTrouble });
@@ -55,7 +67,7 @@ export async function openCore(options: CoreOptions): Promise<Core> {
     const collecting = new Repeated(onError);
     const spaces = await openFileSpaces(join(dataDir, "spaces"), {
       onError,
-      log: { ...options.log, onTrouble },
+      log: { now: () => clock.nowNs(), ...options.log, onTrouble },
       onDeleted: () => collecting.soon(),
       ...(options.settings ? { settings: options.settings } : {}),
     });
@@ -68,8 +80,9 @@ export async function openCore(options: CoreOptions): Promise<Core> {
     };
     collecting.start(collect);
     spaces.onOpen((space) => layers.attach(space));
-    return new EmbeddedCore(spaces, blobs, layers, disk, collecting, collect, free);
+    return new EmbeddedCore(spaces, blobs, layers, clock, motion, disk, collecting, collect, free);
   } catch (error) {
+    await closeClock?.();
     await free?.().catch(() => undefined);
     throw storeError(error);
   }
@@ -88,6 +101,8 @@ class EmbeddedCore implements Core {
   readonly spaces: FileSpaces;
   readonly blobs: BlobStore;
   readonly layers: Layers;
+  readonly clock: ServerClock;
+  readonly motion: MotionSources;
   readonly collect: (graceMs?: number) => Promise<{ removed: number; freedBytes: number }>;
   readonly #disk: DiskHealth;
   readonly #collecting: Repeated;
@@ -98,6 +113,8 @@ class EmbeddedCore implements Core {
     spaces: FileSpaces,
     blobs: BlobStore,
     layers: Layers,
+    clock: ServerClock,
+    motion: MotionSources,
     disk: DiskHealth,
     collecting: Repeated,
     collect: (graceMs?: number) => Promise<{ removed: number; freedBytes: number }>,
@@ -106,6 +123,8 @@ class EmbeddedCore implements Core {
     this.spaces = spaces;
     this.blobs = blobs;
     this.layers = layers;
+    this.clock = clock;
+    this.motion = motion;
     this.collect = collect;
     this.#disk = disk;
     this.#collecting = collecting;
@@ -128,6 +147,8 @@ class EmbeddedCore implements Core {
 
   async #close(): Promise<void> {
     await this.#collecting.stop();
+    this.motion.close();
+    await this.clock.close();
     await this.spaces.close();
     await this.layers.close();
     this.#disk.close();

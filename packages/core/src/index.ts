@@ -2,6 +2,8 @@ export type { BlobStore, StoredBlob } from "./blob/blob-store.ts";
 export { type BlobStoreOptions, openFileBlobStore } from "./blob/file-blob-store.ts";
 export type { Channels, Signal } from "./channel/channels.ts";
 export { createChannels } from "./channel/channels.ts";
+export type { ClockLink, DeviceClocks } from "./clock/device-clocks.ts";
+export { type ClockOptions, type ClockStatus, ServerClock, TIME_SERVERS } from "./clock/server-clock.ts";
 export { type Import, type ImportOptions, importPoints } from "./cloud/import-points.ts";
 export { LayerTables, readPart } from "./cloud/layer-tables.ts";
 export type { LayerStart, LayerWriter } from "./cloud/layer-writer.ts";
@@ -24,6 +26,7 @@ export { type CursorItem, type CursorOptions, conflate, runCursor, supersededKey
 export { openSpaceLog, type SpaceLogOptions } from "./log/file-space-log.ts";
 export type { SpaceLog } from "./log/space-log.ts";
 export type { MeshWish } from "./mesh/mesh-jobs.ts";
+export { FLUSH_EVERY_MS, type MotionCounts, type MotionListener, MotionSources } from "./motion/motion-sources.ts";
 export type { OperationResult, Operations, Outcome, Running } from "./operation/operations.ts";
 export {
   type Decode,

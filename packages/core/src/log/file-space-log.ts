@@ -32,6 +32,8 @@ export type SpaceLogOptions = {
   onTrouble?: (trouble: CairnError | undefined) => void;
   /** How segments are opened for appending; tests let them fail here. */
   openSegment?: (path: string) => Promise<SegmentFile>;
+  /** UTC, ns since 1970; left out: the system's clock. */
+  now?: () => bigint;
 };
 
 /** One write takes at most this many bytes of lines; the rest of what waits is the next write. */
@@ -125,6 +127,7 @@ type Recovered = {
 export class FileSpaceLog implements SpaceLog {
   readonly #folder: string;
   readonly #openSegment: (path: string) => Promise<SegmentFile>;
+  readonly #now: () => bigint;
   readonly #segmentBytes: number;
   readonly #onTrouble: (trouble: CairnError | undefined) => void;
   readonly #segments: Segment[];
@@ -154,6 +157,7 @@ export class FileSpaceLog implements SpaceLog {
   constructor(folder: string, options: SpaceLogOptions, recovered: Recovered) {
     this.#folder = folder;
     this.#openSegment = options.openSegment ?? openSegmentFile;
+    this.#now = options.now ?? (() => BigInt(nowNs()));
     this.#segmentBytes = options.segmentBytes ?? 2 ** 24;
     this.#onTrouble = options.onTrouble ?? (() => undefined);
     this.#segments = recovered.segments;
@@ -328,7 +332,7 @@ export class FileSpaceLog implements SpaceLog {
   #encode(writes: { waiting: Waiting; events: CairnEvent[] }[]): { offsets: number[] } {
     const offsets: number[] = [];
     const write = this.#head + 1;
-    const clockNs = BigInt(nowNs());
+    const clockNs = this.#now();
     if (clockNs > this.#lastNs) this.#lastNs = clockNs;
     const timeNs = String(this.#lastNs);
     let seq = this.#head;

@@ -1,0 +1,62 @@
+/**
+ * The four times of one question about the time: asked (own clock), heard and answered (the other's clock), answer
+ * received (own clock). Either side of a socket may ask; the other answers at once.
+ */
+
+export type Exchange = {
+  readonly askedNs: bigint;
+  readonly heardNs: bigint;
+  readonly answeredNs: bigint;
+  readonly receivedNs: bigint;
+};
+
+/** All times are nanoseconds as decimal text, on the clock of whoever wrote them. */
+export type ClockQuestion = { readonly type: "clock"; readonly asked: string };
+export type ClockAnswer = ClockQuestion & { readonly heard: string; readonly answered: string };
+
+const TIME = /^[0-9]{1,19}$/;
+
+export function isClockQuestion(message: Readonly<Record<string, unknown>>): message is ClockQuestion {
+  return message.type === "clock" && isTime(message.asked) && message.heard === undefined;
+}
+
+/** @param heardNs when the question came in @param now read again, as late as can be */
+export function answerClock({ asked }: ClockQuestion, heardNs: bigint, now: () => bigint): ClockAnswer {
+  return { type: "clock", asked, heard: String(heardNs), answered: String(now()) };
+}
+
+/** Asks, and knows its own questions again: an answer counts once, and only one that was asked for. */
+export class ClockAsker {
+  readonly #now: () => bigint;
+  readonly #open = new Set<string>();
+
+  /** @param now never goes back */
+  constructor(now: () => bigint) {
+    this.#now = now;
+  }
+
+  ask(): ClockQuestion {
+    const asked = String(this.#now());
+    this.#open.add(asked);
+    // Answers that do not come are forgotten.
+    for (const old of this.#open) {
+      if (this.#open.size <= 16) break;
+      this.#open.delete(old);
+    }
+    return { type: "clock", asked };
+  }
+
+  /** @returns undefined for what is no answer to an open question, or makes no sense */
+  hear(message: Readonly<Record<string, unknown>>): Exchange | undefined {
+    const receivedNs = this.#now();
+    const { asked, heard, answered } = message;
+    if (message.type !== "clock" || !isTime(asked) || !isTime(heard) || !isTime(answered)) return undefined;
+    if (!this.#open.delete(asked)) return undefined;
+    const exchange = { askedNs: BigInt(asked), heardNs: BigInt(heard), answeredNs: BigInt(answered), receivedNs };
+    return exchange.answeredNs >= exchange.heardNs ? exchange : undefined;
+  }
+}
+
+function isTime(value: unknown): value is string {
+  return typeof value === "string" && TIME.test(value);
+}
