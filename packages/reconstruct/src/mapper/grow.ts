@@ -8,6 +8,7 @@ import { adjust, believablePrincipals, type SceneCovariance } from "./adjust.ts"
 import { standingOf } from "./consistency.ts";
 import { type Doubted, placeView } from "./folds.ts";
 import type { Lens } from "./lens.ts";
+import { lossOfScene } from "./noise.ts";
 import { type Pair, startScore } from "./pair.ts";
 import type { RegistrationRule } from "./register.ts";
 import type { Scene } from "./scene.ts";
@@ -39,8 +40,8 @@ const GLOBAL_VIEWS = 12;
 /** Beyond, everything is adjusted when the scene has grown by this factor. */
 const GLOBAL_GROWTH = 1.2;
 const NEIGHBOURS = 6;
-/** What is left of wrong matches at the end is told apart from a fine feature's 0.2 px. */
-const REFINE_LOSS_PX = [1, 0.5, 0.15];
+/** While poses are still off, residuals are wide; at the end the loss follows from what they are. */
+const REFINE_LOSS_PX = [1, 0.5];
 /** A registered photo whose ties to the others are mostly torn by its pose is wrong. */
 const MIN_STANDING = 0.5;
 
@@ -171,7 +172,7 @@ export function refineScene(
     sureness = adjust(scene, {
       iterations: 20,
       lenses,
-      lossPx: REFINE_LOSS_PX[Math.min(round, REFINE_LOSS_PX.length - 1)],
+      lossPx: REFINE_LOSS_PX[round] ?? lossOfScene(scene),
       fine: round > 0,
       ...(free && { principal: free }),
       stop,
