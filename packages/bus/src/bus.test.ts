@@ -1,0 +1,183 @@
+/** The bus before a real broker: everything comes through, also when the broker dies in between. */
+import assert from "node:assert/strict";
+import { after, before, type TestContext, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { connect } from "amqplib";
+import { Bus, type BusOptions, type Incoming } from "./bus.ts";
+import { exchangeNames } from "./exchanges.ts";
+import { brokerProgram, TestBroker } from "./test/broker.ts";
+
+let broker: TestBroker | undefined;
+const troubles: string[] = [];
+
+before(async () => {
+  if (brokerProgram()) broker = await TestBroker.start();
+});
+
+after(() => broker?.close());
+
+/** The broker, or undefined with the test marked as skipped. */
+function theBroker(t: TestContext): TestBroker | undefined {
+  if (!broker) t.skip("SKIPPED: rabbitmq-server is not installed (apt-get install rabbitmq-server)");
+  return broker;
+}
+
+function open(t: TestContext, url: string, node: string, more?: Partial<BusOptions>): Bus {
+  const names = exchangeNames({});
+  const bus = new Bus({ url, names, node, onTrouble: (message) => troubles.push(message), ...more });
+  t.after(() => bus.close());
+  return bus;
+}
+
+async function eventually(what: string, condition: () => boolean): Promise<void> {
+  for (const from = performance.now(); !condition(); await delay(20)) {
+    assert.ok(performance.now() - from < 120_000, `${what}; troubles: ${troubles.slice(-3).join(" | ")}`);
+  }
+}
+
+const json = { contentType: "application/json" };
+
+test("HUB-77 HUB-79 what one instance publishes another hears, byte for byte, and itself does not", async (t) => {
+  const broker = theBroker(t);
+  if (!broker) return;
+  const one = open(t, broker.url, "one");
+  const other = open(t, broker.url, "other");
+  const heard: Incoming[] = [];
+  const own: Incoming[] = [];
+  await other.consume("imu_data_exchange", (message) => void heard.push(message));
+  await one.consume("imu_data_exchange", (message) => void own.push(message));
+  await eventually("both are connected", () => one.connected && other.connected);
+  // More digits than a double has.
+  const text = '{"type":"imu_data","timestamp":1750000000952559124}';
+  one.publish("imu_data_exchange", text, { ...json, headers: { source: "phone", packet_type: 3 } });
+  other.publish("imu_data_exchange", "from the other", json);
+  await eventually("both have heard", () => heard.length === 1 && own.length === 1);
+  assert.equal(heard[0]?.body.toString(), text);
+  assert.equal(heard[0]?.contentType, "application/json");
+  assert.deepEqual({ ...heard[0]?.headers }, { source: "phone", packet_type: 3, cairn_node: "one" });
+  assert.equal(own[0]?.body.toString(), "from the other");
+  await one.settled(AbortSignal.timeout(60_000));
+  assert.deepEqual(one.stats.published, { imu_data_exchange: 1 });
+
+  // A client that knows nothing of us: the exchange is fanout and durable, with queues that are its own.
+  const model = await connect(broker.url);
+  const channel = await model.createChannel();
+  await channel.assertExchange("imu_data_exchange", "fanout", { durable: true });
+  channel.publish("imu_data_exchange", "", Buffer.from("foreign"), {});
+  await eventually("the foreign one is heard", () => heard.length === 2 && own.length === 2);
+  await model.close();
+});
+
+test("HUB-83 a message that cannot be read is acknowledged, counted and gone; those behind it come", async (t) => {
+  const broker = theBroker(t);
+  if (!broker) return;
+  const bus = open(t, broker.url, "reader");
+  const sender = open(t, broker.url, "sender");
+  const heard: number[] = [];
+  await bus.consume("ply_fanout_exchange", ({ body }) => void heard.push(JSON.parse(body.toString()).n));
+  await eventually("connected", () => bus.connected && sender.connected);
+  for (const text of ['{"n":1}', "{", '{"n":2}']) sender.publish("ply_fanout_exchange", text, json);
+  await eventually("heard", () => heard.length === 2);
+  assert.deepEqual(heard, [1, 2]);
+  assert.equal(bus.stats.rejected, 1);
+});
+
+test("HUB-77 an exchange that exists in another form is left alone and said; the others work", async (t) => {
+  const broker = theBroker(t);
+  if (!broker) return;
+  const model = await connect(broker.url);
+  const channel = await model.createChannel();
+  await channel.assertExchange("theirs", "topic", { durable: false });
+  const names = exchangeNames({ RESTART_EXCHANGE: "theirs" });
+  const said: string[] = [];
+  const bus = open(t, broker.url, "careful", { names, onTrouble: (message) => said.push(message) });
+  const heard: string[] = [];
+  await open(t, broker.url, "listener").consume("imu_data_exchange", ({ body }) => void heard.push(body.toString()));
+  await bus.consume("restart_exchange", () => {});
+  await eventually("connected", () => bus.connected);
+  bus.publish("restart_exchange", "{}", json);
+  await eventually("the rest works", () => {
+    bus.publish("imu_data_exchange", "still", json);
+    return heard.length > 0;
+  });
+  assert.ok(said.some((message) => message.includes("theirs")));
+  await bus.settled(AbortSignal.timeout(60_000));
+  assert.equal(bus.stats.dropped, 1);
+  assert.ok(bus.connected);
+  await model.close();
+});
+
+test("HUB-78 HUB-80 the broker is killed in mid-stream: nothing published is lost, pictures alone are shed", async (t) => {
+  const broker = theBroker(t);
+  if (!broker) return;
+  // A consumer that does not want to miss anything has a durable queue; it is read when all is over.
+  const consumer = await connect(broker.url);
+  const setup = await consumer.createChannel();
+  await setup.assertExchange("trajectory_data_exchange", "fanout", { durable: true });
+  await setup.assertQueue("trajectory", { durable: true });
+  await setup.bindQueue("trajectory", "trajectory_data_exchange", "");
+  consumer.on("error", () => {}); // it dies with the broker
+  const bus = open(t, broker.url, "producer");
+  const listener = open(t, broker.url, "listener");
+  let last = -1;
+  await listener.consume("trajectory_data_exchange", ({ body }) => {
+    last = Number(body);
+  });
+  await eventually("connected", () => bus.connected && listener.connected);
+  let sent = 0;
+  const send = (count: number) => {
+    for (const end = sent + count; sent < end; sent++) {
+      bus.publish("trajectory_data_exchange", String(sent), json);
+    }
+  };
+  send(3000);
+  await eventually("in mid-stream", () => (bus.stats.published.trajectory_data_exchange ?? 0) > 100);
+  const killed = broker.kill();
+  await eventually("noticed", () => !bus.connected && !listener.connected);
+  await killed;
+  const wereConfirmed = bus.stats.published.trajectory_data_exchange ?? 0;
+  const lost = bus.stats.dropped;
+  const room = 1000 - bus.stats.waiting;
+  send(Math.min(room, 100));
+  // Far more than may wait, all of them pictures: they go, facts stay.
+  const took = performance.now();
+  for (let i = 0; i < 5000; i++) {
+    bus.publish("video_stream_exchange", Buffer.alloc(100), { contentType: "video/h264", sheddable: true });
+  }
+  assert.ok(performance.now() - took < 5000, "publishing does not wait");
+  assert.equal(bus.stats.waiting, 1000);
+  assert.equal(bus.stats.dropped - lost, 5000 - Math.max(0, room - 100), "only pictures");
+
+  await broker.start();
+  await eventually("both are back by themselves", () => bus.connected && listener.connected);
+  await bus.settled(AbortSignal.timeout(60_000));
+  assert.equal(bus.stats.waiting, 0);
+  send(1);
+  await eventually("it flows to those that were connected before", () => last === sent - 1);
+
+  const reader = await connect(broker.url);
+  const channel = await reader.createChannel();
+  const found = new Set<number>();
+  await channel.consume("trajectory", (message) => message && found.add(Number(message.content)), { noAck: true });
+  await eventually("the last is there", () => found.has(sent - 1));
+  for (let id = 0; id < wereConfirmed; id++) assert.ok(found.has(id), `${id} was confirmed`);
+  assert.ok(found.size >= sent - lost, `${found.size} of ${sent}, ${lost} were dropped`);
+  await reader.close();
+});
+
+test("HUB-78 without a broker nothing waits: publishing, closing and the start go on", async () => {
+  const said: string[] = [];
+  const bus = new Bus({
+    url: "amqp://127.0.0.1:1",
+    names: exchangeNames({}),
+    node: "alone",
+    onTrouble: (message) => said.push(message),
+  });
+  for (let i = 0; i < 3000; i++) bus.publish("imu_data_exchange", "{}", json);
+  assert.equal(bus.stats.waiting, 1000);
+  assert.equal(bus.stats.dropped, 2000);
+  await eventually("it is said", () => said.length > 0);
+  assert.match(said[0] ?? "", /127\.0\.0\.1:1/);
+  await bus.close();
+  assert.equal(said.length, 1, "once, not at every attempt");
+});
