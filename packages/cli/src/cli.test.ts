@@ -1,59 +1,19 @@
 /** The real binary, as a child process, against a real server on a free port. */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { before, describe, test } from "node:test";
 import { readColmapText, readPly } from "@cairn/formats";
 import type { SpaceState } from "@cairn/protocol";
 import { readTruth, samplePhotosDir, truthDir } from "@cairn/sample";
 import { shuffled } from "./reconstruct.ts";
+import { workplace } from "./test/workplace.ts";
 
-const binary = fileURLToPath(new URL("../bin/cairn.mjs", import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), "cairn-cli-"));
-const running = new Set<ChildProcess>();
+const { binary, folder, start, cairn, firstLine } = workplace();
 const photo = (name: string) => join(samplePhotosDir, name);
-
-after(() => {
-  for (const child of running) child.kill("SIGKILL");
-  rmSync(folder, { recursive: true, force: true });
-});
-
-function start(args: readonly string[]): ChildProcess {
-  const env = { ...process.env };
-  for (const name of ["CAIRN_SERVER", "CAIRN_TOKEN", "BIND_HOST", "DEBUG"]) delete env[name];
-  const child = spawn(process.execPath, [binary, ...args], { env, cwd: folder });
-  running.add(child);
-  child.once("exit", () => running.delete(child));
-  return child;
-}
-
-type Ended = { code: number | null; out: Buffer; err: string };
-
-async function cairn(args: readonly string[], input: string | Buffer = ""): Promise<Ended> {
-  const child = start(args);
-  child.stdin!.on("error", () => {}); // a command that reads nothing may be gone first
-  child.stdin!.end(input);
-  const [out, err]: [Buffer[], Buffer[]] = [[], []];
-  child.stdout!.on("data", (piece: Buffer) => out.push(piece));
-  child.stderr!.on("data", (piece: Buffer) => err.push(piece));
-  const [code] = (await once(child, "close")) as [number | null];
-  return { code, out: Buffer.concat(out), err: Buffer.concat(err).toString() };
-}
-
-/** Resolves with everything on stdout up to the first line's end. */
-async function firstLine(child: ChildProcess): Promise<string> {
-  let text = "";
-  for await (const piece of child.stdout!) {
-    text += String(piece);
-    if (text.includes("\n")) return text;
-  }
-  throw new Error(`ended without a line: ${text}`);
-}
 
 function oneLine(err: string): void {
   assert.match(err, /^cairn: [^\n]+\n$/);

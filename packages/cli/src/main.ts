@@ -15,6 +15,7 @@ import { report } from "./report.ts";
 import { rollback } from "./rollback.ts";
 import { LOG_LEVELS, parseEngine, parseListener, parseMeshFolder, serve } from "./serve.ts";
 import { DEFAULT_SERVER, parseServerUrl } from "./server-url.ts";
+import { session } from "./session.ts";
 import { status } from "./status.ts";
 import { verify } from "./verify/verify.ts";
 
@@ -34,6 +35,12 @@ function wholeNumber(low: number, high: number): (text: string) => number {
 function positiveNumber(text: string): number {
   const value = Number(text);
   if (!(value > 0 && value < Infinity)) throw new InvalidArgumentError("A number above 0.");
+  return value;
+}
+
+function percentage(text: string): number {
+  const value = text.trim() === "" ? Number.NaN : Number(text);
+  if (!(value >= 0 && value <= 100)) throw new InvalidArgumentError("A number from 0 to 100.");
   return value;
 }
 
@@ -172,6 +179,26 @@ function program(): Command {
     .option("--json", "print the report as one JSON object instead of lines")
     .action(async (photos, options) => finish(await reconstruct(photos, options)));
 
+  command("session", "photos or a video into a depth session, and its model as a GLB with the cameras")
+    .addOption(serverOption())
+    .option("--images <photos...>", "the photos; - reads standard input")
+    .option("--video <file>", "a video, instead, of which frames are taken")
+    .option("--num-frames <n>", "so many frames of the video, evenly spread", wholeNumber(1, 1000), 20)
+    .requiredOption("--out <file>", "the GLB; - is standard output")
+    .option("--incremental", "write what there is so far again and again while photos are placed")
+    .option("--process-res <pixels>", "side to which photos are resized", wholeNumber(56, 4096))
+    .addOption(
+      new Option("--process-res-method <method>", "which side that is: the longer or the shorter").choices([
+        "upper_bound_resize",
+        "lower_bound_resize",
+      ]),
+    )
+    .option("--conf-thresh-percentile <p>", "leave out the p percent least certain points", percentage)
+    .option("--num-max-points <n>", "at most so many points", wholeNumber(1, 10_000_000))
+    .option("--no-show-cameras", "points only")
+    .option("--json", "print the model's metadata as one JSON object instead of lines")
+    .action(async (options) => finish(await session(options)));
+
   command("verify", "check that a running server keeps what it promises its viewers, in a space of its own")
     .addOption(serverOption())
     .option("--points <n>", "points of each cloud it delivers", wholeNumber(1000, 20_000_000), 200_000)
@@ -202,6 +229,7 @@ Examples:
   $ cairn import castle scan.laz                      a scan beside the model
   $ cairn remove castle 3                             and gone again
   $ cairn reconstruct photos/*.jpg --out model        the same without a server
+  $ cairn session --video walk.mp4 --num-frames 30 --out walk.glb
 
 Exit codes:
   0 done, every photo used   1 failed   2 wrong usage   3 some photos not used

@@ -1,14 +1,12 @@
 /** The depth contract over a real server: a session from its creation to its GLB, with the sample's photos. */
 import assert from "node:assert/strict";
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { validateBytes } from "gltf-validator";
-import { FaceUser, type Message } from "../../test/face-user.ts";
+import { createSession, DepthUser, samplePhotos } from "../../test/depth-user.ts";
+import type { Message } from "../../test/face-user.ts";
 import { png } from "../../test/png.ts";
-import { type TestServer, testServer } from "../../test/test-server.ts";
+import { testServer } from "../../test/test-server.ts";
 
 type Gltf = {
   scenes: { extras: { hf_alignment: number[][] } }[];
@@ -17,25 +15,7 @@ type Gltf = {
   extensionsRequired?: string[];
 };
 
-const PHOTOS = fileURLToPath(new URL("../../../../sample/photos/", import.meta.url));
 const ENGINE = { openEngine: openEmbeddedEngine, spaceSettings: { preset: "sparse" as const } };
-
-async function samplePhotos(count: number): Promise<Buffer[]> {
-  const names = (await readdir(PHOTOS)).filter((name) => name.endsWith(".jpg")).sort();
-  return Promise.all(names.slice(0, count).map((name) => readFile(join(PHOTOS, name))));
-}
-
-class DepthUser extends FaceUser {
-  async image(photo: Buffer, filename?: string): Promise<void> {
-    await this.tell({ type: "image", data: photo.toString("base64"), ...(filename !== undefined && { filename }) });
-  }
-}
-
-async function create(server: TestServer, query = "", body?: string): Promise<Message & { session_id: string }> {
-  const response = await server.send("POST", `/ws/session/create${query}`, body ?? null);
-  assert.equal(response.status, 200, await response.clone().text());
-  return (await response.json()) as Message & { session_id: string };
-}
 
 async function readGlb(base64: unknown): Promise<{ gltf: Gltf; bytes: Buffer }> {
   const bytes = Buffer.from(String(base64), "base64");
@@ -48,7 +28,7 @@ async function readGlb(base64: unknown): Promise<{ gltf: Gltf; bytes: Buffer }> 
 describe("the depth face", () => {
   test("DEP-1..DEP-5 DEP-7 DEP-45 DEP-46 a session is made, found, listed, deleted, and then gone", async (t) => {
     const server = await testServer(t);
-    const made = await create(
+    const made = await createSession(
       server,
       "?max_images=7&process_res=300",
       JSON.stringify({ process_res: 200, show_cameras: false }),
@@ -70,7 +50,7 @@ describe("the depth face", () => {
       websocket_url: `/ws/reconstruct/${made.session_id}`,
     });
     assert.ok(Math.abs(Number(made.created_at) - Date.now() / 1000) < 60);
-    for (const body of [undefined, "", "{}"]) await create(server, "", body);
+    for (const body of [undefined, "", "{}"]) await createSession(server, "", body);
     const form = await server.send("POST", "/depth/ws/session/create", "show_cameras=0&max_images=3", {
       "content-type": "application/x-www-form-urlencoded",
     });
@@ -119,7 +99,7 @@ describe("the depth face", () => {
 
   test("DEP-18..DEP-44 photos become a GLB with cameras; it survives a restart", async (t) => {
     const server = await testServer(t, ENGINE);
-    const { session_id } = await create(server, "?process_res=400");
+    const { session_id } = await createSession(server, "?process_res=400");
     const user = new DepthUser(server, `/ws/reconstruct/${session_id}`);
     assert.deepEqual((await user.of("connected"))[0], {
       type: "connected",
@@ -260,7 +240,7 @@ describe("the depth face", () => {
 
   test("DEP-6 DEP-17 DEP-20 answers go to who asked, in order; without a result there is no file", async (t) => {
     const server = await testServer(t);
-    const { session_id } = await create(server);
+    const { session_id } = await createSession(server);
     const [sender, other] = [0, 1].map(() => new DepthUser(server, `/ws/reconstruct/${session_id}`)) as [
       DepthUser,
       DepthUser,
@@ -291,8 +271,8 @@ describe("the depth face", () => {
 
   test("DEP-12 DEP-14 at most so many sessions; idle ones go, with their sockets closed", async (t) => {
     const server = await testServer(t, { depthSessions: { sessions: 2, idleMs: 400, sweepMs: 100 } });
-    const { session_id } = await create(server);
-    await create(server);
+    const { session_id } = await createSession(server);
+    await createSession(server);
     const refused = await server.send("POST", "/ws/session/create");
     assert.deepEqual(
       [refused.status, await refused.json()],
@@ -303,6 +283,6 @@ describe("the depth face", () => {
     assert.deepEqual(await user.closed, { code: 4004, reason: "Session expired" });
     assert.deepEqual(user.heard.at(-1), { type: "error", message: "Session expired" });
     assert.equal((await server.send("GET", `/ws/session/${session_id}`)).status, 404);
-    await create(server);
+    await createSession(server);
   });
 });

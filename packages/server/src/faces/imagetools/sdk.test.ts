@@ -1,23 +1,14 @@
 /** The SDK's service of image tools over a real server that goes away and comes back. Rules IMG-64 to IMG-70. */
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
 import { describe, test } from "node:test";
 import { ImageSession } from "@cairn/client/imagetools";
 import { WebSocket } from "ws";
+import { freePort } from "../../test/free-port.ts";
 import { call, type Json, newSession, upload } from "../../test/imagetools-client.ts";
 import { png } from "../../test/png.ts";
 import { testServer } from "../../test/test-server.ts";
 
 type Heard = Readonly<Record<string, unknown>>;
-
-/** A port that a restarted server has again. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === "object" && address ? address.port : 0;
-}
 
 describe("the SDK's service of image tools", () => {
   test("IMG-69 what happened while the server was away is heard once, in order", async (t) => {

@@ -1,0 +1,64 @@
+/** The SDK's depth session over a real server that goes away in the middle. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { DepthRefused, DepthSession } from "@cairn/client/depth";
+import { openEmbeddedEngine } from "@cairn/reconstruct";
+import { WebSocket } from "ws";
+import { samplePhotos } from "../../test/depth-user.ts";
+import { freePort } from "../../test/free-port.ts";
+import { testServer } from "../../test/test-server.ts";
+
+const BACKOFF = { firstMs: 50, maxMs: 500 };
+
+describe("the SDK's depth session", () => {
+  test("DEP-15 DEP-16 a photo and a run that the server's restart cuts off are done once, and told", async (t) => {
+    const server = await testServer(t, {
+      openEngine: openEmbeddedEngine,
+      spaceSettings: { preset: "sparse" },
+      port: await freePort(),
+    });
+    const depth = await DepthSession.create({ url: server.url, WebSocket, backoff: BACKOFF }, { process_res: 300 });
+    t.after(() => depth.close());
+    const [first, second, third] = await samplePhotos(3);
+    assert.equal(await depth.image(first!, "a b.jpg"), "a_b.jpg");
+    await server.restart();
+    await depth.image(second!, "c.jpg");
+    await depth.image(third!, "d.jpg");
+    assert.equal(depth.imageCount, 3);
+    await assert.rejects(depth.image(Buffer.from("none")), new DepthRefused("not a readable image"));
+    const stages: string[] = [];
+    let restarting: Promise<void> | undefined;
+    const { glb, metadata } = await depth.generate({
+      incremental: true,
+      onProgress({ stage }) {
+        stages.push(stage);
+        restarting ??= server.restart();
+      },
+    });
+    await restarting;
+    assert.deepEqual(metadata.filenames, ["a_b.jpg", "c.jpg", "d.jpg"]);
+    assert.deepEqual(metadata.registered, [true, true, true]);
+    assert.equal(metadata.glb_size_bytes, glb.length);
+    assert.ok(stages.filter((stage) => stage === "loading_model").length >= 1);
+    const again = await depth.finalize();
+    assert.deepEqual(Buffer.from(again.glb), Buffer.from(glb));
+    await depth.delete();
+    await assert.rejects(
+      new DepthSession({ url: server.url, WebSocket }, depth.id).image(first!),
+      new DepthRefused(`Session ${depth.id} not found`),
+    );
+  });
+
+  test("DEP-46 DEP-51 refusals are said in the server's words, and end nothing", async (t) => {
+    const server = await testServer(t);
+    const options = { url: server.url, WebSocket };
+    await assert.rejects(DepthSession.create(options, { max_images: 0 }), /^Error: max_images: /);
+    const depth = await DepthSession.create(options, {});
+    t.after(() => depth.close());
+    await assert.rejects(depth.generate(), new DepthRefused("No images in session"));
+    const stop = new AbortController();
+    await depth.image((await samplePhotos(1))[0]!);
+    const running = depth.generate({ signal: stop.signal, onProgress: () => stop.abort() });
+    await assert.rejects(running, { name: "AbortError" });
+  });
+});
