@@ -1,6 +1,7 @@
-/** Start screen or a space, by the address. */
+/** Start screen, a space, or the page of a face, by the address. */
 import { CairnApi } from "@cairn/client";
-import type { JSX } from "react";
+import { type JSX, lazy, Suspense } from "react";
+import { facePageOf, namedFace } from "./faces/face-route.ts";
 import { Home } from "./home.tsx";
 import { useSpaceRoute } from "./route.ts";
 import { SpacePage } from "./space-page.tsx";
@@ -8,8 +9,17 @@ import { SpacePage } from "./space-page.tsx";
 /** The folder that the page was served from: Cairn may live behind a path. */
 const serverUrl = new URL(".", location.href).href.replace(/\/$/, "");
 const api = new CairnApi({ url: serverUrl });
+const face = facePageOf(location.pathname, namedFace());
+const FacePage = lazy(async () => ({ default: (await import("./faces/face-page.tsx")).FacePage }));
 
 export function App(): JSX.Element {
   const space = useSpaceRoute();
+  if (face) {
+    return (
+      <Suspense fallback={<main className="space" />}>
+        <FacePage name={face} />
+      </Suspense>
+    );
+  }
   return space === undefined ? <Home api={api} /> : <SpacePage key={space} space={space} api={api} url={serverUrl} />;
 }

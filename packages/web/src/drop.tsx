@@ -45,10 +45,12 @@ export function useDrop(onFiles: (files: File[]) => void): boolean {
   return over;
 }
 
-export function DropVeil({ visible }: { visible: boolean }): JSX.Element {
+type DropVeilProps = { visible: boolean; text?: string };
+
+export function DropVeil({ visible, text = "Drop to add photos or a point cloud" }: DropVeilProps): JSX.Element {
   return (
     <div className={visible ? "veil shown" : "veil"} aria-hidden="true">
-      <p>Drop to add photos or a point cloud</p>
+      <p>{text}</p>
     </div>
   );
 }

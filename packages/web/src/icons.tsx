@@ -2,6 +2,7 @@
 import type { JSX } from "react";
 
 const PATHS = {
+  box: "M12 3 4 7.500v9L12 21l8-4.500v-9L12 3Zm-8 4.500 8 4.500 8-4.500M12 12v9",
   camera:
     "M4 8h3l2-3h6l2 3h3a1 1 0 0 1 1 1v10a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V9a1 1 0 0 1 1-1Zm8 3a3.500 3.500 0 1 0 0 7 3.500 3.500 0 0 0 0-7Z",
   close: "M6 6l12 12M18 6 6 18",

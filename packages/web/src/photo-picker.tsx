@@ -2,14 +2,14 @@
 import type { JSX, RefObject } from "react";
 import { ACCEPT } from "./files.ts";
 
-type PhotoPickerProps = { ref: RefObject<HTMLInputElement | null>; onFiles(files: File[]): void };
+type PhotoPickerProps = { ref: RefObject<HTMLInputElement | null>; accept?: string; onFiles(files: File[]): void };
 
-export function PhotoPicker({ ref, onFiles }: PhotoPickerProps): JSX.Element {
+export function PhotoPicker({ ref, accept = ACCEPT, onFiles }: PhotoPickerProps): JSX.Element {
   return (
     <input
       ref={ref}
       type="file"
-      accept={ACCEPT}
+      accept={accept}
       multiple
       hidden
       aria-label="Choose photos"

@@ -2,19 +2,18 @@
 import type { CairnApi, SpaceConnection } from "@cairn/client";
 import { type OperationState, shownLayers } from "@cairn/protocol";
 import type { ColorMode, Viewer, ViewerStats } from "@cairn/viewer";
-import { type JSX, useCallback, useEffect, useRef, useState } from "react";
+import { type JSX, useCallback, useEffect, useState } from "react";
 import { DropVeil, useDrop } from "./drop.tsx";
 import { Icon, Mark } from "./icons.tsx";
 import { Legend } from "./legend.tsx";
 import { PhotoPanel } from "./photo-panel.tsx";
-import { announce, type Toast } from "./toasts.ts";
+import { type Say, Toasts, useToasts } from "./toast-list.tsx";
+import { announce } from "./toasts.ts";
 import { TopBar } from "./top-bar.tsx";
 import { useSpace } from "./use-space.ts";
 import { type Hover, ViewerCanvas } from "./viewer-canvas.tsx";
 import { duration, inWords, photoStatus, photosOf } from "./words.ts";
 
-const TOAST_MS = 5000;
-const MAX_TOASTS = 3;
 /** Up to this width the panel is a sheet at the bottom; style.css says the same. */
 const PHONE_PX = 720;
 
@@ -27,7 +26,7 @@ export function SpacePage({ space, api, url }: { space: string; api: CairnApi; u
   const [, onStats] = useState<ViewerStats>();
   const [selected, setSelected] = useState<string>();
   const [panelOpen, setPanelOpen] = useState(() => innerWidth > PHONE_PX);
-  const { toasts, say, dismiss } = useToasts(open?.connection);
+  const { toasts, say, dismiss } = useNotices(open?.connection);
 
   const uploads = open?.uploads;
   const onFiles = useCallback((files: File[]) => uploads?.add(files), [uploads]);
@@ -167,19 +166,7 @@ export function SpacePage({ space, api, url }: { space: string; api: CairnApi; u
           <span>{hovered.name}</span>
         </div>
       )}
-      <div className="toasts" aria-live="polite">
-        {toasts.map((toast) => (
-          <div key={toast.id} className={`card toast ${toast.tone ?? ""}`}>
-            <div>
-              <strong>{toast.title}</strong>
-              {toast.text && <span>{toast.text}</span>}
-            </div>
-            <button type="button" className="icon-button" aria-label="Dismiss" onClick={() => dismiss(toast.id)}>
-              <Icon name="close" />
-            </button>
-          </div>
-        ))}
-      </div>
+      <Toasts {...{ toasts, dismiss }} />
       <DropVeil visible={over} />
     </main>
   );
@@ -226,24 +213,10 @@ function Running({ operation, connection, say }: RunningProps): JSX.Element {
   );
 }
 
-type Say = (title: string, text?: string, tone?: Toast["tone"]) => void;
-
-function useToasts(connection: SpaceConnection | undefined): { toasts: Toast[]; say: Say; dismiss(id: number): void } {
-  const [toasts, setToasts] = useState<Toast[]>([]);
-  const nextId = useRef(1);
-  const dismiss = useCallback((id: number) => setToasts((old) => old.filter((each) => each.id !== id)), []);
-  const show = useCallback(
-    (toast: Omit<Toast, "id">) => {
-      const id = nextId.current++;
-      setToasts((old) => [...old, { ...toast, id }].slice(-MAX_TOASTS));
-      setTimeout(() => dismiss(id), TOAST_MS);
-    },
-    [dismiss],
-  );
-  const say = useCallback<Say>(
-    (title, text, tone) => show({ title, ...(text ? { text } : {}), ...(tone ? { tone } : {}) }),
-    [show],
-  );
+/** What one does here, and what happens in the space. */
+function useNotices(connection: SpaceConnection | undefined): ReturnType<typeof useToasts> {
+  const notices = useToasts();
+  const { show } = notices;
   useEffect(() => (connection ? announce(connection, show) : undefined), [connection, show]);
-  return { toasts, say, dismiss };
+  return notices;
 }

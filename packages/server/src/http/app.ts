@@ -183,7 +183,7 @@ async function faceDoor(
   await openToAll(
     app,
     open,
-    (scope) => pageRoutes(scope, { ...context, ...options, endpoints: () => endpoints }),
+    (scope) => pageRoutes(scope, { ...context, ...options, face: face.name, endpoints: () => endpoints }),
     prefix,
   );
 }

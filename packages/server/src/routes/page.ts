@@ -28,15 +28,19 @@ type PageOptions = {
   readonly endpoints: () => readonly string[];
   readonly pageDir?: string;
   readonly sampleDir?: string;
+  /** The face that owns the place: the page shows its own. */
+  readonly face?: string;
 };
 
 /** The web application, its files, and the photos of the sample capture (GEN-7), from the root of `app`. */
 export async function pageRoutes(app: FastifyInstance, options: PageOptions): Promise<void> {
-  const { version, endpoints } = options;
+  const { version, endpoints, face } = options;
   const { pageDir = folder("../../../web/dist"), sampleDir = folder("../../../sample/photos") } = options;
   // At the root they are described; behind a prefix they are the same once more.
   const atRoot = app.prefix === "";
-  const page = existsSync(`${pageDir}/index.html`) ? await readFile(`${pageDir}/index.html`) : undefined;
+  const page = existsSync(`${pageDir}/index.html`) ? await readFile(`${pageDir}/index.html`, "utf8") : undefined;
+  const ownPage =
+    face === undefined ? page : page?.replace("<head>", `<head><meta name="cairn-face" content="${face}" />`);
 
   const Online = Type.Object({
     status: Type.Literal("online"),
@@ -48,7 +52,7 @@ export async function pageRoutes(app: FastifyInstance, options: PageOptions): Pr
   app.get("/", { schema: atRoot ? described : { hide: true } }, async (request, reply) => {
     reply.header("vary", "Accept").header("cache-control", "no-cache");
     if (page && /\btext\/html\b/.test(request.headers.accept ?? "")) {
-      return reply.type("text/html; charset=utf-8").header("content-security-policy", PAGE_POLICY).send(page);
+      return reply.type("text/html; charset=utf-8").header("content-security-policy", PAGE_POLICY).send(ownPage);
     }
     return reply.send({ status: "online", api: "Cairn", version, endpoints: [...endpoints()] });
   });

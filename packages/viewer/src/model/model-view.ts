@@ -1,0 +1,402 @@
+/**
+ * Shows files on a canvas: meshes, points and lines, under keys, so that parts can come and be replaced. Moves and frames
+ * like the viewer of a space, and draws when something changed and not otherwise.
+ */
+import type { Vec3 } from "@cairn/protocol";
+import {
+  Box3,
+  BufferAttribute,
+  DirectionalLight,
+  Group,
+  HemisphereLight,
+  LineSegments,
+  Mesh,
+  type Object3D,
+  PerspectiveCamera,
+  Points,
+  Raycaster,
+  Scene,
+  Vector2,
+  Vector3,
+  WebGLRenderer,
+} from "three";
+import { EyeDome } from "../eye-dome.ts";
+import { center, fitView, isLike, pointSpacing, robustBounds, viewDirection } from "../framing.ts";
+import { listen } from "../input.ts";
+import { Orbit } from "../orbit.ts";
+import { filePointsMaterial } from "./file-points.ts";
+import { disposeOf, type Model } from "./parse-model.ts";
+
+/** Which way is up in the files: `-y` as photographers' cameras have it. */
+export type ModelUp = "y" | "z" | "-y";
+
+export type ModelStats = { points: number; triangles: number };
+
+export type ModelView = {
+  /** Draws a model, in place of the one that had this key. It is the view's from now on. */
+  put(key: string, model: Model): void;
+  remove(key: string): void;
+  /** Keeps only these. */
+  keep(keys: ReadonlySet<string>): void;
+  setUp(up: ModelUp): void;
+  setWireframe(on: boolean): void;
+  /** Room taken by panels over the canvas, CSS pixels. */
+  setInsets(insets: { top: number; right: number; bottom: number; left: number }): void;
+  /** Glides to a view of everything, and keeps everything in view until the next touch. */
+  frame(): void;
+  readonly stats: ModelStats;
+  dispose(): void;
+};
+
+const FOV_Y = (50 * Math.PI) / 180;
+const MAX_PIXEL_RATIO = 2;
+const SAMPLES = 24_000;
+/** While parts stream in, the scene is framed anew so often. */
+const REFRAME_MS = 160;
+/** Points are drawn a little larger than they lie apart, so that a surface is closed. */
+const CLOSED = 1.5;
+const POINTS_LAYER = 1;
+const LOW = new Vector3(0.035, 0.043, 0.055);
+const HIGH = new Vector3(0.082, 0.1, 0.125);
+const TURNS: Readonly<Record<ModelUp, number>> = { y: 0, z: -Math.PI / 2, "-y": Math.PI };
+
+/** @throws {Error} when the browser has no WebGL 2 */
+export function createModelView(canvas: HTMLCanvasElement, onStats: (stats: ModelStats) => void = () => {}): ModelView {
+  const renderer = new WebGLRenderer({ canvas, antialias: true, alpha: false, powerPreference: "high-performance" });
+  renderer.autoClear = false;
+  const camera = new PerspectiveCamera((FOV_Y * 180) / Math.PI, 1, 0.01, 1000);
+  const scene = new Scene();
+  const content = new Group();
+  const sky = new HemisphereLight(0xdfeaf5, 0x2a323c, 1.35);
+  const lamp = new DirectionalLight(0xffffff, 2.1);
+  scene.add(content, sky, lamp, lamp.target);
+  const eyeDome = renderer.extensions.has("EXT_color_buffer_float") ? new EyeDome(LOW, HIGH) : undefined;
+  const pointMaterial = filePointsMaterial(eyeDome === undefined);
+  const models = new Map<string, Model>();
+  const orbit = new Orbit();
+  const stop = new AbortController();
+  const motion = matchMedia("(prefers-reduced-motion: reduce)");
+  orbit.reducedMotion = motion.matches;
+
+  let insets = { top: 0, right: 0, bottom: 0, left: 0 };
+  let [width, height, pixelRatio] = [1, 1, 1];
+  let wireframe = false;
+  let touched = false;
+  let framed = false;
+  let lost = false;
+  let frameRequest = 0;
+  let refreshTimer: ReturnType<typeof setTimeout> | undefined;
+  let refreshedAtMs = Number.NEGATIVE_INFINITY;
+  let drawnAtMs = 0;
+  let inARow = false;
+
+  function requestFrame(): void {
+    if (frameRequest === 0 && !stop.signal.aborted) frameRequest = requestAnimationFrame(draw);
+  }
+
+  /** Soon, and then not again for a moment: parts may come by the hundred. */
+  function changed(): void {
+    const waitMs = refreshedAtMs + REFRAME_MS - performance.now();
+    if (waitMs <= 0) refresh();
+    else refreshTimer ??= setTimeout(refresh, waitMs);
+    requestFrame();
+  }
+
+  function refresh(): void {
+    clearTimeout(refreshTimer);
+    refreshTimer = undefined;
+    if (stop.signal.aborted) return;
+    refreshedAtMs = performance.now();
+    content.updateMatrixWorld(true);
+    const { cloud, clouds } = sampled();
+    const seen = cloud.length / 3;
+    const part = Math.sqrt(Math.max(1, seen) / Math.max(1, clouds));
+    pointMaterial.uniforms.uSpacing!.value = pointSpacing(cloud, seen) * part * CLOSED;
+    if (!touched) autoFrame(cloud);
+    requestFrame();
+  }
+
+  /** Points of the scene's frame, evenly out of all clouds; `clouds`: how many there are. */
+  function sampled(): { cloud: Float32Array; clouds: number } {
+    const parts: Points[] = [];
+    content.traverse((each) => {
+      if (each instanceof Points) parts.push(each);
+    });
+    const clouds = parts.reduce((sum, { geometry }) => sum + geometry.attributes.position!.count, 0);
+    const stride = Math.max(1, Math.floor(clouds / SAMPLES));
+    const found: number[] = [];
+    const v = new Vector3();
+    for (const { geometry, matrixWorld } of parts) {
+      const { position } = geometry.attributes;
+      for (let i = 0; i < position!.count; i += stride) {
+        v.fromBufferAttribute(position!, i).applyMatrix4(matrixWorld);
+        found.push(v.x, v.y, v.z);
+      }
+    }
+    return { cloud: Float32Array.from(found), clouds };
+  }
+
+  /** What must be in the picture: corners of meshes, and the middles of lines, which are cameras. */
+  function always(): { corners: Vec3[]; cameras: Vec3[] } {
+    const corners: Vec3[] = [];
+    const cameras: Vec3[] = [];
+    content.traverse((each) => {
+      const box = new Box3();
+      if (each instanceof Mesh) {
+        box.setFromObject(each);
+        for (let i = 0; i < 8 && !box.isEmpty(); i++) {
+          const corner = (axis: "x" | "y" | "z", bit: number) => (i & bit ? box.max[axis] : box.min[axis]);
+          corners.push([corner("x", 1), corner("y", 2), corner("z", 4)]);
+        }
+      } else if (each instanceof LineSegments && cameras.length < 500) {
+        const { x, y, z } = box.setFromObject(each).getCenter(new Vector3());
+        if (!box.isEmpty()) cameras.push([x, y, z]);
+      }
+    });
+    return { corners, cameras };
+  }
+
+  function autoFrame(cloud: Float32Array): void {
+    const count = cloud.length / 3;
+    const { corners, cameras } = always();
+    const needed = [...corners, ...cameras];
+    const bounds = robustBounds(cloud, count, needed);
+    if (!bounds) {
+      framed = false;
+      return;
+    }
+    const subject = robustBounds(cloud, count, corners, 0.1) ?? bounds;
+    const direction =
+      cameras.length > 0
+        ? viewDirection(center(subject), cameras)
+        : { azimuth: corners.length > 0 ? 0.6 : 0, elevation: corners.length > 0 ? 0.42 : 0.25 };
+    const freeWidth = Math.max(80, width - insets.left - insets.right);
+    const freeHeight = Math.max(80, height - insets.top - insets.bottom);
+    const fovY = 2 * Math.atan(Math.tan(FOV_Y / 2) * (freeHeight / height));
+    const view = fitView(center(bounds), cloud, count, needed, direction, fovY, freeWidth / freeHeight, 0.82);
+    if (framed && isLike(view, orbit.goal)) return;
+    orbit.glideTo(view, !framed);
+    framed = true;
+  }
+
+  function draw(nowMs: number): void {
+    cancelAnimationFrame(frameRequest);
+    frameRequest = 0;
+    if (lost) return;
+    const elapsedMs = inARow ? nowMs - drawnAtMs : 16;
+    drawnAtMs = nowMs;
+    inARow = orbit.step(Math.min(200, Math.max(1, elapsedMs)));
+    updateCamera();
+    const { uSizePx, uMinPx, uMaxPx } = pointMaterial.uniforms;
+    uSizePx!.value = (camera.projectionMatrix.elements[5]! * height * pixelRatio) / 2;
+    uMinPx!.value = 2 * pixelRatio;
+    uMaxPx!.value = 24 * pixelRatio;
+    const drawPoints = () => {
+      camera.layers.set(POINTS_LAYER);
+      renderer.render(scene, camera);
+    };
+    if (eyeDome) eyeDome.render(renderer, camera, pixelRatio, drawPoints);
+    else {
+      renderer.setClearColor(0x0d1117, 1);
+      renderer.clear();
+      drawPoints();
+    }
+    camera.layers.set(0);
+    renderer.render(scene, camera);
+    if (inARow) requestFrame();
+  }
+
+  function updateCamera(): void {
+    const { target, distance } = orbit.view;
+    camera.aspect = width / height;
+    camera.near = distance / 800;
+    camera.far = distance * 150;
+    const shiftX = (insets.right - insets.left) / 2;
+    const shiftY = (insets.bottom - insets.top) / 2;
+    camera.setViewOffset(width, height, shiftX, shiftY, width, height);
+    camera.position.set(...orbit.position);
+    camera.lookAt(target[0], target[1], target[2]);
+    camera.updateProjectionMatrix();
+    camera.updateMatrixWorld();
+    // Over the shoulder of who looks: each side is lit as one turns.
+    lamp.position.set(-0.45, 0.7, 0.8).multiplyScalar(distance).applyQuaternion(camera.quaternion);
+    lamp.position.add(new Vector3(...target));
+    lamp.target.position.set(...target);
+  }
+
+  /** What lies there, or else the plane through the target. */
+  function pointAt(xPx: number, yPx: number, onlyHits: boolean): Vec3 | undefined {
+    updateCamera();
+    const at = new Vector2((xPx / width) * 2 - 1, 1 - (yPx / height) * 2);
+    if (onlyHits) {
+      const ray = new Raycaster();
+      ray.params.Points.threshold = Math.max(pointMaterial.uniforms.uSpacing!.value, orbit.view.distance / 200);
+      ray.layers.enableAll();
+      ray.setFromCamera(at, camera);
+      const hit = ray.intersectObject(content, true)[0]?.point;
+      return hit && [hit.x, hit.y, hit.z];
+    }
+    const target = new Vector3(...orbit.view.target).project(camera);
+    const { x, y, z } = new Vector3(at.x, at.y, target.z).unproject(camera);
+    return [x, y, z];
+  }
+
+  function resize(): void {
+    width = Math.max(1, canvas.clientWidth);
+    height = Math.max(1, canvas.clientHeight);
+    pixelRatio = Math.min(devicePixelRatio || 1, MAX_PIXEL_RATIO);
+    renderer.setPixelRatio(pixelRatio);
+    renderer.setSize(width, height, false);
+    refresh();
+    if (!lost) draw(performance.now()); // in the same task: a resized canvas is blank until it is drawn
+  }
+
+  function stats(): ModelStats {
+    const all = [...models.values()];
+    return {
+      points: all.reduce((sum, { points }) => sum + points, 0),
+      triangles: all.reduce((sum, { triangles }) => sum + triangles, 0),
+    };
+  }
+
+  function prepare(object: Object3D): void {
+    object.traverse((each) => {
+      if (each instanceof Points) {
+        const { count } = each.geometry.attributes.position!;
+        if (!each.geometry.hasAttribute("color")) {
+          each.geometry.setAttribute("color", new BufferAttribute(new Float32Array(3 * count).fill(0.42), 3));
+        }
+        each.material = pointMaterial;
+        each.layers.set(POINTS_LAYER);
+        each.frustumCulled = true;
+      } else if (each instanceof Mesh) setWire(each);
+    });
+  }
+
+  function setWire(mesh: Mesh): void {
+    for (const material of [mesh.material].flat()) if ("wireframe" in material) material.wireframe = wireframe;
+  }
+
+  function drop(key: string): void {
+    const model = models.get(key);
+    if (!model) return;
+    models.delete(key);
+    content.remove(model.object);
+    disposeOf(model.object);
+  }
+
+  function tell(): void {
+    onStats(stats());
+    changed();
+  }
+
+  function frame(): void {
+    touched = false;
+    refresh();
+  }
+
+  function touch(): void {
+    touched = true;
+    requestFrame();
+  }
+
+  listen(
+    canvas,
+    {
+      rotate(rightPx, upPx) {
+        orbit.rotate((rightPx / height) * Math.PI, (upPx / height) * Math.PI);
+        touch();
+      },
+      pan(rightPx, downPx) {
+        orbit.pan(rightPx / height, -downPx / height, FOV_Y);
+        touch();
+      },
+      zoom(factor, xPx, yPx) {
+        orbit.zoom(factor, pointAt(xPx, yPx, false));
+        touch();
+      },
+      pivot(xPx, yPx) {
+        const point = pointAt(xPx, yPx, true);
+        if (!point) return;
+        orbit.setPivot(point);
+        touch();
+      },
+      frame,
+      hold() {},
+      hover() {},
+      click() {},
+    },
+    stop.signal,
+  );
+  const { signal } = stop;
+  canvas.addEventListener(
+    "webglcontextlost",
+    (event) => {
+      event.preventDefault(); // says that we want it back
+      lost = true;
+    },
+    { signal },
+  );
+  canvas.addEventListener(
+    "webglcontextrestored",
+    () => {
+      lost = false;
+      requestFrame();
+    },
+    { signal },
+  );
+  motion.addEventListener("change", () => (orbit.reducedMotion = motion.matches), { signal });
+  const sizes = new ResizeObserver(resize);
+  sizes.observe(canvas);
+  resize();
+
+  return {
+    put(key, model) {
+      drop(key);
+      prepare(model.object);
+      models.set(key, model);
+      content.add(model.object);
+      tell();
+    },
+    remove(key) {
+      drop(key);
+      tell();
+    },
+    keep(keys) {
+      for (const key of [...models.keys()]) if (!keys.has(key)) drop(key);
+      if (models.size === 0) framed = touched = false;
+      tell();
+    },
+    setUp(up) {
+      if (content.rotation.x === TURNS[up]) return;
+      content.rotation.x = TURNS[up];
+      changed();
+    },
+    setWireframe(on) {
+      wireframe = on;
+      content.traverse((each) => {
+        if (each instanceof Mesh) setWire(each);
+      });
+      requestFrame();
+    },
+    setInsets(next) {
+      insets = next;
+      changed();
+    },
+    frame,
+    get stats() {
+      return stats();
+    },
+    dispose() {
+      stop.abort();
+      clearTimeout(refreshTimer);
+      cancelAnimationFrame(frameRequest);
+      sizes.disconnect();
+      for (const key of [...models.keys()]) drop(key);
+      pointMaterial.dispose();
+      eyeDome?.dispose();
+      renderer.dispose();
+      renderer.forceContextLoss();
+    },
+  };
+}

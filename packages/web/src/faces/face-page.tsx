@@ -1,0 +1,22 @@
+/** The page of a face. Each is fetched when it is asked for, so that the start page stays small. */
+import { type ComponentType, type JSX, lazy, Suspense } from "react";
+import "./faces.css";
+import type { FacePageName } from "./face-route.ts";
+import { Place } from "./shared/place.ts";
+
+type FacePageProps = { place: Place };
+
+const PLACE = new Place(location.href);
+
+const PAGES = {
+  meshes: lazy(async () => ({ default: (await import("./meshes/meshes-page.tsx")).MeshesPage })),
+} as const satisfies Record<FacePageName, ComponentType<FacePageProps>>;
+
+export function FacePage({ name }: { name: FacePageName }): JSX.Element {
+  const Page = PAGES[name];
+  return (
+    <Suspense fallback={<main className="space" />}>
+      <Page place={PLACE} />
+    </Suspense>
+  );
+}

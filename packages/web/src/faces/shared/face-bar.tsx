@@ -1,0 +1,22 @@
+/** The bar at the top of a face's page: where one is, whether it is live, what there is, and what one can do. */
+import type { JSX, ReactNode } from "react";
+import { Mark } from "../../icons.tsx";
+import type { LinkStatus } from "./link.ts";
+import { LinkChip } from "./link-chip.tsx";
+
+type FaceBarProps = { title: string; status?: LinkStatus; counts?: ReactNode; children?: ReactNode };
+
+export function FaceBar({ title, status, counts, children }: FaceBarProps): JSX.Element {
+  return (
+    <header className="bar face-bar">
+      <a href="./" className="home-link" aria-label="Start of this page">
+        <Mark />
+      </a>
+      <h1 title={title}>{title}</h1>
+      {status && <LinkChip status={status} />}
+      {counts !== undefined && <span className="counts">{counts}</span>}
+      <span className="spring" />
+      {children}
+    </header>
+  );
+}
