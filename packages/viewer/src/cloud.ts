@@ -117,6 +117,14 @@ export class Cloud {
     return (this.#loader?.pending ?? 0) > 0 || [...this.#layers.values()].some(({ data }) => !data.complete);
   }
 
+  /** All that the view wants and can be had is in GPU memory, and nothing is on its way or waits to take its place. */
+  get settled(): boolean {
+    if (this.#stale || this.busy || this.fading || this.#stage.waiting.size > 0) return false;
+    if (this.#decoded.length > 0 || this.#requesting !== undefined) return false;
+    const { loaded, failed, wanted } = this.stats;
+    return loaded + failed >= wanted || this.#fullAtPlan === this.#planNumber;
+  }
+
   /** When to look again though nothing happens: a failed request is due, or a new generation has waited enough. */
   get againAtMs(): number | undefined {
     const retry = this.#loader?.retryAtMs;

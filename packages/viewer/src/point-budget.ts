@@ -14,22 +14,27 @@ const FAR_TOO_SLOW_MS = 50;
 /** A picture of a still view may take so long: whoever takes hold of it then waits for one at most. */
 const STILL_MS = 1000;
 const STILL_STEP = 1_000_000;
+/** Fewer than these, or than it starts with, it never draws. */
+const LEAST = 100_000;
 /** A step that adds less than this part is not worth a picture. */
 const LEAST_STEP = 0.1;
 
 export class PointBudget {
   readonly #least: number;
   readonly #most: number;
+  readonly #stillMs: number;
   #points: number;
   /** While the view stands still and has more. */
   #still: number | undefined;
   #averageMs = 0;
   #frames = 0;
 
-  constructor(start: number, most: number, least = Math.min(100_000, start)) {
+  /** @param stillMs what a picture of a still view may take */
+  constructor(start: number, most: number, stillMs = STILL_MS) {
     this.#points = start;
     this.#most = Math.max(most, start);
-    this.#least = least;
+    this.#least = Math.min(LEAST, start);
+    this.#stillMs = stillMs;
   }
 
   get points(): number {
@@ -58,7 +63,7 @@ export class PointBudget {
   refine(costMs: number): boolean {
     const now = this.points;
     // What a point costs is taken as even: a picture of few is mostly its pixels, so steps are short of what is possible.
-    const affordable = now * (STILL_MS / Math.max(1, costMs));
+    const affordable = now * (this.#stillMs / Math.max(1, costMs));
     const next = Math.floor(Math.min(this.#most, now + STILL_STEP, now * 2, affordable));
     if (next < now * (1 + LEAST_STEP) && next < this.#most) return false;
     if (next <= now) return false;

@@ -48,6 +48,7 @@ export type PointSceneOptions = {
   /** Points drawn at first, and at most when the machine is fast. */
   startPoints: number;
   mostPoints: number;
+  stillMs?: number | undefined;
 };
 
 /** By slab: first point and count of each run in turn. */
@@ -82,11 +83,11 @@ export class PointScene {
   #heights: [number, number] = [0, 1];
 
   constructor(gl: WebGL2RenderingContext, options: PointSceneOptions) {
-    const { startPoints, mostPoints, reducedMotion, onChange, onProblem } = options;
+    const { startPoints, mostPoints, stillMs, reducedMotion, onChange, onProblem } = options;
     this.#gpu = new GlPoints(gl);
     this.#picker = new Picker(gl);
     this.#reducedMotion = reducedMotion;
-    this.budget = new PointBudget(startPoints, mostPoints);
+    this.budget = new PointBudget(startPoints, mostPoints, stillMs);
     this.cloud = new Cloud({
       sink: this.#gpu,
       decode: (bytes) => this.#decoder.decode(bytes),

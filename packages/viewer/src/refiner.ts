@@ -57,6 +57,11 @@ export class Refiner {
     this.#timer = setTimeout(look, LOOK_MS);
   }
 
+  /** The picture that was drawn is not yet judged. */
+  get waiting(): boolean {
+    return this.#timer !== undefined;
+  }
+
   /** The next picture is another one. */
   changed(): void {
     this.#repeats = 0;

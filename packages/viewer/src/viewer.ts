@@ -24,6 +24,8 @@ export type ViewerStats = CloudStats & { generation: number; cameras: number };
 export type ViewerOptions = {
   /** What is shown has changed. */
   onStats?(stats: ViewerStats): void;
+  /** The picture comes to rest, or no longer is: see `Viewer.still`. Said at once when it no longer is. */
+  onStill?(still: boolean): void;
   /** The pointer rests on a camera, or no longer on any. Pixels of the canvas. */
   onHover?(at: { image: string; xPx: number; yPx: number } | undefined): void;
   /** A camera was clicked, or the empty space beside them. */
@@ -35,6 +37,8 @@ export type ViewerOptions = {
   /** Points drawn at first, and at most where the machine is fast. */
   startPoints?: number;
   mostPoints?: number;
+  /** A picture of a view that stands still may take so long to draw, 1000 by default. */
+  stillMs?: number;
   /** Room taken by panels over the canvas, CSS pixels: framing keeps the scene beside them. */
   insets?: { top: number; right: number; bottom: number; left: number };
 };
@@ -58,6 +62,11 @@ export type Viewer = {
   /** Glides to a view of everything, and keeps everything in view until the next touch. */
   frame(): void;
   readonly stats: ViewerStats;
+  /**
+   * All that the view wants is here and drawn, and the picture stays as it is while nobody does anything. Whatever is
+   * asked of the viewer ends that before the call returns.
+   */
+  readonly still: boolean;
   dispose(): void;
 };
 
@@ -66,6 +75,8 @@ const MAX_PIXEL_RATIO = 2;
 /** A phone's memory and GPU take half of what others do. */
 const START_POINTS = { phone: 1_000_000, other: 2_000_000 } as const;
 const MOST_POINTS = { phone: 1_500_000, other: 4_000_000 } as const;
+/** While something is on its way that asks for no frame, it is looked at so often whether all is here. */
+const STILL_LOOK_MS = 100;
 /** While points stream in, the scene is framed anew so often. */
 const REFRAME_MS = 160;
 const LOW = new Vector3(0.035, 0.043, 0.055);
@@ -102,6 +113,8 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
   let frameRequest = 0;
   let later: ReturnType<typeof setTimeout> | undefined;
   let again: ReturnType<typeof setTimeout> | undefined;
+  let looking: ReturnType<typeof setTimeout> | undefined;
+  let wasStill = false;
   let lost = false;
   let insets = options.insets ?? { top: 0, right: 0, bottom: 0, left: 0 };
   let width = 1;
@@ -113,6 +126,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
   const points = new PointScene(gl, {
     startPoints: options.startPoints ?? START_POINTS[machine],
     mostPoints: options.mostPoints ?? options.startPoints ?? MOST_POINTS[machine],
+    stillMs: options.stillMs,
     reducedMotion: () => motion.matches,
     onChange: () => requestFrame(),
     onProblem: (error) => options.onProblem?.(error),
@@ -129,6 +143,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
     gl,
     (costMs) => {
       if (!held && points.refine(costMs)) requestFrame();
+      tellStill();
     },
     () => requestFrame(),
   );
@@ -176,6 +191,20 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
     if (text === lastStats) return;
     lastStats = text;
     options.onStats?.(now);
+  }
+
+  function isStill(): boolean {
+    return !lost && frameRequest === 0 && later === undefined && !refiner.waiting && points.cloud.settled;
+  }
+
+  function tellStill(): void {
+    clearTimeout(looking);
+    if (stop.signal.aborted) return;
+    const now = isStill();
+    if (!now && frameRequest === 0) looking = setTimeout(tellStill, STILL_LOOK_MS);
+    if (now === wasStill) return;
+    wasStill = now;
+    options.onStill?.(now);
   }
 
   function toScene([x, y, z]: Vec3): Vec3 {
@@ -259,7 +288,9 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
   }
 
   function requestFrame(): void {
-    if (frameRequest === 0 && !stop.signal.aborted) frameRequest = requestAnimationFrame(draw);
+    if (frameRequest !== 0 || stop.signal.aborted) return;
+    frameRequest = requestAnimationFrame(draw);
+    tellStill();
   }
 
   let inARow = false;
@@ -306,6 +337,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
       refiner.drawn(time);
     }
     lookAgain(time);
+    tellStill();
   }
 
   /** What came last is framed too, though nothing comes after it. */
@@ -474,6 +506,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
       event.preventDefault(); // says that we want it back
       lost = true;
       refiner.stop();
+      tellStill();
       options.onContext?.(false);
     },
     { signal: stop.signal },
@@ -553,12 +586,16 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
     get stats() {
       return stats();
     },
+    get still() {
+      return isStill();
+    },
     dispose() {
       unsubscribe();
       stop.abort();
       sizes.disconnect();
       clearTimeout(again);
       clearTimeout(later);
+      clearTimeout(looking);
       refiner.stop();
       source = undefined;
       points.dispose();

@@ -27,6 +27,7 @@ export function ViewerCanvas({ connection, onViewer, onHover, onSelect, onStats 
     canvas.tabIndex = 0;
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", "3D view");
+    canvas.setAttribute("aria-busy", "true");
     holder.current?.append(canvas);
     void import("@cairn/viewer")
       .then(({ createViewer }) => {
@@ -36,6 +37,7 @@ export function ViewerCanvas({ connection, onViewer, onHover, onSelect, onStats 
             setStats(next);
             onStats(next);
           },
+          onStill: (still) => canvas.setAttribute("aria-busy", String(!still)),
           onHover,
           onSelect,
           onContext: (restored) =>

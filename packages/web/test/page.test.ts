@@ -84,9 +84,16 @@ const chip = (page: Page, status: string) => page.locator(`.chip[data-status=${s
 const placed = (page: Page, count: number) =>
   page.waitForFunction((n) => document.querySelectorAll(".photos li.placed").length === n, count);
 
+/** All that the view wants is on the screen, whatever was just asked of it is done, and it stays as it is. */
+async function still(page: Page): Promise<void> {
+  await page.waitForFunction(() => document.querySelector("canvas")?.getAttribute("aria-busy") === "false");
+  await painted(page);
+}
+
 /** What the canvas shows says the same as the bar: the viewer has fetched and drawn it. */
 async function drawn(page: Page): Promise<void> {
   await page.waitForFunction(() => {
+    if (document.querySelector("canvas")?.getAttribute("aria-busy") !== "false") return false;
     const points = document.querySelector("[data-count=points]")?.textContent ?? "?";
     return (
       points !== "0 points" && document.querySelector("canvas")?.getAttribute("aria-label")?.includes(`: ${points},`)
@@ -152,7 +159,7 @@ test("photos dropped in one window become points in two, through a restart, and 
     await page.getByRole("combobox", { name: "Colour by" }).selectOption("photo");
     await page.locator(".legend").waitFor({ state: "detached" });
     await page.keyboard.press("Escape");
-    await painted(page);
+    await still(page);
     const bare = await pixels(page);
     assert.ok(bare.blue.length < blue.length / 3, `${bare.blue.length} of ${blue.length} pixels without cameras`);
   }
@@ -197,11 +204,11 @@ test("the mouse turns and zooms, F frames again, a camera shows its photo, a los
   await page.mouse.move(x + 140, y + 20, { steps: 4 });
   await page.mouse.up();
   await page.mouse.wheel(0, 900); // away
-  await painted(page);
+  await still(page);
   const away = await pixels(page);
   assert.ok(away.stone < framed.stone * 0.9, `${away.stone} of ${framed.stone} from farther away`);
   await page.keyboard.press("f");
-  await painted(page);
+  await still(page);
   const again = await pixels(page);
   assert.ok(Math.abs(again.stone - framed.stone) < framed.stone * 0.05, `${again.stone}, not ${framed.stone}`);
 
@@ -234,7 +241,7 @@ test("the mouse turns and zooms, F frames again, a camera shows its photo, a los
   await page.getByText("The graphics driver took a break").waitFor();
   await context.evaluate((extension) => extension?.restoreContext());
   await page.getByText("The graphics driver took a break").waitFor({ state: "detached" });
-  await painted(page);
+  await still(page);
   const restored = await pixels(page);
   assert.ok(Math.abs(restored.stone - framed.stone) < framed.stone * 0.05, `${restored.stone}, not ${framed.stone}`);
 

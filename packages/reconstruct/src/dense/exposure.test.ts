@@ -37,7 +37,7 @@ test("gains are found to a percent but for a common factor, though a fifth of th
         assert.ok(Math.abs(middle) < 0.02, `the mean is ${middle}`);
       }
     }),
-    { numRuns: 30 },
+    { seed: 1, numRuns: 30 },
   );
 });
 

@@ -85,6 +85,7 @@ const harness: Harness = {
   viewer: createViewer(canvas, {
     startPoints: points,
     mostPoints: Number(parameters.get("most") ?? points),
+    stillMs: Number(parameters.get("stillMs") ?? 1000),
     onProblem: (error) => problems.push(String(error)),
     onContext: (restored) => {
       harness.restored = restored;

@@ -11,6 +11,9 @@ import { build } from "vite";
 
 const TYPES: Readonly<Record<string, string>> = { ".html": "text/html", ".js": "text/javascript" };
 
+/** For a state that must come: a busy machine may need long for it, and a good one waits no longer than it has to. */
+const PATIENCE_MS = 120_000;
+
 export type OpenHarness = {
   browser: Browser;
   /**
@@ -74,6 +77,8 @@ export async function openHarness(flags: readonly string[] = []): Promise<OpenHa
       });
       if (plain) await context.addInitScript(takeAway);
       const page = await context.newPage();
+      page.setDefaultTimeout(PATIENCE_MS);
+      await slowDown(page);
       page.on("pageerror", (error) => console.error(error));
       await page.goto(`http://127.0.0.1:${port}/harness.html?${query}`);
       await page.waitForFunction(() => "harness" in window);
@@ -86,6 +91,14 @@ export async function openHarness(flags: readonly string[] = []): Promise<OpenHa
       await rm(outDir, { recursive: true, force: true });
     },
   };
+}
+
+/** `CAIRN_TEST_SLOWDOWN=6`: scripts of the page run six times slower, as they would on a small and busy machine. */
+export async function slowDown(page: Page): Promise<void> {
+  const rate = Number(process.env.CAIRN_TEST_SLOWDOWN ?? 1);
+  if (rate <= 1) return;
+  const session = await page.context().newCDPSession(page);
+  await session.send("Emulation.setCPUThrottlingRate", { rate });
 }
 
 /** In the page, before anything else runs. */
