@@ -14,6 +14,7 @@ import { type MotionOptions, MotionSources } from "./motion/motion-sources.ts";
 import { type FileSpaces, openFileSpaces } from "./space/file-spaces.ts";
 import { addNamedBlobs } from "./space/named-blobs.ts";
 import type { Spaces } from "./space/spaces.ts";
+import { VideoSources } from "./video/video-sources.ts";
 
 export interface Core {
   readonly spaces: Spaces;
@@ -22,6 +23,8 @@ export interface Core {
   /** The server's time, and its devices'. */
   readonly clock: ServerClock;
   readonly motion: MotionSources;
+  /** Live video: who sends it and who takes it. */
+  readonly video: VideoSources;
   /** Empty when it can serve and write; else what is wrong, for `/health`. */
   problems(): string[];
   /** Removes the blobs that no event of any space names and that are older than `graceMs`. Done now and then anyway. */
@@ -34,6 +37,8 @@ export type CoreOptions = {
   dataDir: string;
   /** Told what went wrong where nobody asked. */
   onError?: (context: string, error: unknown) => void;
+  /** A video stream has been under 3 Mbit/s for 25 s. */
+  onThinVideo?: (source: string, mbps: number) => void;
   log?: SpaceLogOptions;
   /** What a new space has when its maker does not say. */
   settings?: Partial<SpaceSettings>;
@@ -80,7 +85,11 @@ export async function openCore(options: CoreOptions): Promise<Core> {
     };
     collecting.start(collect);
     spaces.onOpen((space) => layers.attach(space));
-    return new EmbeddedCore(spaces, blobs, layers, clock, motion, disk, collecting, collect, free);
+    const video = new VideoSources({
+      onError: (error) => onError("video", error),
+      ...(options.onThinVideo && { onThin: options.onThinVideo }),
+    });
+    return new EmbeddedCore({ spaces, blobs, layers, clock, motion, video, disk, collecting, collect, free });
   } catch (error) {
     await closeClock?.();
     await free?.().catch(() => undefined);
@@ -97,34 +106,33 @@ async function removeLeftovers(folder: string): Promise<void> {
   }
 }
 
+type Parts = Pick<Core, "blobs" | "layers" | "clock" | "motion" | "video" | "collect"> & {
+  readonly spaces: FileSpaces;
+  readonly disk: DiskHealth;
+  readonly collecting: Repeated;
+  readonly free: () => Promise<void>;
+};
+
 class EmbeddedCore implements Core {
   readonly spaces: FileSpaces;
   readonly blobs: BlobStore;
   readonly layers: Layers;
   readonly clock: ServerClock;
   readonly motion: MotionSources;
-  readonly collect: (graceMs?: number) => Promise<{ removed: number; freedBytes: number }>;
+  readonly video: VideoSources;
+  readonly collect: Core["collect"];
   readonly #disk: DiskHealth;
   readonly #collecting: Repeated;
   readonly #free: () => Promise<void>;
   #closing: Promise<void> | undefined;
 
-  constructor(
-    spaces: FileSpaces,
-    blobs: BlobStore,
-    layers: Layers,
-    clock: ServerClock,
-    motion: MotionSources,
-    disk: DiskHealth,
-    collecting: Repeated,
-    collect: (graceMs?: number) => Promise<{ removed: number; freedBytes: number }>,
-    free: () => Promise<void>,
-  ) {
+  constructor({ spaces, blobs, layers, clock, motion, video, disk, collecting, collect, free }: Parts) {
     this.spaces = spaces;
     this.blobs = blobs;
     this.layers = layers;
     this.clock = clock;
     this.motion = motion;
+    this.video = video;
     this.collect = collect;
     this.#disk = disk;
     this.#collecting = collecting;
@@ -146,6 +154,7 @@ class EmbeddedCore implements Core {
   }
 
   async #close(): Promise<void> {
+    this.video.close();
     await this.#collecting.stop();
     this.motion.close();
     await this.clock.close();

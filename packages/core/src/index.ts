@@ -42,3 +42,13 @@ export { openTileEncoder, type TileEncoder, type TileSource } from "./tiles/tile
 export { partsOf, revisionOf } from "./tiles/tile-revision.ts";
 export type { Tile } from "./tiles/tile-tree.ts";
 export { branchTileset, openTiledLayers, rootTileset, type TiledLayer, type Tileset } from "./tiles/tileset.ts";
+export { type IncomingPacket, type PacketKind, StreamPacket } from "./video/stream-packet.ts";
+export type { ConsumerStats, VideoSink } from "./video/video-consumer.ts";
+export type { SourceStats, VideoSource } from "./video/video-source.ts";
+export {
+  DEFAULT_SOURCE,
+  isSourceName,
+  type Producer,
+  type ProducerOptions,
+  VideoSources,
+} from "./video/video-sources.ts";
