@@ -19,7 +19,7 @@ export class RateWindow {
     this.#forget(nowMs);
     const sum = (values: Float64Array) => values.reduce((total, value) => total + value, 0);
     return {
-      mbps: (sum(this.#bytes) * 8) / 1e6 / (WINDOW_MS / 1000),
+      mbps: (sum(this.#bytes) * 8) / (WINDOW_MS * 1000),
       picturesPerS: sum(this.#pictures) / (WINDOW_MS / 1000),
     };
   }

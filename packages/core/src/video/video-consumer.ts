@@ -136,14 +136,15 @@ export class VideoConsumer {
     // The slices of one key picture stay together.
     while (from > 0 && queue[from - 1]!.kind === "key" && queue[from - 1]!.timeNs === queue[from]!.timeNs) from--;
     while (from > 0 && queue[from - 1]!.kind === "parameters") from--;
-    // It leads the queue already: what follows it is what there is too much of.
-    if (from <= 0) {
+    const sizeBytes = (packets: readonly StreamPacket[]) => packets.reduce((sum, { data }) => sum + data.length, 0);
+    // What follows it is what there is too much of: on with the next one.
+    if (from < 0 || sizeBytes(queue.slice(from)) + this.sink.waitingBytes > QUEUE_BYTES) {
       from = queue.length;
       this.#skipping = true;
     }
     for (const packet of queue.slice(0, from)) this.#drop(packet);
     this.#queue = queue.slice(from);
-    this.#queueBytes = this.#queue.reduce((sum, { data }) => sum + data.length, 0);
+    this.#queueBytes = sizeBytes(this.#queue);
   }
 
   #drop({ kind }: StreamPacket): void {
