@@ -9,6 +9,7 @@ import { type ClockOptions, ServerClock } from "./clock/server-clock.ts";
 import { Layers } from "./cloud/layers.ts";
 import { makeFolder, storeError, TEMPORARY } from "./disk/disk.ts";
 import { lockFolder } from "./disk/lock.ts";
+import type { IngestListener } from "./ingest/ingest-image.ts";
 import type { SpaceLogOptions } from "./log/file-space-log.ts";
 import { type MotionOptions, MotionSources } from "./motion/motion-sources.ts";
 import { type FileSpaces, openFileSpaces } from "./space/file-spaces.ts";
@@ -25,6 +26,9 @@ export interface Core {
   readonly motion: MotionSources;
   /** Live video: who sends it and who takes it. */
   readonly video: VideoSources;
+  /** Called for each photo that is on disk, in the asynchronous context of who brought it. */
+  onIngested(listener: IngestListener): void;
+  ingested: IngestListener;
   /** Empty when it can serve and write; else what is wrong, for `/health`. */
   problems(): string[];
   /** Removes the blobs that no event of any space names and that are older than `graceMs`. Done now and then anyway. */
@@ -124,6 +128,7 @@ class EmbeddedCore implements Core {
   readonly #disk: DiskHealth;
   readonly #collecting: Repeated;
   readonly #free: () => Promise<void>;
+  readonly #ingestListeners: IngestListener[] = [];
   #closing: Promise<void> | undefined;
 
   constructor({ spaces, blobs, layers, clock, motion, video, disk, collecting, collect, free }: Parts) {
@@ -138,6 +143,14 @@ class EmbeddedCore implements Core {
     this.#collecting = collecting;
     this.#free = free;
   }
+
+  onIngested(listener: IngestListener): void {
+    this.#ingestListeners.push(listener);
+  }
+
+  ingested: IngestListener = (space, receipt) => {
+    for (const listener of this.#ingestListeners) listener(space, receipt);
+  };
 
   problems(): string[] {
     const refusing = this.spaces.all.filter((space) => space.log.refusing);

@@ -39,6 +39,7 @@ import { openLive } from "./live/live-door.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { exportSources } from "./routes/exports.ts";
 import { TileMaker } from "./tiles/tile-maker.ts";
+import { openTracing } from "./trace/tracing.ts";
 
 export type ServerOptions = {
   /** Default 127.0.0.1. */
@@ -119,12 +120,18 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     }
   };
   try {
+    const tracing = await openTracing(version, (error) => log.error({ err: error }, "tracing"));
+    if (tracing) opened.push(() => tracing.close());
     const core = await openCore({
       dataDir,
       onError: (context, error) => log.error({ err: error }, context),
       ...(options.spaceSettings ? { settings: options.spaceSettings } : {}),
     });
     opened.push(() => core.close());
+    if (tracing) {
+      core.onIngested((space, receipt) => tracing.ingested(space, receipt));
+      core.spaces.onOpen((space) => tracing.watch(space));
+    }
     const decoder = openImageDecoder();
     opened.push(() => decoder.close());
 
@@ -190,6 +197,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const upgrades = openUpgrades({ metrics, ...(access.origins && { allowedOrigins: access.origins }) });
     const context: ServerContext = {
       metrics,
+      ...(tracing && { tracing }),
       core,
       decoder,
       edits,

@@ -8,6 +8,7 @@ import type { FileCache } from "./file-cache.ts";
 import type { Access } from "./http/access.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { TileMaker } from "./tiles/tile-maker.ts";
+import type { Tracing } from "./trace/tracing.ts";
 
 /** Long work that a client may ask for by name. Resolves when it is queued. */
 export type OperationStarter = (space: Space) => Promise<{ operation: Id }>;
@@ -15,6 +16,8 @@ export type OperationStarter = (space: Space) => Promise<{ operation: Id }>;
 export type ServerContext = {
   readonly core: Core;
   readonly metrics: Metrics;
+  /** Where an endpoint for traces is configured. */
+  readonly tracing?: Tracing;
   /** Where uploads that are not whole yet wait. */
   readonly uploadsDir: string;
   readonly decoder: ImageDecoder;

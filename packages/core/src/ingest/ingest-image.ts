@@ -30,6 +30,8 @@ export type IncomingPhoto = {
   capturedNs?: TimeNs | undefined;
 };
 
+export type IngestListener = (space: Space, receipt: ImageReceipt) => void;
+
 /** Most photos without a verdict in one space. */
 const MAX_UNJUDGED = 1000;
 
@@ -38,7 +40,7 @@ const MAX_UNJUDGED = 1000;
  * not fit the photo; `space.closed`, `space.quota`, `store.full`, `store.failed`
  */
 export async function ingestImage(
-  core: { readonly blobs: BlobStore },
+  core: { readonly blobs: BlobStore; readonly ingested?: IngestListener },
   space: Space,
   photo: IncomingPhoto,
   decoder: ImageDecoder,
@@ -83,6 +85,7 @@ export async function ingestImage(
     const [added] = await space.log.append(drafts);
     const receipt = { image, seq: added!.seq, blob: digest, ...(duplicateOf === undefined ? {} : { duplicateOf }) };
     index.add(receipt, photo.key);
+    core.ingested?.(space, { ...receipt, known: false });
     return { ...receipt, known: false };
   });
 }

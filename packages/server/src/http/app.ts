@@ -86,6 +86,7 @@ async function setUpDoor(app: FastifyInstance, context: ServerContext, options: 
     // The answer to a browser's question before a request is given at every path, also where nothing is.
     if (url !== "*") for (const each of [method].flat()) methods.add(url, each);
   });
+  context.tracing?.traceRequests(app);
   countRequests(app, context.metrics);
   app.addHook("onRequest", async ({ headers }) => {
     // A range is of the bytes as they are.

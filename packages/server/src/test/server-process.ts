@@ -5,11 +5,12 @@ import { startServer } from "../compose.ts";
 
 const [dataDir, preset, rebuildEvery] = process.argv.slice(2);
 if (!dataDir) throw new RangeError("expected a data directory");
-const { url } = await startServer({
+const server = await startServer({
   port: 0,
   dataDir,
   logLevel: "silent",
   openEngine: preset ? (options) => openEmbeddedEngine({ ...options, threads: 2 }) : null,
   ...(preset && { spaceSettings: { preset: check(Preset, preset), rebuildEvery: Number(rebuildEvery) } }),
 });
-process.stdout.write(`${url}\n`);
+process.once("SIGTERM", () => server.close().then(() => process.exit(0)));
+process.stdout.write(`${server.url}\n`);

@@ -8,10 +8,15 @@ const entry = fileURLToPath(new URL("./server-process.js", import.meta.url));
 
 export async function startProcess(
   dataDir: string,
-  { reconstruct, rebuildEvery = 10 }: { reconstruct?: Preset; rebuildEvery?: number } = {},
+  {
+    reconstruct,
+    rebuildEvery = 10,
+    environment = {},
+  }: { reconstruct?: Preset; rebuildEvery?: number; environment?: Readonly<Record<string, string>> } = {},
 ): Promise<{ child: ChildProcess; url: string }> {
   const words = [entry, dataDir, ...(reconstruct ? [reconstruct, String(rebuildEvery)] : [])];
-  const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "inherit"] });
+  const env = { ...process.env, ...environment };
+  const child = spawn(process.execPath, words, { env, stdio: ["ignore", "pipe", "inherit"] });
   for await (const line of createInterface({ input: child.stdout! })) return { child, url: line };
   throw new Error("the server ended before it could serve");
 }
