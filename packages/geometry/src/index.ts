@@ -50,6 +50,10 @@ export {
   type ModelOnEarth,
 } from "./earth/georeference.ts";
 export { ecefFromEnu, ecefFromGeodetic } from "./earth/wgs84.ts";
+export { alignMetric, type MetricAlignment, type MetricOptions } from "./inertial/metric.ts";
+export { type InertialSamples, type Preintegrated, preintegrate } from "./inertial/preintegrate.ts";
+export { alignTurning, type Turning, type TurningOptions } from "./inertial/turning.ts";
+export { type FeltUp, type FeltUpOptions, feltUp, GRAVITY } from "./inertial/up.ts";
 export { symmetricEigen } from "./linear/eigen.ts";
 export { optimisePoseGraph, type PoseEdge, type PoseGraphReport } from "./pose-graph/optimise.ts";
 export { type Random, randomNormal, sampleIndices, seededRandom } from "./random.ts";
