@@ -21,7 +21,7 @@ import {
   WebGLRenderer,
 } from "three";
 import { EyeDome } from "../eye-dome.ts";
-import { center, fitView, isLike, pointSpacing, robustBounds, viewDirection } from "../framing.ts";
+import { center, fitView, foreground, isLike, pointSpacing, robustBounds, viewDirection } from "../framing.ts";
 import { listen } from "../input.ts";
 import { Orbit } from "../orbit.ts";
 import { filePointsMaterial } from "./file-points.ts";
@@ -39,6 +39,8 @@ export type ModelView = {
   /** Keeps only these. */
   keep(keys: ReadonlySet<string>): void;
   setUp(up: ModelUp): void;
+  /** Where a photographer stood, in the frame of the files: what is far behind the subject need not be in the picture. */
+  setEye(eye: Vec3 | undefined): void;
   setWireframe(on: boolean): void;
   /** Room taken by panels over the canvas, CSS pixels. */
   setInsets(insets: { top: number; right: number; bottom: number; left: number }): void;
@@ -81,6 +83,7 @@ export function createModelView(canvas: HTMLCanvasElement, onStats: (stats: Mode
   let insets = { top: 0, right: 0, bottom: 0, left: 0 };
   let [width, height, pixelRatio] = [1, 1, 1];
   let wireframe = false;
+  let eye: Vec3 | undefined;
   let touched = false;
   let framed = false;
   let lost = false;
@@ -153,13 +156,18 @@ export function createModelView(canvas: HTMLCanvasElement, onStats: (stats: Mode
         if (!box.isEmpty()) cameras.push([x, y, z]);
       }
     });
+    if (eye) {
+      const { x, y, z } = new Vector3(...eye).applyMatrix4(content.matrixWorld);
+      cameras.push([x, y, z]);
+    }
     return { corners, cameras };
   }
 
-  function autoFrame(cloud: Float32Array): void {
-    const count = cloud.length / 3;
+  function autoFrame(all: Float32Array): void {
     const { corners, cameras } = always();
     const needed = [...corners, ...cameras];
+    const cloud = foreground(all, all.length / 3, cameras);
+    const count = cloud.length / 3;
     const bounds = robustBounds(cloud, count, needed);
     if (!bounds) {
       framed = false;
@@ -370,6 +378,10 @@ export function createModelView(canvas: HTMLCanvasElement, onStats: (stats: Mode
     setUp(up) {
       if (content.rotation.x === TURNS[up]) return;
       content.rotation.x = TURNS[up];
+      changed();
+    },
+    setEye(next) {
+      eye = next;
       changed();
     },
     setWireframe(on) {

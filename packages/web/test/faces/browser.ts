@@ -46,6 +46,7 @@ export type Dropped = { name: string; type?: string; bytes: Buffer };
 /** Drops files as a person would: the page gets a DataTransfer and reads it. */
 export async function drop(page: Page, files: readonly Dropped[]): Promise<void> {
   const texts = files.map(({ name, type = "image/jpeg", bytes }) => ({ name, type, base64: bytes.toString("base64") }));
+  await page.locator(".veil").waitFor({ state: "attached" });
   await page.evaluate((dropped) => {
     const transfer = new DataTransfer();
     for (const { name, type, base64 } of dropped) {
