@@ -20,4 +20,5 @@ export const CLOSE = {
   missing: 4004,
   version: 4006,
   helloExpected: 4008,
+  replaced: 4009,
 } as const;

@@ -4,11 +4,18 @@ import { openDepth } from "./depth/depth.ts";
 import type { SessionLimits } from "./depth/sessions.ts";
 import type { Face } from "./face.ts";
 import { openHeritage } from "./heritage/heritage.ts";
+import { openHub } from "./hub/hub.ts";
 import { openImagetools } from "./imagetools/imagetools.ts";
 import { openMeshes } from "./meshes/meshes.ts";
 
 export type FaceOptions = { readonly depthSessions?: Partial<SessionLimits> };
 
 export async function openAllFaces(context: ServerContext, { depthSessions }: FaceOptions = {}): Promise<Face[]> {
-  return [openHeritage(context), openDepth(context, depthSessions), openImagetools(context), await openMeshes(context)];
+  return [
+    openHeritage(context),
+    openDepth(context, depthSessions),
+    openImagetools(context),
+    await openMeshes(context),
+    openHub(context),
+  ];
 }

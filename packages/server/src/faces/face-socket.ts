@@ -55,13 +55,14 @@ export class FaceSocket {
   readonly #ws: WebSocket;
   readonly #ended = new AbortController();
   readonly #bucket: TokenBucket;
-  #take: ((message: Message) => Awaitable) | undefined;
+  #take: ((message: Message, text: Buffer) => Awaitable) | undefined;
   #takeBytes: ((bytes: Buffer) => Awaitable) | undefined;
   readonly #inbound: Taken[] = [];
   #inboundBytes = 0;
   #working = false;
   #outboundBytes = 0;
   readonly #waiting: (() => void)[] = [];
+  #onRoom = () => {};
   #toldRateMs = Number.NEGATIVE_INFINITY;
   #seenMs = performance.now();
   #movedMs = performance.now();
@@ -89,11 +90,25 @@ export class FaceSocket {
     return this.#outboundBytes;
   }
 
-  /** Sets who takes the messages, one after the other; until then they wait. @param takeBytes left out: binary messages are refused */
-  listen(take: (message: Message) => Awaitable, takeBytes?: (bytes: Buffer) => Awaitable): void {
+  /** Below the mark above which `send` waits. */
+  get hasRoom(): boolean {
+    return this.#outboundBytes < this.#house.limits.highWaterBytes;
+  }
+
+  /** Sets who is told each time that something went out and there is room. */
+  onRoom(listener: () => void): void {
+    this.#onRoom = listener;
+  }
+
+  /**
+   * Sets who takes the messages, one after the other; until then they wait.
+   * @param take gets an object, and its text as it came
+   * @param takeBytes left out: binary messages are refused
+   */
+  listen(take: (message: Message, text: Buffer) => Awaitable, takeBytes?: (bytes: Buffer) => Awaitable): void {
     this.#take = take;
     this.#takeBytes = takeBytes;
-    void this.#work();
+    this.#work();
   }
 
   /**
@@ -102,7 +117,7 @@ export class FaceSocket {
    */
   send(message: object | string | Buffer, { binary = false } = {}): Promise<void> {
     this.#write(message, binary);
-    if (this.signal.aborted || this.#outboundBytes < this.#house.limits.highWaterBytes) return Promise.resolve();
+    if (this.signal.aborted || this.hasRoom) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
@@ -112,9 +127,15 @@ export class FaceSocket {
     if (this.#outboundBytes > this.#house.limits.outboundBytes) this.close(CLOSE.tooSlow, "client too slow");
   }
 
+  /** Sends a binary message for which the caller has seen that there is room. Lent until it is out. */
+  sendBytes(bytes: Uint8Array): void {
+    this.#write(Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), true);
+  }
+
   error(message: string, facts?: Readonly<Record<string, unknown>>): void {
     this.#house.metrics?.error(this.#house.face, facts?.ref === undefined ? "refused" : "internal");
-    this.reply(this.#house.manner.error(message, facts));
+    const said = this.#house.manner.error(message, facts);
+    if (said) this.reply(said);
   }
 
   close(code: number, reason = ""): void {
@@ -157,8 +178,9 @@ export class FaceSocket {
     this.#ws.send(data, { binary, compress }, () => {
       this.#outboundBytes -= bytes;
       this.#movedMs = performance.now();
-      if (this.#outboundBytes >= this.#house.limits.highWaterBytes) return;
-      for (const go of this.#waiting.splice(0)) go();
+      if (!this.hasRoom) return;
+      if (this.#waiting.length > 0) for (const go of this.#waiting.splice(0)) go();
+      if (!this.signal.aborted) this.#onRoom();
     });
   }
 
@@ -174,7 +196,9 @@ export class FaceSocket {
       return;
     }
     if (binary) {
-      this.#queue(() => (this.#takeBytes ? this.#takeBytes(data) : this.error(manner.binary)), data.length);
+      // Nothing waits before it: it need not wait either.
+      if (this.#takeBytes && !this.#working && this.#inbound.length === 0) this.#takeNow(this.#takeBytes, data);
+      else this.#queue(() => (this.#takeBytes ? this.#takeBytes(data) : this.error(manner.binary)), data.length);
       return;
     }
     const word = data.length <= 64 ? data.toString().trim() : undefined;
@@ -194,7 +218,16 @@ export class FaceSocket {
     }
     const pong = manner.pong(message, this);
     if (pong !== undefined) this.reply(pong);
-    else this.#queue(() => this.#take?.(message), data.length);
+    else this.#queue(() => this.#take?.(message, data), data.length);
+  }
+
+  #takeNow(take: (bytes: Buffer) => Awaitable, data: Buffer): void {
+    try {
+      const done = take(data);
+      if (done) this.#queue(() => done, data.length);
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   /** One after the other; while too much waits, the client is not read. */
@@ -202,25 +235,45 @@ export class FaceSocket {
     this.#inbound.push({ work, bytes });
     this.#inboundBytes += bytes;
     if (this.#inboundBytes > this.#house.limits.inboundBytes) this.#ws.pause();
-    void this.#work();
+    this.#work();
   }
 
-  async #work(): Promise<void> {
+  /** Turns of the event loop are taken only for work that takes time. */
+  #work(): void {
     if (this.#working || !this.#take) return;
     this.#working = true;
     for (let next = this.#inbound.shift(); next; next = this.#inbound.shift()) {
+      const { work, bytes } = next;
       try {
-        await next.work();
+        const done = work();
+        if (done instanceof Promise) {
+          done
+            .catch((error: unknown) => this.#failed(error))
+            .finally(() => {
+              this.#worked(bytes);
+              this.#working = false;
+              this.#work();
+            });
+          return;
+        }
       } catch (error) {
-        // GEN-27: the client is told that, the log what.
-        const ref = randomUUID();
-        this.#house.log.error({ err: error, ref, face: this.#house.face }, "a message failed");
-        this.error("Internal error", { ref });
+        this.#failed(error);
       }
-      this.#inboundBytes -= next.bytes;
-      if (this.#ws.isPaused && this.#inboundBytes < this.#house.limits.inboundBytes / 2) this.#ws.resume();
+      this.#worked(bytes);
     }
     this.#working = false;
+  }
+
+  #worked(bytes: number): void {
+    this.#inboundBytes -= bytes;
+    if (this.#ws.isPaused && this.#inboundBytes < this.#house.limits.inboundBytes / 2) this.#ws.resume();
+  }
+
+  /** GEN-27: the client is told that, the log what. */
+  #failed(error: unknown): void {
+    const ref = randomUUID();
+    this.#house.log.error({ err: error, ref, face: this.#house.face }, "a message failed");
+    this.error("Internal error", { ref });
   }
 }
 

@@ -13,6 +13,8 @@ export type FaceName = (typeof FACES)[number];
 export type FaceSocketRoute = {
   /** `/ws/:project`, from the face's root. */
   readonly path: string;
+  /** Where it is spoken to in another way than the face's other sockets. */
+  readonly manner?: Manner;
   /** Someone has come in: the handshake is done and the token is right. */
   open(socket: FaceSocket, arrival: Arrival): void | Promise<void>;
 };
@@ -35,8 +37,8 @@ export type Face = {
 
 /** What differs between the faces in how a socket is spoken to. */
 export type Manner = {
-  /** An error in the face's shape. @param facts further fields */
-  error(message: string, facts?: Readonly<Record<string, unknown>>): object;
+  /** An error in the face's shape; none: it is not said. @param facts further fields */
+  error(message: string, facts?: Readonly<Record<string, unknown>>): object | undefined;
   /** The answer to a sign of life, given at once also while work runs (GEN-21); undefined when it is none. */
   pong(said: string | Readonly<Record<string, unknown>>, socket: FaceSocket): string | object | undefined;
   /** The error for text that is not a JSON object; left out or nothing said: such text is ignored. @param text what was sent */

@@ -57,7 +57,7 @@ export function openFaces(
       return counts;
     },
     socketRoutes: (face, prefix) =>
-      face.sockets.map(({ path, open }) => ({
+      face.sockets.map(({ path, open, manner: own = face.manner }) => ({
         door: face.name,
         path: prefix + path,
         deflate: true,
@@ -65,7 +65,7 @@ export function openFaces(
           const { ws, token } = arrival;
           if (!allowsToken(token)) return ws.close(CLOSE.unauthenticated, "Not authenticated");
           if (stopping) return ws.close(CLOSE.stopping, "server shutting down");
-          const manner = rate ? { ...face.manner, rate } : face.manner;
+          const manner = rate ? { ...own, rate } : own;
           const socket = new FaceSocket({ face: face.name, manner, limits, log, metrics }, ws);
           sockets.set(socket, face.name);
           ws.once("close", () => sockets.delete(socket));

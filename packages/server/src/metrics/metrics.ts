@@ -10,7 +10,7 @@ export type Door = FaceName | "live";
 export type Direction = "in" | "out";
 
 /** Codes of ours and of the protocol; any other is `other`. */
-const CODES = new Set<number>([...Object.values(CLOSE), 1002, 1003, 1005, 1006, 1007, 1010, 4009]);
+const CODES = new Set<number>([...Object.values(CLOSE), 1002, 1003, 1005, 1006, 1007, 1010]);
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -25,7 +25,8 @@ export class Metrics {
   readonly registry = new Registry();
   readonly #opened: Counter<"face">;
   readonly #closed: Counter<"face" | "code">;
-  readonly #messages: Counter<"face" | "direction">;
+  /** Counted in plain numbers: one for every message is a price that shows. */
+  readonly #messages = new Map<Door, Record<Direction, number>>();
   readonly #bytes: Counter<"face" | "direction">;
   readonly #errors: Counter<"face" | "reason">;
   readonly #requests: Counter<"route" | "method" | "status">;
@@ -57,7 +58,21 @@ export class Metrics {
       new Counter({ name, help, labelNames: [...labelNames], registers });
     this.#opened = counter("cairn_ws_opened_total", "Sockets that were opened.", face);
     this.#closed = counter("cairn_ws_closed_total", "Sockets that ended, by close code.", ["face", "code"]);
-    this.#messages = counter("cairn_ws_messages_total", "Messages on sockets.", ["face", "direction"]);
+    const messages = this.#messages;
+    new Counter({
+      name: "cairn_ws_messages_total",
+      help: "Messages on sockets.",
+      labelNames: ["face", "direction"],
+      registers,
+      collect() {
+        this.reset();
+        for (const [door, counts] of messages) {
+          for (const direction of ["in", "out"] as const) {
+            if (counts[direction] > 0) this.inc({ face: door, direction }, counts[direction]);
+          }
+        }
+      },
+    });
     this.#bytes = counter("cairn_ws_bytes_total", "Bytes on sockets, as on the wire.", ["face", "direction"]);
     this.#errors = counter("cairn_ws_errors_total", "Errors told on sockets.", ["face", "reason"]);
     const labelNames = ["route", "method", "status"] as const;
@@ -80,7 +95,9 @@ export class Metrics {
   }
 
   messages(face: Door, direction: Direction, count = 1): void {
-    this.#messages.inc({ face, direction }, count);
+    const counts = this.#messages.get(face);
+    if (counts) counts[direction] += count;
+    else this.#messages.set(face, { in: 0, out: 0, [direction]: count });
   }
 
   bytes(face: Door, direction: Direction, count: number): void {

@@ -1,0 +1,84 @@
+/** `/ws/video` and `/ws/phone`: producers of video, pictures and samples, who take commands. */
+import { DEFAULT_SOURCE, type Producer } from "@cairn/core";
+import { CLOSE } from "@cairn/protocol";
+import { BadPacket, HUB_PACKET, readHubPacket } from "@cairn/video";
+import type { Arrival } from "../../http/upgrades.ts";
+import type { FaceSocket } from "../face-socket.ts";
+import type { Device } from "./devices.ts";
+import type { HubHouse } from "./house.ts";
+import { readFrame } from "./jpeg-frames.ts";
+import { refuseFrame, takeDeviceMessage } from "./messages.ts";
+import { Seldom } from "./seldom.ts";
+import { placesOf } from "./source-name.ts";
+
+const REPLACED = "Replaced by a newer producer";
+
+/** HUB-1. */
+export function serveVideo(house: HubHouse, socket: FaceSocket, { query, request }: Arrival): void {
+  const places = placesOf(query, socket);
+  if (!places) return;
+  const producer = house.video.open({
+    ...places,
+    address: request.socket.remoteAddress,
+    onReplaced: () => socket.close(CLOSE.replaced, REPLACED),
+  });
+  const device: Device = { kind: "video", socket, source: producer.name, space: places.space };
+  const takePacket = packets(house, device, () => producer);
+  serveDevice(house, device, takePacket, () => producer.end());
+}
+
+/** HUB-3: what is no packet is a picture (HUB-26). */
+export function servePhone(house: HubHouse, socket: FaceSocket, { query }: Arrival): void {
+  const places = placesOf(query, socket);
+  if (!places) return;
+  const device: Device = { kind: "phone", socket, source: places.source ?? DEFAULT_SOURCE, space: places.space };
+  let producer: Producer | undefined;
+  const takePacket = packets(house, device, () => {
+    producer ??= house.video.open({ source: device.source, space: device.space, shared: true });
+    return producer;
+  });
+  const take = (bytes: Buffer) => {
+    if (isPacket(bytes)) takePacket(bytes);
+    else takeFrame(house, device, bytes);
+  };
+  serveDevice(house, device, take, () => producer?.end());
+}
+
+function serveDevice(house: HubHouse, device: Device, take: (bytes: Buffer) => void, end: () => void): void {
+  const { socket, source, space } = device;
+  house.devices.add(device);
+  if (space !== undefined) house.record(source, space);
+  if (socket.signal.aborted) end();
+  else socket.signal.addEventListener("abort", end, { once: true });
+  socket.listen((fields, data) => takeDeviceMessage(house, device, { fields, text: data.toString() }), take);
+}
+
+/** HUB-19: a packet that cannot be read reaches nobody; its sender is told, at most once a second. */
+function packets(house: HubHouse, { socket }: Device, producer: () => Producer): (bytes: Buffer) => void {
+  const seldom = new Seldom();
+  return (bytes) => {
+    const arrivedMs = performance.now();
+    try {
+      const { type, timestampUs, flags, data } = readHubPacket(bytes);
+      producer().publish({ type, timeNs: timestampUs * 1000n, flags, data, hub: bytes, arrivedMs });
+    } catch (error) {
+      if (!(error instanceof BadPacket)) throw error;
+      house.metrics.rejected.inc();
+      seldom.say(() => socket.error(error.message));
+    }
+  };
+}
+
+function isPacket(bytes: Buffer): boolean {
+  if (bytes.length < 5 || bytes.readUInt32BE(0) !== bytes.length) return false;
+  return bytes[4]! >= HUB_PACKET.sps && bytes[4]! <= HUB_PACKET.configuration;
+}
+
+function takeFrame({ frames, context }: HubHouse, device: Device, bytes: Buffer): void {
+  try {
+    const { source, space } = device;
+    frames.add({ source, space, ...readFrame(bytes), receivedNs: context.core.clock.nowNs() });
+  } catch (error) {
+    refuseFrame(device, error);
+  }
+}

@@ -1,0 +1,29 @@
+/** What the sockets and routes of the hub face share. */
+import type { VideoSources } from "@cairn/core";
+import type { ServerContext } from "../../context.ts";
+import type { HubMetrics } from "../../metrics/hub-metrics.ts";
+import type { Devices } from "./devices.ts";
+import type { JpegFrames } from "./jpeg-frames.ts";
+import type { VideoConfigs } from "./video-configs.ts";
+import type { Viewers } from "./viewers.ts";
+
+/** What leaves the hub for others than its sockets: a message bus, for one. None of these may throw or wait. */
+export type HubOutlet = {
+  /** A device or a viewer has chosen what is looked for in the pictures. @param text the message as it came */
+  analysisMode?(source: string, text: string): void;
+  /** Everyone is asked to begin anew. */
+  restart?(): void;
+};
+
+export type HubHouse = {
+  readonly context: ServerContext;
+  readonly video: VideoSources;
+  readonly metrics: HubMetrics;
+  readonly devices: Devices;
+  readonly viewers: Viewers;
+  readonly frames: JpegFrames;
+  readonly videoConfigs: VideoConfigs;
+  readonly outlets: Set<HubOutlet>;
+  /** The source records into this space, which is made at first use. */
+  record(source: string, space: string): void;
+};

@@ -1,0 +1,97 @@
+/**
+ * The hub face: drones and phones send video, pictures and samples, programs consume the video, a page watches and
+ * steers. A thin translation: sources are those of `core.video`. Contract: HUB.
+ */
+import { CairnError } from "@cairn/protocol";
+import type { ServerContext } from "../../context.ts";
+import { HubMetrics } from "../../metrics/hub-metrics.ts";
+import type { Face, Manner } from "../face.ts";
+import { serveConsumer } from "./consumer-socket.ts";
+import { servePhone, serveVideo } from "./device-sockets.ts";
+import { Devices } from "./devices.ts";
+import type { HubHouse } from "./house.ts";
+import { JpegFrames } from "./jpeg-frames.ts";
+import { VideoConfigs } from "./video-configs.ts";
+import { videoRoutes } from "./video-routes.ts";
+import { serveViewer } from "./viewer-socket.ts";
+import { Viewers } from "./viewers.ts";
+
+/** A space that the hub has recorded into carries this label. */
+const HUB = "hub";
+
+const RATE = { perSecond: 5000, burst: 10_000 };
+
+const MANNER: Manner = {
+  error: (message, facts) => ({ type: "error", message, ...facts }),
+  pong(said) {
+    if (said === "ping") return "pong";
+    return typeof said === "object" && said.type === "ping" ? { type: "pong" } : undefined;
+  },
+  notAnObject: () => "Invalid message: expected a JSON object",
+  binary: "Binary messages are not accepted here",
+  rate: RATE,
+};
+
+/** Consumers are told nothing but video; their libraries take every message for a part of it. */
+const CONSUMER_MANNER: Manner = {
+  error: () => undefined,
+  pong: (said) => (said === "ping" ? "pong" : undefined),
+  binary: "",
+  rate: RATE,
+};
+
+export function openHub(context: ServerContext): Face {
+  const { core, log } = context;
+  const failed = (error: unknown) => log.error({ err: error, face: "hub" }, "live video");
+  const devices = new Devices();
+  const viewers = new Viewers();
+  const house: HubHouse = {
+    context,
+    video: core.video,
+    metrics: new HubMetrics(context.metrics.registry, { video: core.video, devices, viewers }),
+    devices,
+    viewers,
+    frames: new JpegFrames(failed),
+    videoConfigs: new VideoConfigs(),
+    outlets: new Set(),
+    record(_source, space) {
+      openSpace(space).catch(failed);
+    },
+  };
+  house.frames.onFrame(({ source, jpeg, timeNs, width, height }) => {
+    viewers.frame(source, () => ({
+      type: "processed_frame",
+      frame_data: jpeg.toString("base64"),
+      timestamp_ns: String(timeNs),
+      width,
+      height,
+      source,
+    }));
+  });
+
+  async function openSpace(id: string) {
+    const made = { id, title: id, labels: { [HUB]: true } };
+    return core.spaces.create(made).catch((error: unknown) => {
+      if (error instanceof CairnError && error.code === "space.exists") return core.spaces.open(id);
+      throw error;
+    });
+  }
+
+  return {
+    name: "hub",
+    service: "hub",
+    manner: MANNER,
+    sockets: [
+      { path: "/ws/video", open: (socket, arrival) => serveVideo(house, socket, arrival) },
+      {
+        path: "/ws/video/consume",
+        manner: CONSUMER_MANNER,
+        open: (socket, arrival) => serveConsumer(house, socket, arrival),
+      },
+      { path: "/ws/phone", open: (socket, arrival) => servePhone(house, socket, arrival) },
+      { path: "/ws/viewer", open: (socket, arrival) => serveViewer(house, socket, arrival) },
+    ],
+    routes: (app) => videoRoutes(app, house),
+    health: () => ({ rabbitmq: "off" }),
+  };
+}
