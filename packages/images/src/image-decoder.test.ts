@@ -292,9 +292,11 @@ describe("photos", () => {
       .png({ compressionLevel: 9 })
       .toBuffer();
     assert.ok(bomb.length < 2 ** 20, "a bomb is small");
-    const started = process.hrtime.bigint();
+    const startedMs = performance.now();
     assert.equal(await refusal(decoder.inspect(bomb)), "image.too_large");
-    assert.ok(Number(process.hrtime.bigint() - started) < 2e9, "decoding it would take longer");
+    const refusedMs = performance.now();
+    await sharp(bomb).stats();
+    assert.ok(refusedMs - startedMs < performance.now() - refusedMs, "decoding it takes longer");
 
     const heic = Buffer.from(await fixture("four-colours-srgb.heic"));
     heic.writeUInt32BE(30_000, heic.indexOf("ispe") + 8);
@@ -313,7 +315,7 @@ describe("a hostile photo", () => {
     openImageDecoder({ processes: 1, entry: new URL("./test/hostile-child.js", import.meta.url), ...options });
 
   test("GEN-30 that hangs or kills its process costs its own request and no other", async (t) => {
-    const decoder = open({ deadlineMs: 300 });
+    const decoder = open({ deadlineMs: 1500 });
     t.after(() => decoder.close());
     const codes = await Promise.all([0, 1, 0, 2, 0, 3, 0].map((act) => refusal(decoder.inspect(photo(act)))));
     assert.deepEqual(codes, [
@@ -328,7 +330,7 @@ describe("a hostile photo", () => {
   });
 
   test("waiting photos are bounded, and one that is given up frees its place", async (t) => {
-    const decoder = open({ deadlineMs: 400, maxWaiting: 1 });
+    const decoder = open({ deadlineMs: 1500, maxWaiting: 1 });
     t.after(() => decoder.close());
     const hanging = refusal(decoder.inspect(photo(1)));
     const stop = new AbortController();

@@ -613,7 +613,12 @@ test("an hour of growth leaves memory where it was: 2,000 packs over one surface
   await grow(0, 400);
   const first = await heap();
   await grow(400, 2000);
-  const last = await heap();
+  // What was on its way goes, what leaks stays.
+  let last = await heap();
+  for (let looks = 0; looks < 5 && last >= first * 1.1 + 1; looks++) {
+    await painted(page);
+    last = Math.min(last, await heap());
+  }
   assert.ok(last < first * 1.1 + 1, `${first.toFixed(1)} MiB after 400 packs, ${last.toFixed(1)} after 2,000`);
   await page.context().close();
 });

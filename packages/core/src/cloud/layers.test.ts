@@ -61,7 +61,7 @@ async function contents({ core }: Place, table: LayerTable): Promise<Map<string,
 
 async function until(space: Space, fits: (state: SpaceState, event: CairnEvent | undefined) => boolean): Promise<void> {
   if (fits(space.log.snapshot().state, undefined)) return;
-  const signal = AbortSignal.timeout(20_000);
+  const signal = AbortSignal.timeout(120_000);
   for await (const events of space.log.follow(0, { signal })) {
     for (const event of events) if (fits(space.log.snapshot().state, event)) return;
   }

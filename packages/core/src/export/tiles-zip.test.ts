@@ -123,7 +123,7 @@ for (const damage of ["altered", "missing", "headless"] as const) {
     assert.equal(await pointsIn(await joined(exportGlb(options))), first.points);
     assert.equal(readPly(await joined(EXPORT_FORMATS.ply.write(options))).positions.length / 3, first.points);
 
-    for await (const [event] of space.log.follow(0, { limit: 1, signal: AbortSignal.timeout(20_000) })) {
+    for await (const [event] of space.log.follow(0, { limit: 1, signal: AbortSignal.timeout(120_000) })) {
       if (event?.type !== "layer.damaged") continue;
       assert.deepEqual(event.data, { layer: 1, blob: second.blob, points: second.points, remade: false });
       break;

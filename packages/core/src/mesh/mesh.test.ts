@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, type TestContext, test } from "node:test";
 import type { CloudPoints } from "@cairn/cloud";
-import { CairnError, type Digest, type EventDraft } from "@cairn/protocol";
+import { CairnError, type CairnEvent, type Digest, type EventDraft } from "@cairn/protocol";
 import { buildScene, distanceTo } from "@cairn/sample/scene";
 import gltfValidator from "gltf-validator";
 import { PLYLoader } from "three/examples/jsm/loaders/PLYLoader.js";
@@ -133,20 +133,22 @@ describe("meshes", () => {
     const place = await setting(t);
     await addLayer(place, [ball(400_000)]);
     const { space } = place;
+    // So fine that it takes far longer than anybody needs to cancel it.
+    const fine = optionsOf(place, { mesh: { detail: 3 } });
     for (const stage of ["reading", "meshing"]) {
-      const { operation, ended } = await startExport(optionsOf(place), "mesh-ply");
-      const waiting = await startExport(optionsOf(place), "mesh-ply");
-      await new Promise<void>((resolve) => {
-        const look = () => {
-          if (space.log.snapshot().state.operations[operation]?.progress?.stage === stage) return resolve();
-          setImmediate(look);
-        };
-        look();
-      });
+      const from = space.log.head;
+      const { operation, ended } = await startExport(fine, "mesh-ply");
+      const waiting = await startExport(fine, "mesh-ply");
+      const isAtIt = ({ type, data }: CairnEvent) =>
+        type === "operation.progressed" && data.operation === operation && data.stage === stage;
+      for await (const events of space.log.follow(from, { signal: AbortSignal.timeout(120_000) })) {
+        if (events.some(isAtIt)) break;
+      }
       const before = performance.now();
       await Promise.all([operation, waiting.operation].map((id) => space.operations.cancel(id)));
       assert.deepEqual([await ended, await waiting.ended], ["cancelled", "cancelled"]);
-      assert.ok(performance.now() - before < 2000, `${performance.now() - before} ms`);
+      // 2 s and what a busy machine adds; the mesh itself would take longer.
+      assert.ok(performance.now() - before < 8000, `${performance.now() - before} ms`);
     }
     const stopped = { signal: AbortSignal.abort(new CairnError("operation.cancelled")) };
     await assert.rejects(bytesOf(optionsOf(place, stopped), "mesh-ply"), { code: "operation.cancelled" });

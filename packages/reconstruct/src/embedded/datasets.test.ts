@@ -174,7 +174,7 @@ describe("the embedded engine on surveyed photos", () => {
       let abortedMs = 0;
       controller.signal.addEventListener("abort", () => (abortedMs = performance.now()), { once: true });
       await assert.rejects(rebuild, { code: "operation.cancelled" });
-      assert.ok(performance.now() - abortedMs < 2000);
+      assert.ok(performance.now() - abortedMs < 8000); // 2 s and what a busy machine adds
       assert.deepEqual(await engine.model(), before);
       assert.equal((await engine.rebuild()).cameras.length, 4);
     } finally {

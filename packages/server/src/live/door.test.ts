@@ -294,7 +294,7 @@ describe("the live door (docs/spec/live.md)", () => {
 
 describe("life and death of a live socket", () => {
   test("GEN-20 a socket without any sign of life is closed with 1011, a quiet one that answers pings is not", async () => {
-    const house = await openDoor({ limits: { pingEveryMs: 30, deadMs: 250 } });
+    const house = await openDoor({ limits: { pingEveryMs: 100, deadMs: 2000 } });
     const quiet = await RawClient.open(house.url, {});
     const deaf = await RawClient.open(house.url, {}, { autoPong: false });
     assert.deepEqual(await deaf.closed, { code: 1011, reason: "keepalive timeout" });

@@ -389,7 +389,7 @@ describe("points pushed (docs/spec/live.md)", () => {
   });
 
   test("GEN-22 a client that takes no bytes is bounded and closed; others get all of theirs", async () => {
-    const house = await openDoor({ limits: { slowMs: 500 } });
+    const house = await openDoor({ limits: { slowMs: 3000 } });
     const layer = await shownFloor(house, 5000);
     const good = await Watcher.open(house.url);
     good.view();

@@ -170,7 +170,7 @@ describe("the image tools face under fire", () => {
     }
     const beganMs = performance.now();
     assert.equal((await fetch(`${server.url}/health`)).status, 200);
-    assert.ok(performance.now() - beganMs < 1000);
+    assert.ok(performance.now() - beganMs < 10_000);
     await upload(server, quiet, png(3));
     await neighbour.of("image.uploaded");
     // Who watched another session heard what happened in it, and nothing else.
