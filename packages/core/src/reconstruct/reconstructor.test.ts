@@ -9,6 +9,7 @@ import {
   type CairnEvent,
   check,
   type Hint,
+  type OperationState,
   type PosedCamera,
   type Preset,
   Report,
@@ -59,6 +60,7 @@ class CountingEngine implements Engine {
   }
 
   async rebuild(options: { signal?: AbortSignal; frame?: readonly PosedCamera[] } = {}): Promise<Rebuild> {
+    options.signal?.throwIfAborted();
     this.frames.push(options.frame);
     if (this.hold) {
       await Promise.race([
@@ -193,6 +195,10 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
     Object.values(state.images).filter((image) => image.verdict).length === n &&
     Object.values(state.operations).every((operation) => operation.endedNs !== undefined);
 
+  const judged = (state: SpaceState) => Object.values(state.images).filter((image) => image.verdict).length;
+  const hasEnded = ({ endedNs }: OperationState) => endedNs !== undefined;
+  const rebuildsOf = (state: SpaceState) => Object.values(state.operations).filter(({ kind }) => kind === "rebuild");
+
   const everything = (space: Space): Promise<CairnEvent[]> => space.log.read(0, 100_000);
 
   test("REC-1 REC-2 REC-3 each photo is given once, in order, and what it led to is next to each other", async () => {
@@ -304,6 +310,52 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
     const state = await until(space, (at) => (at.generations[at.generation]?.published?.refined ?? 0) === 3);
     assert.equal(state.generations[state.generation]?.published?.cameras, 3);
     assert.ok(state.generations[state.generation]?.published?.model);
+  });
+
+  test("REC-17 a photo that comes does not wait for a rebuild that idleness began, which is done when photos stop again", async () => {
+    let goOn = () => {};
+    const { core, engines, errors } = await start(
+      await folder(),
+      () => {
+        const engine = new CountingEngine();
+        engine.hold = new Promise((resolve) => {
+          goOn = resolve;
+        });
+        return engine;
+      },
+      20,
+    );
+    const space = await core.spaces.create({ id: "a", settings: { rebuildEvery: 5 } });
+    await add(core, space, 3);
+    await until(space, (at) => rebuildsOf(at).some(({ status }) => status === "running"));
+    await add(core, space, 1);
+    const paused = await until(
+      space,
+      (at) =>
+        judged(at) === 4 &&
+        Object.values(at.operations)
+          .filter(({ kind }) => kind === "reconstruct")
+          .every(hasEnded),
+    );
+    const [first] = rebuildsOf(paused);
+    assert.equal(first?.status, "completed");
+    assert.deepEqual(first?.result, { paused: true });
+    assert.equal(paused.generation, 1, "nothing has changed");
+
+    // One that is due after so many photos is not let go.
+    await until(space, (at) => rebuildsOf(at).filter(({ status }) => status === "running").length === 1);
+    await add(core, space, 1);
+    const due = await until(space, (at) => judged(at) === 5 && rebuildsOf(at).at(-1)?.status === "running");
+    const { operation } = rebuildsOf(due).at(-1)!;
+    await add(core, space, 1);
+    await until(space, (at) => Object.keys(at.images).length === 6);
+    assert.equal(space.log.snapshot().state.operations[operation]?.status, "running");
+    engines[0]!.hold = undefined;
+    goOn();
+    const state = await until(space, (at) => (at.generations[at.generation]?.published?.refined ?? 0) === 6);
+    assert.equal(state.operations[operation]?.result?.generation, 2);
+    assert.equal(engines.length, 1);
+    assert.deepEqual(errors, []);
   });
 
   test("REC-4 REC-5 copies count in their turn, and without rebuildWhenIdle nothing else leads to a rebuild", async () => {

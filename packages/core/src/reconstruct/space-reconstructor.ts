@@ -69,6 +69,8 @@ export class SpaceReconstructor {
   /** The rebuild at work. */
   #rebuilding: Id | undefined;
   #lastRebuildMs = 0;
+  /** Of the rebuild at work that began because no photo came: lets it go when one does. */
+  #pause: AbortController | undefined;
 
   constructor(work: SpaceWork) {
     this.#work = work;
@@ -137,9 +139,19 @@ export class SpaceReconstructor {
     const unsettled = this.#unsettled();
     const rung = await this.#bell.wait(signal, unsettled ? Math.max(settleMs, 2 * this.#lastRebuildMs) : idleMs);
     if (rung) return;
-    if (unsettled) return this.#rebuild();
+    if (unsettled) return this.#rebuildWhileIdle();
     await this.#closeEngine();
     await this.#bell.wait(signal);
+  }
+
+  /** A photo that comes does not wait for it: it goes on, with the depth it has found, when photos stop again. */
+  async #rebuildWhileIdle(): Promise<void> {
+    this.#pause = new AbortController();
+    try {
+      if (!this.#nextPhoto()) await this.#rebuild();
+    } finally {
+      this.#pause = undefined;
+    }
   }
 
   get #state(): SpaceState {
@@ -153,6 +165,7 @@ export class SpaceReconstructor {
         // The engine may hold it: the next work finds a fresh one, replayed without it.
         if (events.some(({ type }) => type === "image.removed")) this.#stale = true;
         if (events.some(({ type }) => RINGING.has(type))) this.#bell.ring();
+        if (this.#pause && this.#nextPhoto()) this.#pause.abort();
       }
     } catch (error) {
       if (!signal.aborted) this.#work.onError(error, `following the log of ${space.id} stopped`);
@@ -287,9 +300,11 @@ export class SpaceReconstructor {
     const state = this.#state;
     const frame = this.#differs ? this.#shownCameras() : undefined;
     const startedMs = performance.now();
+    const pause = this.#pause?.signal;
     try {
+      pause?.throwIfAborted();
       const rebuild = await engine.rebuild({
-        signal,
+        signal: pause ? AbortSignal.any([signal, pause]) : signal,
         onProgress: (...at) => running.progress(...at),
         ...(frame && { frame }),
       });
@@ -308,6 +323,7 @@ export class SpaceReconstructor {
         },
       };
     } catch (error) {
+      if (pause?.aborted && !signal.aborted) return { result: { paused: true } };
       if (!signal.aborted) this.#work.onError(error, `rebuild of ${space.id}`);
       throw error;
     }

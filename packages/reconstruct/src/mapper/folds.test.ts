@@ -5,7 +5,10 @@ import { EngineCore, type JobOptions } from "../embedded/engine-core.ts";
 import { posedScene, tiedViews, truePose } from "../test/posed.ts";
 import { corridor, twinFacades } from "../test/repeated.ts";
 import { type Synthetic, shuffled } from "../test/synthetic.ts";
-import { type Doubted, missingBetween, pairKey, trustAgain, unfold } from "./folds.ts";
+import { type Doubted, missingBetween, pairKey, trustAgain, trusted } from "./folds.ts";
+import type { Pair } from "./pair.ts";
+import type { Scene } from "./scene.ts";
+import { FoldSearch, LOOKS, unfold } from "./unfold.ts";
 
 const FREE: JobOptions = { stop: () => {}, progress: () => {} };
 
@@ -90,3 +93,51 @@ test("MAP-5 what is missed tells a fold from the truth, and a fold is taken apar
   assert.ok(across.every((pair) => wronged.has(pairKey(pair))));
   assert.ok(wronged.size < within.length - 5);
 });
+
+test("MAP-5 a growing scene is searched some ties at a time, and comes to what a search of all comes to", async () => {
+  const synthetic = twinFacades(32);
+  const tied = await tiedViews(synthetic, () => true);
+  const all = [...synthetic.photos.keys()];
+  const isBack = (view: number) => view >= 8 && view < 24;
+  const folded = () =>
+    posedScene(tied, all, (view) => {
+      const pose = truePose(synthetic, view);
+      if (isBack(view)) for (const row of [0, 4, 8]) for (const axis of [0, 2]) pose[row + axis] *= -1;
+      return pose;
+    });
+  const [scene, doubted] = [folded(), new Set<number>()];
+  const [once, doubtedAtOnce] = [folded(), new Set<number>()];
+  assert.ok(unfold(once, tied.pairs, doubtedAtOnce) > 0);
+
+  let looks = 0;
+  const search = new FoldSearch((...tie) => {
+    looks++;
+    return missingBetween(...tie);
+  });
+  let lost = 0;
+  let photos = 0;
+  for (; lost === 0 && photos < tied.pairs.length; photos++) {
+    const before = looks;
+    lost = search.goOn(scene, tied.pairs, doubted);
+    assert.ok(looks - before <= LOOKS);
+  }
+  assert.ok(photos > 1, "more than one photo's share");
+  assert.equal(looks, tied.pairs.length, "each tie once");
+  assert.deepEqual(scene.posed, once.posed);
+  assert.deepEqual([...doubted].sort(), [...doubtedAtOnce].sort());
+
+  // Nothing new: it is not searched again before it has grown.
+  looks = 0;
+  const sound = new FoldSearch((...tie) => {
+    looks++;
+    return missingBetween(...tie);
+  });
+  while (looks < trustedTies(once, tied.pairs, doubtedAtOnce)) sound.goOn(once, tied.pairs, doubtedAtOnce);
+  const searched = looks;
+  assert.equal(sound.goOn(once, tied.pairs, doubtedAtOnce), 0);
+  assert.equal(looks, searched);
+});
+
+function trustedTies(scene: Scene, pairs: readonly Pair[], doubted: Doubted): number {
+  return trusted(pairs, doubted).filter(({ a, b }) => scene.isPosed(a) && scene.isPosed(b)).length;
+}

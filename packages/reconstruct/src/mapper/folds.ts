@@ -20,14 +20,13 @@ export type Doubted = Set<number>;
  * median 0.01, 95 % up to 0.07, at most 0.08. Equal façades with surroundings of their own: 0.04 to 0.5, and more than
  * 0.08 where the two lie on one another. Between parts of a scene many ties tell, and few must not decide.
  */
-const FOLDED = 0.05;
+export const FOLDED = 0.05;
 const FOLDED_SINGLE = 0.2;
 const SUSPECT = 0.08;
 const SOUND = 0.05;
 const MIN_EXPECTED = 60;
-/** Ties that are torn or not with this share of their matches. */
+/** A tie agrees with this share of its matches. */
 const AGREES = 0.5;
-const TORN = 0.3;
 /** With fewer of its matches torn a photo is in no conflict. */
 const CONFLICT = 0.2;
 /** A registered photo whose ties to the others are mostly torn by its pose is wrong. */
@@ -136,9 +135,9 @@ function standing(ties: readonly Tie[]): number {
 }
 
 /** What several ties miss together. */
-type Missed = Missing & { readonly ties: number };
+export type Missed = Missing & { readonly ties: number };
 
-function sum(each: readonly Missing[]): Missed {
+export function sum(each: readonly Missing[]): Missed {
   const heard = each.filter(({ expected }) => expected >= MIN_EXPECTED);
   return {
     expected: heard.reduce((total, { expected }) => total + expected, 0),
@@ -148,7 +147,7 @@ function sum(each: readonly Missing[]): Missed {
 }
 
 /** The more ties say so, the less is enough. */
-function isFolded({ expected, missed, ties }: Missed): boolean {
+export function isFolded({ expected, missed, ties }: Missed): boolean {
   return ties > 0 && missed > (FOLDED + FOLDED_SINGLE / ties) * expected;
 }
 
@@ -178,50 +177,6 @@ export function missingBetween(scene: Scene, { a, b }: Pick<Pair, "a" | "b">): M
   if (ways.length < 2) return { expected: 0, missed: 0 };
   const { expected, missed } = sum(ways);
   return { expected, missed };
-}
-
-/**
- * Takes a folded scene apart: photos that see the same of the place stay together, and of several such parts that only
- * what looks alike had tied together, the largest keeps its place. @returns how many photos lost theirs
- */
-export function unfold(scene: Scene, pairs: readonly Pair[], doubted: Doubted): number {
-  const ties = trusted(pairs, doubted)
-    .filter(({ a, b }) => scene.isPosed(a) && scene.isPosed(b))
-    .filter((pair) => consistentShare(scene, pair) >= TORN)
-    .map((pair) => ({ pair, seen: missingBetween(scene, pair) }));
-  if (!ties.some(({ seen }) => seen.missed > FOLDED * seen.expected)) return 0;
-  const partOf = new Map(scene.posed.map((view) => [view, view]));
-  const join = (p: number, q: number) => {
-    for (const [view, part] of partOf) if (part === q) partOf.set(view, p);
-  };
-  for (;;) {
-    const between = new Map<string, { p: number; q: number; seen: Missing[] }>();
-    for (const { pair, seen } of ties) {
-      const [p, q] = [partOf.get(pair.a)!, partOf.get(pair.b)!].sort((x, y) => x - y);
-      if (p === q) continue;
-      if (!between.has(`${p} ${q}`)) between.set(`${p} ${q}`, { p, q, seen: [] });
-      between.get(`${p} ${q}`)!.seen.push(seen);
-    }
-    const [best] = [...between.values()]
-      .map(({ p, q, seen }) => ({ p, q, ...sum(seen) }))
-      .filter((seam) => !isFolded(seam))
-      .sort((x, y) => shareOf(x) - shareOf(y));
-    if (!best) break;
-    join(best.p, best.q);
-  }
-  const sizes = new Map<number, number>();
-  for (const part of partOf.values()) sizes.set(part, (sizes.get(part) ?? 0) + 1);
-  if (sizes.size === 1) return 0;
-  const [largest] = [...sizes].reduce((best, each) => (each[1] > best[1] ? each : best));
-  for (const { pair } of ties) if (partOf.get(pair.a) !== partOf.get(pair.b)) doubted.add(pairKey(pair));
-  const lost = [...partOf].filter(([, part]) => part !== largest).map(([view]) => view);
-  for (const view of lost) scene.dropPose(view);
-  return lost.length;
-}
-
-/** The surer of two equal ones is less. Where nothing tells, as much as would still pass. */
-function shareOf({ expected, missed }: Missing): number {
-  return expected === 0 ? FOLDED : (missed + 1) / (expected + 2);
 }
 
 /** Doubted pairs that the places found since bear out are doubted no more. */

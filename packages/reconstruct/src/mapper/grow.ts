@@ -11,6 +11,7 @@ import type { Lens } from "./lens.ts";
 import { lossOfScene } from "./noise.ts";
 import { type Pair, startScore } from "./pair.ts";
 import type { RegistrationRule } from "./register.ts";
+import type { Retries } from "./retries.ts";
 import type { Scene } from "./scene.ts";
 import { filterPoints, triangulateTracks } from "./structure.ts";
 
@@ -25,6 +26,8 @@ export type GrowOptions = {
   readonly principal?: ReadonlySet<number>;
   /** Views that are not to be registered though they could be: another scene holds them. */
   readonly passOver?: (view: number) => boolean;
+  /** Which of those that were refused before are tried again; all when left out. */
+  readonly retries?: Retries;
   /** Pairs that are taken for two things that look alike; grows with the scene. */
   readonly doubted: Doubted;
   /** Throws when the work is to end. */
@@ -77,19 +80,24 @@ function pointCount(scene: Scene): number {
 
 /** Registers whatever can be registered. @returns the views that got a pose */
 export function growScene(scene: Scene, pairs: readonly Pair[], options: GrowOptions): number[] {
-  const { lenses, seed, rule, doubted, stop, stage } = options;
+  const { lenses, seed, rule, retries, doubted, stop, stage } = options;
   const gained: number[] = [];
   let refused = new Set<number>();
   let adjustedAt = scene.posed.length;
+  const ruleOf = (view: number) => rule(scene.views[view].lens);
+  const isTried = (view: number, points: number) =>
+    !refused.has(view) && !options.passOver?.(view) && (retries?.isDue(view, points, ruleOf(view)) ?? true);
   for (;;) {
     stop();
     stage("registration");
-    const next = bestSeen(scene, (view) => refused.has(view) || (options.passOver?.(view) ?? false));
+    const next = bestSeen(scene, isTried);
     if (next === undefined) return gained;
-    if (!placeView(scene, pairs, next, { seed, rule: rule(scene.views[next].lens), doubted })) {
+    if (!placeView(scene, pairs, next, { seed, rule: ruleOf(next), doubted })) {
       refused.add(next);
+      retries?.refused(next, scene.tracks.countPoints(next), ruleOf(next));
       continue;
     }
+    retries?.forget(next);
     gained.push(next);
     refused = new Set();
     stage("points");
@@ -128,13 +136,13 @@ export function dropTornViews(scene: Scene, pairs: readonly Pair[]): void {
 }
 
 /** The view without a pose that sees most points of the scene. */
-function bestSeen(scene: Scene, passOver: (view: number) => boolean): number | undefined {
+function bestSeen(scene: Scene, isTried: (view: number, points: number) => boolean): number | undefined {
   let best: number | undefined;
   let most = 14; // fewer can never be accepted
   for (const { index } of scene.views) {
-    if (scene.isPosed(index) || passOver(index)) continue;
+    if (scene.isPosed(index)) continue;
     const count = scene.tracks.countPoints(index);
-    if (count <= most) continue;
+    if (count <= most || !isTried(index, count)) continue;
     most = count;
     best = index;
   }

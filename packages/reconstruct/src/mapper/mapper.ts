@@ -19,7 +19,7 @@ import { lensSound, principalLenses, type SceneCovariance } from "./adjust.ts";
 import { builtAfresh, type LastLook, worthAnotherLook } from "./afresh.ts";
 import { explainedMatches } from "./consistency.ts";
 import { type FocalVote, voteFocal } from "./focal.ts";
-import { type Doubted, trustAgain, trusted, unfold } from "./folds.ts";
+import { type Doubted, trustAgain, trusted } from "./folds.ts";
 import { layOnto } from "./frame.ts";
 import { findGaps } from "./gaps.ts";
 import { dropTornViews, type GrowOptions, growScene, refineScene, startPairs } from "./grow.ts";
@@ -27,12 +27,14 @@ import { Ledger } from "./ledger.ts";
 import { closeLoops } from "./loops.ts";
 import { type Pair, startScore, verifyPair } from "./pair.ts";
 import type { RegistrationRule } from "./register.ts";
+import { Retries } from "./retries.ts";
 import { Scene } from "./scene.ts";
 import { buildScene, byStrength, carryHanded, compatibleIn, joinPair, retrack } from "./scene-building.ts";
 import { sparseModelOf } from "./sparse-model.ts";
 import { type Standing, standingsOf } from "./standing.ts";
 import { Submaps } from "./submaps.ts";
 import { bearsOut, focalSigmas, isMeasured, isOpen } from "./sureness.ts";
+import { FoldSearch, unfold } from "./unfold.ts";
 import { verdictOf } from "./verdict.ts";
 import { Lenses, makeView, type View } from "./view.ts";
 import { zoomOf } from "./zoom.ts";
@@ -58,10 +60,10 @@ const BETTER_START = 2;
 /** A lens that so many posed photos share says how another one of it should look; asked so often of each. */
 const ZOOM_VIEWS = 3;
 const ZOOM_TRIES = 3;
+/** Photos that are asked after one has come: 20 resections each. */
+const ZOOM_ASKED = 2;
 /** Up to this many photos a scene is cheap to build again. */
 const YOUNG_VIEWS = 8;
-/** A scene is searched for folds when it has grown by this factor. */
-const SEARCH_GROWTH = 1.2;
 /** What an unfolded scene loses may fold again; three rounds end it. */
 const UNFOLD_ROUNDS = 3;
 /** Pairs are verified again when a focal length has changed by this part. */
@@ -94,8 +96,8 @@ export class Mapper {
   #doubted: Doubted = new Set();
   /** The first rebuild has said which way is up: from then on the frame does not turn. */
   #frameSettled = false;
-  /** How many photos the scene had when it was last searched for folds. */
-  #searchedAt = 0;
+  readonly #foldSearch = new FoldSearch();
+  readonly #retries = new Retries();
   /** Per view, the earlier views it was compared with. */
   readonly #tried: Set<number>[] = [];
   /** Per view, the one it looks most like. */
@@ -153,7 +155,9 @@ export class Mapper {
     }
     this.#splitZoomed(stop);
     const pairs = () => trusted(this.#pairs, this.#doubted);
-    const grow = () => growScene(this.#scene, pairs(), { ...options, passOver: (view) => this.#submaps.has(view) });
+    const passOver = (view: number) => this.#submaps.has(view);
+    const grow = () => growScene(this.#scene, pairs(), { ...options, passOver, retries: this.#retries });
+    this.#retries.next();
     grow();
     stage("doubt");
     this.#reconsider(votes, options);
@@ -168,13 +172,16 @@ export class Mapper {
 
   /** Gives photos that were zoomed, and nobody said so, a lens of their own before they get a wrong place. */
   #splitZoomed(stop: () => void): void {
-    for (const view of this.views) {
+    let left = ZOOM_ASKED;
+    for (const view of [...this.views].reverse()) {
       const { index, lens } = view;
       const tries = this.#zoomTries[index] ?? 0;
+      if (left === 0) return;
       if (this.#scene.isPosed(index) || tries >= ZOOM_TRIES) continue;
       if (this.#lenses.list[lens].source !== "estimated" || this.#posedWith(this.#scene, lens) < ZOOM_VIEWS) continue;
       stop();
       this.#zoomTries[index] = tries + 1;
+      left--;
       const factor = zoomOf(this.#scene, index, this.#seed);
       if (factor === undefined) continue;
       const own = this.#lenses.zoomed(lens);
@@ -185,16 +192,14 @@ export class Mapper {
       this.views[index] = { ...view, lens: own };
       this.#scene.setFocal(own, focalPx);
       this.#zoomedFrom.set(own, lens);
+      this.#retries.forget(index);
       this.#pairs = this.#recheckPairs(this.#scene, this.#pairs, stop);
     }
   }
 
-  /** Searches the scene for folds when it is young or has grown much. @returns whether it had one */
+  /** @returns whether the scene had a fold */
   #unfold(): boolean {
-    const { length } = this.#scene.posed;
-    if (length > YOUNG_VIEWS && length < SEARCH_GROWTH * this.#searchedAt) return false;
-    this.#searchedAt = length;
-    if (unfold(this.#scene, this.#pairs, this.#doubted) === 0) return false;
+    if (this.#foldSearch.goOn(this.#scene, this.#pairs, this.#doubted) === 0) return false;
     retrack(this.#scene, trusted(this.#pairs, this.#doubted), 4);
     this.#ledger.follow(this.#scene);
     return true;

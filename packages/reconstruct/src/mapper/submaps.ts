@@ -3,19 +3,21 @@
  * is a scene of its own, kept beside the main one until a photo ties the two together.
  */
 
-import { unfold } from "./folds.ts";
 import { type Group, waitingGroups } from "./groups.ts";
 import { type GrowOptions, growScene, refineScene } from "./grow.ts";
 import { mergeScenes } from "./merge.ts";
 import type { Pair } from "./pair.ts";
 import type { Scene } from "./scene.ts";
 import { buildScene, joinPair } from "./scene-building.ts";
+import { FoldSearch } from "./unfold.ts";
 import type { View } from "./view.ts";
 
 /** A place needs a third photo that agrees with the first two. */
 const MIN_VIEWS = 3;
 /** A merge that was refused is tried again when there is so much more to go by. */
 const MORE_EVIDENCE = 1.3;
+/** Up to so many photos a group is tried again with each that comes to it: that is cheap. */
+const SMALL_GROUP = 6;
 /** The other place is shown instead of the main one when it has so many times as many photos. */
 const MUCH_LARGER = 1.5;
 
@@ -25,12 +27,13 @@ type Submap = {
   readonly joined: WeakSet<Pair>;
   /** Features of one that saw the other when a merge with another scene was last refused. */
   readonly refused: WeakMap<Scene, number>;
+  readonly foldSearch: FoldSearch;
 };
 
 export class Submaps {
   #list: Submap[] = [];
-  /** Views and pairs of the groups that did not make a scene. */
-  readonly #failed = new Map<number, string>();
+  /** Views and pairs of the groups that did not make a scene, by the first view. */
+  readonly #failed = new Map<number, { readonly views: number; readonly pairs: number }>();
   #refusedByMain = new WeakMap<Submap, number>();
 
   addView(view: View): void {
@@ -60,7 +63,7 @@ export class Submaps {
   /** Takes the place of one scene out and puts another in. */
   exchange(out: Scene, into: Scene): void {
     this.#list = this.#list.filter(({ scene }) => scene !== out);
-    this.#list.push({ scene: into, joined: new WeakSet(), refused: new WeakMap() });
+    this.#list.push({ scene: into, joined: new WeakSet(), refused: new WeakMap(), foldSearch: new FoldSearch() });
   }
 
   /** Copies that share nothing with these, for work that may be given up. */
@@ -70,6 +73,7 @@ export class Submaps {
       scene: scene.clone(),
       joined: new WeakSet(),
       refused: new WeakMap(),
+      foldSearch: new FoldSearch(),
     }));
     return copy;
   }
@@ -115,25 +119,27 @@ export class Submaps {
     this.#list = this.#list.filter(({ scene }) => scene.posed.length >= MIN_VIEWS);
   }
 
-  #growOne({ scene, joined }: Submap, { pairs }: Group, options: GrowOptions): void {
+  #growOne({ scene, joined, foldSearch }: Submap, { pairs }: Group, options: GrowOptions): void {
     for (const pair of pairs) {
       if (joined.has(pair)) continue;
       joined.add(pair);
       joinPair(scene.tracks, pair);
     }
     growScene(scene, pairs, { ...options, passOver: (view) => this.has(view) || (options.passOver?.(view) ?? false) });
-    unfold(scene, pairs, options.doubted);
+    foldSearch.goOn(scene, pairs, options.doubted);
   }
 
   #begin(main: Scene, views: readonly View[], group: Group, options: GrowOptions): void {
     if (group.views.length < MIN_VIEWS) return;
-    const tried = `${group.views.length} ${group.pairs.length}`;
-    if (this.#failed.get(group.views[0]) === tried) return;
+    const tried = { views: group.views.length, pairs: group.pairs.length };
+    const last = this.#failed.get(group.views[0]);
+    const growth = tried.views > SMALL_GROUP ? MORE_EVIDENCE : 1;
+    if (last && tried.views <= growth * last.views && tried.pairs <= growth * last.pairs) return;
     this.#failed.set(group.views[0], tried);
     const scene = buildScene(views, group.pairs, main.calibrations, options);
     if (!scene || scene.posed.length < MIN_VIEWS) return;
     const joined = new WeakSet<Pair>(group.pairs);
-    this.#list.push({ scene, joined, refused: new WeakMap() });
+    this.#list.push({ scene, joined, refused: new WeakMap(), foldSearch: new FoldSearch() });
   }
 
   #mergeAmong(own: readonly Submap[], pairs: readonly Pair[], options: GrowOptions): void {
