@@ -13,7 +13,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { openCore } from "@cairn/core";
 import { WebSocket } from "ws";
-import { attachLive } from "../packages/server/dist/live/attach-live.js";
+import { openUpgrades } from "../packages/server/dist/http/upgrades.js";
+import { openLive } from "../packages/server/dist/live/live-door.js";
 
 const { values } = parseArgs({
   options: {
@@ -65,7 +66,8 @@ async function measure(stops) {
   const server = createServer();
   const refuse = () => Promise.reject(new Error("not here"));
   const log = { warn() {}, error: console.error };
-  const door = attachLive(server, { core, log, ingest: refuse, startOperation: refuse, limits: { slowMs: 600_000 } });
+  const door = openLive({ core, log, ingest: refuse, startOperation: refuse, limits: { slowMs: 600_000 } });
+  openUpgrades().attach(server, [door.route]);
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `ws://127.0.0.1:${server.address().port}/v1/spaces/bench/live`;
   const clients = fork(fileURLToPath(import.meta.url), ["--client", url, "--readers", String(readers)], {

@@ -11,7 +11,9 @@ import { hashOf } from "@cairn/cloud/node";
 import { openCore } from "@cairn/core";
 import { Server as SocketIo } from "socket.io";
 import { WebSocketServer } from "ws";
-import { attachLive } from "../../packages/server/dist/live/attach-live.js";
+import { openUpgrades } from "../../packages/server/dist/http/upgrades.js";
+import { openLive } from "../../packages/server/dist/live/live-door.js";
+import { Metrics } from "../../packages/server/dist/metrics/metrics.js";
 import { hallPhoto } from "./point-sources.mjs";
 
 const GRID = planGrid([0, 0, 0], [16, 16, 16], 0.001);
@@ -53,8 +55,9 @@ async function cairn({ photos = 0, leafCap }) {
   const http = createServer();
   const refuse = () => Promise.reject(new Error("not here"));
   const log = { warn: console.error, error: console.error };
-  const limits = { socketsPerAddress: 5000, slowMs: 600_000 };
-  const door = attachLive(http, { core, log, ingest: refuse, startOperation: refuse, limits });
+  const metrics = new Metrics({ connections: () => new Map(), queues: async () => ({}) });
+  const door = openLive({ core, log, ingest: refuse, startOperation: refuse, metrics, limits: { slowMs: 600_000 } });
+  openUpgrades({ metrics, socketsPerAddress: 5000 }).attach(http, [door.route]);
   await listen(http);
   let pack = 0;
   const grow = async (root, encoded, points) => {

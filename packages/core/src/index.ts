@@ -5,7 +5,7 @@ export { createChannels } from "./channel/channels.ts";
 export type { ClockLink, DeviceClocks } from "./clock/device-clocks.ts";
 export { type ClockOptions, type ClockStatus, ServerClock, TIME_SERVERS } from "./clock/server-clock.ts";
 export { type Import, type ImportOptions, importPoints } from "./cloud/import-points.ts";
-export { LayerTables, readPart } from "./cloud/layer-tables.ts";
+export { LayerTables, type RangeSource, readPart } from "./cloud/layer-tables.ts";
 export type { LayerStart, LayerWriter } from "./cloud/layer-writer.ts";
 export type { Layers } from "./cloud/layers.ts";
 export { type Core, type CoreOptions, openCore } from "./core.ts";

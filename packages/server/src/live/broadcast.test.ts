@@ -77,7 +77,11 @@ class Reader implements Listener {
   }
 }
 
-async function broadcastOf(t: TestContext): Promise<{ core: Core; space: Space; broadcast: Broadcast }> {
+/** @param longestPauseMs 0: every write of the log is a turn of its own */
+async function broadcastOf(
+  t: TestContext,
+  longestPauseMs = 0,
+): Promise<{ core: Core; space: Space; broadcast: Broadcast }> {
   const dataDir = await mkdtemp(join(tmpdir(), "cairn-broadcast-"));
   const core = await openCore({ dataDir });
   t.after(async () => {
@@ -86,7 +90,8 @@ async function broadcastOf(t: TestContext): Promise<{ core: Core; space: Space; 
   });
   const space = await core.spaces.create({ id: "place" });
   const tables = new LiveTables(core.layers.tables);
-  return { core, space, broadcast: new Broadcast({ core, tables, shared: new SharedMessages(2 ** 20) }, space) };
+  const house = { core, tables, shared: new SharedMessages(2 ** 20) };
+  return { core, space, broadcast: new Broadcast(house, space, longestPauseMs) };
 }
 
 /** Sockets that hear together; a turn of the event loop may pass until one has joined. */
@@ -141,6 +146,31 @@ describe("the broadcast (docs/spec/live.md)", () => {
     assert.equal(turns.length, 2);
     assert.equal(turns[0]!.events.length, 16);
     assert.equal(turns[0]!.facts, turns[1]!.facts);
+  });
+
+  test("GEN-43 what comes soon after a turn that took long to tell waits, and goes together", async (t) => {
+    const { space, broadcast } = await broadcastOf(t, 50);
+    const { log } = space;
+    const reader = new Reader(broadcast, space);
+    const other = new Reader(broadcast, space);
+    const turns: { events: number; atMs: number }[] = [];
+    let toldMs = 0;
+    other.hear = (turn) => {
+      turns.push({ events: turn.events.length, atMs: performance.now() });
+      other.position = turn.last;
+      // Long enough for the longest pause.
+      while (turns.length === 1 && performance.now() - turns[0]!.atMs < 2);
+      toldMs ||= performance.now();
+      return true;
+    };
+    await log.append([renamed("first")]);
+    const first = log.head;
+    await reader.until(first);
+    for (let i = 0; i < 3; i++) await log.append([renamed(`${i}`)]);
+    await reader.until(first + 3);
+    assert.deepEqual(reader.seqs, upTo(first, first + 3));
+    assert.equal(turns[0]!.events, 1);
+    assert.ok(turns[1]!.atMs - toldMs >= 45, `the next after ${turns[1]!.atMs - toldMs} ms`);
   });
 
   test("LIVE-3 one that leaves while others are told is not told, and the rest are", async (t) => {

@@ -3,17 +3,26 @@
  * turn brought, and one write for each socket, of a Buffer that they share. New points that a client sees are in it.
  * Who has no room, or something of its own to hear first, goes on with a cursor and joins again when it has caught up.
  */
-import type { Core, Space } from "@cairn/core";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Core, CursorItem, Space } from "@cairn/core";
 import type { CairnEvent, EventData, Seq } from "@cairn/protocol";
 import type { Message } from "./frames.ts";
 import { type FreshBytes, type FreshPack, freshBytes, readFreshPack } from "./fresh-pack.ts";
 import type { LiveTables } from "./live-tables.ts";
+import { bearsOnPoints } from "./segment-push.ts";
 import { placeOf, type SharedMessages } from "./shared-messages.ts";
 
 /** Events in one message. */
 export const BATCH = 512;
 /** An event waits at most so long for the points it tells of; they come after it otherwise. */
-const READ_MS = 10;
+const READ_MS = 25;
+/**
+ * After a turn the next waits so many times as long as telling it took, and takes with it what came meanwhile: one write
+ * for each listener is what an event costs, and so many small ones take a hundredth of the process. After quiet nothing
+ * waits, and nothing waits longer than the eye sees.
+ */
+const PAUSE = 100;
+const LONGEST_PAUSE_MS = 50;
 /** Sets of parts for which one turn makes a Buffer: beyond that, viewers are sent parts one by one, which all share. */
 const SETS = 16;
 
@@ -33,7 +42,12 @@ export class Turn {
   readonly after: Seq;
   readonly last: Seq;
   readonly events: CairnEvent[];
+  /** The same, as a cursor delivers it. */
+  readonly item: CursorItem;
   readonly pack: FreshPack | undefined;
+  /** Something in it bears on points; the space is closed with it. Asked once, not by each listener. */
+  readonly aboutPoints: boolean;
+  readonly closes: boolean;
   /** One message, ready to write. */
   readonly facts: Buffer;
   readonly #message: Message;
@@ -43,7 +57,10 @@ export class Turn {
     this.after = after;
     this.last = events.at(-1)?.seq ?? after;
     this.events = events;
+    this.item = { kind: "events", events };
     this.pack = pack;
+    this.aboutPoints = events.some(bearsOnPoints);
+    this.closes = events.some(({ type }) => type === "space.closed");
     this.#message = message;
     this.facts = message.length === 1 ? message[0]! : Buffer.concat(message);
   }
@@ -78,15 +95,17 @@ export class Broadcasts {
 export class Broadcast {
   readonly #house: House;
   readonly #space: Space;
+  readonly #longestPauseMs: number;
   readonly #listeners = new Set<Listener>();
   /** Seq of the last event that was handed out. */
   #position: Seq = 0;
   /** Set while the log is followed, which is while there are listeners. */
   #following: AbortController | undefined;
 
-  constructor(house: House, space: Space) {
+  constructor(house: House, space: Space, longestPauseMs: number = LONGEST_PAUSE_MS) {
     this.#house = house;
     this.#space = space;
+    this.#longestPauseMs = longestPauseMs;
   }
 
   has(listener: Listener): boolean {
@@ -117,13 +136,21 @@ export class Broadcast {
     const { signal } = following;
     const { log } = this.#space;
     try {
-      for await (const events of log.follow(this.#position, { signal, limit: BATCH })) {
-        const pack = await this.#read(events);
-        // Answers that this turn brought as well go first, and are known at its end.
-        await new Promise((resolve) => setImmediate(resolve));
-        if (signal.aborted) return;
-        const message = this.#house.shared.events(placeOf(this.#space), this.#position, events);
-        this.#tell(new Turn(this.#position, events, message, pack));
+      for await (const batch of log.follow(this.#position, { signal, limit: BATCH })) {
+        let tookMs = 0;
+        for (const events of eachWithOnePack(batch)) {
+          const pack = await this.#read(events);
+          // Answers that this turn brought as well go first, and are known at its end.
+          await new Promise((resolve) => setImmediate(resolve));
+          if (signal.aborted) return;
+          const fromMs = performance.now();
+          const message = this.#house.shared.events(placeOf(this.#space), this.#position, events);
+          this.#tell(new Turn(this.#position, events, message, pack));
+          tookMs += performance.now() - fromMs;
+        }
+        const pauseMs = Math.min(this.#longestPauseMs, PAUSE * tookMs);
+        // Who is told all at once what has piled up need not be spared writes.
+        if (pauseMs >= 1 && batch.length < BATCH) await sleep(pauseMs, undefined, { signal });
       }
     } catch {
       // The log is trimmed, damaged or closed: each listener finds that for itself, and knows what to say.
@@ -161,6 +188,21 @@ export class Broadcast {
     clearTimeout(timer);
     return read;
   }
+}
+
+/** Cut where a second pack comes: one pack goes with the event that tells of it, several would go piece by piece. */
+function eachWithOnePack(events: CairnEvent[]): CairnEvent[][] {
+  const cuts: CairnEvent[][] = [];
+  let from = 0;
+  let packs = 0;
+  events.forEach(({ type }, i) => {
+    if (type !== "segments.added" || ++packs === 1) return;
+    cuts.push(events.slice(from, i));
+    from = i;
+    packs = 1;
+  });
+  cuts.push(from === 0 ? events : events.slice(from));
+  return cuts;
 }
 
 function theOnlyPack(events: readonly CairnEvent[]): EventData<"segments.added"> | undefined {

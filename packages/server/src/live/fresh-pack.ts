@@ -1,6 +1,6 @@
 /** A new pack, read once for all who are sent it together with the event that tells of it. */
 import type { TableNode } from "@cairn/cloud";
-import type { Core, Space } from "@cairn/core";
+import type { Core, RangeSource, Space } from "@cairn/core";
 import { type EventData, encodeRangeFrame } from "@cairn/protocol";
 import { binaryMessage, type Message } from "./frames.ts";
 import type { LiveTable, LiveTables } from "./live-tables.ts";
@@ -44,6 +44,10 @@ export async function readFreshPack(
   { layer, pack, blob, headBytes, sizeBytes }: EventData<"segments.added">,
 ): Promise<FreshPack | undefined> {
   if (sizeBytes > PACK_BYTES) return undefined;
+  // All of it at once, while the table takes its head.
+  const whole = core.blobs.range(blob, 0, sizeBytes);
+  whole.catch(() => {});
+  const from: RangeSource = { range: async (_, start, end) => (await whole).subarray(start, end) };
   const { live } = await tables.open(space, layer);
   const touched = pack < live.next ? await live.offer({ pack, blob, headBytes }) : undefined;
   if (!touched) return undefined;
@@ -52,12 +56,12 @@ export async function readFreshPack(
   if (places.some(({ index }) => index < 0)) return undefined;
   const range = { blob, start: 0, end: headBytes };
   const head = shared.load(rangeKey(range), async () =>
-    binaryMessage(encodeRangeFrame(blob, 0, await core.blobs.range(blob, 0, headBytes))),
+    binaryMessage(encodeRangeFrame(blob, 0, await from.range(blob, 0, headBytes))),
   );
   const reading = places.map(async ({ node, index }): Promise<FreshPart> => {
     const part = node.parts[index]!;
     const message = await shared.load(rangeKey(part), async () =>
-      binaryMessage(encodeRangeFrame(part.blob, part.start, await core.layers.parts.read(space, layer, part))),
+      binaryMessage(encodeRangeFrame(part.blob, part.start, await core.layers.parts.read(space, layer, part, from))),
     );
     return { node, index, hash: part.hash, message, sizeBytes: part.end - part.start };
   });

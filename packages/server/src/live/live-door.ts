@@ -44,6 +44,7 @@ export function openLive(context: LiveContext): LiveDoor {
     broadcasts: new Broadcasts({ core: context.core, tables, shared }),
     turns: new Turns(),
     imageBytes: 0,
+    framesOut: 0,
     closes: new Map(),
   };
   const sockets = new Map<WebSocket, LiveSocket | undefined>();
@@ -78,9 +79,15 @@ export function openLive(context: LiveContext): LiveDoor {
     () => {
       const nowMs = performance.now();
       for (const live of sockets.values()) live?.look(nowMs);
+      tellFrames();
     },
     Math.min(1000, limits.slowMs / 4, limits.deadMs / 4),
   );
+
+  function tellFrames(): void {
+    if (house.framesOut > 0) context.metrics?.messages("live", "out", house.framesOut);
+    house.framesOut = 0;
+  }
 
   return {
     route: {
@@ -118,6 +125,7 @@ export function openLive(context: LiveContext): LiveDoor {
       }, graceMs);
       await Promise.all(closed);
       clearTimeout(cut);
+      tellFrames();
     },
   };
 }

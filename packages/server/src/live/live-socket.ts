@@ -41,6 +41,8 @@ export type LiveHouse = {
   broadcasts: Broadcasts;
   /** Bytes of photos in hand over all sockets. */
   imageBytes: number;
+  /** Frames handed to sockets that the metrics have not been told of: together, not socket by socket. */
+  framesOut: number;
   /** Sockets that this side closed, by code. */
   closes: Map<number, number>;
 };
@@ -132,7 +134,7 @@ export class LiveSocket implements Listener {
 
   #tally(): void {
     const { frames } = this.outbox;
-    this.#house.context.metrics?.messages("live", "out", frames - this.#talliedFrames);
+    this.#house.framesOut += frames - this.#talliedFrames;
     this.#talliedFrames = frames;
   }
 
@@ -306,7 +308,10 @@ export class LiveSocket implements Listener {
       return true;
     }
     if (!this.outbox.broadcast(turn.facts, true)) return false;
-    this.#delivered({ kind: "events", events: turn.events }, turn.last);
+    this.#position = turn.last;
+    if (turn.aboutPoints) this.#push?.delivered(turn.item, turn.last);
+    else this.#push?.passed(turn.last);
+    if (turn.closes) this.close(CLOSE.normal, "space closed");
     return true;
   }
 

@@ -7,6 +7,7 @@ import { FINE_PX, type LayerView, layerView, nodeKey, nodesToShow, spacingPx, ty
 import type { BlobStore, CursorItem, Layers, Space } from "@cairn/core";
 import {
   CairnError,
+  type CairnEvent,
   type Digest,
   type EventData,
   encodeRangeFrame,
@@ -129,11 +130,17 @@ export class SegmentPush {
     if (waited) this.#wake();
   }
 
-  /** The client was sent this item, the last of which is `position`. */
-  delivered(item: CursorItem, position: Seq): void {
+  /** The client was sent what does not bear on points, up to `position`. */
+  passed(position: Seq): void {
     const waited = this.#position < this.#boundSeq;
     this.#position = position;
+    if (waited && position >= this.#boundSeq) this.#wake();
+  }
+
+  /** The client was sent this item, the last of which is `position`. */
+  delivered(item: CursorItem, position: Seq): void {
     if (item.kind === "snapshot") {
+      this.#position = position;
       if (this.#view) {
         this.#reset = true;
         this.#bind();
@@ -164,7 +171,7 @@ export class SegmentPush {
           this.#lookAgain();
       }
     }
-    if (waited && position >= this.#boundSeq) this.#wake();
+    this.passed(position);
   }
 
   /**
@@ -511,6 +518,11 @@ export class SegmentPush {
     }
     return false;
   }
+}
+
+/** Whether a client that is sent points must look at an event: what `SegmentPush.delivered` acts on. */
+export function bearsOnPoints({ type }: CairnEvent): boolean {
+  return type === "segments.added" || type.startsWith("layer.") || type === "generation.published";
 }
 
 /** Under which a range is shared. */
