@@ -5,8 +5,8 @@
 import { randomUUID } from "node:crypto";
 import { CLOSE } from "@cairn/protocol";
 import type { WebSocket } from "ws";
+import { parseObject } from "../http/json-body.ts";
 import { DEFLATE_FROM_BYTES } from "../http/upgrades.ts";
-import { parseObject } from "../live/json-guard.ts";
 import { TokenBucket } from "../live/token-bucket.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { FaceName, Manner } from "./face.ts";

@@ -115,17 +115,28 @@ export async function faceRoutes(
   return [...paths, ...face.sockets.map(({ path }) => prefix + path)].sort();
 }
 
-/** Fields of a form are an object of texts; a JSON body of no bytes is none. */
+/**
+ * Fields of a form are an object of texts; a JSON body of no bytes is none. A JSON object is one also when it is said to
+ * be a form or text, as `curl -d` and a page's `fetch` say of any text.
+ */
 function takeForms(app: FastifyInstance): void {
+  const json = (body: Buffer) => (body.length === 0 ? undefined : parseJson(body));
+  const parsers: Record<string, (body: Buffer) => unknown> = {
+    "application/json": json,
+    "text/plain": json,
+    "application/x-www-form-urlencoded": (body) =>
+      body.toString().trimStart().startsWith("{")
+        ? parseJson(body)
+        : Object.fromEntries(new URLSearchParams(body.toString())),
+  };
   app.removeContentTypeParser("application/json");
-  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => {
-    try {
-      done(null, body.length === 0 ? undefined : parseJson(Buffer.from(body)));
-    } catch (error) {
-      done(error instanceof Error ? error : new Error(String(error)));
-    }
-  });
-  app.addContentTypeParser("application/x-www-form-urlencoded", { parseAs: "string" }, (_request, body, done) => {
-    done(null, Object.fromEntries(new URLSearchParams(String(body))));
-  });
+  for (const [type, parse] of Object.entries(parsers)) {
+    app.addContentTypeParser(type, { parseAs: "buffer" }, (_request, body, done) => {
+      try {
+        done(null, parse(Buffer.from(body)));
+      } catch (error) {
+        done(error instanceof Error ? error : new Error(String(error)));
+      }
+    });
+  }
 }

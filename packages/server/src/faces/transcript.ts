@@ -5,7 +5,6 @@
  * answer was saved as, `<base64:FILE>` and `<data-url:FILE>` are the bytes of a file that the test knows.
  */
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { WebSocket } from "ws";
 
 type Save = Readonly<Record<string, string>>;
@@ -50,8 +49,29 @@ type Request = {
 
 export type Transcript = { readonly about: string; readonly steps: readonly Step[] };
 
+/** What is used of a WebSocket. */
+type StageSocket = {
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: never) => void) | null;
+  onerror: ((event: never) => void) | null;
+  onclose: ((event: never) => void) | null;
+  send(text: string): void;
+  close(): void;
+};
+
+/** Whose sockets and requests they are; left out: those of `ws` and of Node. */
+export type StageClient = {
+  readonly WebSocket: new (url: string) => StageSocket;
+  readonly fetch: (
+    url: string,
+    init: { method: string; body?: FormData | string; headers?: Record<string, string> },
+  ) => Promise<Response>;
+  readonly FormData: new () => FormData;
+};
+
 export type Stage = {
   readonly url: string;
+  readonly client?: StageClient;
   readonly file?: (name: string) => Promise<Uint8Array<ArrayBuffer>>;
   readonly acts?: Readonly<Record<string, () => Promise<unknown>>>;
 };
@@ -105,7 +125,7 @@ export async function play({ steps }: Transcript, stage: Stage): Promise<void> {
   const filled = <T>(value: T) => fill(value, saved, bytesOf);
   for (const [i, step] of steps.entries()) {
     const at = `step ${i} ${JSON.stringify(step).slice(0, 120)}`;
-    if ("open" in step) sockets.set(step.as ?? "", new Socket(stage.url, await filled(step.open)));
+    if ("open" in step) sockets.set(step.as ?? "", new Socket(stage, await filled(step.open)));
     else if ("send" in step) await socket(step.on).send(await filled(step.send));
     else if ("expect" in step) {
       const heard = await socket(step.on).next(step.passing);
@@ -113,7 +133,7 @@ export async function play({ steps }: Transcript, stage: Stage): Promise<void> {
       if (step.only) assert.deepEqual(fieldsOf(heard), fieldsOf(step.expect), at);
       save(heard, step.save, saved);
     } else if ("request" in step) {
-      const answer = await ask(stage.url, await filled(step.request), bytesOf);
+      const answer = await ask(stage, await filled(step.request), bytesOf);
       assert.equal(answer.status, step.status, `${at}: ${JSON.stringify(answer.body)?.slice(0, 200)}`);
       if (step.headers) assertMatches(answer.headers, await filled(step.headers), at);
       if (step.body !== undefined) assertMatches(answer.body, await filled(step.body), at);
@@ -156,21 +176,30 @@ async function fill<T>(value: T, saved: Save, bytesOf: (name: string) => Promise
 /** Messages wait until the dialogue comes to them. */
 class Socket {
   readonly closed: Promise<{ code: number; reason: string }>;
-  readonly #ws: WebSocket;
+  readonly #ws: StageSocket;
+  readonly #opened: Promise<void>;
   readonly #heard: unknown[] = [];
+  #over = false;
   #look = () => {};
 
-  constructor(url: string, path: string) {
-    this.#ws = new WebSocket(url.replace("http", "ws") + path, { maxPayload: 2 ** 28 });
-    this.#ws.on("message", (data: Buffer) => {
-      const said = data.toString();
+  constructor({ url, client }: Stage, path: string) {
+    const ws = new (client?.WebSocket ?? WebSocket)(url.replace("http", "ws") + path);
+    this.#ws = ws;
+    ws.onmessage = ({ data }: { data: unknown }) => {
+      const said = String(data);
       this.#heard.push(said.startsWith("{") ? JSON.parse(said) : said);
       this.#look();
+    };
+    ws.onerror = () => {};
+    this.#opened = new Promise((resolve) => {
+      ws.onopen = () => resolve();
     });
-    this.#ws.on("error", () => {});
-    this.closed = once(this.#ws, "close").then(([code, reason]) => {
-      this.#look();
-      return { code: Number(code), reason: String(reason) };
+    this.closed = new Promise((resolve) => {
+      ws.onclose = ({ code, reason }: { code: number; reason: string }) => {
+        this.#over = true;
+        this.#look();
+        resolve({ code, reason });
+      };
     });
   }
 
@@ -180,7 +209,7 @@ class Socket {
   }
 
   async send(message: string | object): Promise<void> {
-    if (this.#ws.readyState === WebSocket.CONNECTING) await once(this.#ws, "open");
+    await this.#opened;
     this.#ws.send(typeof message === "string" ? message : JSON.stringify(message));
   }
 
@@ -188,7 +217,7 @@ class Socket {
     for (;;) {
       const said = this.#heard.shift();
       if (said === undefined) {
-        assert.ok(this.#ws.readyState <= WebSocket.OPEN, "the socket closed before the next message");
+        assert.ok(!this.#over, "the socket closed before the next message");
         await new Promise<void>((resolve) => {
           this.#look = resolve;
         });
@@ -197,7 +226,7 @@ class Socket {
   }
 
   async leave(): Promise<void> {
-    if (this.#ws.readyState <= WebSocket.OPEN) this.#ws.close();
+    this.#ws.close();
     await this.closed;
   }
 }
@@ -205,17 +234,17 @@ class Socket {
 type Answer = { status: number; headers: object; body: unknown };
 
 async function ask(
-  url: string,
+  { url, client }: Stage,
   { method, path, json, form, files }: Request,
   bytesOf: (name: string) => Promise<Uint8Array<ArrayBuffer>>,
 ): Promise<Answer> {
   let body: FormData | undefined;
   if (form || files) {
-    body = new FormData();
+    body = new (client?.FormData ?? FormData)();
     for (const [name, value] of Object.entries(form ?? {})) body.set(name, value);
     for (const [name, file] of Object.entries(files ?? {})) body.set(name, new Blob([await bytesOf(file)]), file);
   }
-  const response = await fetch(url + path, {
+  const response = await (client?.fetch ?? fetch)(url + path, {
     method,
     ...(json && { body: JSON.stringify(json), headers: { "content-type": "application/json" } }),
     ...(body && { body }),

@@ -234,6 +234,8 @@ function setUpParsing(app: FastifyInstance): void {
       const { consumes } = (request.routeOptions.schema as { consumes?: readonly string[] } | undefined) ?? {};
       const taken = consumes?.includes("application/octet-stream");
       if (taken && (type !== "*" || request.headers["content-type"] === undefined)) done(null, payload);
+      // Client libraries name a type also where they send nothing.
+      else if (request.headers["content-length"] === "0") done(null, undefined);
       else done(new CairnError("request.invalid", { field: "Content-Type" }));
     });
   }

@@ -16,9 +16,9 @@ import {
   type ServerMessage,
 } from "@cairn/protocol";
 import type { WebSocket } from "ws";
+import { parseObject } from "../http/json-body.ts";
 import type { Answers } from "./answers.ts";
 import { BATCH, type Broadcast, type Broadcasts, type Listener, type Turn } from "./broadcast.ts";
-import { parseObject } from "./json-guard.ts";
 import type { LiveContext, LiveLimits } from "./live-context.ts";
 import type { LiveTables } from "./live-tables.ts";
 import { Outbox } from "./outbox.ts";

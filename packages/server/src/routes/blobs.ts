@@ -4,14 +4,11 @@ import { CairnError, type Digest } from "@cairn/protocol";
 import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
-import { parseRange } from "../http/byte-range.ts";
-import { matchesEtag } from "../http/etag.ts";
 import { fileAnswer } from "../http/schemas.ts";
+import { sendBlob } from "../http/send-blob.ts";
 
 const BlobParams = Type.Object({ digest: Type.String() });
 
-/** Up to this size a blob is read whole and held against its digest before a byte of it goes out. */
-const VERIFIED_BYTES = 16 * 2 ** 20;
 /** So long what was verified is read in ranges without reading the whole again. */
 const VERIFIED_MS = 600_000;
 const VERIFIED_BLOBS = 4096;
@@ -34,35 +31,21 @@ export function blobRoutes(app: FastifyInstance, { core, access }: Pick<ServerCo
       // A layer may need it, and have something to make it again from.
       if (!stored) core.layers.lost(digest);
       if (!stored) throw new CairnError("blob.missing", { digest: digest.slice(0, 64) });
-      const etag = `"${digest}"`;
-      reply
-        .header("etag", etag)
-        .header("accept-ranges", "bytes")
-        .header("cache-control", `${access.tokenRequired ? "private" : "public"}, max-age=31536000, immutable`)
-        // A photo may end in a page: opened by itself it runs nothing.
-        .header("content-security-policy", "default-src 'none'; sandbox");
-      if (matchesEtag(request.headers["if-none-match"], etag)) return reply.code(304).send();
-
-      const ifRange = request.headers["if-range"];
-      const range = parseRange(
-        ifRange === undefined || ifRange === etag ? request.headers.range : undefined,
-        stored.sizeBytes,
-      );
-      if (range === "unsatisfiable") {
-        return reply.code(416).header("content-range", `bytes */${stored.sizeBytes}`).send();
-      }
-      const { start, end } = range ?? { start: 0, end: stored.sizeBytes };
-      if (range) reply.code(206).header("content-range", `bytes ${start}-${end - 1}/${stored.sizeBytes}`);
-      if (stored.sizeBytes <= VERIFIED_BYTES) {
-        const reading = range ? verified.range(digest, start, end) : verified.whole(digest);
-        const { mediaType, bytes } = await reading.catch((error: unknown) => {
-          if (error instanceof CairnError && error.code.startsWith("blob.")) core.layers.lost(digest);
-          throw error;
-        });
-        return reply.type(mediaType).send(bytes);
-      }
-      reply.type("application/octet-stream").header("content-length", end - start);
-      return reply.send(await core.blobs.stream(digest, { start, end }));
+      // A photo may end in a page: opened by itself it runs nothing.
+      reply.header("content-security-policy", "default-src 'none'; sandbox");
+      return sendBlob(request, reply, {
+        blobs: core.blobs,
+        digest,
+        mediaType: "application/octet-stream",
+        cacheControl: `${access.tokenRequired ? "private" : "public"}, max-age=31536000, immutable`,
+        async read(range) {
+          const reading = range ? verified.range(digest, range.start, range.end) : verified.whole(digest);
+          return reading.catch((error: unknown) => {
+            if (error instanceof CairnError && error.code.startsWith("blob.")) core.layers.lost(digest);
+            throw error;
+          });
+        },
+      });
     },
   );
 }

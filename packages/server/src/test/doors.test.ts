@@ -16,7 +16,7 @@ import {
 import { WebSocket } from "ws";
 import { startServer } from "../compose.ts";
 import { errorAnswer } from "../http/errors.ts";
-import { jsonDepth } from "../http/json-body.ts";
+import { parseJson } from "../http/json-body.ts";
 import { rateLimit } from "../http/rate-limit.ts";
 import { png } from "./png.ts";
 import { errorOf, receiptOf, testServer } from "./test-server.ts";
@@ -63,7 +63,9 @@ test("GEN-32 HTTP-6 long or deep JSON is refused before it is parsed", async (t)
   for (const text of ["{", "nul", '{"a":1}x', ""]) assert.equal((await post(text)).status, 422, text);
   assert.equal((await post('{"title":5}')).facts.field, "/title");
   assert.equal((await post('{"settings":{"maxImages":0}}')).code, "request.invalid");
-  assert.equal(jsonDepth(Buffer.from('{"[[[[":["\\"[["]}')), 2);
+  const quoted = Buffer.from('{"[[[[":["\\"[["]}');
+  assert.deepEqual(parseJson(quoted, 2), { "[[[[": ['"[['] });
+  assert.throws(() => parseJson(quoted, 1), { code: "request.invalid" });
 });
 
 test("GEN-25 HTTP-8 a bucket a second for each address", async (t) => {

@@ -93,6 +93,15 @@ describe("the depth face", () => {
         ["query", "show_cameras"],
       ],
     );
+    // As libraries and tools say it: a type of bytes for no body at all, that of a form or of text for JSON.
+    for (const [type, body, max] of [
+      ["application/octet-stream", "", 100],
+      ["application/x-www-form-urlencoded", '{"max_images":4}', 4],
+      ["text/plain;charset=UTF-8", '{"max_images":4}', 4],
+    ] as const) {
+      const answer = await server.send("POST", "/ws/session/create", body, { "content-type": type });
+      assert.deepEqual([answer.status, ((await answer.json()) as Message).max_images], [200, max], type);
+    }
     const { model_loaded, gpu_memory } = (await (await server.send("GET", "/status")).json()) as Message;
     assert.deepEqual([model_loaded, gpu_memory], [true, null]);
   });

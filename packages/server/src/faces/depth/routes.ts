@@ -1,9 +1,7 @@
 /** Sessions over HTTP. Rules DEP-1 to DEP-7, DEP-45, DEP-46. */
-import { CairnError } from "@cairn/protocol";
 import type { FastifyInstance } from "fastify";
 import type { ServerContext } from "../../context.ts";
-import { parseRange } from "../../http/byte-range.ts";
-import { matchesEtag } from "../../http/etag.ts";
+import { sendBlob } from "../../http/send-blob.ts";
 import { readFields } from "../fields.ts";
 import { type FieldProblem, Refusal } from "../refusal.ts";
 import { configOf } from "./client.ts";
@@ -74,20 +72,9 @@ export function sessionRoutes(
   app.get<Named>("/ws/session/:session/result.glb", async (request, reply) => {
     const { result } = found(request.params.session);
     if (!result) throw new Refusal(404, "No result yet");
-    const etag = `"${result.glb}"`;
-    reply
-      .type("model/gltf-binary")
-      .header("etag", etag)
-      .header("accept-ranges", "bytes")
-      .header("cache-control", "no-cache");
-    if (matchesEtag(request.headers["if-none-match"], etag)) return reply.code(304).send();
-    const stored = await core.blobs.stat(result.glb);
-    if (!stored) throw new CairnError("blob.missing", { digest: result.glb });
-    const range = parseRange(request.headers.range, stored.sizeBytes);
-    if (range === "unsatisfiable") return reply.code(416).header("content-range", `bytes */${stored.sizeBytes}`).send();
-    const { start, end } = range ?? { start: 0, end: stored.sizeBytes };
-    if (range) reply.code(206).header("content-range", `bytes ${start}-${end - 1}/${stored.sizeBytes}`);
-    return reply.header("content-length", end - start).send(await core.blobs.stream(result.glb, { start, end }));
+    const { blobs } = core;
+    const mediaType = "model/gltf-binary";
+    return sendBlob(request, reply, { blobs, digest: result.glb, mediaType, cacheControl: "no-cache" });
   });
 
   app.get("/status", async () => ({

@@ -3,9 +3,11 @@
 import { Readable } from "node:stream";
 import { ingestImage, removeImage, type ZipEntry, zipped } from "@cairn/core";
 import { CairnError, type Digest, type ImageState, shownVersion } from "@cairn/protocol";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance } from "fastify";
 import Type from "typebox";
+import { disposition } from "../../http/disposition.ts";
 import { matchesEtag } from "../../http/etag.ts";
+import { sendBlob } from "../../http/send-blob.ts";
 import { readFields } from "../fields.ts";
 import { type FieldProblem, Refusal } from "../refusal.ts";
 import { clientId, editing, findImage, findSession, type ImagetoolsHouse, imageRefusal, openSession } from "./house.ts";
@@ -15,6 +17,8 @@ import { missing, readForm, readSource, refuseForeign } from "./upload.ts";
 type Named = { Params: { image: string } };
 
 const THUMBNAIL_SIDE_PX = 300;
+/** The address stays and the picture changes: it is asked for each time, and then seldom sent. */
+const ALWAYS_ASKED = "private, no-cache";
 
 const ZipBody = Type.Object({ image_ids: Type.Array(Type.String(), { maxItems: 10_000 }) });
 
@@ -66,16 +70,17 @@ export function imageRoutes(app: FastifyInstance, house: ImagetoolsHouse): void 
 
   app.get<Named>(`${API}/images/:image/current`, async (request, reply) => {
     const { image } = findImage(house, request.params.image);
-    const { blob, mediaType } = shownVersion(image);
-    if (unchanged(request, reply, blob)) return reply.code(304).send();
+    const { blob: digest, mediaType } = shownVersion(image);
     reply.header("content-disposition", disposition("inline", fileName(image)));
-    return reply.type(mediaType).send(Buffer.from(await core.blobs.get(blob)));
+    return sendBlob(request, reply, { blobs: core.blobs, digest, mediaType, cacheControl: ALWAYS_ASKED });
   });
 
   app.get<Named>(`${API}/images/:image/thumbnail`, async (request, reply) => {
     const { image } = findImage(house, request.params.image);
     const { blob } = shownVersion(image);
-    if (unchanged(request, reply, `${blob}-${THUMBNAIL_SIDE_PX}`)) return reply.code(304).send();
+    const etag = `"${blob}-${THUMBNAIL_SIDE_PX}"`;
+    reply.header("etag", etag).header("cache-control", ALWAYS_ASKED);
+    if (matchesEtag(request.headers["if-none-match"], etag)) return reply.code(304).send();
     return reply.type("image/jpeg").send(await thumbnail(blob));
   });
 
@@ -140,20 +145,6 @@ function thumbnails({ context }: ImagetoolsHouse): (blob: Digest) => Promise<Buf
     making.set(blob, made);
     return made;
   };
-}
-
-/** The address stays and the picture changes: it is asked for again each time, and then seldom sent. */
-function unchanged(request: FastifyRequest, reply: FastifyReply, version: string): boolean {
-  const etag = `"${version}"`;
-  reply.header("etag", etag).header("cache-control", "private, no-cache");
-  return matchesEtag(request.headers["if-none-match"], etag);
-}
-
-/** RFC 6266: a plain name for old readers, the whole one for others. */
-function disposition(kind: "inline" | "attachment", name: string): string {
-  const plain = name.replace(/[^\x20-\x7e]|["\\%]/g, "_");
-  const whole = encodeURIComponent(name).replace(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
-  return `${kind}; filename="${plain}"; filename*=UTF-8''${whole}`;
 }
 
 function queryText(value: unknown): string | undefined {

@@ -3,10 +3,10 @@ import { open, realpath } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import type { BlobStore } from "@cairn/core";
 import type { DesignState } from "@cairn/protocol";
-import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from "fastify";
 import Type from "typebox";
-import { parseRange } from "../../http/byte-range.ts";
-import { matchesEtag } from "../../http/etag.ts";
+import { disposition } from "../../http/disposition.ts";
+import { sendBlob } from "../../http/send-blob.ts";
 import { readFields } from "../fields.ts";
 import { Refusal } from "../refusal.ts";
 import { type Filter, filterOf } from "./filter.ts";
@@ -40,8 +40,6 @@ const DesignQuery = Type.Object({
 });
 
 const MEDIA_TYPES = { stl: "application/sla", obj: "model/obj", glb: "model/gltf-binary", ply: "application/x-ply" };
-/** Up to this size the bytes are held against their digest before one of them goes out. */
-const VERIFIED_BYTES = 16 * 2 ** 20;
 const SIDECAR_BYTES = 2 ** 20;
 const NEW_SECONDS = 60;
 const RECENT_SECONDS = 3600;
@@ -53,7 +51,9 @@ export function meshRoutes(app: FastifyInstance, house: House): void {
 
   app.get("/api/mesh/:design", async (request: DesignRequest, reply) => {
     const found = await designOf(library, request);
-    return sendFile(blobs, found, request, reply);
+    const { blob: digest, design, format } = found;
+    reply.header("content-disposition", disposition("attachment", format === "stl" ? `${design}.stl` : design));
+    return sendBlob(request, reply, { blobs, digest, mediaType: MEDIA_TYPES[format], cacheControl: "no-cache" });
   });
 
   app.get("/api/mesh/:design/metadata", async (request: DesignRequest, reply) => {
@@ -182,46 +182,6 @@ async function designOf(library: Library, { params, query }: DesignRequest): Pro
   const found = await library.revision(params.design, revision, among);
   if (!found) throw new Refusal(404, `Mesh '${params.design}' not found`);
   return found;
-}
-
-async function sendFile(
-  blobs: BlobStore,
-  { blob, design, format, sizeBytes }: DesignState,
-  { headers }: FastifyRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
-  const etag = `"${blob}"`;
-  reply
-    .header("etag", etag)
-    .header("accept-ranges", "bytes")
-    .header("cache-control", "no-cache")
-    .header("content-disposition", dispositionOf(format === "stl" ? `${design}.stl` : design));
-  if (matchesEtag(headers["if-none-match"], etag)) return reply.code(304).send();
-  const ifRange = headers["if-range"];
-  const range = parseRange(ifRange === undefined || ifRange === etag ? headers.range : undefined, sizeBytes);
-  if (range === "unsatisfiable") return reply.code(416).header("content-range", `bytes */${sizeBytes}`).send();
-  const { start, end } = range ?? { start: 0, end: sizeBytes };
-  reply.type(MEDIA_TYPES[format]);
-  if (range) reply.code(206).header("content-range", `bytes ${start}-${end - 1}/${sizeBytes}`);
-  if (sizeBytes <= VERIFIED_BYTES) {
-    const bytes = await blobs.get(blob);
-    return reply.send(Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start));
-  }
-  reply.header("content-length", end - start);
-  return reply.send(await blobs.stream(blob, { start, end }));
-}
-
-/** RFC 6266: a name in ASCII for everybody, and the real one for those who know how. */
-function dispositionOf(name: string): string {
-  const plain = name.replace(/[^\x20-\x7e]/g, "_").replace(/["\\]/g, "\\$&");
-  const whole = /^[\x20-\x7e]*$/.test(name)
-    ? ""
-    : `; filename*=UTF-8''${encodeURIComponent(name).replace(/['()*]/g, hex)}`;
-  return `attachment; filename="${plain}"${whole}`;
-}
-
-function hex(letter: string): string {
-  return `%${letter.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
 /** What a program wrote beside the file, or what was measured. @throws {Refusal} 422 */
