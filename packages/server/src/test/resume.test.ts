@@ -200,7 +200,7 @@ async function checkOutcome(url: string, log: Log, acknowledged: ReadonlyMap<str
 /** The log from its first event on, over Server-Sent Events, until the server dies or nobody wants more. */
 async function* follow(space: string): AsyncGenerator<CairnEvent> {
   const stop = new AbortController();
-  const tooLong = setTimeout(() => stop.abort(new Error("nothing more came")), 120_000);
+  const tooLong = setTimeout(() => stop.abort(new Error("nothing more came")), 600_000);
   try {
     const response = await fetch(`${space}/events/stream?after=0`, { signal: stop.signal });
     let text = "";
