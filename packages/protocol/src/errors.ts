@@ -98,6 +98,16 @@ export const ERRORS = {
   },
   "image.no_change": { status: 409, retry: false, text: "The image is as it was added: there is nothing to undo." },
   "image.none_changed": { status: 422, retry: false, text: "None of the images could be changed; see the steps." },
+  "video.no_decoder": {
+    status: 415,
+    retry: false,
+    text: "Nothing here decodes this video; install ffmpeg, or send H.264 of the baseline profile, which always works.",
+  },
+  "video.unreadable": {
+    status: 422,
+    retry: false,
+    text: "Not a video that Cairn reads, or one whose index is missing; send MP4, MOV, WebM or H.264, see `facts`.",
+  },
   "upload.too_many": {
     status: 429,
     retry: true,

@@ -1,3 +1,16 @@
+export type { DecoderDescription } from "./decode/backend.ts";
+export { type DecoderChoice, describeDecoder } from "./decode/choose.ts";
+export {
+  type FrameColors,
+  type GrayPicture,
+  grayOf,
+  i420Bytes,
+  jpegOf,
+  type Rotation,
+  rgbOf,
+  type VideoFrame,
+} from "./decode/frame.ts";
+export { type DecoderStats, openVideoDecoder, type VideoDecoder, type VideoDecoderOptions } from "./decode/open.ts";
 export {
   type AccessUnit,
   AccessUnitAssembler,

@@ -1,6 +1,7 @@
 /** What sequence and picture parameter sets say (H.264 7.3.2.1, 7.3.2.2), as far as it is needed to pick a decoder. */
 import { BitReader } from "./bits.ts";
 import { isPictureNal, NAL, nalUnits } from "./nal.ts";
+import { NO_VUI, readVui, type Vui } from "./vui.ts";
 
 /** Either side of a picture at most, as level 6.2 has it; what a parameter set claims beyond is refused. */
 export const MAX_SIDE_PX = 8192;
@@ -29,6 +30,9 @@ export type Sps = {
   readonly interlaced: boolean;
   readonly separateColourPlanes: boolean;
   readonly frameNumBits: number;
+  /** `frame_num` may skip numbers though nothing is lost. */
+  readonly frameNumGaps: boolean;
+  readonly vui: Vui;
 };
 
 export type Pps = {
@@ -73,7 +77,7 @@ export function readSps(nal: Uint8Array): Sps {
     for (let left = reader.upTo(255, "num_ref_frames_in_pic_order_cnt_cycle"); left > 0; left--) reader.signed();
   }
   reader.upTo(16, "max_num_ref_frames");
-  reader.flag(); // gaps_in_frame_num_value_allowed_flag
+  const frameNumGaps = reader.flag();
   const columns = reader.upTo(MAX_SIDE_PX / 16 - 1, "the width in macroblocks") + 1;
   const rowUnits = reader.upTo(MAX_SIDE_PX / 16 - 1, "the height in macroblocks") + 1;
   const framesOnly = reader.flag();
@@ -99,6 +103,8 @@ export function readSps(nal: Uint8Array): Sps {
   const height = codedHeight - crop.top - crop.bottom;
   if (width < 1 || height < 1) throw new RangeError("the crop leaves nothing of the picture");
 
+  const vui = tail(reader) ? readVui(reader) : NO_VUI;
+
   const hex = (value: number): string => value.toString(16).toUpperCase().padStart(2, "0");
   return {
     id,
@@ -117,7 +123,18 @@ export function readSps(nal: Uint8Array): Sps {
     interlaced: !framesOnly,
     separateColourPlanes,
     frameNumBits,
+    frameNumGaps,
+    vui,
   };
+}
+
+/** `vui_parameters_present_flag`; some encoders end the set before it. */
+function tail(reader: BitReader): boolean {
+  try {
+    return reader.flag();
+  } catch {
+    return false;
+  }
 }
 
 /** @param nal a unit of type 8 without start code. @throws {RangeError} when it is cut off or claims the impossible */
