@@ -14,7 +14,8 @@ import { i420Bytes } from "./frame.ts";
 
 const SHOWN = /showinfo.*\bpts: *(-?\d+) .*\bs:(\d+)x(\d+)/;
 /** The decoder's own complaints, by its name in brackets, and those of the program about what it gave the decoder. */
-const DAMAGE = /^\[h264 .*(\[(error|fatal)\]|concealing)|^\[(vist|dec:h264).*\[error\]|Error (while decoding|submitting)/;
+const DAMAGE =
+  /^\[h264 .*(\[(error|fatal)\]|concealing)|^\[(vist|dec:h264).*\[error\]|Error (while decoding|submitting)/;
 const NO_PICTURE = /Error (while decoding|submitting)/;
 /** A key picture clears damage only when the damage cannot be of a picture after it that was decoded before. */
 const REORDER_DEPTH = 16;
