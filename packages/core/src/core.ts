@@ -9,6 +9,7 @@ import { type ClockOptions, ServerClock } from "./clock/server-clock.ts";
 import { Layers } from "./cloud/layers.ts";
 import { makeFolder, storeError, TEMPORARY } from "./disk/disk.ts";
 import { lockFolder } from "./disk/lock.ts";
+import { FileUploads } from "./file/file-uploads.ts";
 import type { IngestListener } from "./ingest/ingest-image.ts";
 import type { SpaceLogOptions } from "./log/file-space-log.ts";
 import { type MotionOptions, MotionSources } from "./motion/motion-sources.ts";
@@ -26,6 +27,8 @@ export interface Core {
   readonly motion: MotionSources;
   /** Live video: who sends it and who takes it. */
   readonly video: VideoSources;
+  /** Files that devices send in chunks. */
+  readonly files: FileUploads;
   /** Called for each photo that is on disk, in the asynchronous context of who brought it. */
   onIngested(listener: IngestListener): void;
   ingested: IngestListener;
@@ -93,7 +96,8 @@ export async function openCore(options: CoreOptions): Promise<Core> {
       onError: (error) => onError("video", error),
       ...(options.onThinVideo && { onThin: options.onThinVideo }),
     });
-    return new EmbeddedCore({ spaces, blobs, layers, clock, motion, video, disk, collecting, collect, free });
+    const files = await FileUploads.open(join(dataDir, "files"));
+    return new EmbeddedCore({ spaces, blobs, layers, clock, motion, video, files, disk, collecting, collect, free });
   } catch (error) {
     await closeClock?.();
     await free?.().catch(() => undefined);
@@ -110,7 +114,7 @@ async function removeLeftovers(folder: string): Promise<void> {
   }
 }
 
-type Parts = Pick<Core, "blobs" | "layers" | "clock" | "motion" | "video" | "collect"> & {
+type Parts = Pick<Core, "blobs" | "layers" | "clock" | "motion" | "video" | "files" | "collect"> & {
   readonly spaces: FileSpaces;
   readonly disk: DiskHealth;
   readonly collecting: Repeated;
@@ -124,6 +128,7 @@ class EmbeddedCore implements Core {
   readonly clock: ServerClock;
   readonly motion: MotionSources;
   readonly video: VideoSources;
+  readonly files: FileUploads;
   readonly collect: Core["collect"];
   readonly #disk: DiskHealth;
   readonly #collecting: Repeated;
@@ -131,13 +136,14 @@ class EmbeddedCore implements Core {
   readonly #ingestListeners: IngestListener[] = [];
   #closing: Promise<void> | undefined;
 
-  constructor({ spaces, blobs, layers, clock, motion, video, disk, collecting, collect, free }: Parts) {
+  constructor({ spaces, blobs, layers, clock, motion, video, files, disk, collecting, collect, free }: Parts) {
     this.spaces = spaces;
     this.blobs = blobs;
     this.layers = layers;
     this.clock = clock;
     this.motion = motion;
     this.video = video;
+    this.files = files;
     this.collect = collect;
     this.#disk = disk;
     this.#collecting = collecting;
@@ -170,6 +176,7 @@ class EmbeddedCore implements Core {
     this.video.close();
     await this.#collecting.stop();
     this.motion.close();
+    await this.files.close();
     await this.clock.close();
     await this.spaces.close();
     await this.layers.close();

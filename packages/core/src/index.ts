@@ -15,6 +15,8 @@ export type { ExportOptions } from "./export/export-options.ts";
 export { EXPORT_FORMATS, type ExportFormat, exportFormat, exportName } from "./export/formats.ts";
 export { openShownPoints, type ShownPoints } from "./export/shown-points.ts";
 export { type ZipEntry, zipped } from "./export/zip.ts";
+export type { FileUploads, UploadProgress } from "./file/file-uploads.ts";
+export type { StoredFile } from "./file/stored-files.ts";
 export { placeAnchor, removeAnchor } from "./generation/anchors.ts";
 export { type OldGeneration, readGeneration } from "./generation/history.ts";
 export { restoreGeneration } from "./generation/restore.ts";

@@ -14,6 +14,8 @@ export type ChunkFacts = {
   readonly source: string;
   readonly totalChunks?: number;
   readonly totalBytes?: number;
+  /** Its chunks are counted from here; left out: from 0 or 1, whichever was sent. */
+  readonly firstChunk?: number;
 };
 
 const RECORD = 8;
@@ -103,12 +105,12 @@ export class ChunkFile {
   }
 
   /**
-   * Indices between the first and the last that did not come, at most `most` of them. The first is 0 or 1, whichever was
-   * sent; the last is known from the number of chunks, or is the largest that came.
+   * Indices between the first and the last that did not come, at most `most` of them. The last is known from the number of
+   * chunks, or is the largest that came.
    */
   missing(most: number): number[] {
-    const first = !this.#places.has(0) && this.#places.has(1) ? 1 : 0;
-    const { totalChunks } = this.facts;
+    const { totalChunks, firstChunk } = this.facts;
+    const first = firstChunk ?? (!this.#places.has(0) && this.#places.has(1) ? 1 : 0);
     const end = Math.max(this.#largest + 1, totalChunks === undefined ? 0 : first + totalChunks);
     const missing: number[] = [];
     for (let index = first; index < end && missing.length < most; index++) {

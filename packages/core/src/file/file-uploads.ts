@@ -16,6 +16,8 @@ export type UploadStart = {
   readonly source: string;
   readonly totalChunks?: number | undefined;
   readonly totalBytes?: number | undefined;
+  /** Chunks are counted from here; left out: from 0 or 1, whichever comes. */
+  readonly firstChunk?: number | undefined;
 };
 
 export type UploadProgress = {
@@ -74,7 +76,7 @@ export class FileUploads {
   }
 
   /** @throws {CairnError} `file.name_invalid`, `file.too_large`, `upload.too_many`, `store.*` */
-  async start({ fileName, source, totalChunks, totalBytes }: UploadStart): Promise<UploadProgress> {
+  async start({ fileName, source, totalChunks, totalBytes, firstChunk }: UploadStart): Promise<UploadProgress> {
     checkFileName(fileName);
     if ((totalBytes ?? 0) > this.#limits.fileBytes) {
       throw new CairnError("file.too_large", { mostBytes: this.#limits.fileBytes });
@@ -88,6 +90,7 @@ export class FileUploads {
       source,
       ...(totalChunks === undefined ? {} : { totalChunks }),
       ...(totalBytes === undefined ? {} : { totalBytes }),
+      ...(firstChunk === undefined ? {} : { firstChunk }),
     };
     const chunks = await ChunkFile.create(path, facts).catch((error: unknown) => {
       throw storeError(error);

@@ -11,6 +11,7 @@ import { servePhone, serveVideo } from "./device-sockets.ts";
 import { Devices } from "./devices.ts";
 import type { HubHouse } from "./house.ts";
 import { JpegFrames } from "./jpeg-frames.ts";
+import { uploadRoutes } from "./upload-routes.ts";
 import { VideoConfigs } from "./video-configs.ts";
 import { videoRoutes } from "./video-routes.ts";
 import { serveViewer } from "./viewer-socket.ts";
@@ -91,7 +92,10 @@ export function openHub(context: ServerContext): Face {
       { path: "/ws/phone", open: (socket, arrival) => servePhone(house, socket, arrival) },
       { path: "/ws/viewer", open: (socket, arrival) => serveViewer(house, socket, arrival) },
     ],
-    routes: (app) => videoRoutes(app, house),
+    async routes(app) {
+      videoRoutes(app, house);
+      await uploadRoutes(app, house);
+    },
     health: () => ({ rabbitmq: "off" }),
   };
 }

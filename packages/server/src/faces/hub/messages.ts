@@ -6,6 +6,7 @@ import type { HubHouse } from "./house.ts";
 import { BadFrame, jpegSize } from "./jpeg-frames.ts";
 import { memberText, withSource } from "./relay-text.ts";
 import { Seldom } from "./seldom.ts";
+import { takeUpload } from "./uploads.ts";
 
 export type DeviceMessage = {
   readonly fields: Readonly<Record<string, unknown>>;
@@ -31,11 +32,14 @@ const RELAYED = [
   "location_data",
 ];
 
+const UPLOADS = ["file_upload", "file_upload_start", "file_upload_chunk", "file_upload_complete"];
+
 export const DEVICE_MESSAGES: ReadonlyMap<string, TakeMessage> = new Map<string, TakeMessage>([
   ...RELAYED.map((type): [string, TakeMessage] => [type, relay]),
   ["video_config", takeVideoConfig],
   ["video_frame", takeVideoFrame],
   ["analysis_mode", takeAnalysisMode],
+  ...UPLOADS.map((type): [string, TakeMessage] => [type, takeUpload]),
 ]);
 
 export function takeDeviceMessage(house: HubHouse, device: Device, message: DeviceMessage): void | Promise<void> {
