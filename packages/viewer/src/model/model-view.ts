@@ -57,6 +57,10 @@ const SAMPLES = 24_000;
 const REFRAME_MS = 160;
 /** Points are drawn a little larger than they lie apart, so that a surface is closed. */
 const CLOSED = 1.5;
+/** So few points are dots, not a surface: no use in making them large. */
+const FEW_POINTS = 30_000;
+const SURFACE_PX = 24;
+const DOT_PX = 8;
 const POINTS_LAYER = 1;
 const LOW = new Vector3(0.035, 0.043, 0.055);
 const HIGH = new Vector3(0.082, 0.1, 0.125);
@@ -91,6 +95,7 @@ export function createModelView(canvas: HTMLCanvasElement, onStats: (stats: Mode
   let refreshTimer: ReturnType<typeof setTimeout> | undefined;
   let refreshedAtMs = Number.NEGATIVE_INFINITY;
   let drawnAtMs = 0;
+  let maxPointPx: number = DOT_PX;
   let inARow = false;
 
   function requestFrame(): void {
@@ -114,6 +119,7 @@ export function createModelView(canvas: HTMLCanvasElement, onStats: (stats: Mode
     const { cloud, clouds } = sampled();
     const seen = cloud.length / 3;
     const part = Math.sqrt(Math.max(1, seen) / Math.max(1, clouds));
+    maxPointPx = clouds > FEW_POINTS ? SURFACE_PX : DOT_PX;
     pointMaterial.uniforms.uSpacing!.value = pointSpacing(cloud, seen) * part * CLOSED;
     if (!touched) autoFrame(cloud);
     requestFrame();
@@ -198,7 +204,7 @@ export function createModelView(canvas: HTMLCanvasElement, onStats: (stats: Mode
     const { uSizePx, uMinPx, uMaxPx } = pointMaterial.uniforms;
     uSizePx!.value = (camera.projectionMatrix.elements[5]! * height * pixelRatio) / 2;
     uMinPx!.value = 2 * pixelRatio;
-    uMaxPx!.value = 24 * pixelRatio;
+    uMaxPx!.value = maxPointPx * pixelRatio;
     const drawPoints = () => {
       camera.layers.set(POINTS_LAYER);
       renderer.render(scene, camera);

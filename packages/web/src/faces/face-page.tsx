@@ -9,6 +9,7 @@ type FacePageProps = { place: Place };
 const PLACE = new Place(location.href);
 
 const PAGES = {
+  heritage: lazy(async () => ({ default: (await import("./heritage/heritage-page.tsx")).HeritagePage })),
   depth: lazy(async () => ({ default: (await import("./depth/depth-page.tsx")).DepthPage })),
   meshes: lazy(async () => ({ default: (await import("./meshes/meshes-page.tsx")).MeshesPage })),
 } as const satisfies Record<FacePageName, ComponentType<FacePageProps>>;
