@@ -20,8 +20,8 @@ const { values } = parseArgs({
 });
 const [viewers, segments, rounds] = [values.viewers, values.segments, values.rounds].map(Number);
 const PATHS = { cairn: "/v1/spaces/bench/live", socketio: "/socket.io/?EIO=4&transport=websocket", ws: "/" };
-/** Segments sent before the measurement. */
-const WARM = 2;
+/** Segments sent before the measurement, to each server: code is compiled by then, and Cairn's layer compacted once. */
+const WARM = 20;
 
 const path = (name) => new URL(`lib/${name}.mjs`, import.meta.url);
 const ask = (child, message) =>
@@ -151,11 +151,11 @@ if (wanted.has("events")) {
   console.log("\nsmall events to 100 viewers, 20 ms between the turns: server CPU µs a delivered event");
   for (const count of [1, 16, 64]) {
     const runs = { cairn: [], ws: [] };
-    const turns = 100;
+    const turns = 300;
     for (let round = 0; round < rounds; round++) {
       for (const kind of Object.keys(runs)) {
         await withServer({ kind }, 100, 0, async ({ server, clients }) => {
-          await ask(server, { burst: { count, turns: 10 } });
+          await ask(server, { burst: { count, turns: 50 } });
           await new Promise((resolve) => setTimeout(resolve, 500));
           await ask(clients, { report: true });
           const { cpuS } = await ask(server, { burst: { count, turns } });

@@ -103,6 +103,37 @@ describe("the credit window", () => {
     }
   });
 
+  /** Grants that it takes to follow 40 segments of 64 KiB, each behind its head, 2/s, on a link of `rate` bytes/ms. */
+  function follow(rate: number): { grants: number; windowBytes: number } {
+    const window = new CreditWindow();
+    window.start(FIRST_CREDIT_BYTES, 4 * 2 ** 20);
+    window.roundTrip(2);
+    let grants = 0;
+    for (let i = 0; i < 40; i++) {
+      window.received(60, i * 500);
+      window.received(65_536, i * 500 + 65_536 / rate);
+      if (window.grant() > 0) grants++;
+    }
+    return { grants, windowBytes: window.windowBytes };
+  }
+
+  test("grants seldom to who follows a growing model on a fast link, and bounds what a slow one may hold", () => {
+    const fast = follow(125_000);
+    assert.ok(fast.grants <= 17, `${fast.grants} grants`);
+    assert.equal(fast.windowBytes, 512 * 1024);
+    const slow = follow(1250);
+    assert.ok(slow.windowBytes <= FIRST_CREDIT_BYTES, `${slow.windowBytes}`);
+    // One frame that was read late, behind its head, says nothing of the link.
+    const window = new CreditWindow();
+    window.start(FIRST_CREDIT_BYTES, 4 * 2 ** 20);
+    window.roundTrip(2);
+    for (let i = 0; i < 100; i++) {
+      window.received(60, i * 500);
+      window.received(65_536, i * 500 + (i % 4 === 0 ? 52 : 0));
+    }
+    assert.equal(window.windowBytes, FIRST_CREDIT_BYTES);
+  });
+
   test("grants nothing where the server pushes nothing, and goes on granting after it shrank", () => {
     const window = new CreditWindow();
     window.start(FIRST_CREDIT_BYTES, 0);

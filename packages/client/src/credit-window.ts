@@ -14,6 +14,15 @@ const SAMPLES = 10;
 const IDLE_MS = 250;
 const SPARE_MS = 40;
 const LEAST_BYTES = 32 * 1024;
+/** A grant is on its way for half a round trip, and what it brings for the other half; this much more may pass. */
+const LATE_MS = 15;
+/**
+ * Who follows a growing model on a fast link gets a little now and then: no backlog to measure a rate with. The slowest of
+ * the last bursts says what the link can at least do, and the window grows so far, so that grants are rare.
+ */
+const BURSTS = 8;
+const BURST_BYTES = 16 * 1024;
+const MOST_BY_BURSTS_BYTES = 512 * 1024;
 
 export class CreditWindow {
   #mostBytes = 0;
@@ -23,6 +32,7 @@ export class CreditWindow {
   #roundTripMs = Number.POSITIVE_INFINITY;
   #largestBytes = 0;
   #rates: number[] = [];
+  #bursts: number[] = [];
   #sampleBytes = 0;
   #sampleSinceMs = Number.NEGATIVE_INFINITY;
   #arrivedMs = Number.NEGATIVE_INFINITY;
@@ -33,6 +43,7 @@ export class CreditWindow {
     this.#openBytes = Math.min(grantedBytes, mostBytes);
     this.#windowBytes = this.#openBytes;
     this.#rates = [];
+    this.#bursts = [];
     this.#sampleSinceMs = Number.NEGATIVE_INFINITY;
     this.#arrivedMs = Number.NEGATIVE_INFINITY;
   }
@@ -51,17 +62,26 @@ export class CreditWindow {
     this.#measure(bytes, nowMs);
   }
 
-  /** What to grant now: in quarters of the window, so that one message serves several frames. */
+  /**
+   * What to grant now: a quarter of the window or more, so that one message serves several frames; up to half of it, as
+   * long as the rest lasts until the grant has brought something.
+   */
   grant(): number {
     const missingBytes = this.#windowBytes - this.#openBytes;
-    if (missingBytes <= 0 || missingBytes * 4 < this.#windowBytes) return 0;
+    const lasts = (this.#roundTripMs + LATE_MS) / (1.25 * (this.#roundTripMs + SPARE_MS));
+    // Frames come whole: the last before a grant may be missing as well.
+    const spareBytes = Number.isFinite(lasts) ? (1 - lasts) * this.#windowBytes - this.#largestBytes : 0;
+    const stepBytes = Math.max(this.#windowBytes / 4, Math.min(this.#windowBytes / 2, spareBytes));
+    if (missingBytes <= 0 || missingBytes < stepBytes) return 0;
     this.#openBytes += missingBytes;
     return missingBytes;
   }
 
   #measure(bytes: number, nowMs: number): void {
-    const idle = nowMs - this.#arrivedMs > IDLE_MS;
+    const sinceMs = nowMs - this.#arrivedMs;
+    const idle = sinceMs > IDLE_MS;
     this.#arrivedMs = nowMs;
+    if (!idle && bytes >= BURST_BYTES && this.#rates.length === 0) this.#burst(bytes / Math.max(1, sinceMs));
     if (idle) {
       this.#sampleSinceMs = nowMs;
       this.#sampleBytes = 0;
@@ -74,9 +94,22 @@ export class CreditWindow {
     if (this.#rates.length > SAMPLES) this.#rates.shift();
     this.#sampleSinceMs = nowMs;
     this.#sampleBytes = 0;
+    this.#windowBytes = Math.min(this.#mostBytes, Math.max(LEAST_BYTES, this.#windowFor(Math.max(...this.#rates))));
+  }
+
+  /** @param rate bytes/ms of a large frame behind the one before it */
+  #burst(rate: number): void {
+    this.#bursts.push(rate);
+    if (this.#bursts.length < BURSTS) return;
+    if (this.#bursts.length > BURSTS) this.#bursts.shift();
+    const windowBytes = Math.min(MOST_BY_BURSTS_BYTES, this.#windowFor(Math.min(...this.#bursts)));
+    this.#windowBytes = Math.max(this.#windowBytes, windowBytes);
+  }
+
+  #windowFor(rate: number): number {
     const roundTripMs = Number.isFinite(this.#roundTripMs) ? this.#roundTripMs : SPARE_MS;
     // The server sends while there is credit left: a part of a frame more than granted, taken over time.
-    const wanted = 1.25 * Math.max(...this.#rates) * (roundTripMs + SPARE_MS) - this.#largestBytes / 4;
-    this.#windowBytes = Math.round(Math.min(this.#mostBytes, Math.max(LEAST_BYTES, wanted)));
+    const wanted = 1.25 * rate * (roundTripMs + SPARE_MS) - this.#largestBytes / 4;
+    return Math.round(Math.min(this.#mostBytes, wanted));
   }
 }
