@@ -11,6 +11,8 @@ export {
   type VideoFrame,
 } from "./decode/frame.ts";
 export { type DecoderStats, openVideoDecoder, type VideoDecoder, type VideoDecoderOptions } from "./decode/open.ts";
+export { type AvcConfig, avcToAnnexB, readAvcConfig } from "./file/avc.ts";
+export { type FileDecodeOptions, isVideoHead, openVideoFile, type VideoFacts, type VideoFile } from "./file/open.ts";
 export {
   type AccessUnit,
   AccessUnitAssembler,

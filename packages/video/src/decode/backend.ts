@@ -37,6 +37,8 @@ export type BackendUnit = {
   /** Rises by one or more each time. */
   readonly number: number;
   readonly timeNs: bigint;
+  /** The times are counted in the order of decoding. */
+  readonly counted?: true | undefined;
   readonly key: boolean;
   /** Annex B. */
   readonly data: Uint8Array;

@@ -30,6 +30,7 @@ export class FfmpegTimes {
   }
 
   add(unit: BackendUnit): { readonly timeMs: number; readonly dtsMs: number } {
+    this.#guessed ||= this.#reorders && unit.counted === true;
     let timeMs = this.#lastMs + 1;
     if (this.#reorders) {
       timeMs = this.#trueTime(unit);

@@ -138,14 +138,14 @@ class Decoder implements VideoDecoder {
       return;
     }
     const number = this.#counts.units;
-    const { timeNs, key } = unit;
+    const { timeNs, key, counted } = unit;
     this.#given.set(number, { timeNs, key, trusted: this.#trusted, colors: colorsOf(sequence.sps), sinceMs });
     for (const old of this.#given.keys()) {
       if (this.#given.size <= MAX_GIVEN) break;
       this.#given.delete(old);
     }
     const data = key ? withParameterSets(unit.data, sequence) : unit.data;
-    await backend.decode({ number, timeNs, key, data });
+    await backend.decode({ number, timeNs, counted, key, data });
     while (this.#untaken > MAX_UNTAKEN && !this.#closed)
       await new Promise<void>((resolve) => {
         this.#taken = resolve;

@@ -18,6 +18,8 @@ export type AccessUnit = {
   readonly key: boolean;
   /** Something before this unit, or in it, is missing or was unreadable. */
   readonly lost?: true;
+  /** The time was counted in the order of decoding: pictures may be shown in another. */
+  readonly counted?: true;
 };
 
 export type PushHint = {

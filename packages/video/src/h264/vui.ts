@@ -8,13 +8,15 @@ export type Vui = {
   readonly matrix: number | undefined;
   /** Pictures that may come before one that is shown earlier; `undefined`: not said. */
   readonly reorderFrames: number | undefined;
+  /** The stream's own rate, where it claims one between 1 and 1000. */
+  readonly framesPerS: number | undefined;
 };
 
-export const NO_VUI: Vui = { fullRange: false, matrix: undefined, reorderFrames: undefined };
+export const NO_VUI: Vui = { fullRange: false, matrix: undefined, reorderFrames: undefined, framesPerS: undefined };
 
 /** A table that is cut off says nothing: encoders exist that write such, and everybody plays them. */
 export function readVui(reader: BitReader): Vui {
-  let { fullRange, matrix } = NO_VUI;
+  let { fullRange, matrix, framesPerS } = NO_VUI;
   try {
     if (reader.flag() && reader.bits(8) === 255) reader.bits(32); // sample aspect ratio
     if (reader.flag()) reader.flag(); // overscan
@@ -32,8 +34,9 @@ export function readVui(reader: BitReader): Vui {
       reader.unsigned();
     }
     if (reader.flag()) {
-      reader.bits(32);
-      reader.bits(32);
+      const unitsInTick = reader.bits(32);
+      const rate = reader.bits(32) / unitsInTick / 2; // a tick is a field
+      framesPerS = rate >= 1 && rate <= 1000 ? rate : undefined;
       reader.flag();
     }
     const nalHrd = reader.flag();
@@ -42,12 +45,12 @@ export function readVui(reader: BitReader): Vui {
     if (vclHrd) skipHrd(reader);
     if (nalHrd || vclHrd) reader.flag();
     reader.flag(); // pic_struct_present_flag
-    if (!reader.flag()) return { fullRange, matrix, reorderFrames: undefined };
+    if (!reader.flag()) return { fullRange, matrix, reorderFrames: undefined, framesPerS };
     reader.flag();
     for (let i = 0; i < 4; i++) reader.unsigned();
-    return { fullRange, matrix, reorderFrames: reader.upTo(16, "max_num_reorder_frames") };
+    return { fullRange, matrix, reorderFrames: reader.upTo(16, "max_num_reorder_frames"), framesPerS };
   } catch {
-    return { fullRange, matrix, reorderFrames: undefined };
+    return { fullRange, matrix, reorderFrames: undefined, framesPerS };
   }
 }
 
