@@ -125,6 +125,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const core = await openCore({
       dataDir,
       onError: (context, error) => log.error({ err: error }, context),
+      onThinVideo: (source, mbps) => log.warn({ source, mbps }, "live video has been under 3 Mbit/s for 25 s"),
       ...(options.spaceSettings ? { settings: options.spaceSettings } : {}),
     });
     opened.push(() => core.close());

@@ -14,12 +14,16 @@ type Json = Readonly<Record<string, unknown>>;
 
 type Victim = {
   readonly face: string;
+  /** Where a face has sockets of several kinds. */
+  readonly name?: string;
   /** Makes a place of its own. @returns the path of its socket */
   place(server: TestServer): Promise<string>;
   /** Messages that are right, to be spoiled. @param seed another picture for each */
   right(seed: number): readonly Json[];
   /** The text of an error in the face's shape; `undefined` for what is none. @throws for an error in another */
   errorText(message: Json): string | undefined;
+  /** `false`: nothing is sent on connect. */
+  readonly greets?: false;
   readonly ping: string;
   isPong(text: string): boolean;
   /** Paths of its HTTP routes, from its root. */
@@ -125,6 +129,43 @@ const VICTIMS: readonly Victim[] = [
       ["POST", "/api/v1/operations"],
     ],
   },
+  {
+    face: "hub",
+    name: "hub, a phone",
+    greets: false,
+    place: async () => "/ws/phone",
+    right: (seed) => [
+      { type: "status_message", timestamp: 1, message: "m" },
+      { type: "video_frame", data: png(seed, 8, 8).toString("base64"), timestamp: 1 },
+      { type: "video_config", config: { source: "camera" }, source: "x" },
+      { type: "imu_data", timestamp: 1, accelerometer: { x: 0, y: 0, z: 0 }, gyroscope: { x: 0, y: 0, z: 0 } },
+      { type: "analysis_mode", data: "yolo" },
+    ],
+    errorText: plainError,
+    ping: "ping",
+    isPong: (text) => text === "pong",
+    routes: [
+      ["GET", "/api/ply/?"],
+      ["GET", "/video/status?source=?"],
+      ["POST", "/api/restart"],
+    ],
+  },
+  {
+    face: "hub",
+    name: "hub, a viewer",
+    greets: false,
+    place: async () => "/ws/viewer",
+    right: () => [
+      { type: "movement", x: 1, y: -1, timestamp: "1" },
+      { type: "camera", action: "on", source: "cam" },
+      { type: "joystick", axes: [0, 1] },
+      { type: "machineLearning", data: "none" },
+    ],
+    errorText: plainError,
+    ping: "ping",
+    isPong: (text) => text === "pong",
+    routes: [["GET", "/api/ply/?"]],
+  },
 ];
 
 /** Numbers in [0, count): mulberry32. */
@@ -212,8 +253,12 @@ class Attacker {
     this.code = once(this.ws, "close").then(([code]) => Number(code));
   }
 
-  static async open(server: TestServer, path: string): Promise<Attacker> {
+  static async open(server: TestServer, path: string, { greets, ping }: Victim): Promise<Attacker> {
     const attacker = new Attacker(server, path);
+    if (greets === false) {
+      await once(attacker.ws, "open");
+      attacker.ws.send(ping);
+    }
     await attacker.heard(() => true);
     return attacker;
   }
@@ -233,12 +278,12 @@ class Attacker {
 
 describe("whatever is sent", () => {
   for (const victim of VICTIMS) {
-    test(`GEN-15 GEN-16 GEN-17 GEN-18 GEN-19 GEN-27 ${victim.face}: refused in its shape, and nobody else notices`, async (t) => {
+    test(`GEN-15 GEN-16 GEN-17 GEN-18 GEN-19 GEN-27 ${victim.name ?? victim.face}: refused in its shape, and nobody else notices`, async (t) => {
       const server = await testServer(t, { socketRate: { perSecond: 1e6, burst: 1e6 } });
-      const neighbour = await Attacker.open(server, await victim.place(server));
+      const neighbour = await Attacker.open(server, await victim.place(server), victim);
       const path = await victim.place(server);
       const attackers: Attacker[] = [];
-      for (let i = 0; i < SOCKETS; i++) attackers.push(await Attacker.open(server, path));
+      for (let i = 0; i < SOCKETS; i++) attackers.push(await Attacker.open(server, path, victim));
       const before = neighbour.texts.length;
       let pongs = 0;
       const isWell = async () => {
@@ -266,7 +311,7 @@ describe("whatever is sent", () => {
         const well = isWell();
         for (const [i, attacker] of attackers.entries()) {
           const last = `the end of round ${round} of ${i}`;
-          attacker.ws.send(JSON.stringify({ type: last }));
+          attacker.ws.send(JSON.stringify({ type: last, source: 5 }));
           await attacker.heard((text) => text.includes(last));
         }
         await well;

@@ -47,7 +47,7 @@ export function servePhone(house: HubHouse, socket: FaceSocket, { query }: Arriv
 function serveDevice(house: HubHouse, device: Device, take: (bytes: Buffer) => void, end: () => void): void {
   const { socket, source, space } = device;
   house.devices.add(device);
-  if (space !== undefined) house.record(source, space);
+  if (space !== undefined) house.record(source, space, socket.signal);
   if (socket.signal.aborted) end();
   else socket.signal.addEventListener("abort", end, { once: true });
   socket.listen((fields, data) => takeDeviceMessage(house, device, { fields, text: data.toString() }), take);

@@ -4,6 +4,7 @@ import type { ServerContext } from "../../context.ts";
 import type { HubMetrics } from "../../metrics/hub-metrics.ts";
 import type { Devices } from "./devices.ts";
 import type { JpegFrames } from "./jpeg-frames.ts";
+import type { PlyFiles } from "./ply-files.ts";
 import type { VideoConfigs } from "./video-configs.ts";
 import type { Viewers } from "./viewers.ts";
 
@@ -13,7 +14,14 @@ export type HubOutlet = {
   analysisMode?(source: string, text: string): void;
   /** Everyone is asked to begin anew. */
   restart?(): void;
+  /** The reconstructor has placed a camera. @param text `{timestamp_ns, pose}`, digits and all (HUB-81) */
+  trajectory?(text: string): void;
+  /** Everything was reconstructed. @param bytes all of its points as a PLY file */
+  ply?(name: string, bytes: Buffer): void;
 };
+
+/** A space that the hub has recorded into carries this label. */
+export const HUB_LABEL = "hub";
 
 export type HubHouse = {
   readonly context: ServerContext;
@@ -24,6 +32,7 @@ export type HubHouse = {
   readonly frames: JpegFrames;
   readonly videoConfigs: VideoConfigs;
   readonly outlets: Set<HubOutlet>;
-  /** The source records into this space, which is made at first use. */
-  record(source: string, space: string): void;
+  readonly plyFiles: PlyFiles;
+  /** The source records into this space, which is made at first use, until `signal` aborts. */
+  record(source: string, space: string, signal: AbortSignal): void;
 };

@@ -2,6 +2,7 @@
  * The hub face: drones and phones send video, pictures and samples, programs consume the video, a page watches and
  * steers. A thin translation: sources are those of `core.video`. Contract: HUB.
  */
+import type { Space } from "@cairn/core";
 import { CairnError } from "@cairn/protocol";
 import type { ServerContext } from "../../context.ts";
 import { HubMetrics } from "../../metrics/hub-metrics.ts";
@@ -9,16 +10,16 @@ import type { Face, Manner } from "../face.ts";
 import { serveConsumer } from "./consumer-socket.ts";
 import { servePhone, serveVideo } from "./device-sockets.ts";
 import { Devices } from "./devices.ts";
-import type { HubHouse } from "./house.ts";
+import { HUB_LABEL, type HubHouse, type HubOutlet } from "./house.ts";
 import { JpegFrames } from "./jpeg-frames.ts";
+import { modelRoutes } from "./model-routes.ts";
+import { Models } from "./models.ts";
+import { PlyFiles } from "./ply-files.ts";
 import { uploadRoutes } from "./upload-routes.ts";
 import { VideoConfigs } from "./video-configs.ts";
 import { videoRoutes } from "./video-routes.ts";
 import { serveViewer } from "./viewer-socket.ts";
 import { Viewers } from "./viewers.ts";
-
-/** A space that the hub has recorded into carries this label. */
-const HUB = "hub";
 
 const RATE = { perSecond: 5000, burst: 10_000 };
 
@@ -46,6 +47,8 @@ export function openHub(context: ServerContext): Face {
   const failed = (error: unknown) => log.error({ err: error, face: "hub" }, "live video");
   const devices = new Devices();
   const viewers = new Viewers();
+  const outlets = new Set<HubOutlet>();
+  const models = new Models({ context, viewers, outlets, onError: failed });
   const house: HubHouse = {
     context,
     video: core.video,
@@ -54,9 +57,10 @@ export function openHub(context: ServerContext): Face {
     viewers,
     frames: new JpegFrames(failed),
     videoConfigs: new VideoConfigs(),
-    outlets: new Set(),
-    record(_source, space) {
-      openSpace(space).catch(failed);
+    outlets,
+    plyFiles: new PlyFiles(),
+    record(source, id, signal) {
+      openSpace(id).then((space) => models.follow(source, space, signal), failed);
     },
   };
   house.frames.onFrame(({ source, jpeg, timeNs, width, height }) => {
@@ -70,12 +74,14 @@ export function openHub(context: ServerContext): Face {
     }));
   });
 
-  async function openSpace(id: string) {
-    const made = { id, title: id, labels: { [HUB]: true } };
-    return core.spaces.create(made).catch((error: unknown) => {
+  async function openSpace(id: string): Promise<Space> {
+    const labels = { [HUB_LABEL]: true };
+    const space = await core.spaces.create({ id, title: id, labels }).catch((error: unknown) => {
       if (error instanceof CairnError && error.code === "space.exists") return core.spaces.open(id);
       throw error;
     });
+    if (!space.log.snapshot().state.labels?.[HUB_LABEL]) await space.label(labels);
+    return space;
   }
 
   return {
@@ -94,8 +100,10 @@ export function openHub(context: ServerContext): Face {
     ],
     async routes(app) {
       videoRoutes(app, house);
+      modelRoutes(app, house);
       await uploadRoutes(app, house);
     },
     health: () => ({ rabbitmq: "off" }),
+    close: async () => models.close(),
   };
 }

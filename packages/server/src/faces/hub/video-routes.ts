@@ -1,4 +1,5 @@
 /** What the hub says of itself by HTTP (HUB-84 to HUB-92). */
+import { describeDecoder } from "@cairn/video";
 import type { FastifyInstance } from "fastify";
 import type { HubHouse } from "./house.ts";
 
@@ -37,8 +38,36 @@ export function videoRoutes(app: FastifyInstance, house: HubHouse): void {
     return `${JSON.stringify(head).slice(0, -1)},"sources":[${sources.join(",")}]}`;
   });
 
+  app.get("/h264/test", async (_request, reply) => {
+    reply.header("cache-control", "no-store");
+    try {
+      const found = await describeDecoder();
+      if (!found) throw new Error("no decoder");
+      const { version, codecName, codecLongName, threads, backend } = found;
+      const thread_type = threads;
+      const name = { codec_name: codecName, codec_long_name: codecLongName, thread_type };
+      return { status: "ok", av_version: version, ...name, backend };
+    } catch {
+      const suggestion = "Install ffmpeg, or @napi-rs/webcodecs beside Cairn";
+      return { status: "error", error: "No decoder of H.264 is at hand", suggestion };
+    }
+  });
+
   app.get("/api/", async () => ({ message: "Cairn hub" }));
   app.get("/api/test", async () => ({ status: "ok", message: "Server is running" }));
+
+  app.get("/api/time", async (_request, reply) => {
+    const { clock } = house.context.core;
+    const { offsetNs, synced, server, lastSyncNs } = clock.status();
+    reply.header("cache-control", "no-store");
+    return {
+      timestamp_ns: String(clock.nowNs()),
+      ntp_offset: Number(offsetNs) / 1e9,
+      synced,
+      server: server ?? null,
+      last_sync: lastSyncNs === undefined ? null : Number(lastSyncNs) / 1e9,
+    };
+  });
 
   app.post("/api/restart", async () => {
     viewers.tell({ type: "restart" });
