@@ -1,4 +1,4 @@
-/** Clients of three faces and a viewer in one space: what one of them adds all see, once and in one order. */
+/** Clients of four faces and a viewer in one space: what one of them adds all see, once and in one order. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -7,6 +7,7 @@ import type { CairnEvent } from "@cairn/protocol";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { samplePhotosDir } from "@cairn/sample";
 import { FaceUser, type Message } from "../test/face-user.ts";
+import { HubUser } from "../test/hub-user.ts";
 import { Page, upload } from "../test/imagetools-client.ts";
 import { receiptOf, testServer } from "../test/test-server.ts";
 
@@ -16,7 +17,7 @@ function added(heard: readonly Message[]): string[] {
   return events.flatMap((event) => (event.type === "image.added" ? [event.data.image] : []));
 }
 
-test("GEN-41 GEN-42 GEN-43 GEN-44 HER-16 HER-20 three faces and a viewer at once in one space", async (t) => {
+test("GEN-41 GEN-42 GEN-43 GEN-44 HER-16 HER-20 HUB-37 HUB-41 four faces and a viewer at once in one space", async (t) => {
   const server = await testServer(t, {
     openEngine: openEmbeddedEngine,
     spaceSettings: { rebuildEvery: 4, preset: "sparse" },
@@ -37,6 +38,10 @@ test("GEN-41 GEN-42 GEN-43 GEN-44 HER-16 HER-20 three faces and a viewer at once
   await page.of("connection.status");
   const viewer = new FaceUser(server, `/v1/spaces/${session_id}/live`);
   await viewer.tell({ type: "hello", version: 1, after: 0 });
+
+  // A drone records into the same space; a page of the hub watches it.
+  const drone = await HubUser.open(server, `/ws/phone?source=drone&space=${session_id}`);
+  const pilot = await HubUser.open(server, "/ws/viewer?source=drone");
 
   // All at once, each in its own way.
   const [, , native, tools] = await Promise.all([
@@ -75,6 +80,14 @@ test("GEN-41 GEN-42 GEN-43 GEN-44 HER-16 HER-20 three faces and a viewer at once
   const { registered, filenames } = complete!.metadata as { registered: boolean[]; filenames: string[] };
   assert.deepEqual(registered, [true, true, true, true]);
   assert.deepEqual([...filenames].sort(), ["depth.jpg", "heritage.jpg", "native.jpg", "tools.jpg"]);
+
+  // The pilot hears where each camera stood, and of the points.
+  const [points] = await pilot.of("ply_update");
+  const named = await server.send("GET", String(points?.ply_url));
+  assert.match(Buffer.from(await named.arrayBuffer()).toString("latin1", 0, 100), /^ply\nformat binary_little_endian/);
+  const poses = (await pilot.of("trajectory_update", 4)).map(({ pose }) => pose as { pose_matrix: number[][] });
+  for (const { pose_matrix } of poses) assert.deepEqual([pose_matrix.length, pose_matrix[3]], [4, [0, 0, 0, 1]]);
+  for (const { ws } of [drone, pilot]) ws.terminate();
 
   // A restart later everyone goes on, and the next photo is everyone's, too.
   await server.restart();

@@ -11,7 +11,7 @@ import { place, sizedCube } from "../test/mesh-fixtures.ts";
 import { startProcess } from "../test/start-process.ts";
 import { assertMatches, play, type Stage, type StageClient, type Transcript } from "./transcript.ts";
 
-type Recorded = "heritage" | "depth" | "meshes" | "imagetools";
+type Recorded = "heritage" | "depth" | "meshes" | "imagetools" | "hub";
 
 /** In the order in which they are played: some go on where one before them stopped. */
 const RECORDED: Record<Recorded, readonly string[]> = {
@@ -19,6 +19,7 @@ const RECORDED: Record<Recorded, readonly string[]> = {
   depth: ["its-own-test", "command-line", "web-page", "later-dialect"],
   meshes: ["viewer", "returning", "history-page"],
   imagetools: ["web-page", "phone", "flat"],
+  hub: ["phone-and-page", "tied-listener"],
 };
 
 const folderOf = (face: Recorded) => new URL(`../../src/faces/${face}/transcripts/`, import.meta.url);
@@ -73,6 +74,9 @@ test("recorded dialogues, field by field", async (t) => {
   await t.test(
     "IMG-1..IMG-5 IMG-11..IMG-13 IMG-16..IMG-19 IMG-25..IMG-31 IMG-38 IMG-42..IMG-50 IMG-55 IMG-57 image tools",
     () => playAll("imagetools", stage),
+  );
+  await t.test("HUB-2..HUB-6 HUB-33 HUB-34 HUB-36 HUB-39 HUB-42..HUB-48 HUB-84..HUB-87 HUB-89 HUB-92 hub", () =>
+    playAll("hub", stage),
   );
   await t.test("all that were recorded are played, and one that differs is told from one that does not", async () => {
     for (const face of Object.keys(RECORDED) as Recorded[]) {

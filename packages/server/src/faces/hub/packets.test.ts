@@ -23,6 +23,29 @@ function figures(text: string): (name: string) => number {
 }
 
 describe("video through the hub", () => {
+  test("HUB-11..HUB-14 HUB-20 a simulator's packets, one unit each, byte for byte as the contract shows them", async (t) => {
+    const server = await testServer(t);
+    const bytes = (hex: string) => Buffer.from(hex.replaceAll(" ", ""), "hex");
+    const consumer = await HubUser.open(server, "/ws/video/consume");
+    const producer = await HubUser.open(server, "/ws/video");
+    producer.send(
+      bytes("00000019 01 00000000000f4240 00000001 6742c01fda014016"),
+      bytes("00000015 02 00000000000f4240 00000001 68ce3c80"),
+      bytes("0000001b 03 00000000000fc475 00000006 00000001 00000001 6588"),
+      bytes("0000001b 04 00000000001046aa 00000006 00000000 00000001 419a"),
+    );
+    const relayed = [
+      bytes("00000001 6742c01fda014016"),
+      bytes("00000001 6742c01fda014016 00000001 68ce3c80"),
+      bytes("00000001 6588"),
+      bytes("00000001 419a"),
+    ];
+    assert.deepEqual(await consumer.packets(relayed.length), relayed);
+    await producer.settled();
+    assert.deepEqual(producer.texts, ["pong"], "nothing is acknowledged");
+    for (const user of [consumer, producer]) await user.leave();
+  });
+
   test("HUB-16 HUB-19 HUB-20 HUB-97 headers that lie, unknown types and noise reach nobody, and are said once a second", async (t) => {
     const server = await testServer(t);
     const consumer = await HubUser.open(server, "/ws/video/consume");
