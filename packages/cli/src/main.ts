@@ -13,7 +13,7 @@ import { reconstruct } from "./reconstruct.ts";
 import { removeLayer } from "./remove.ts";
 import { report } from "./report.ts";
 import { rollback } from "./rollback.ts";
-import { LOG_LEVELS, parseEngine, parseListener, parseMeshFolder, serve } from "./serve.ts";
+import { LOG_LEVELS, parseAxes, parseEngine, parseListener, parseMeshFolder, serve } from "./serve.ts";
 import { DEFAULT_SERVER, parseServerUrl } from "./server-url.ts";
 import { session } from "./session.ts";
 import { status } from "./status.ts";
@@ -98,6 +98,7 @@ function program(): Command {
       "a folder of designs to watch, `current` without a name; repeatable (default: MESH_DIR, else within the data)",
       parseMeshFolder,
     )
+    .option("--imu-axes <axes>", "how axes of motion sensors are turned (default: x,y,z)", parseAxes)
     .addOption(rebuildOption("in new spaces, refine everything after every n photos (default: 10)"))
     .addOption(presetOption(`of new spaces: how much is made of each photo (default: "${DEFAULT_SETTINGS.preset}")`))
     .addOption(new Option("--log-level <level>", "how much to say on stderr").choices(LOG_LEVELS).default("warn"))

@@ -2,7 +2,15 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { CairnError, type Preset } from "@cairn/protocol";
-import { FACES, type FaceName, type RunningServer, startServer } from "@cairn/server";
+import {
+  type AxisMap,
+  FACES,
+  type FaceName,
+  type RunningServer,
+  readAxes,
+  startServer,
+  TIME_SERVERS,
+} from "@cairn/server";
 import { InvalidArgumentError } from "commander";
 import { EXIT, Problem } from "./exit.ts";
 import { settingsOf } from "./make-space.ts";
@@ -18,6 +26,8 @@ type ServeOptions = {
   readonly engine?: string;
   /** Listeners of their own for single faces. */
   readonly listen?: readonly Listener[];
+  /** How axes of devices' motion sensors are turned. */
+  readonly imuAxes?: AxisMap;
   /** Folders of designs to watch. */
   readonly meshDir?: readonly MeshFolder[];
 };
@@ -67,6 +77,21 @@ function meshFolders(named: readonly MeshFolder[] = []): readonly MeshFolder[] {
   return existsSync(original) ? [...named, { name: "current", dir: original }] : named;
 }
 
+/** `x,-z,y` (HUB-57). */
+export function parseAxes(text: string): AxisMap {
+  try {
+    return readAxes(text);
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** HUB-98: the operator's first, then those that everybody may ask; `off`: none. */
+export function timeServersOf(named = ""): readonly string[] {
+  if (named === "off") return [];
+  return named === "" ? TIME_SERVERS : [named, ...TIME_SERVERS];
+}
+
 export async function serve(options: ServeOptions): Promise<number> {
   const { port, host, data, logLevel, listen = [] } = options;
   // Asked to stop while it starts, it stops as soon as it can.
@@ -87,6 +112,8 @@ export async function serve(options: ServeOptions): Promise<number> {
       spaceSettings: settingsOf(options),
       ...engineOf(options.engine),
       meshFolders: meshFolders(options.meshDir),
+      timeServers: timeServersOf(process.env.NTP_SERVER),
+      ...(options.imuAxes && { imuAxes: options.imuAxes }),
       listen: apiPort === undefined ? listen : parseListener(`hub=${apiPort}`, listen),
     });
   } catch (error) {

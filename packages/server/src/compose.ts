@@ -19,6 +19,7 @@ import {
   startReconstructor,
 } from "@cairn/core";
 import { openImageDecoder } from "@cairn/images";
+import type { AxisMap } from "@cairn/motion";
 import { CairnError, type SpaceSettings } from "@cairn/protocol";
 import { type Engine, openCommandEngine, openEmbeddedEngine } from "@cairn/reconstruct";
 import type { FastifyBaseLogger } from "fastify";
@@ -70,6 +71,10 @@ export type ServerOptions = {
   depthSessions?: Partial<SessionLimits>;
   /** Folders of designs to watch; left out, or none named `current`: that one is within `dataDir`. */
   meshFolders?: readonly { name: string; dir: string }[];
+  /** Asked for the time, the first that answers counts (HUB-98); left out: the system's clock is taken as it is. */
+  timeServers?: readonly string[];
+  /** How the axes of devices' motion sensors are turned (HUB-57); left out: they stay. */
+  imuAxes?: AxisMap;
   /** Another engine than the embedded one; `null`: photos are taken and not reconstructed. */
   openEngine?: ((options: EngineOptions) => Promise<Engine>) | null;
   /** A program that reconstructs in place of the embedded engine: run for each photo. */
@@ -127,6 +132,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       onError: (context, error) => log.error({ err: error }, context),
       onThinVideo: (source, mbps) => log.warn({ source, mbps }, "live video has been under 3 Mbit/s for 25 s"),
       ...(options.spaceSettings ? { settings: options.spaceSettings } : {}),
+      ...(options.timeServers && { clock: { servers: options.timeServers } }),
+      ...(options.imuAxes && { motion: { axes: options.imuAxes } }),
     });
     opened.push(() => core.close());
     if (tracing) {

@@ -1,2 +1,5 @@
+// What options of the server are made of: whoever starts one needs no more packages for it.
+export { TIME_SERVERS } from "@cairn/core";
+export { type AxisMap, readAxes } from "@cairn/motion";
 export { type RunningServer, type ServerOptions, startServer } from "./compose.ts";
 export { FACES, type FaceName } from "./faces/face.ts";

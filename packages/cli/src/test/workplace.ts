@@ -20,7 +20,7 @@ export function workplace() {
   });
 
   function start(args: readonly string[]): ChildProcess {
-    const env = { ...process.env };
+    const env: NodeJS.ProcessEnv = { ...process.env, NTP_SERVER: "off" };
     for (const name of ["CAIRN_SERVER", "CAIRN_TOKEN", "BIND_HOST", "DEBUG"]) delete env[name];
     const child = spawn(process.execPath, [binary, ...args], { env, cwd: folder });
     running.add(child);

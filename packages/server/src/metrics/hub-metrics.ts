@@ -1,9 +1,11 @@
 /** Figures of live video, by the names that the hub's dashboards know (HUB-93 to HUB-97). */
-import type { VideoSources } from "@cairn/core";
+import type { MotionSources, ServerClock, VideoSources } from "@cairn/core";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 
 export type HubReadings = {
   readonly video: VideoSources;
+  readonly motion: Pick<MotionSources, "counts">;
+  readonly clock: Pick<ServerClock, "status">;
   readonly devices: { count(kind: "phone" | "video"): number };
   readonly viewers: { readonly count: number };
 };
@@ -22,7 +24,7 @@ export class HubMetrics {
   readonly latency: Histogram;
   readonly rejected: Counter;
 
-  constructor(registry: Registry, { video, devices, viewers }: HubReadings) {
+  constructor(registry: Registry, { video, motion, clock, devices, viewers }: HubReadings) {
     const registers = [registry];
     const gauge = (name: string, help: string, read: () => number) =>
       new Gauge({
@@ -59,6 +61,15 @@ export class HubMetrics {
       () => totals.droppedPictures,
     );
     this.rejected = counter("h264_packets_rejected_total", "Video packets that could not be read.");
+    counter("imu_samples_total", "Samples of motion sensors that were taken.", () => motion.counts().samples);
+    counter("imu_duplicates_total", "Samples that had come before.", () => motion.counts().duplicates);
+    counter("imu_late_total", "Samples older than one that was handed out before.", () => motion.counts().late);
+    counter("imu_dropped_total", "Samples that younger ones pushed out.", () => motion.counts().dropped);
+    gauge(
+      "ntp_offset_seconds",
+      "Added to the system's clock, by time servers.",
+      () => Number(clock.status().offsetNs) / 1e9,
+    );
     gauge("phones_connected", "Sockets of phones.", () => devices.count("phone"));
     gauge("viewers_connected", "Sockets of viewers.", () => viewers.count);
     this.latency = new Histogram({

@@ -48,8 +48,12 @@ function serveDevice(house: HubHouse, device: Device, take: (bytes: Buffer) => v
   const { socket, source, space } = device;
   house.devices.add(device);
   if (space !== undefined) house.record(source, space, socket.signal);
-  if (socket.signal.aborted) end();
-  else socket.signal.addEventListener("abort", end, { once: true });
+  const leave = () => {
+    end();
+    house.context.core.motion.flush(source); // HUB-59
+  };
+  if (socket.signal.aborted) leave();
+  else socket.signal.addEventListener("abort", leave, { once: true });
   socket.listen((fields, data) => takeDeviceMessage(house, device, { fields, text: data.toString() }), take);
 }
 

@@ -12,6 +12,8 @@ import type { Viewers } from "./viewers.ts";
 export type HubOutlet = {
   /** A device or a viewer has chosen what is looked for in the pictures. @param text the message as it came */
   analysisMode?(source: string, text: string): void;
+  /** A sample of motion sensors, in the order of its source. @param text with every digit of its timestamp */
+  imu?(source: string, text: string): void;
   /** Everyone is asked to begin anew. */
   restart?(): void;
   /** The reconstructor has placed a camera. @param text `{timestamp_ns, pose}`, digits and all (HUB-81) */

@@ -11,10 +11,12 @@ import { serveConsumer } from "./consumer-socket.ts";
 import { servePhone, serveVideo } from "./device-sockets.ts";
 import { Devices } from "./devices.ts";
 import { HUB_LABEL, type HubHouse, type HubOutlet } from "./house.ts";
+import { tellImu } from "./imu.ts";
 import { JpegFrames } from "./jpeg-frames.ts";
 import { modelRoutes } from "./model-routes.ts";
 import { Models } from "./models.ts";
 import { PlyFiles } from "./ply-files.ts";
+import { timeRoute } from "./time-route.ts";
 import { uploadRoutes } from "./upload-routes.ts";
 import { VideoConfigs } from "./video-configs.ts";
 import { videoRoutes } from "./video-routes.ts";
@@ -52,7 +54,13 @@ export function openHub(context: ServerContext): Face {
   const house: HubHouse = {
     context,
     video: core.video,
-    metrics: new HubMetrics(context.metrics.registry, { video: core.video, devices, viewers }),
+    metrics: new HubMetrics(context.metrics.registry, {
+      video: core.video,
+      motion: core.motion,
+      clock: core.clock,
+      devices,
+      viewers,
+    }),
     devices,
     viewers,
     frames: new JpegFrames(failed),
@@ -73,6 +81,8 @@ export function openHub(context: ServerContext): Face {
       source,
     }));
   });
+
+  const stopImu = tellImu(house);
 
   async function openSpace(id: string): Promise<Space> {
     const labels = { [HUB_LABEL]: true };
@@ -101,9 +111,13 @@ export function openHub(context: ServerContext): Face {
     async routes(app) {
       videoRoutes(app, house);
       modelRoutes(app, house);
+      timeRoute(app, house);
       await uploadRoutes(app, house);
     },
     health: () => ({ rabbitmq: "off" }),
-    close: async () => models.close(),
+    async close() {
+      stopImu();
+      models.close();
+    },
   };
 }

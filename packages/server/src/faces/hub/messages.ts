@@ -3,6 +3,7 @@ import { decodeBase64 } from "../base64.ts";
 import { shownType } from "../face-socket.ts";
 import type { Device } from "./devices.ts";
 import type { HubHouse } from "./house.ts";
+import { takeImu } from "./imu.ts";
 import { BadFrame, jpegSize } from "./jpeg-frames.ts";
 import { memberText, withSource } from "./relay-text.ts";
 import { Seldom } from "./seldom.ts";
@@ -39,6 +40,7 @@ export const DEVICE_MESSAGES: ReadonlyMap<string, TakeMessage> = new Map<string,
   ["video_config", takeVideoConfig],
   ["video_frame", takeVideoFrame],
   ["analysis_mode", takeAnalysisMode],
+  ["imu_data", takeImu],
   ...UPLOADS.map((type): [string, TakeMessage] => [type, takeUpload]),
 ]);
 
