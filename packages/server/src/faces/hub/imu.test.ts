@@ -98,8 +98,8 @@ describe("motion sensors on the hub", () => {
     const phone = await HubUser.open(server, "/ws/phone");
     await viewer.settled();
     phone.send(imu(START));
-    const [{ imu_data: told } = {}] = await viewer.of("imu_data");
-    const { accelerometer, gyroscope } = told as Record<string, unknown>;
+    const [told] = await viewer.of("imu_data");
+    const { accelerometer, gyroscope } = told!.imu_data as Record<string, unknown>;
     assert.deepEqual(accelerometer, { x: 1, y: 9.81, z: 2.5 });
     assert.deepEqual(gyroscope, { x: 0, y: -0.5, z: -0.25 });
     await Promise.all([viewer.leave(), phone.leave()]);
