@@ -16,7 +16,6 @@ import { JpegFrames } from "./jpeg-frames.ts";
 import { modelRoutes } from "./model-routes.ts";
 import { Models } from "./models.ts";
 import { PlyFiles } from "./ply-files.ts";
-import { timeRoute } from "./time-route.ts";
 import { uploadRoutes } from "./upload-routes.ts";
 import { VideoConfigs } from "./video-configs.ts";
 import { videoRoutes } from "./video-routes.ts";
@@ -111,7 +110,6 @@ export function openHub(context: ServerContext): Face {
     async routes(app) {
       videoRoutes(app, house);
       modelRoutes(app, house);
-      timeRoute(app, house);
       await uploadRoutes(app, house);
     },
     health: () => ({ rabbitmq: "off" }),
