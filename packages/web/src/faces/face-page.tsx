@@ -12,6 +12,7 @@ const PAGES = {
   heritage: lazy(async () => ({ default: (await import("./heritage/heritage-page.tsx")).HeritagePage })),
   depth: lazy(async () => ({ default: (await import("./depth/depth-page.tsx")).DepthPage })),
   meshes: lazy(async () => ({ default: (await import("./meshes/meshes-page.tsx")).MeshesPage })),
+  imagetools: lazy(async () => ({ default: (await import("./imagetools/imagetools-page.tsx")).ImagetoolsPage })),
 } as const satisfies Record<FacePageName, ComponentType<FacePageProps>>;
 
 export function FacePage({ name }: { name: FacePageName }): JSX.Element {
