@@ -38,6 +38,11 @@ function positiveNumber(text: string): number {
   return value;
 }
 
+/** Once more. */
+function more(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
+}
+
 function percentage(text: string): number {
   const value = text.trim() === "" ? Number.NaN : Number(text);
   if (!(value >= 0 && value <= 100)) throw new InvalidArgumentError("A number from 0 to 100.");
@@ -99,6 +104,24 @@ function program(): Command {
       parseMeshFolder,
     )
     .option("--imu-axes <axes>", "how axes of motion sensors are turned (default: x,y,z)", parseAxes)
+    .option("--tokens <file>", "who may come in and do what: JSON of tokens with role and spaces")
+    .option("--tls-cert <file>", "certificate, PEM; with --tls-key every listener is https")
+    .option("--tls-key <file>", "its key, PEM")
+    .option(
+      "--trust-proxy <address>",
+      "a proxy, or a network of some, whose word on who asks is believed; repeatable",
+      more,
+    )
+    .option("--allow-origin <origin>", "pages that may talk to the server; repeatable (default: any)", more)
+    .option("--max-sessions <n>", "depth sessions at once (default: 100)", wholeNumber(1, 100_000))
+    .option("--session-timeout <s>", "a depth session goes when idle for so long (default: 3600)", positiveNumber)
+    .option("--session-images <n>", "images in one session of image tools (default: 100)", wholeNumber(1, 100_000))
+    .option("--image-mib <n>", "largest file of image tools, MiB (default: 20)", wholeNumber(1, 64))
+    .option(
+      "--socket-rate <n>",
+      "messages a second of one face's socket (default: 100; the hub's 5000)",
+      wholeNumber(1, 1_000_000),
+    )
     .addOption(rebuildOption("in new spaces, refine everything after every n photos (default: 10)"))
     .addOption(presetOption(`of new spaces: how much is made of each photo (default: "${DEFAULT_SETTINGS.preset}")`))
     .addOption(new Option("--log-level <level>", "how much to say on stderr").choices(LOG_LEVELS).default("warn"))

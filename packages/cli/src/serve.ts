@@ -14,6 +14,7 @@ import {
 import { InvalidArgumentError } from "commander";
 import { EXIT, Problem } from "./exit.ts";
 import { settingsOf } from "./make-space.ts";
+import { readTls, readTokens } from "./serve-files.ts";
 
 type ServeOptions = {
   readonly port: number;
@@ -30,6 +31,21 @@ type ServeOptions = {
   readonly imuAxes?: AxisMap;
   /** Folders of designs to watch. */
   readonly meshDir?: readonly MeshFolder[];
+  /** A file of tokens and their roles. */
+  readonly tokens?: string;
+  /** Files in PEM; both or none. */
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly trustProxy?: readonly string[];
+  readonly allowOrigin?: readonly string[];
+  /** Of depth. */
+  readonly maxSessions?: number;
+  readonly sessionTimeout?: number;
+  /** Of image tools. */
+  readonly sessionImages?: number;
+  readonly imageMib?: number;
+  /** Messages a second of one socket of a face. */
+  readonly socketRate?: number;
 };
 
 type MeshFolder = { readonly name: string; readonly dir: string };
@@ -101,6 +117,9 @@ export async function serve(options: ServeOptions): Promise<number> {
   });
   const { CAIRN_TOKEN: token, API_PORT: apiPort } = process.env;
   const dataDir = resolve(data);
+  const tokens = options.tokens === undefined ? undefined : await readTokens(options.tokens);
+  const tls = await readTls(options.tlsCert, options.tlsKey);
+  const { maxSessions, sessionTimeout, sessionImages, imageMib, socketRate } = options;
   let server: RunningServer;
   try {
     server = await startServer({
@@ -109,6 +128,20 @@ export async function serve(options: ServeOptions): Promise<number> {
       dataDir,
       logLevel,
       ...(token ? { token } : {}),
+      ...(tokens ? { tokens } : {}),
+      ...(tls ? { tls } : {}),
+      ...(options.trustProxy ? { trustedProxies: options.trustProxy } : {}),
+      ...(options.allowOrigin ? { allowedOrigins: options.allowOrigin } : {}),
+      depthSessions: {
+        ...(maxSessions === undefined ? {} : { sessions: maxSessions }),
+        ...(sessionTimeout === undefined ? {} : { idleMs: sessionTimeout * 1000 }),
+      },
+      imagetools: {
+        ...(sessionImages === undefined ? {} : { images: sessionImages }),
+        ...(imageMib === undefined ? {} : { fileBytes: imageMib * 2 ** 20 }),
+      },
+      // As the contracts have it, twice as many at once.
+      ...(socketRate === undefined ? {} : { socketRate: { perSecond: socketRate, burst: 2 * socketRate } }),
       spaceSettings: settingsOf(options),
       ...engineOf(options.engine),
       meshFolders: meshFolders(options.meshDir),
@@ -150,6 +183,10 @@ function startProblem(error: unknown, { port, host, data }: { port: number; host
         error,
       );
     default:
+      if (error instanceof RangeError) return new Problem(error.message, EXIT.usage, error);
+      if (String((error as NodeJS.ErrnoException).code).startsWith("ERR_OSSL")) {
+        return new Problem("the certificate or its key cannot be read: PEM is expected", EXIT.failed, error);
+      }
       return error;
   }
 }

@@ -29,9 +29,11 @@ import { openAllFaces } from "./faces/all.ts";
 import type { SessionLimits } from "./faces/depth/sessions.ts";
 import type { FaceName } from "./faces/face.ts";
 import { openFaces } from "./faces/faces.ts";
+import type { ImagetoolsLimits } from "./faces/imagetools/house.ts";
 import { openFileCache } from "./file-cache.ts";
-import { accessBy } from "./http/access.ts";
+import { accessBy, type TokenGrant } from "./http/access.ts";
 import { createApp, setUpApp, setUpFaceApp } from "./http/app.ts";
+import { trustedProxies } from "./http/proxies.ts";
 import { openUpgrades } from "./http/upgrades.ts";
 import { asyncapiRoute } from "./live/asyncapi.ts";
 import { eventStreamRoutes } from "./live/event-stream.ts";
@@ -51,8 +53,14 @@ export type ServerOptions = {
   logLevel?: "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
   /** Pages that may talk to the server; left out: any. */
   allowedOrigins?: readonly string[];
-  /** When set, every request but for the page and `/health` must carry it. */
+  /** When set, every request but for the page and `/health` must carry it, or one of `tokens`; it may do everything. */
   token?: string;
+  /** Who may do less, or in some spaces only (GEN-35). */
+  tokens?: readonly TokenGrant[];
+  /** PEM; makes every listener https and wss (GEN-37). */
+  tls?: { cert: string | Buffer; key: string | Buffer };
+  /** Addresses and networks of proxies whose `X-Forwarded-…` is believed. */
+  trustedProxies?: readonly string[];
   /** Where the page and the sample's photos lie, when not in their packages. */
   pageDir?: string;
   sampleDir?: string;
@@ -69,6 +77,8 @@ export type ServerOptions = {
   listen?: readonly { face: FaceName; port: number }[];
   /** Depth sessions: how many, and for how long one may be idle. */
   depthSessions?: Partial<SessionLimits>;
+  /** Image tools: images in a session, and bytes of one. */
+  imagetools?: Partial<ImagetoolsLimits>;
   /** Folders of designs to watch; left out, or none named `current`: that one is within `dataDir`. */
   meshFolders?: readonly { name: string; dir: string }[];
   /** Asked for the time, the first that answers counts (HUB-98); left out: the system's clock is taken as it is. */
@@ -114,10 +124,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { host = "127.0.0.1", port = 8000, dataDir, logLevel = "warn" } = options;
   // Standard output belongs to the one line that says where the server is.
   const log: FastifyBaseLogger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }));
-  if (options.token === undefined && !LOOPBACK.test(host)) {
+  const access = accessBy(options);
+  if (!access.tokenRequired && !LOOPBACK.test(host)) {
     log.warn({ host }, "anyone who can reach this address may read and change everything: authentication is off");
   }
 
+  const trusted = options.trustedProxies && trustedProxies(options.trustedProxies);
   const opened: (() => Promise<void>)[] = [];
   const closeAll = async () => {
     for (const close of opened.splice(0).reverse()) {
@@ -182,8 +194,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
     const imports = await openImports(core, join(dataDir, "imports"));
     const stopping = new AbortController();
-    const access = accessBy(options);
-    const app = createApp({ log, ...(options.timeouts && { timeouts: options.timeouts }) });
+    const door = {
+      log,
+      ...(options.timeouts && { timeouts: options.timeouts }),
+      ...(options.tls && { tls: options.tls }),
+      ...(trusted && { trusted }),
+    };
+    const app = createApp(door);
     const metrics = new Metrics({
       connections: () => context.connections(),
       queues: async () => ({ photos: await waitingPhotos(core) }),
@@ -199,10 +216,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         if (!start) throw new CairnError("operation.unknown_kind", { kind });
         return (await start(space)).operation;
       },
-      authorize: (token) => (access.allowsToken(token) ? "granted" : "unauthenticated"),
+      authorize: access.judge,
     };
     const live = openLive(liveContext);
-    const upgrades = openUpgrades({ metrics, ...(access.origins && { allowedOrigins: access.origins }) });
+    const upgrades = openUpgrades({
+      metrics,
+      ...(access.origins && { allowedOrigins: access.origins }),
+      ...(trusted && { trusted }),
+    });
     const context: ServerContext = {
       metrics,
       ...(tracing && { tracing }),
@@ -232,13 +253,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const faces = openFaces(await openAllFaces(context, options), {
       log,
       metrics,
-      allowsToken: (token) => access.allowsToken(token),
+      access,
       ...(options.socketRate && { rate: options.socketRate }),
     });
     const own = (options.listen ?? []).map(({ face, port }) => {
       const found = faces.all.find(({ name }) => name === face);
       if (!found) throw new RangeError(`there is no face ${face}`);
-      return { face: found, port, app: createApp({ log, ...(options.timeouts && { timeouts: options.timeouts }) }) };
+      return { face: found, port, app: createApp(door) };
     });
     opened.push(async () => {
       stopping.abort(new CairnError("server.stopping"));
@@ -268,7 +289,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await app.listen({ host, port });
     const address = app.server.address() as AddressInfo;
     const shownHost = address.family === "IPv6" ? `[${address.address}]` : address.address;
-    return { url: `http://${shownHost}:${address.port}`, port: address.port, listeners, close: closeAll };
+    const scheme = options.tls ? "https" : "http";
+    return { url: `${scheme}://${shownHost}:${address.port}`, port: address.port, listeners, close: closeAll };
   } catch (error) {
     await closeAll();
     throw error;

@@ -3,3 +3,4 @@ export { TIME_SERVERS } from "@cairn/core";
 export { type AxisMap, readAxes } from "@cairn/motion";
 export { type RunningServer, type ServerOptions, startServer } from "./compose.ts";
 export { FACES, type FaceName } from "./faces/face.ts";
+export { ROLES, type Role, type TokenGrant } from "./http/access.ts";

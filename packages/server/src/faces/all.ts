@@ -5,16 +5,23 @@ import type { SessionLimits } from "./depth/sessions.ts";
 import type { Face } from "./face.ts";
 import { openHeritage } from "./heritage/heritage.ts";
 import { openHub } from "./hub/hub.ts";
+import type { ImagetoolsLimits } from "./imagetools/house.ts";
 import { openImagetools } from "./imagetools/imagetools.ts";
 import { openMeshes } from "./meshes/meshes.ts";
 
-export type FaceOptions = { readonly depthSessions?: Partial<SessionLimits> };
+export type FaceOptions = {
+  readonly depthSessions?: Partial<SessionLimits>;
+  readonly imagetools?: Partial<ImagetoolsLimits>;
+};
 
-export async function openAllFaces(context: ServerContext, { depthSessions }: FaceOptions = {}): Promise<Face[]> {
+export async function openAllFaces(
+  context: ServerContext,
+  { depthSessions, imagetools }: FaceOptions = {},
+): Promise<Face[]> {
   return [
     openHeritage(context),
     openDepth(context, depthSessions),
-    openImagetools(context),
+    openImagetools(context, imagetools),
     await openMeshes(context),
     openHub(context),
   ];

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import Type from "typebox";
 import { type ClientOptions, WebSocket } from "ws";
+import { accessBy } from "../http/access.ts";
 import { openUpgrades } from "../http/upgrades.ts";
 import { decodeBase64 } from "./base64.ts";
 import type { Face } from "./face.ts";
@@ -37,6 +38,7 @@ const ECHO: Face = {
           if (message.type === "fail") throw new Error("secret /etc/path");
           if (message.type === "wait") await new Promise<void>((done) => (release = done));
           if (message.type === "flood") while (!socket.signal.aborted) socket.reply({ pad: "x".repeat(2 ** 16) });
+          if (message.type === "pour") for (let n = 0; n < 1000; n++) await socket.send({ n, pad: "x".repeat(4096) });
           if (message.type === "known") return socket.reply({ ...message, ...params });
           return socket.error(`Unknown message type: ${shownType(message.type)}`);
         });
@@ -72,6 +74,8 @@ class Client {
   }
 }
 
+const everybody = accessBy({});
+
 describe("the doors of the faces", () => {
   let server: Server;
   let faces: Faces;
@@ -80,7 +84,7 @@ describe("the doors of the faces", () => {
     server = createServer();
     faces = openFaces([ECHO], {
       log: { error: (facts) => errors.push(facts) },
-      allowsToken: (token) => token !== "wrong",
+      access: { ...everybody, pass: (token) => (token === "wrong" ? undefined : everybody.pass(token)) },
       limits: { outboundBytes: 2 ** 20, slowMs: 1500 },
     });
     openUpgrades().attach(server, [...faces.socketRoutes(ECHO, ""), ...faces.socketRoutes(ECHO, "/heritage")]);
@@ -153,6 +157,20 @@ describe("the doors of the faces", () => {
     assert.deepEqual(
       (await client.heard(3)).map(({ type }) => type),
       ["pong", "error", "known"],
+    );
+    client.ws.close();
+  });
+
+  test("GEN-23 a thousand messages follow each other as fast as the socket takes them, and none is lost", async () => {
+    const client = new Client(`${base}/ws/p`);
+    const startedMs = performance.now();
+    await client.tell({ type: "pour" });
+    const said = await client.heard(1000);
+    // A delay of the length that the originals had would take 100 s.
+    assert.ok(performance.now() - startedMs < 30_000);
+    assert.deepEqual(
+      said.slice(0, 1000).map(({ n }) => n),
+      Array.from({ length: 1000 }, (_, n) => n),
     );
     client.ws.close();
   });

@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { CLOSE } from "@cairn/protocol";
 import type { WebSocket } from "ws";
+import { mayDo, type Pass, type Role } from "../http/access.ts";
 import { parseObject } from "../http/json-body.ts";
 import { DEFLATE_FROM_BYTES } from "../http/upgrades.ts";
 import { TokenBucket } from "../live/token-bucket.ts";
@@ -17,6 +18,8 @@ export type FaceSocketHouse = {
   readonly limits: FaceSocketLimits;
   readonly log: { error(facts: object, message: string): void };
   readonly metrics?: Metrics | undefined;
+  /** Of who is at the other end. */
+  readonly pass: Pass;
 };
 
 export type FaceSocketLimits = {
@@ -83,6 +86,13 @@ export class FaceSocket {
   /** Aborts when the socket is over. */
   get signal(): AbortSignal {
     return this.#ended.signal;
+  }
+
+  /** Says it when not. */
+  may(role: Role): boolean {
+    const may = mayDo(this.#house.pass, role);
+    if (!may) this.error("Not allowed");
+    return may;
   }
 
   /** Bytes on their way out that the kernel has not taken. */

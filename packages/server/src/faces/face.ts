@@ -4,6 +4,7 @@
  * would lose.
  */
 import type { FastifyInstance } from "fastify";
+import type { Role } from "../http/access.ts";
 import type { Arrival } from "../http/upgrades.ts";
 import type { FaceSocket } from "./face-socket.ts";
 
@@ -15,6 +16,10 @@ export type FaceSocketRoute = {
   readonly path: string;
   /** Where it is spoken to in another way than the face's other sockets. */
   readonly manner?: Manner;
+  /** Least role that may come in; left out: `view`. */
+  readonly role?: Role;
+  /** In which space it is; left out: the `project` or `session` in the path. `undefined`: all, `null`: none in particular. */
+  place?(arrival: Arrival): string | undefined | null;
   /** Someone has come in: the handshake is done and the token is right. */
   open(socket: FaceSocket, arrival: Arrival): void | Promise<void>;
 };

@@ -2,8 +2,9 @@
 import { CLOSE } from "@cairn/protocol";
 import type { FastifyInstance } from "fastify";
 import type { ServerContext } from "../context.ts";
+import type { Access } from "../http/access.ts";
 import { parseJson } from "../http/json-body.ts";
-import type { SocketRoute } from "../http/upgrades.ts";
+import type { Arrival, SocketRoute } from "../http/upgrades.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { faceHealthRoute } from "../routes/health.ts";
 import { FACES, type Face, type FaceName, type Manner } from "./face.ts";
@@ -30,13 +31,13 @@ export function openFaces(
   options: {
     log: Log;
     metrics?: Metrics;
-    allowsToken(token: string | undefined): boolean;
+    access: Access;
     limits?: Partial<FaceSocketLimits>;
     /** In place of what the faces' manners say (GEN-25). */
     rate?: Manner["rate"];
   },
 ): Faces {
-  const { log, metrics, allowsToken, rate } = options;
+  const { log, metrics, access, rate } = options;
   const limits = { ...FACE_LIMITS, ...options.limits };
   const sockets = new Map<FaceSocket, FaceName>();
   let stopping = false;
@@ -57,16 +58,18 @@ export function openFaces(
       return counts;
     },
     socketRoutes: (face, prefix) =>
-      face.sockets.map(({ path, open, manner: own = face.manner }) => ({
+      face.sockets.map(({ path, open, role = "view", place = placeOf, manner: own = face.manner }) => ({
         door: face.name,
         path: prefix + path,
         deflate: true,
         open(arrival) {
           const { ws, token } = arrival;
-          if (!allowsToken(token)) return ws.close(CLOSE.unauthenticated, "Not authenticated");
+          const pass = access.pass(token);
+          if (!pass) return ws.close(CLOSE.unauthenticated, "Not authenticated");
+          if (access.judge(token, role, place(arrival)) !== "granted") return ws.close(CLOSE.forbidden, "Not allowed");
           if (stopping) return ws.close(CLOSE.stopping, "server shutting down");
           const manner = rate ? { ...own, rate } : own;
-          const socket = new FaceSocket({ face: face.name, manner, limits, log, metrics }, ws);
+          const socket = new FaceSocket({ face: face.name, manner, limits, log, metrics, pass }, ws);
           sockets.set(socket, face.name);
           ws.once("close", () => sockets.delete(socket));
           // Told here and not by each face: an opening that fails is said and closes.
@@ -85,6 +88,11 @@ export function openFaces(
       await Promise.all(all.map((face) => face.close?.()));
     },
   };
+}
+
+/** The space that the path of a socket names. */
+function placeOf({ params }: Arrival): string | undefined {
+  return params.project ?? params.session;
 }
 
 /**

@@ -1,11 +1,17 @@
 /** The HTTP side: who may in, how much and how deep, what is refused and how; then the routes. Rules: docs/spec/http.md. */
 import { randomUUID } from "node:crypto";
+import { createServer } from "node:https";
 import { CairnError, check } from "@cairn/protocol";
 import compress from "@fastify/compress";
 import cors from "@fastify/cors";
 import multipart from "@fastify/multipart";
 import swagger from "@fastify/swagger";
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyServerFactory,
+  LogController,
+} from "fastify";
 import type { TSchema } from "typebox";
 import { Value } from "typebox/value";
 import type { ServerContext } from "../context.ts";
@@ -26,10 +32,11 @@ import { reportRoutes } from "../routes/report.ts";
 import { spaceRoutes } from "../routes/spaces.ts";
 import { tileRoutes } from "../routes/tiles.ts";
 import { uploadRoutes } from "../upload/tus-uploads.ts";
-import { tokenOf } from "./access.ts";
+import { judgeRequest, tokenOf } from "./access.ts";
 import { type AllowedMethods, allowedMethods } from "./allowed-methods.ts";
 import { sendError } from "./errors.ts";
 import { MAX_JSON_BYTES, parseJson } from "./json-body.ts";
+import type { Trusted } from "./proxies.ts";
 import { rateLimit } from "./rate-limit.ts";
 
 type AppOptions = {
@@ -40,6 +47,10 @@ type AppOptions = {
   timeouts?: { headersMs: number; requestMs: number };
   pageDir?: string;
   sampleDir?: string;
+  /** What makes it https and wss (GEN-37), PEM. */
+  tls?: { cert: string | Buffer; key: string | Buffer };
+  /** Whose `X-Forwarded-…` is believed; left out: nobody's. */
+  trusted?: Trusted;
 };
 
 /** JSON, text, and the point and mesh files of older clients. */
@@ -53,8 +64,18 @@ const TIMEOUTS = { headersMs: 20_000, requestMs: 600_000 };
 /** What may be seen without a token: the page that asks for it, and whether the server lives. */
 type OpenPaths = Set<string>;
 
-export function createApp({ log, timeouts = TIMEOUTS }: AppOptions): FastifyInstance {
+export function createApp({ log, timeouts = TIMEOUTS, tls, trusted }: AppOptions): FastifyInstance {
+  const http = {
+    headersTimeout: timeouts.headersMs,
+    // Node looks for those that take too long only now and then, by default every 30 s.
+    connectionsCheckingInterval: timeouts.headersMs / 4,
+    maxHeaderSize: 16 * 1024,
+  };
+  const serverFactory: FastifyServerFactory | undefined =
+    tls && ((handler) => createServer({ ...http, ...tls }, handler));
   return Fastify({
+    ...(serverFactory && { serverFactory }),
+    ...(trusted && { trustProxy: (address: string) => trusted(address) }),
     loggerInstance: log,
     // Addresses can carry a token; what is worth a line is logged where it happens.
     logController: new LogController({ disableRequestLogging: true }),
@@ -63,12 +84,7 @@ export function createApp({ log, timeouts = TIMEOUTS }: AppOptions): FastifyInst
     requestTimeout: timeouts.requestMs,
     connectionTimeout: 0,
     keepAliveTimeout: 65_000,
-    http: {
-      headersTimeout: timeouts.headersMs,
-      // Node looks for those that take too long only now and then, by default every 30 s.
-      connectionsCheckingInterval: timeouts.headersMs / 4,
-      maxHeaderSize: 16 * 1024,
-    },
+    http,
     forceCloseConnections: "idle",
     // A path that is no text at all is refused before any hook runs.
     frameworkErrors: (error, _request, reply) => {
@@ -153,7 +169,7 @@ export async function setUpApp(
     await faceDoor(app, face, context, options, open, `/${face.name}`);
   }
   let document: unknown;
-  app.get("/openapi.json", { schema: { hide: true } }, async () => {
+  app.get("/openapi.json", { config: { place: "any" }, schema: { hide: true } }, async () => {
     document ??= modernTuples(app.swagger());
     return document;
   });
@@ -264,14 +280,18 @@ function setUpRefusals(app: FastifyInstance, methods: AllowedMethods): void {
 /** Before any body is read: rate, origin, token. Afterwards: what a browser must not do with the answer. */
 function guard(app: FastifyInstance, { access }: ServerContext, { rate }: AppOptions, open: OpenPaths): void {
   const limit = rateLimit(rate?.perSecond, rate?.burst);
+  app.decorateRequest("pass", null);
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-content-type-options", "nosniff").header("referrer-policy", "no-referrer");
     if (!limit.take(request.ip)) throw new CairnError("request.rate_limited");
     if (!access.allowsOrigin(request.headers.origin)) throw new CairnError("auth.forbidden");
     if (request.method === "OPTIONS") return;
     const path = pathOf(request.url);
+    request.pass = access.pass(tokenOf(request)) ?? null;
     if (open.has(path.replace(/(?<=.)\/$/, ""))) return;
-    if (!access.allowsToken(tokenOf(request))) throw new CairnError("auth.required");
+    const verdict = judgeRequest(access, request);
+    if (verdict === "unauthenticated") throw new CairnError("auth.required");
+    if (verdict === "forbidden") throw new CairnError("auth.forbidden");
   });
 }
 

@@ -7,6 +7,7 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Door, Metrics } from "../metrics/metrics.ts";
+import { addressOf, type Trusted } from "./proxies.ts";
 
 /** Someone at a door, with the handshake done. */
 export type Arrival = {
@@ -36,6 +37,8 @@ export type UpgradeOptions = {
   readonly messageBytes?: number;
   readonly sockets?: number;
   readonly socketsPerAddress?: number;
+  /** Proxies whose word on who asks is believed. */
+  readonly trusted?: Trusted;
 };
 
 export type Upgrades = {
@@ -52,7 +55,14 @@ const TALLY_EVERY_MS = 10_000;
 export const DEFLATE_FROM_BYTES = 1024;
 
 export function openUpgrades(options: UpgradeOptions = {}): Upgrades {
-  const { metrics, allowedOrigins, messageBytes = MESSAGE_BYTES, sockets = 10_000, socketsPerAddress = 1000 } = options;
+  const {
+    metrics,
+    allowedOrigins,
+    trusted = () => false,
+    messageBytes = MESSAGE_BYTES,
+    sockets = 10_000,
+    socketsPerAddress = 1000,
+  } = options;
   const server = (deflate: boolean) =>
     new WebSocketServer({
       noServer: true,
@@ -84,7 +94,7 @@ export function openUpgrades(options: UpgradeOptions = {}): Upgrades {
       listener.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
         socket.on("error", () => socket.destroy());
         const found = find(request.url ?? "");
-        const address = request.socket.remoteAddress ?? "";
+        const address = addressOf(request, trusted);
         const { origin } = request.headers;
         if (stopping) return refuse(socket, 503);
         if (!found) return refuse(socket, 404);

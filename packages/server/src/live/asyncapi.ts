@@ -91,7 +91,7 @@ export function asyncapi(version: string): Json {
 
 export function asyncapiRoute(app: FastifyInstance, version: string): void {
   const document = asyncapi(version);
-  app.get("/asyncapi.json", { schema: { hide: true } as object }, async () => document);
+  app.get("/asyncapi.json", { config: { place: "any" }, schema: { hide: true } as object }, async () => document);
 }
 
 function eventSchema(): Json {

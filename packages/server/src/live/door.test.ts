@@ -47,7 +47,7 @@ describe("the live door (docs/spec/live.md)", () => {
   before(async () => {
     house = await openDoor({
       upgrades: { allowedOrigins: ["https://good.example"] },
-      authorize: (token, space) =>
+      authorize: (token, _role, space) =>
         space !== "locked"
           ? "granted"
           : token === "key"

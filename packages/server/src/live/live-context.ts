@@ -1,14 +1,13 @@
 /** What the live doors need from the rest of the server, and their limits. */
 import type { Core, Space } from "@cairn/core";
 import type { Id, ImageHead, ImageReceipt, SpaceId } from "@cairn/protocol";
+import type { Role, Verdict } from "../http/access.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 
 interface LiveLog {
   warn(facts: object, message: string): void;
   error(facts: object, message: string): void;
 }
-
-export type Access = "granted" | "unauthenticated" | "forbidden";
 
 export type LiveContext = {
   core: Core;
@@ -19,7 +18,7 @@ export type LiveContext = {
   log: LiveLog;
   metrics?: Pick<Metrics, "messages" | "error">;
   /** Left out: everybody may. */
-  authorize?(token: string | undefined, space: SpaceId): Access;
+  authorize?(token: string | undefined, role: Role, space: SpaceId): Verdict;
   limits?: Partial<LiveLimits>;
 };
 

@@ -2,6 +2,7 @@
 import type { Socket } from "node:net";
 import { CairnError, CLOSE, checkSpaceId } from "@cairn/protocol";
 import type { WebSocket } from "ws";
+import type { Role } from "../http/access.ts";
 import type { Arrival, SocketRoute } from "../http/upgrades.ts";
 import { Answers } from "./answers.ts";
 import { Broadcasts } from "./broadcast.ts";
@@ -52,14 +53,15 @@ export function openLive(context: LiveContext): LiveDoor {
 
   /** From here on the handshake is done: what goes wrong is said with a close code, which a browser can see. */
   async function admit({ ws, request, token }: Arrival, id: string): Promise<void> {
-    const access = context.authorize?.(token, id) ?? "granted";
+    const may = (role: Role) => context.authorize?.(token, role, id) ?? "granted";
+    const access = may("view");
     if (access === "unauthenticated") return ws.close(CLOSE.unauthenticated, "Not authenticated");
     if (access === "forbidden") return ws.close(CLOSE.forbidden, "Not allowed");
     ws.pause(); // messages wait until there is someone to take them
     try {
       const space = await context.core.spaces.open(checkSpaceId(id));
       if (ws.readyState !== ws.OPEN) return;
-      sockets.set(ws, new LiveSocket(house, ws, request.socket as Socket, space));
+      sockets.set(ws, new LiveSocket(house, ws, request.socket as Socket, space, (role) => may(role) === "granted"));
       ws.resume();
       if (stopping) sockets.get(ws)?.close(CLOSE.stopping, "server shutting down");
     } catch (error) {

@@ -16,6 +16,7 @@ import {
   type ServerMessage,
 } from "@cairn/protocol";
 import type { WebSocket } from "ws";
+import type { Role } from "../http/access.ts";
 import { parseObject } from "../http/json-body.ts";
 import type { Answers } from "./answers.ts";
 import { BATCH, type Broadcast, type Broadcasts, type Listener, type Turn } from "./broadcast.ts";
@@ -62,6 +63,7 @@ export class LiveSocket implements Listener {
   readonly #house: LiveHouse;
   readonly #ws: WebSocket;
   readonly #space: Space;
+  readonly #may: (role: Role) => boolean;
   readonly #peer = randomUUID();
   readonly #ended = new AbortController();
   readonly #bucket: TokenBucket;
@@ -78,10 +80,12 @@ export class LiveSocket implements Listener {
   #movedMs = performance.now();
   readonly #leave: (() => void)[] = [];
 
-  constructor(house: LiveHouse, ws: WebSocket, socket: Socket, space: Space) {
+  /** @param may what who is at the other end may do here */
+  constructor(house: LiveHouse, ws: WebSocket, socket: Socket, space: Space, may: (role: Role) => boolean) {
     this.#house = house;
     this.#ws = ws;
     this.#space = space;
+    this.#may = may;
     this.#client = `${space.id}/${this.#peer}`;
     this.#broadcast = house.broadcasts.of(space);
     this.#bucket = new TokenBucket(house.limits.messagesPerS, house.limits.messageBurst, performance.now());
@@ -217,15 +221,21 @@ export class LiveSocket implements Listener {
         this.#space.channels.publish({ channel: message.channel, from: this.#peer, data: message.data });
         return;
       case "operation.start":
+        this.#needs("operate");
         return this.#answer(message.id, data.toString(), async () => ({
           operation: await this.#house.context.startOperation(this.#space, message.kind),
         }));
       case "operation.cancel":
+        this.#needs("operate");
         return this.#answer(message.id, data.toString(), async () => {
           await this.#space.operations.cancel(message.operation);
           return { operation: message.operation };
         });
     }
+  }
+
+  #needs(role: Role): void {
+    if (!this.#may(role)) throw new CairnError("auth.forbidden");
   }
 
   #greet(hello: Hello): void {
@@ -361,6 +371,7 @@ export class LiveSocket implements Listener {
   }
 
   async #image({ id, ...photo }: ImageHead, bytes: Uint8Array): Promise<void> {
+    this.#needs("contribute");
     const house = this.#house;
     const { limits, context } = house;
     if (this.#imagesInHand >= limits.imagesInHand || house.imageBytes + bytes.length > limits.imageBytesInHand) {

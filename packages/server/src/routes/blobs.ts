@@ -19,6 +19,8 @@ export function blobRoutes(app: FastifyInstance, { core, access }: Pick<ServerCo
   app.get<{ Params: Static<typeof BlobParams> }>(
     "/v1/blobs/:digest",
     {
+      // Who knows the digest of a blob has been told of it.
+      config: { place: "any" },
       schema: {
         operationId: "getBlob",
         params: BlobParams,

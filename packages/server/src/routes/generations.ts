@@ -41,6 +41,7 @@ export function generationRoutes(
   app.post<{ Params: Static<typeof GenerationParams> }>(
     "/v1/spaces/:space/generations/:generation/restore",
     {
+      config: { role: "operate" },
       schema: {
         operationId: "restoreGeneration",
         description: "Shows an earlier generation again, under a new number. No point is sent again.",

@@ -29,7 +29,7 @@ export function healthRoutes(app: FastifyInstance, context: ServerContext): void
         // The name that the one face which fixes a text expects; `server` names the product.
         const service = "heritage-reconstruction-websocket";
         reply.code(status === "healthy" ? 200 : 503).header("cache-control", "no-store");
-        if (!context.access.allowsToken(tokenOf(request))) return { status, service };
+        if (!context.access.pass(tokenOf(request))) return { status, service };
         const connections = context.connections();
         return {
           ...common(context),
@@ -52,7 +52,7 @@ export function faceHealthRoute(app: FastifyInstance, context: ServerContext, fa
     const { status, problems } = healthOf(context);
     const { service, name } = face;
     reply.code(status === "healthy" ? 200 : 503).header("cache-control", "no-store");
-    if (!context.access.allowsToken(tokenOf(request))) return { status, service };
+    if (!context.access.pass(tokenOf(request))) return { status, service };
     return {
       ...common(context),
       status,

@@ -25,6 +25,7 @@ export function operationRoutes(
   app.post<{ Params: SpaceParams; Body: Static<typeof StartBody> }>(
     "/v1/spaces/:space/operations",
     {
+      config: { role: "operate" },
       schema: {
         operationId: "startOperation",
         params: SpaceParams,
@@ -44,6 +45,7 @@ export function operationRoutes(
   app.delete<{ Params: Static<typeof OperationParams> }>(
     "/v1/spaces/:space/operations/:operation",
     {
+      config: { role: "operate" },
       schema: {
         operationId: "cancelOperation",
         params: OperationParams,

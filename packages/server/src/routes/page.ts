@@ -80,9 +80,13 @@ export async function pageRoutes(app: FastifyInstance, options: PageOptions): Pr
     ? (await readdir(sampleDir)).filter((name) => SAMPLE_TYPES.test(name)).sort()
     : [];
   const Sample = Type.Object({ photos: Type.Array(Type.String()) });
-  app.get("/sample", { schema: { operationId: "listSample", response: { 200: Sample } } }, async () => ({
-    photos: photos.filter((name) => !name.endsWith(".json")),
-  }));
+  app.get(
+    "/sample",
+    { config: { place: "any" }, schema: { operationId: "listSample", response: { 200: Sample } } },
+    async () => ({
+      photos: photos.filter((name) => !name.endsWith(".json")),
+    }),
+  );
   if (photos.length) {
     await app.register(fastifyStatic, {
       root: sampleDir,

@@ -1,6 +1,8 @@
+import { CairnError } from "@cairn/protocol";
 import type { FastifyInstance } from "fastify";
 import Type from "typebox";
 import type { ServerContext } from "../context.ts";
+import { requestReaches } from "../http/access.ts";
 import { NewSpaceBody, refusals, SpaceChange, SpaceParams, Summary } from "../http/schemas.ts";
 
 /** Create, list, look at, rename, configure, let expire, delete. */
@@ -8,15 +10,22 @@ export function spaceRoutes(app: FastifyInstance, { core }: Pick<ServerContext, 
   const Listing = Type.Object({ spaces: Type.Array(Summary) });
   app.get(
     "/v1/spaces",
-    { schema: { operationId: "listSpaces", response: { 200: Listing, ...refusals } } },
-    async () => ({ spaces: await core.spaces.list() }),
+    { config: { place: "own" }, schema: { operationId: "listSpaces", response: { 200: Listing, ...refusals } } },
+    async (request) => ({ spaces: (await core.spaces.list()).filter(({ id }) => requestReaches(request, id)) }),
   );
 
   app.post<{ Body: NewSpaceBody | undefined }>(
     "/v1/spaces",
-    { schema: { operationId: "createSpace", body: NewSpaceBody, response: { 201: Summary, ...refusals } } },
+    {
+      config: { place: "own" },
+      schema: { operationId: "createSpace", body: NewSpaceBody, response: { 201: Summary, ...refusals } },
+    },
     async (request, reply) => {
       const { id, title, settings, expiresNs, labels } = request.body ?? {};
+      // An id of its own choice is in nobody's list.
+      if (request.pass?.spaces && !(id !== undefined && requestReaches(request, id))) {
+        throw new CairnError("auth.forbidden");
+      }
       const space = await core.spaces.create({
         ...(id === undefined ? {} : { id }),
         ...(title === undefined ? {} : { title }),
@@ -38,6 +47,7 @@ export function spaceRoutes(app: FastifyInstance, { core }: Pick<ServerContext, 
   app.patch<{ Params: SpaceParams; Body: SpaceChange }>(
     "/v1/spaces/:space",
     {
+      config: { role: "operate" },
       schema: {
         operationId: "changeSpace",
         params: SpaceParams,
@@ -58,7 +68,10 @@ export function spaceRoutes(app: FastifyInstance, { core }: Pick<ServerContext, 
 
   app.delete<{ Params: SpaceParams }>(
     "/v1/spaces/:space",
-    { schema: { operationId: "deleteSpace", params: SpaceParams, response: { 204: Type.Null(), ...refusals } } },
+    {
+      config: { role: "admin" },
+      schema: { operationId: "deleteSpace", params: SpaceParams, response: { 204: Type.Null(), ...refusals } },
+    },
     async (request, reply) => {
       await core.spaces.delete(request.params.space);
       return reply.code(204).send();

@@ -62,6 +62,7 @@ export class DepthClient {
         this.#socket.error("No session initialized. Send 'init' message first.");
         return;
       }
+      if (!this.#socket.may("contribute")) return;
       try {
         const session = await this.#sessions.create(readFields(SessionParams, message, "body"));
         this.#enter(session);
@@ -94,9 +95,11 @@ export class DepthClient {
     session.touch();
     switch (message.type) {
       case "image":
+        if (!this.#socket.may("contribute")) return;
         return this.#image(session, message);
       case "generate":
       case "finalize":
+        if (!this.#socket.may("contribute")) return;
         return this.#ask(session, message);
       default:
         this.#socket.error(`Unknown message type: ${shownType(message.type)}`);

@@ -1,6 +1,7 @@
 /** Sessions over HTTP. Rules DEP-1 to DEP-7, DEP-45, DEP-46. */
 import type { FastifyInstance } from "fastify";
 import type { ServerContext } from "../../context.ts";
+import { requestReaches } from "../../http/access.ts";
 import { sendBlob } from "../../http/send-blob.ts";
 import { readFields } from "../fields.ts";
 import { type FieldProblem, Refusal } from "../refusal.ts";
@@ -53,8 +54,9 @@ export function sessionRoutes(
     return { success: true, message: `Session ${params.session} deleted` };
   });
 
-  app.get("/ws/sessions", async () => {
-    const { all, limits } = sessions;
+  app.get("/ws/sessions", { config: { place: "own" } }, async (request) => {
+    const { limits } = sessions;
+    const all = sessions.all.filter(({ space }) => requestReaches(request, space.id));
     const count = (status: string) => all.filter((each) => each.status === status).length;
     return {
       stats: {
@@ -77,7 +79,7 @@ export function sessionRoutes(
     return sendBlob(request, reply, { blobs, digest: result.glb, mediaType, cacheControl: "no-cache" });
   });
 
-  app.get("/status", async () => ({
+  app.get("/status", { config: { place: "any" } }, async () => ({
     model_loaded: true,
     model_dir: engineName,
     device: "cpu",

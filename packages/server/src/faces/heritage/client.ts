@@ -67,6 +67,7 @@ export class HeritageClient {
   async #take(message: Readonly<Record<string, unknown>>): Promise<void> {
     switch (message.type) {
       case "upload_image":
+        if (!this.#socket.may("contribute")) return;
         this.#uploading = this.#upload(message);
         await this.#uploading;
         this.#uploading = undefined;

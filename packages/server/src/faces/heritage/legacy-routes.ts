@@ -4,6 +4,7 @@ import { modelFromLayer, movePoints } from "@cairn/cloud";
 import { CairnError, type Id, shownGeneration } from "@cairn/protocol";
 import type { MultipartFile } from "@fastify/multipart";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { requestReaches } from "../../http/access.ts";
 import { Refusal } from "../refusal.ts";
 import { HERITAGE, type HeritageHouse } from "./house.ts";
 import type { Step } from "./progress.ts";
@@ -50,8 +51,10 @@ export function legacyRoutes(app: FastifyInstance, house: HeritageHouse): void {
     return sendCloud(reply, house, project, newest);
   });
 
-  app.get("/scenes", async () => {
-    const spaces = (await core.spaces.list()).filter(({ labels }) => labels?.[HERITAGE] === true);
+  app.get("/scenes", { config: { place: "own" } }, async (request) => {
+    const spaces = (await core.spaces.list()).filter(
+      ({ id, labels }) => labels?.[HERITAGE] === true && requestReaches(request, id),
+    );
     const scenes = await Promise.all(
       spaces.map(async ({ id }) => {
         const picture = await thumbnail((await core.spaces.open(id)).log.snapshot().state);

@@ -1,6 +1,7 @@
 /** What is known of projects. Rules HER-1 to HER-3. */
 import { CairnError } from "@cairn/protocol";
 import type { FastifyInstance } from "fastify";
+import { requestReaches } from "../../http/access.ts";
 import { Refusal } from "../refusal.ts";
 import { HERITAGE, type HeritageHouse } from "./house.ts";
 import type { Project } from "./project.ts";
@@ -12,8 +13,10 @@ export function statusRoutes(app: FastifyInstance, house: HeritageHouse): void {
     return statusOf(params.project, project);
   });
 
-  app.get("/projects", async () => {
-    const spaces = (await house.context.core.spaces.list()).filter(({ labels }) => labels?.[HERITAGE] === true);
+  app.get("/projects", { config: { place: "own" } }, async (request) => {
+    const spaces = (await house.context.core.spaces.list()).filter(
+      ({ id, labels }) => labels?.[HERITAGE] === true && requestReaches(request, id),
+    );
     const known = await Promise.all(spaces.map(({ id }) => house.find(id)));
     const newestFirst = known
       .flatMap((project) => (project ? [project] : []))

@@ -98,13 +98,13 @@ export function openHub(context: ServerContext): Face {
     service: "hub",
     manner: MANNER,
     sockets: [
-      { path: "/ws/video", open: (socket, arrival) => serveVideo(house, socket, arrival) },
+      { path: "/ws/video", role: "operate", open: (socket, arrival) => serveVideo(house, socket, arrival) },
       {
         path: "/ws/video/consume",
         manner: CONSUMER_MANNER,
         open: (socket, arrival) => serveConsumer(house, socket, arrival),
       },
-      { path: "/ws/phone", open: (socket, arrival) => servePhone(house, socket, arrival) },
+      { path: "/ws/phone", role: "operate", open: (socket, arrival) => servePhone(house, socket, arrival) },
       { path: "/ws/viewer", open: (socket, arrival) => serveViewer(house, socket, arrival) },
     ],
     async routes(app) {

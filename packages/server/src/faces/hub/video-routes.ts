@@ -8,11 +8,11 @@ const CONSUME = "/ws/video/consume";
 export function videoRoutes(app: FastifyInstance, house: HubHouse): void {
   const { video, viewers, outlets, videoConfigs } = house;
 
-  app.get("/health/video", async ({ headers, protocol }, reply) => {
+  app.get("/health/video", async ({ host, protocol }, reply) => {
     reply.header("cache-control", "no-store");
     return {
       status: "healthy",
-      video_url: `${protocol === "https" ? "wss" : "ws"}://${headers.host ?? ""}${CONSUME}`,
+      video_url: `${protocol === "https" ? "wss" : "ws"}://${host ?? ""}${CONSUME}`,
       active_consumers: video.consumers().connected,
       has_sps_pps: video.sources().some(({ parameterBytes }) => parameterBytes > 0),
     };
@@ -69,7 +69,7 @@ export function videoRoutes(app: FastifyInstance, house: HubHouse): void {
     };
   });
 
-  app.post("/api/restart", async () => {
+  app.post("/api/restart", { config: { role: "operate" } }, async () => {
     viewers.tell({ type: "restart" });
     for (const outlet of outlets) outlet.restart?.();
     return { status: "success", message: "Restart was announced" };

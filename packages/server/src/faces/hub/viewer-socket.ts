@@ -13,7 +13,7 @@ export function serveViewer(house: HubHouse, socket: FaceSocket, { query, token 
   house.viewers.add(viewer);
   socket.listen((fields, text) => {
     // Whoever has lost the right steers no more (HUB-49).
-    if (house.context.access.allowsToken(token)) takeCommand(house, viewer, fields, text);
+    if (house.context.access.judge(token, "operate", null) === "granted") takeCommand(house, viewer, fields, text);
     else socket.error("Not allowed");
   });
 }

@@ -66,7 +66,7 @@ export function editRoutes(app: FastifyInstance, house: ImagetoolsHouse): void {
     }
   });
 
-  app.get(`${API}/compression/presets`, async () => ({ presets: PRESETS }));
+  app.get(`${API}/compression/presets`, { config: { place: "any" } }, async () => ({ presets: PRESETS }));
 
   app.post<Named>(`${API}/compression/:image`, async (request) => {
     findImage(house, request.params.image);

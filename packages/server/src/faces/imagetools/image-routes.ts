@@ -11,6 +11,7 @@ import { sendBlob } from "../../http/send-blob.ts";
 import { readFields } from "../fields.ts";
 import { type FieldProblem, Refusal } from "../refusal.ts";
 import { clientId, editing, findImage, findSession, type ImagetoolsHouse, imageRefusal, openSession } from "./house.ts";
+import { mustReach } from "./places.ts";
 import { API, fileName, imageResponse } from "./shapes.ts";
 import { missing, readForm, readSource, refuseForeign } from "./upload.ts";
 
@@ -33,6 +34,7 @@ export function imageRoutes(app: FastifyInstance, house: ImagetoolsHouse): void 
     if (sessionId === undefined) problems.push(missing("session_id"));
     if (!file) problems.push(missing("file"));
     if (sessionId === undefined || !file) throw new Refusal(422, problems);
+    mustReach(request, sessionId);
     const source = readSource(fields.source ?? queryText(request.query.source));
     const session = await openSession(house, sessionId);
     refuseForeign(file.bytes);
@@ -97,7 +99,7 @@ export function imageRoutes(app: FastifyInstance, house: ImagetoolsHouse): void 
     return { success: true, message: "Image deleted" };
   });
 
-  app.post(`${API}/images/download-zip`, async (request, reply) => {
+  app.post(`${API}/images/download-zip`, { config: { role: "view" } }, async (request, reply) => {
     const { image_ids: ids } = readFields(ZipBody, request.body ?? {}, "body");
     if (ids.length === 0) throw new Refusal(400, "No images");
     const images = [...new Set(ids)].map((id) => findImage(house, id).image);

@@ -4,9 +4,7 @@
  */
 import type { Space } from "@cairn/core";
 import { CLOSE } from "@cairn/protocol";
-import type { FastifyInstance } from "fastify";
 import type { ServerContext } from "../../context.ts";
-import { parseJson } from "../../http/json-body.ts";
 import type { Face } from "../face.ts";
 import type { FaceSocket } from "../face-socket.ts";
 import { type Crowd, SessionClient } from "./client.ts";
@@ -15,11 +13,13 @@ import { runFlatClient } from "./flat-client.ts";
 import { findSession, type ImagetoolsHouse, type ImagetoolsLimits, LIMITS } from "./house.ts";
 import { imageRoutes } from "./image-routes.ts";
 import { operationRoutes } from "./operation-routes.ts";
+import { guardPlaces } from "./places.ts";
 import { isOver, Session } from "./session.ts";
 import { sessionRoutes } from "./session-routes.ts";
 import { isoSeconds } from "./times.ts";
 
-export function openImagetools(context: ServerContext, limits: ImagetoolsLimits = LIMITS): Face {
+export function openImagetools(context: ServerContext, given: Partial<ImagetoolsLimits> = {}): Face {
+  const limits: ImagetoolsLimits = { ...LIMITS, ...given };
   const { core, log } = context;
   const spaces = new Set<Space>();
   const sessions = new Map<Space, Session>();
@@ -92,6 +92,7 @@ export function openImagetools(context: ServerContext, limits: ImagetoolsLimits 
       },
       {
         path: "/ws",
+        place: ({ query }) => query.get("session_id") ?? undefined,
         async open(socket, { query }) {
           flat.add(socket);
           const session = await enter(socket, query.get("session_id") ?? undefined);
@@ -101,7 +102,7 @@ export function openImagetools(context: ServerContext, limits: ImagetoolsLimits 
     ],
     async routes(app) {
       await app.register(async (scope) => {
-        takeEmptyBodies(scope);
+        guardPlaces(scope, house);
         sessionRoutes(scope, house);
         imageRoutes(scope, house);
         editRoutes(scope, house);
@@ -109,18 +110,6 @@ export function openImagetools(context: ServerContext, limits: ImagetoolsLimits 
       });
     },
   };
-}
-
-/** A POST without a body may say that it is JSON all the same (IMG-19). */
-function takeEmptyBodies(app: FastifyInstance): void {
-  app.removeContentTypeParser("application/json");
-  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => {
-    try {
-      done(null, body.length === 0 ? undefined : parseJson(Buffer.from(body)));
-    } catch (error) {
-      done(error instanceof Error ? error : new Error(String(error)));
-    }
-  });
 }
 
 /** `?after=N`; anything else is as good as none. */

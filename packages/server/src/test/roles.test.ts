@@ -1,0 +1,181 @@
+/** Who may do what: tokens with roles, for all spaces or for some, at every door. Rules GEN-34 to GEN-37. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { accessBy } from "../http/access.ts";
+import { addressOf, trustedProxies } from "../http/proxies.ts";
+import { FaceUser } from "./face-user.ts";
+import { formOf } from "./imagetools-client.ts";
+import { png } from "./png.ts";
+import { testServer } from "./test-server.ts";
+
+const ADMIN = "the-token-of-the-house";
+const TOKENS = [
+  { token: "viewer-viewer-viewer", role: "view" },
+  { token: "giver-giver-giver", role: "contribute" },
+  { token: "driver-driver-driver", role: "operate" },
+  { token: "guest-guest-guest", role: "contribute", spaces: ["place", "garden"] },
+] as const;
+const [VIEW, CONTRIBUTE, OPERATE, GUEST] = TOKENS.map(({ token }) => token) as [string, string, string, string];
+
+const OPTIONS = { token: ADMIN, tokens: TOKENS };
+const as = (token: string) => ({ authorization: `Bearer ${token}` });
+
+describe("roles", () => {
+  test("HTTP-29 GEN-34 GEN-35 HTTP: each role may do what those below it may, and 401 or 403 says that it may not", async (t) => {
+    const server = await testServer(t, OPTIONS);
+    const form = (fields: Record<string, string> = {}) => formOf(fields, { bytes: png(1), name: "a.png" });
+    const session = await server.send("POST", "/ws/session/create");
+    const { session_id } = (await session.json()) as { session_id: string };
+    const requests: [method: string, path: string, body: () => string | Buffer | FormData | null, allowed: number][] = [
+      ["GET", "/v1/spaces/place", () => null, 1],
+      ["GET", "/metrics", () => null, 1],
+      ["GET", "/ws/sessions", () => null, 1],
+      ["GET", "/projects", () => null, 1],
+      ["GET", "/api/meshes/list", () => null, 1],
+      ["POST", "/v1/spaces/place/images?key=k", () => png(2), 2],
+      ["POST", "/pointcloud/site", () => form({ user_id: "u" }), 2],
+      ["POST", "/ws/session/create", () => "{}", 2],
+      ["POST", "/api/v1/sessions", () => "{}", 2],
+      ["PATCH", "/v1/spaces/place", () => JSON.stringify({ title: "T" }), 3],
+      ["POST", "/api/restart", () => null, 3],
+      ["DELETE", `/v1/spaces/${session_id}`, () => null, 4],
+    ];
+    for (const [method, path, body, allowed] of requests) {
+      const statuses: number[] = [];
+      for (const token of ["nobody-nobody-nobody", VIEW, CONTRIBUTE, OPERATE, ADMIN]) {
+        const bytes = body();
+        const type = Buffer.isBuffer(bytes) ? { "content-type": "application/octet-stream" } : {};
+        const answer = await server.send(method, path, bytes, { ...type, ...as(token) });
+        if (answer.status === 401) {
+          assert.equal(answer.headers.get("www-authenticate"), "Bearer");
+          assert.equal(((await answer.json()) as { detail: string }).detail, "Not authenticated");
+        } else if (answer.status === 403) {
+          assert.equal(((await answer.json()) as { detail: string }).detail, "Not allowed");
+        } else assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.text()}`);
+        statuses.push(answer.status === 401 ? 0 : answer.status === 403 ? 1 : 2);
+      }
+      const wanted = statuses.map((_, role) => (role === 0 ? 0 : role < allowed ? 1 : 2));
+      assert.deepEqual(statuses, wanted, `${method} ${path}`);
+    }
+  });
+
+  test("GEN-35 a token for some spaces reaches these, in every list and by every address, and no other", async (t) => {
+    const server = await testServer(t, OPTIONS);
+    for (const id of ["garden", "cellar"]) await server.send("POST", "/v1/spaces", JSON.stringify({ id }));
+    const get = (path: string) => server.send("GET", path, null, as(GUEST));
+    const { spaces } = (await (await get("/v1/spaces")).json()) as { spaces: { id: string }[] };
+    assert.deepEqual(spaces.map(({ id }) => id).sort(), ["garden", "place"]);
+    for (const [path, status] of [
+      ["/v1/spaces/garden", 200],
+      ["/v1/spaces/cellar", 403],
+      ["/v1/spaces/cellar/events", 403],
+      ["/projects/garden/status", 200],
+      ["/heritage/projects/cellar/status", 403],
+      ["/projects", 200],
+      ["/api/meshes/list", 403],
+      ["/api/v1/compression/presets", 200],
+      ["/api/v1/images/session/cellar", 403],
+      ["/status", 200],
+    ] as const) {
+      assert.equal((await get(path)).status, status, path);
+    }
+    const put = (path: string, fields: Record<string, string>, token = GUEST) =>
+      server.send("POST", path, formOf(fields, { bytes: png(3), name: "a.png" }), as(token));
+    const made = { custom_session_id: "garden" };
+    assert.equal((await server.send("POST", "/api/v1/sessions", JSON.stringify(made), as(GUEST))).status, 200);
+    assert.equal((await server.send("POST", "/api/v1/sessions", "{}", as(GUEST))).status, 403);
+    assert.equal((await put("/api/v1/images", { session_id: "garden" })).status, 200);
+    assert.equal((await put("/api/v1/images", { session_id: "cellar" })).status, 403);
+    const other = await server.send("POST", "/api/v1/sessions", JSON.stringify({ custom_session_id: "cellar" }));
+    assert.equal(other.status, 200);
+    const image = (await (await put("/api/v1/images", { session_id: "cellar" }, ADMIN)).json()) as { id: string };
+    assert.equal((await get(`/api/v1/images/${image.id}/current`)).status, 403);
+    const zip = JSON.stringify({ image_ids: [image.id] });
+    assert.equal((await server.send("POST", "/api/v1/images/download-zip", zip, as(GUEST))).status, 403);
+    assert.equal((await server.send("POST", "/v1/spaces", JSON.stringify({ id: "attic" }), as(GUEST))).status, 403);
+  });
+
+  test("GEN-28 GEN-34 GEN-35 sockets: 4001 and 4003 with nothing said before; what is not allowed is said", async (t) => {
+    const server = await testServer(t, OPTIONS);
+    const { session_id } = (await (await server.send("POST", "/ws/session/create")).json()) as { session_id: string };
+    const end = async (path: string) => {
+      const user = new FaceUser(server, path);
+      const { code, reason } = await user.closed;
+      assert.deepEqual(user.heard, [], path);
+      return [code, reason];
+    };
+    for (const path of [
+      "/ws/place",
+      "/ws/meshes",
+      "/ws/phone",
+      `/ws/reconstruct/${session_id}`,
+      "/v1/spaces/place/live",
+    ]) {
+      assert.deepEqual(await end(path), [4001, "Not authenticated"], path);
+      assert.deepEqual(await end(`${path}?token=wrong`), [4001, "Not authenticated"], path);
+    }
+    for (const path of [
+      `/ws/phone?token=${CONTRIBUTE}`,
+      `/ws/video?token=${VIEW}`,
+      `/ws/cellar?token=${GUEST}`,
+      `/ws/meshes?token=${GUEST}`,
+      `/v1/spaces/cellar/live?token=${GUEST}`,
+    ]) {
+      assert.deepEqual(await end(path), [4003, "Not allowed"], path);
+    }
+    const photo = png(4).toString("base64");
+    const watcher = new FaceUser(server, `/ws/place?token=${VIEW}`);
+    await watcher.of("initial_state_complete");
+    await watcher.tell({ type: "upload_image", image_data: photo });
+    assert.equal((await watcher.of("error"))[0]?.message, "Not allowed");
+    const giver = new FaceUser(server, `/ws/place?token=${GUEST}`);
+    await giver.of("initial_state_complete");
+    await giver.tell({ type: "upload_image", image_data: photo });
+    await giver.of("upload_acknowledged");
+    const depth = new FaceUser(server, `/ws/reconstruct/${session_id}?token=${VIEW}`);
+    await depth.of("connected");
+    for (const message of [{ type: "image", data: photo }, { type: "generate" }]) await depth.tell(message);
+    assert.deepEqual(
+      (await depth.of("error", 2)).map(({ message }) => message),
+      ["Not allowed", "Not allowed"],
+    );
+    const live = new FaceUser(server, `/v1/spaces/place/live?token=${CONTRIBUTE}`);
+    await live.tell({ type: "hello", version: 1 });
+    await live.of("welcome");
+    await live.tell({ type: "operation.start", id: "1", kind: "rebuild" });
+    const [refused] = await live.of("error");
+    assert.equal((refused!.error as { code: string }).code, "auth.forbidden");
+    for (const { ws } of [watcher, giver, depth, live]) ws.terminate();
+  });
+
+  test("GEN-34 without tokens everybody is everywhere", () => {
+    const open = accessBy({});
+    assert.equal(open.tokenRequired, false);
+    assert.equal(open.judge(undefined, "admin", undefined), "granted");
+  });
+});
+
+test("GEN-37 who asks, and over what, is believed of named proxies only", async (t) => {
+  const trusted = trustedProxies(["10.0.0.0/8", "::1"]);
+  assert.deepEqual(["10.2.3.4", "::ffff:10.1.1.1", "::1", "11.0.0.1", "nonsense"].map(trusted), [
+    true,
+    true,
+    true,
+    false,
+    false,
+  ]);
+  assert.throws(() => trustedProxies(["example.org"]), RangeError);
+  const from = (remoteAddress: string, forwarded: string) =>
+    addressOf({ headers: { "x-forwarded-for": forwarded }, socket: { remoteAddress } } as never, trusted);
+  assert.equal(from("10.0.0.1", "8.8.8.8, 9.9.9.9, 10.0.0.2"), "9.9.9.9");
+  assert.equal(from("9.9.9.9", "8.8.8.8"), "9.9.9.9");
+
+  const headers = { "x-forwarded-proto": "https", "x-forwarded-host": "cairn.example" };
+  const videoUrl = async (trustedProxies?: string[]) => {
+    const server = await testServer(t, trustedProxies ? { trustedProxies } : {});
+    const answer = (await (await server.send("GET", "/health/video", null, headers)).json()) as { video_url: string };
+    return answer.video_url.replace(`:${server.port}`, "");
+  };
+  assert.equal(await videoUrl(), "ws://127.0.0.1/ws/video/consume");
+  assert.equal(await videoUrl(["127.0.0.1"]), "wss://cairn.example/ws/video/consume");
+});
