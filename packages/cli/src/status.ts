@@ -93,8 +93,15 @@ function text({
 
 function uprightText({ source, sigmaDeg, tiltDeg }: Upright): string {
   const way = tiltDeg < Math.max(1, sigmaDeg) ? "z is up" : `z is ${Math.round(tiltDeg)}° from up`;
-  return `${way}, ±${sigmaDeg.toFixed(sigmaDeg < 10 ? 1 : 0)}° by ${source === "horizon" ? "the cameras' horizons" : "how the cameras are held"}`;
+  return `${way}, ±${sigmaDeg.toFixed(sigmaDeg < 10 ? 1 : 0)}° by ${UP_BY[source]}`;
 }
+
+const UP_BY = {
+  verticals: "plumb lines",
+  horizon: "the cameras' horizons",
+  gps: "GPS",
+  cameras: "how the cameras are held",
+} as const satisfies Record<Upright["source"], string>;
 
 function scaleText({ source, sigma }: Scale): string {
   if (source === "unit") return "no scale: its unit is not a metre";

@@ -138,7 +138,13 @@ export type PosedCamera = Static<typeof PosedCamera>;
  * known than how they are held on average.
  */
 export const Upright = Type.Object({
-  source: Type.Union([Type.Literal("horizon"), Type.Literal("cameras")]),
+  /** Plumb lines of what was built; cameras that are held level; GPS; or just how the cameras are held on average. */
+  source: Type.Union([
+    Type.Literal("verticals"),
+    Type.Literal("horizon"),
+    Type.Literal("gps"),
+    Type.Literal("cameras"),
+  ]),
   /** One standard deviation. */
   sigmaDeg: Type.Number({ minimum: 0 }),
   /** How far the model's z is from up. */

@@ -4,7 +4,17 @@
  * centres at 0.5, points are in the model's frame (unit: as good as known; the embedded engine's first baseline).
  */
 import type { SparseModel } from "@cairn/formats";
-import type { Doubt, EngineReport, Gps, Hint, Intrinsics, PosedCamera, Similarity, Verdict } from "@cairn/protocol";
+import type {
+  Doubt,
+  EngineReport,
+  Gps,
+  Hint,
+  Intrinsics,
+  PosedCamera,
+  Similarity,
+  Upright,
+  Verdict,
+} from "@cairn/protocol";
 
 export type Photo = {
   readonly image: string;
@@ -66,6 +76,8 @@ export type Rebuild = {
   readonly alignment?: Similarity;
   /** RMS distance that the alignment left between common cameras and points, as a part of the scene's size. */
   readonly residual?: number;
+  /** Which way is up, where more tells it than how the cameras are held. */
+  readonly upright?: Upright;
   /** As in a step. */
   readonly doubts?: readonly Doubt[];
   readonly hints?: readonly Hint[];

@@ -6,6 +6,7 @@ import type { EngineReport, PosedCamera } from "@cairn/protocol";
 import type { EngineCache, Photo, Progress, Rebuild, Step } from "../engine.ts";
 import { decodeFeatures, encodeFeatures, type Features } from "../features/features.ts";
 import type { FrontEnd } from "../features/front-end.ts";
+import { findSegments } from "../features/segments.ts";
 import { Mapper } from "../mapper/mapper.ts";
 import { type OnStage, unwatched } from "../stages.ts";
 import { withDense } from "./all-points.ts";
@@ -70,9 +71,10 @@ export class EngineCore {
       const extracted = kept ?? this.#kernels.extract(photo.rgb, photo.widthPx, photo.heightPx, EXTRACT);
       // While a thread extracts, this one has nothing else to do.
       this.#dense?.keep(this.#mapper.views.length, photo);
+      const segments = findSegments(photo.rgb, photo.widthPx, photo.heightPx);
       const features = await extracted;
       if (!kept) fresh = features;
-      index = this.#mapper.addView(photo, features).index;
+      index = this.#mapper.addView(photo, features, segments).index;
       this.#indexOf.set(photo.image, index);
       this.#unlinked.add(index);
     }

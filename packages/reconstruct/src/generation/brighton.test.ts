@@ -14,7 +14,7 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../../..");
 const folder = join(process.env.CAIRN_DATASETS ?? join(root, "../shared/datasets"), "brighton");
 const PHOTOS = 10;
 
-test("GENR-13 ten photos of a drone over Brighton Beach lie within a metre of its GPS, on the earth", async (t) => {
+test("GENR-13 MAP-7 ten photos of a drone over Brighton Beach lie within a metre of its GPS, on the earth, with z up", async (t) => {
   if (!existsSync(folder)) return t.skip(`SKIPPED: ${folder} not found`);
   const { poses }: { poses: { image: string; lat: number; lon: number; alt: number }[] } = JSON.parse(
     readFileSync(join(folder, "gt_gps.json"), "utf8"),
@@ -32,19 +32,32 @@ test("GENR-13 ten photos of a drone over Brighton Beach lie within a metre of it
     preset: "sparse",
   });
   t.after(() => engine.close());
-  for (const image of gps.keys()) {
+  for (const [image, place] of gps) {
     const { data, info } = await sharp(join(folder, "images", image))
       .removeAlpha()
       .raw()
       .toBuffer({ resolveWithObject: true });
     const size = { widthPx: info.width, heightPx: info.height, fullWidthPx: info.width, fullHeightPx: info.height };
-    await engine.add({ image, name: image, rgb: new Uint8Array(data), digest: image, focalPx: 889, ...size });
+    await engine.add({
+      image,
+      name: image,
+      rgb: new Uint8Array(data),
+      digest: image,
+      focalPx: 889,
+      gps: place,
+      ...size,
+    });
   }
-  const { cameras } = await engine.rebuild();
+  const { cameras, upright } = await engine.rebuild();
   assert.equal(cameras.length, PHOTOS);
   const place = placeOnEarth(cameras, (image) => gps.get(image));
   assert.ok(place, "its place is found");
   assert.ok(place.residualM < 1, `${place.residualM} m`);
+  // The cameras look down: how they are held says nothing of up.
+  assert.equal(upright?.source, "gps");
+  const [, x, y] = place.enuFromModel.rotation;
+  const offDeg = (Math.acos(1 - 2 * (x * x + y * y)) * 180) / Math.PI;
+  assert.ok(offDeg < 6 && upright.tiltDeg < 6, `${offDeg}° from the earth's up, ${upright.tiltDeg}° told`);
   const m = ecefFromModel(place);
   for (const { image, pose } of cameras) {
     const [x, y, z] = cameraCentre(poseFromQuaternion(pose.rotation, pose.translation));

@@ -1,16 +1,21 @@
 /**
- * Which way is up, told by the photos alone: people hold cameras level and upright (EXIF has turned the photos by
- * then), so the cameras' rights lie in the horizontal plane, whichever way they look or tilt. Photos that look one way
- * leave one axis of it open; there only the mean of their ups tells.
+ * Which way is up. People hold cameras level and upright (EXIF has turned the photos by then), so the cameras' rights lie
+ * in the horizontal plane, whichever way they look or tilt. Photos that look one way leave one axis of it open; there
+ * only the mean of their ups tells. Where it is built over, plumb lines near that tell better; where nothing else does,
+ * GPS.
  */
-import { poseFromQuaternion, type Similarity3, symmetricEigen } from "@cairn/geometry";
-import type { PosedCamera } from "@cairn/protocol";
+import { georeference, poseFromQuaternion, type Similarity3, symmetricEigen } from "@cairn/geometry";
+import type { Gps, PosedCamera, Upright } from "@cairn/protocol";
+import { type PlumbCandidate, verticalOf } from "./verticals.ts";
 
 export type Up = {
   /** `[3]` unit vector, model frame. */
   readonly direction: Float64Array;
-  /** `horizon`: the cameras look different ways and agree; `cameras`: no more than how they are held on average. */
-  readonly source: "horizon" | "cameras";
+  /**
+   * `verticals`: plumb lines; `horizon`: the cameras look different ways and agree; `gps`; `cameras`: no more than how
+   * they are held on average.
+   */
+  readonly source: Upright["source"];
   /** One standard deviation about the axis that is known worse. */
   readonly sigmaDeg: number;
 };
@@ -24,6 +29,15 @@ const MEAN_SIGMA_RAD = (15 * Math.PI) / 180;
 /** Up is told by the horizons when they are this much surer than the mean. */
 const HORIZON_SIGMA_RAD = MEAN_SIGMA_RAD / 2;
 const ROUNDS = 10;
+/** Plumb lines are sought this near to what the cameras say. */
+const NEAR: Partial<Record<Up["source"], number>> = { cameras: 25, gps: 12 };
+const NEAR_HORIZON_DEG = 6;
+const NEAR_HORIZON_SIGMAS = 3;
+/** The model's turn by GPS is told only where it is known to this. */
+const GPS_SIGMA_DEG = 6;
+const FEWEST_GPS = 3;
+/** What cameras say that is farther from what GPS says is wrong. */
+const FAR_OFF = Math.cos((30 * Math.PI) / 180);
 
 /** @param poses `[12]` each, cameraFromWorld @returns undefined without any, or when half of them are upside down */
 export function upOfPoses(poses: readonly Float64Array[]): Up | undefined {
@@ -62,27 +76,61 @@ export function upOfPoses(poses: readonly Float64Array[]): Up | undefined {
   };
 }
 
-/** What a generation says of it: `tiltDeg` is how far the model's z is from up. */
-export function uprightOf(
-  cameras: readonly Pick<PosedCamera, "pose">[],
-): { source: Up["source"]; sigmaDeg: number; tiltDeg: number } | undefined {
+export type UpEvidence = {
+  /** `[12]` each, cameraFromWorld. */
+  readonly poses: readonly Float64Array[];
+  readonly lines: readonly PlumbCandidate[];
+  /** Cameras with GPS and an altitude. */
+  readonly places: readonly { readonly centre: ArrayLike<number>; readonly gps: Gps }[];
+  readonly seed: number;
+};
+
+/** By what tells it best. */
+export function upOf({ poses, lines, places, seed }: UpEvidence): Up | undefined {
+  const held = upOfPoses(poses);
+  const flown = upOfPlaces(places);
+  // Cameras that look straight down, as a drone's do, are not held upright: GPS knows better.
+  const coarse = held && flown && dot(held.direction, flown.direction) < FAR_OFF ? flown : (held ?? flown);
+  if (!coarse) return undefined;
+  const within = NEAR[coarse.source] ?? Math.max(NEAR_HORIZON_DEG, NEAR_HORIZON_SIGMAS * coarse.sigmaDeg);
+  const plumb = verticalOf(lines, coarse.direction, within, seed);
+  if (plumb) return { direction: plumb.direction, source: "verticals", sigmaDeg: plumb.sigmaDeg };
+  return flown && flown.sigmaDeg < coarse.sigmaDeg ? flown : coarse;
+}
+
+function upOfPlaces(places: UpEvidence["places"]): Up | undefined {
+  const high = places.filter(({ gps }) => gps.altitudeM !== undefined);
+  if (high.length < FEWEST_GPS) return undefined;
+  const centres = Float64Array.from(high.flatMap(({ centre }) => [centre[0], centre[1], centre[2]]));
+  const found = georeference(
+    centres,
+    high.map(({ gps }) => gps),
+  );
+  if (!found) return undefined;
+  const [w, x, y, z] = found.enuFromModel.rotation;
+  // The third row of the rotation: the earth's up, in the model.
+  const direction = Float64Array.of(2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y));
+  return { direction, source: "gps", sigmaDeg: GPS_SIGMA_DEG };
+}
+
+/** What a generation says of up: `tiltDeg` is how far the model's z is from it. */
+export function uprightFrom({ source, sigmaDeg, direction }: Up): Upright {
+  const tilt = Math.acos(Math.max(-1, Math.min(1, direction[2])));
+  return { source, sigmaDeg, tiltDeg: (tilt * 180) / Math.PI };
+}
+
+/** The same where only the cameras are known. */
+export function uprightOf(cameras: readonly Pick<PosedCamera, "pose">[]): Upright | undefined {
   const up = upOfPoses(cameras.map(({ pose }) => poseFromQuaternion(pose.rotation, pose.translation)));
-  if (!up) return undefined;
-  const tilt = Math.acos(Math.max(-1, Math.min(1, up.direction[2])));
-  return { source: up.source, sigmaDeg: up.sigmaDeg, tiltDeg: (tilt * 180) / Math.PI };
+  return up && uprightFrom(up);
 }
 
 /**
- * The turn that makes z up. While nobody has seen its frame, by all that is known; later only when the
- * horizons tell.
+ * The turn that makes z up. While nobody has seen its frame, by all that is known; later only by more than how the
+ * cameras are held on average.
  */
-export function uprightTurn(
-  poses: readonly Float64Array[],
-  about: ArrayLike<number>,
-  seen: boolean,
-): Similarity3 | undefined {
-  const up = upOfPoses(poses);
-  return up && (!seen || up.source === "horizon") ? turnUpright(up.direction, about) : undefined;
+export function uprightTurn(up: Up, about: ArrayLike<number>, seen: boolean): Similarity3 | undefined {
+  return !seen || up.source !== "cameras" ? turnUpright(up.direction, about) : undefined;
 }
 
 /** The shortest turn about a point that makes `up` the z axis. */

@@ -10,7 +10,7 @@ import type { Doubt, EngineReport, Hint, PosedCamera, PoseSigma, Similarity } fr
 import type { FocalReport, Photo, Progress, Rebuild, Step } from "../engine.ts";
 import type { Features } from "../features/features.ts";
 import { composeMotions } from "../generation/motion.ts";
-import { uprightTurn } from "../generation/upright.ts";
+import { uprightFrom, uprightTurn } from "../generation/upright.ts";
 import { Hints } from "../report/hints.ts";
 import { ownSigma, sigmasOf } from "../report/pose-sigma.ts";
 import { engineReport } from "../report/report.ts";
@@ -35,6 +35,7 @@ import { type Standing, standingsOf } from "./standing.ts";
 import { Submaps } from "./submaps.ts";
 import { bearsOut, focalSigmas, isMeasured, isOpen } from "./sureness.ts";
 import { FoldSearch, unfold } from "./unfold.ts";
+import { upOfScene } from "./up.ts";
 import { verdictOf } from "./verdict.ts";
 import { Lenses, makeView, type View } from "./view.ts";
 import { zoomOf } from "./zoom.ts";
@@ -115,10 +116,10 @@ export class Mapper {
   }
 
   /** Takes a photo in; it has no ties to others yet. */
-  addView(photo: Photo, features: Features): View {
+  addView(photo: Photo, features: Features, segments?: Float32Array): View {
     const { lens, principal, calibration } = this.#lenses.add(photo);
     if (calibration) for (const each of [this.#scene, this.#submaps]) each.addLens(calibration);
-    const view = makeView(this.views.length, photo, lens, principal, features);
+    const view = makeView(this.views.length, photo, lens, principal, features, segments);
     this.views.push(view);
     this.#tried.push(new Set());
     for (const each of [this.#scene, this.#submaps]) each.addView(view);
@@ -209,8 +210,8 @@ export class Mapper {
   #turnUpright(scene: Scene, seen: boolean): Similarity | undefined {
     const first = scene.posed[0];
     if (first === undefined) return undefined;
-    const poses = scene.posed.map((view) => scene.pose(view));
-    const turn = uprightTurn(poses, cameraCentre(scene.poses, first * 12), seen);
+    const up = upOfScene(scene, this.#seed);
+    const turn = up && uprightTurn(up, cameraCentre(scene.poses, first * 12), seen);
     if (!turn) return undefined;
     scene.transform(turn);
     return quaternionOfSimilarity(turn);
@@ -281,6 +282,7 @@ export class Mapper {
     const turn = settled ? undefined : this.#turnUpright(scene, laid !== undefined);
     const aligned = turn && laid?.alignment ? { ...laid, alignment: composeMotions(turn, laid.alignment) } : laid;
     submaps.refine(scene, options);
+    const up = upOfScene(scene, this.#seed);
     const take = (): Rebuild => {
       this.#pairs = pairs;
       this.#scene = scene;
@@ -293,7 +295,15 @@ export class Mapper {
       this.#poseSigmas = scaled(sureness ? sigmasOf(sureness) : new Map(), aligned?.alignment?.scale ?? 1);
       const { verdicts, cameras, points, doubts = [] } = this.step(undefined, this.#poseSigmas);
       const hints = this.#hints.afterRebuild(scene, pairs);
-      return { verdicts, cameras, points, doubts, ...(hints.length > 0 && { hints }), ...aligned };
+      return {
+        verdicts,
+        cameras,
+        points,
+        doubts,
+        ...(hints.length > 0 && { hints }),
+        ...aligned,
+        ...(up && { upright: uprightFrom(up) }),
+      };
     };
     return { scene, take };
   }

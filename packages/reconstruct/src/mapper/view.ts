@@ -13,6 +13,8 @@ export type View = {
   readonly features: Features;
   /** `[n, 2]` decoded pixels, counted from the principal point. */
   readonly pixels: Float64Array;
+  /** `[n, 4]` straight edges, both ends, counted like `pixels`. */
+  readonly segments: Float64Array;
   /** `[n, 3]` sRGB at the features. */
   readonly colors: Uint8Array;
   /** Pixels of the full photo to one decoded pixel. */
@@ -47,7 +49,14 @@ export class Lenses {
   }
 }
 
-export function makeView(index: number, photo: Photo, lens: number, principal: Principal, features: Features): View {
+export function makeView(
+  index: number,
+  photo: Photo,
+  lens: number,
+  principal: Principal,
+  features: Features,
+  segments: Float32Array = new Float32Array(0),
+): View {
   const { rgb, ...rest } = photo;
   const pixels = new Float64Array(features.count * 2);
   for (let i = 0; i < features.count; i++) {
@@ -61,6 +70,7 @@ export function makeView(index: number, photo: Photo, lens: number, principal: P
     principal,
     features,
     pixels,
+    segments: Float64Array.from(segments, (end, k) => end - (k % 2 === 0 ? principal.x : principal.y)),
     colors: sampleColors(rgb, photo.widthPx, photo.heightPx, features),
     fullScale: photo.fullWidthPx / photo.widthPx,
   };
