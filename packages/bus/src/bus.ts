@@ -6,7 +6,7 @@
 import type { ChannelModel, ConfirmChannel, ConsumeMessage } from "amqplib";
 import { EXCHANGES, type Exchange, type ExchangeNames } from "./exchanges.ts";
 import { brokerAddress, keepLine } from "./line.ts";
-import { type Headers, type Outgoing, Waiting } from "./waiting.ts";
+import { type Headers, type Outgoing, Waiting, type WaitingLimits } from "./waiting.ts";
 
 export type BusOptions = {
   /** `amqp://user:password@host:5672/vhost` */
@@ -16,6 +16,13 @@ export type BusOptions = {
   readonly node: string;
   /** The line is down, or a message could not be handled. */
   readonly onTrouble: (message: string) => void;
+  /** A message is about to be published: headers that go along, and whom to tell when it is confirmed or dropped. */
+  readonly trace?: ((exchange: Exchange) => PublishTrace) | undefined;
+};
+
+export type PublishTrace = {
+  readonly headers: Readonly<Record<string, string>>;
+  end(problem?: string): void;
 };
 
 export type PublishOptions = {
@@ -106,9 +113,20 @@ export class Bus {
     const { contentType, headers = {}, sheddable = false } = options;
     const bytes =
       typeof body === "string" ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-    this.#waiting.add({ exchange, body: bytes, contentType, headers, sheddable });
-    this.#dropped += this.#waiting.trim(this.connected ? THERE : AWAY).length;
+    const trace = this.#options.trace?.(exchange);
+    const all = trace ? { ...headers, ...trace.headers } : headers;
+    this.#waiting.add({ exchange, body: bytes, contentType, headers: all, sheddable, ...(trace && { trace }) });
+    this.#trim(this.connected ? THERE : AWAY);
     this.#plan();
+  }
+
+  #trim(limits: WaitingLimits): void {
+    for (const message of this.#waiting.trim(limits)) this.#drop(message);
+  }
+
+  #drop({ trace }: Outgoing): void {
+    this.#dropped++;
+    trace?.end("dropped");
   }
 
   /**
@@ -159,7 +177,7 @@ export class Bus {
     this.#waiting.putBack([...this.#unconfirmed]);
     this.#unconfirmed.clear();
     this.#unconfirmedBytes = 0;
-    this.#dropped += this.#waiting.trim(AWAY).length;
+    this.#trim(AWAY);
   }
 
   /** On a channel of its own: a broker that has it otherwise answers by closing the channel. */
@@ -227,7 +245,7 @@ export class Bus {
     while (channel && this.#unconfirmed.size < UNCONFIRMED.messages && this.#unconfirmedBytes < UNCONFIRMED.bytes) {
       const message = this.#waiting.take();
       if (!message) break;
-      if (this.#unusable.has(message.exchange)) this.#dropped++;
+      if (this.#unusable.has(message.exchange)) this.#drop(message);
       else this.#send(channel, message);
     }
     if (this.#waiting.size + this.#unconfirmed.size === 0) this.#idle?.();
@@ -247,7 +265,10 @@ export class Bus {
       if (this.#channel !== channel || !this.#unconfirmed.delete(message)) return;
       this.#unconfirmedBytes -= body.length;
       if (error) this.#waiting.putBack([message]);
-      else this.#published.set(exchange, (this.#published.get(exchange) ?? 0) + 1);
+      else {
+        this.#published.set(exchange, (this.#published.get(exchange) ?? 0) + 1);
+        message.trace?.end();
+      }
       this.#plan();
     };
     try {

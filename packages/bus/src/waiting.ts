@@ -13,6 +13,7 @@ export type Outgoing = {
   readonly headers: Headers;
   /** A picture: dropped first. */
   readonly sheddable: boolean;
+  readonly trace?: { end(problem?: string): void };
 };
 
 export type WaitingLimits = { readonly messages: number; readonly bytes: number };

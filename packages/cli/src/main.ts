@@ -122,6 +122,11 @@ function program(): Command {
       "messages a second of one face's socket (default: 100; the hub's 5000)",
       wholeNumber(1, 1_000_000),
     )
+    .option(
+      "--rabbitmq <url>",
+      "publish to a RabbitMQ and hear it, amqp://user:password@host (default: RABBITMQ_URL, else off)",
+    )
+    .option("--announce-restart", "tell those on the RabbitMQ at the start that everyone begins anew")
     .addOption(rebuildOption("in new spaces, refine everything after every n photos (default: 10)"))
     .addOption(presetOption(`of new spaces: how much is made of each photo (default: "${DEFAULT_SETTINGS.preset}")`))
     .addOption(new Option("--log-level <level>", "how much to say on stderr").choices(LOG_LEVELS).default("warn"))

@@ -46,6 +46,9 @@ type ServeOptions = {
   readonly imageMib?: number;
   /** Messages a second of one socket of a face. */
   readonly socketRate?: number;
+  /** `amqp://…` of a RabbitMQ. */
+  readonly rabbitmq?: string;
+  readonly announceRestart?: boolean;
 };
 
 type MeshFolder = { readonly name: string; readonly dir: string };
@@ -115,7 +118,8 @@ export async function serve(options: ServeOptions): Promise<number> {
     process.once("SIGTERM", stopped);
     process.once("SIGINT", stopped);
   });
-  const { CAIRN_TOKEN: token, API_PORT: apiPort } = process.env;
+  const { CAIRN_TOKEN: token, API_PORT: apiPort, RABBITMQ_URL: environmentUrl } = process.env;
+  const rabbitmqUrl = options.rabbitmq ?? environmentUrl;
   const dataDir = resolve(data);
   const tokens = options.tokens === undefined ? undefined : await readTokens(options.tokens);
   const tls = await readTls(options.tlsCert, options.tlsKey);
@@ -147,6 +151,8 @@ export async function serve(options: ServeOptions): Promise<number> {
       meshFolders: meshFolders(options.meshDir),
       timeServers: timeServersOf(process.env.NTP_SERVER),
       ...(options.imuAxes && { imuAxes: options.imuAxes }),
+      ...(rabbitmqUrl ? { rabbitmqUrl } : {}),
+      announceRestart: options.announceRestart === true,
       listen: apiPort === undefined ? listen : parseListener(`hub=${apiPort}`, listen),
     });
   } catch (error) {

@@ -1,7 +1,9 @@
 /** The composition root: everything is opened here, handed to those who need it, and closed in the reverse order. */
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { Bus, exchangeNames } from "@cairn/bus";
 import {
   type Core,
   type EngineOptions,
@@ -87,6 +89,10 @@ export type ServerOptions = {
   imuAxes?: AxisMap;
   /** Another engine than the embedded one; `null`: photos are taken and not reconstructed. */
   openEngine?: ((options: EngineOptions) => Promise<Engine>) | null;
+  /** `amqp://…` of a RabbitMQ; left out: none. The names of its exchanges come from the environment (HUB-77). */
+  rabbitmqUrl?: string;
+  /** Say on the bus that everyone begins anew when the server starts (HUB-82). */
+  announceRestart?: boolean;
   /** A program that reconstructs in place of the embedded engine: run for each photo. */
   engineProgram?: string;
 };
@@ -154,6 +160,18 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     }
     const decoder = openImageDecoder();
     opened.push(() => decoder.close());
+
+    const bus =
+      options.rabbitmqUrl === undefined
+        ? undefined
+        : new Bus({
+            url: options.rabbitmqUrl,
+            names: exchangeNames(process.env),
+            node: randomUUID(),
+            onTrouble: (message) => log.warn(message),
+            ...(tracing && { trace: (exchange) => tracing.publishing(exchange) }),
+          });
+    if (bus) opened.push(() => bus.close());
 
     const edits = openEdits(core, decoder, (error, about) => log.error({ err: error, about }, "edits"));
 
@@ -227,6 +245,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const context: ServerContext = {
       metrics,
       ...(tracing && { tracing }),
+      ...(bus && { bus }),
       core,
       decoder,
       edits,
@@ -287,6 +306,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       listeners.push({ face: each.face.name, port: (each.app.server.address() as AddressInfo).port });
     }
     await app.listen({ host, port });
+    if (options.announceRestart)
+      bus?.publish("restart_exchange", '{"type":"restart"}', { contentType: "application/json" });
     const address = app.server.address() as AddressInfo;
     const shownHost = address.family === "IPv6" ? `[${address.address}]` : address.address;
     const scheme = options.tls ? "https" : "http";

@@ -1,4 +1,5 @@
 /** What every door of the server is handed: the core, the decoder, and who may come in. */
+import type { Bus } from "@cairn/bus";
 import type { Core, Edits, Imports, Space } from "@cairn/core";
 import type { ImageDecoder } from "@cairn/images";
 import type { Id } from "@cairn/protocol";
@@ -18,6 +19,8 @@ export type ServerContext = {
   readonly metrics: Metrics;
   /** Where an endpoint for traces is configured. */
   readonly tracing?: Tracing;
+  /** Where a RabbitMQ is configured. */
+  readonly bus?: Bus;
   /** Where uploads that are not whole yet wait. */
   readonly uploadsDir: string;
   readonly decoder: ImageDecoder;

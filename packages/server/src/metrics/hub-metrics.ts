@@ -1,4 +1,5 @@
 /** Figures of live video, by the names that the hub's dashboards know (HUB-93 to HUB-97). */
+import type { BusStats } from "@cairn/bus";
 import type { MotionSources, ServerClock, VideoSources } from "@cairn/core";
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 
@@ -8,6 +9,8 @@ export type HubReadings = {
   readonly clock: Pick<ServerClock, "status">;
   readonly devices: { count(kind: "phone" | "video"): number };
   readonly viewers: { readonly count: number };
+  /** Left out: there is none. */
+  readonly bus?: { readonly stats: BusStats } | undefined;
 };
 
 /**
@@ -24,7 +27,7 @@ export class HubMetrics {
   readonly latency: Histogram;
   readonly rejected: Counter;
 
-  constructor(registry: Registry, { video, motion, clock, devices, viewers }: HubReadings) {
+  constructor(registry: Registry, { video, motion, clock, devices, viewers, bus }: HubReadings) {
     const registers = [registry];
     const gauge = (name: string, help: string, read: () => number) =>
       new Gauge({
@@ -72,6 +75,26 @@ export class HubMetrics {
     );
     gauge("phones_connected", "Sockets of phones.", () => devices.count("phone"));
     gauge("viewers_connected", "Sockets of viewers.", () => viewers.count);
+    new Counter({
+      name: "amqp_published_total",
+      help: "Messages that the broker has confirmed.",
+      labelNames: ["exchange"],
+      registers,
+      collect() {
+        this.reset();
+        for (const [exchange, count] of Object.entries(bus?.stats.published ?? {})) this.inc({ exchange }, count);
+      },
+    });
+    counter(
+      "amqp_messages_rejected_total",
+      "Messages of the bus that could not be read.",
+      () => bus?.stats.rejected ?? 0,
+    );
+    counter(
+      "amqp_messages_dropped_total",
+      "Messages that waited for the broker and were too many.",
+      () => bus?.stats.dropped ?? 0,
+    );
     this.latency = new Histogram({
       name: "frame_latency_seconds",
       help: "From the arrival of a video packet until it is handed to a consumer's socket.",

@@ -13,6 +13,7 @@ import { Devices } from "./devices.ts";
 import { HUB_LABEL, type HubHouse, type HubOutlet } from "./house.ts";
 import { tellImu } from "./imu.ts";
 import { JpegFrames } from "./jpeg-frames.ts";
+import { joinBus } from "./message-bus.ts";
 import { modelRoutes } from "./model-routes.ts";
 import { Models } from "./models.ts";
 import { PlyFiles } from "./ply-files.ts";
@@ -44,7 +45,7 @@ const CONSUMER_MANNER: Manner = {
 };
 
 export function openHub(context: ServerContext): Face {
-  const { core, log } = context;
+  const { core, log, bus } = context;
   const failed = (error: unknown) => log.error({ err: error, face: "hub" }, "live video");
   const devices = new Devices();
   const viewers = new Viewers();
@@ -59,6 +60,7 @@ export function openHub(context: ServerContext): Face {
       clock: core.clock,
       devices,
       viewers,
+      bus,
     }),
     devices,
     viewers,
@@ -82,6 +84,7 @@ export function openHub(context: ServerContext): Face {
   });
 
   const stopImu = tellImu(house);
+  const part = bus && joinBus(house, bus);
 
   async function openSpace(id: string): Promise<Space> {
     const labels = { [HUB_LABEL]: true };
@@ -112,8 +115,9 @@ export function openHub(context: ServerContext): Face {
       modelRoutes(app, house);
       await uploadRoutes(app, house);
     },
-    health: () => ({ rabbitmq: "off" }),
+    health: () => ({ rabbitmq: bus ? (bus.connected ? "connected" : "disconnected") : "off" }),
     async close() {
+      part?.();
       stopImu();
       models.close();
     },

@@ -8,10 +8,9 @@ import type { ServerContext } from "../../context.ts";
 import { exportSources } from "../../routes/exports.ts";
 import { cameraMatrix } from "./camera-matrix.ts";
 import type { HubOutlet } from "./house.ts";
+import { INLINE_PLY_BYTES, plyUpdate, trajectoryUpdate } from "./viewer-messages.ts";
 import type { Viewers } from "./viewers.ts";
 
-/** Larger models are fetched, not sent (HUB-41). */
-const INLINE_BYTES = 1_000_000;
 /** Poses of a model that is not shown yet. */
 const MOST_POSES = 10_000;
 
@@ -106,13 +105,9 @@ class Teller {
     const { viewers, outlets } = this.#house;
     const taken = this.#space.log.snapshot().state.images[image]?.capturedNs ?? timeNs;
     const matrix = JSON.stringify(cameraMatrix(pose));
-    // Written by hand: a time is a number here, with all of its digits.
-    viewers.tell(
-      `{"type":"trajectory_update","pose":{"timestamp_ns":${taken},"pose":${matrix},"pose_matrix":${matrix}},` +
-        `"timestamp_ns":${taken},"source":${JSON.stringify(source)}}`,
-      source,
-    );
-    for (const outlet of outlets) outlet.trajectory?.(`{"timestamp_ns":${taken},"pose":${matrix}}`);
+    const text = `{"timestamp_ns":${taken},"pose":${matrix}}`;
+    viewers.tell(trajectoryUpdate(text, source), source);
+    for (const outlet of outlets) outlet.trajectory?.(text);
   }
 
   async #points(timeNs: TimeNs, source: string): Promise<void> {
@@ -127,15 +122,13 @@ class Teller {
     const pieces: Uint8Array[] = [];
     for await (const piece of EXPORT_FORMATS.ply.write(options)) {
       // The first piece comes after the size: what nobody is sent is not read on.
-      if (sizeBytes > INLINE_BYTES && wanting.length === 0) break;
+      if (sizeBytes > INLINE_PLY_BYTES && wanting.length === 0) break;
       pieces.push(piece);
     }
     const name = exportName(this.#space.id, "ply");
     const bytes = Buffer.concat(pieces);
-    const inline = sizeBytes <= INLINE_BYTES ? { ply_data_b64: bytes.toString("base64") } : {};
-    const told = { type: "ply_update", ply_filename: name, ply_url: `/api/ply/${encodeURIComponent(name)}` };
-    const text = JSON.stringify({ ...told, size_bytes: sizeBytes, source, ...inline });
-    viewers.tell(`${text.slice(0, -1)},"timestamp_ns":${timeNs}}`, source);
+    const inline = sizeBytes <= INLINE_PLY_BYTES ? bytes : undefined;
+    viewers.tell(plyUpdate({ name, sizeBytes, timeNs, source, inline }), source);
     for (const { ply } of wanting) ply?.(name, bytes);
   }
 }
