@@ -65,7 +65,7 @@ test("DEP-27 photos dropped become a model that grows, with its stages, a GLB to
   });
   const atWork = page.locator(".stages [aria-current]", { hasText: "Cameras and points" }).waitFor();
   await generate.click();
-  await page.locator(".previews li.refused").getByText("not a readable image").waitFor();
+  await page.locator(".previews li.refused").getByText("Not a readable image.").waitFor();
   await atWork;
   const card = page.getByRole("region", { name: "Model" });
   await card.getByText(`${PHOTOS} of ${PHOTOS} placed`).waitFor();
@@ -112,7 +112,7 @@ test("DEP-35 photos that cannot be joined are said so, and the session goes on w
   const { page, complaints } = await visit(browser, `${server.url}/depth/`);
   await drop(page, photos.slice(0, 1));
   await page.getByRole("button", { name: "Generate" }).click();
-  await page.getByText("not enough overlapping images").waitFor();
+  await page.getByText("Failed to generate point cloud: not enough overlapping images.").waitFor();
   await page.locator(".chip", { hasText: "Failed" }).waitFor();
   await drop(page, photos.slice(1, 2));
   await page.getByRole("checkbox", { name: "Show partial models" }).uncheck();

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rename, rm, utimes, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { meshGlb, meshObj, meshPly, type TriangleMesh } from "@cairn/formats/mesh";
 import { type RunningServer, startServer } from "@cairn/server";
 import type { Browser, Page } from "playwright-core";
 import { brightPixels, chip, openBrowser, shows, until, visit, widest } from "./browser.ts";
@@ -12,6 +13,7 @@ let browser: Browser;
 let server: RunningServer;
 let folder: string;
 let designs: string;
+let parts: string;
 
 const serve = (port: number) =>
   startServer({
@@ -19,14 +21,22 @@ const serve = (port: number) =>
     dataDir: join(folder, "data"),
     logLevel: "error",
     openEngine: null,
-    meshFolders: [{ name: "current", dir: designs }],
+    meshFolders: [
+      { name: "current", dir: designs },
+      { name: "parts", dir: parts },
+    ],
     listen: [{ face: "meshes", port: 0 }],
   });
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "cairn-meshes-page-"));
   designs = join(folder, "designs");
+  parts = join(folder, "parts");
   await mkdir(designs);
+  await mkdir(parts);
+  for (const [name, write] of Object.entries({ "part.obj": meshObj, "part.ply": meshPly, "part.glb": meshGlb })) {
+    await writeFile(join(parts, name), Buffer.concat([...write(PYRAMID)]));
+  }
   await place("cube.stl", box(1), 30);
   await place("slab.stl", box(3, 3, 1), 30);
   await place("notes.stl", Buffer.from("nothing that is a mesh"), 30);
@@ -39,6 +49,16 @@ after(async () => {
   await server?.close();
   if (folder) await rm(folder, { recursive: true, force: true });
 });
+
+/** Four faces, four vertices, in all colours. */
+const PYRAMID: TriangleMesh = {
+  origin: [0, 0, 0],
+  positions: Float32Array.from([0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2]),
+  normals: Int8Array.from([-73, -73, -73, 127, 0, 0, 0, 127, 0, 0, 0, 127]),
+  colors: Uint8Array.from([255, 255, 255, 255, 60, 60, 60, 255, 60, 60, 60, 255]),
+  triangles: Uint32Array.from([0, 2, 1, 0, 1, 3, 0, 3, 2, 1, 2, 3]),
+  step: 0.001,
+};
 
 /** Twelve faces, eight vertices. */
 function box(x: number, y = x, z = x): Buffer {
@@ -213,6 +233,54 @@ test("MSH-35 a ping every 30 s by one timer; back after 5 s, again and again, an
   await page.clock.fastForward(30_000);
   await pinged(3);
   assert.deepEqual(sent, ["ping"]);
+  assert.deepEqual(complaints, []);
+  await page.context().close();
+});
+
+test("MSH-35 a line on which no ping is answered is given up, and another one is taken", async () => {
+  const heard: string[] = [];
+  let dials = 0;
+  const { page } = await visit(browser, `${server.url}/meshes/`, {
+    before: async (page) => {
+      await page.clock.install();
+      // A peer that is gone without a word: it said hello, and takes what it is sent.
+      await page.routeWebSocket(/ws\/meshes/, (socket) => {
+        if (++dials > 1) return void socket.connectToServer();
+        socket.onMessage((message) => heard.push(String(message)));
+        socket.send('{"event":"connection_ack","seq":0}');
+      });
+    },
+  });
+  await chip(page, "connected");
+  await page.clock.fastForward(30_000);
+  await until(() => heard.length === 1);
+  await page.clock.fastForward(30_000);
+  await chip(page, "disconnected");
+  await page.clock.fastForward(5000);
+  await until(() => dials === 2);
+  await chip(page, "connected");
+  assert.deepEqual(heard, ["ping"]);
+  await page.context().close();
+});
+
+test("MSH-27 designs of every collection, in each format, are shown when they are asked for", async () => {
+  const { page, complaints } = await visit(browser, `${server.url}/meshes/`);
+  await chip(page, "connected");
+  await row(page, "cube").waitFor();
+  assert.equal(await page.locator(".designs li", { hasText: "part" }).count(), 0);
+  await page.getByRole("combobox", { name: "Collections" }).selectOption("all");
+  for (const name of ["part.obj", "part.ply", "part.glb"]) {
+    await row(page, name).click();
+    await page
+      .getByRole("region", { name: `Design ${name}` })
+      .getByText("2 × 2 × 2")
+      .waitFor();
+    await shows(page, /: 4 faces/);
+    const bright = await brightPixels(page, { x: 340, y: 80, width: 360, height: 560 });
+    assert.ok(bright > 2000, `${bright} pixels of ${name}`);
+    await page.getByRole("button", { name: "Close" }).click();
+    await shows(page, /nothing yet/);
+  }
   assert.deepEqual(complaints, []);
   await page.context().close();
 });

@@ -136,7 +136,7 @@ export class DepthWork extends Store<DepthState> {
         this.#session ??= this.#open(id);
         this.set({ session: id, earlier: Number(found.image_count), finalized: found.status === "completed" });
         if (found.status !== "processing") {
-          if (typeof found.error_message === "string") this.set({ problem: `${found.error_message}.` });
+          if (typeof found.error_message === "string") this.set({ problem: sentence(found.error_message) });
           if (found.has_result === true) await this.#fetchResult(path);
           return;
         }
@@ -187,7 +187,7 @@ export class DepthWork extends Store<DepthState> {
       await this.#show(glb, metadata, false);
       this.set({ photos: this.state.photos.map((photo) => placedIn(photo, metadata)) });
     } catch (error) {
-      if (!signal.aborted) this.set({ problem: inWords(error) });
+      if (!signal.aborted) this.set({ problem: sentence(inWords(error)) });
     } finally {
       if (!signal.aborted) this.set({ work: undefined });
     }
@@ -210,7 +210,7 @@ export class DepthWork extends Store<DepthState> {
       } catch (error) {
         signal.throwIfAborted();
         // What the server refuses is refused for good; the others go on.
-        this.#change(id, { status: "refused", problem: inWords(error) });
+        this.#change(id, { status: "refused", problem: sentence(inWords(error)) });
       }
     }
     return session;
@@ -239,6 +239,12 @@ function wait(delayMs: number, signal: AbortSignal): Promise<void> {
 
 function upload(done: number, total: number): DepthProgress {
   return { stage: "upload", progress: done / total, message: `Sending photo ${done + 1} of ${total}...` };
+}
+
+/** The server's words, which come without a stop. */
+function sentence(words: string): string {
+  const text = words.charAt(0).toUpperCase() + words.slice(1);
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
 function placedIn(photo: DepthPhoto, { filenames, registered }: DepthMetadata): DepthPhoto {

@@ -231,8 +231,8 @@ function useShownDesign(place: Place, view: ModelView | undefined, design: Desig
   const key = design && designKey(design);
   const revision = wanted && wanted.key === key ? wanted.revision : undefined;
   const seq = design?.seq;
-  // STL is how machines print things, and theirs is a table to look down on.
-  const zUp = turned ?? (design !== undefined && formatOf(design) === "stl");
+  // STL and PLY come from printers and scanners, which work on a table; GLB says that y is up, and OBJ mostly has it so.
+  const zUp = turned ?? (design !== undefined && ["stl", "ply"].includes(formatOf(design)));
   const onRevision = useCallback(
     (next: number | undefined) => setWanted(next === undefined || !key ? undefined : { key, revision: next }),
     [key],

@@ -23,7 +23,8 @@ export class Link {
   readonly #options: LinkOptions;
   #socket: WebSocket | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
-  #stopped = false;
+  /** Since the last ping. */
+  #heard = false;
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -37,40 +38,49 @@ export class Link {
     return true;
   }
 
-  /** Bytes that the browser has not sent yet. */
-  get waitingBytes(): number {
-    return this.#socket?.bufferedAmount ?? 0;
-  }
-
   stop(): void {
-    this.#stopped = true;
-    clearInterval(this.#timer);
-    this.#socket?.close(1000);
+    const socket = this.#socket;
     this.#socket = undefined;
+    clearInterval(this.#timer);
+    socket?.close(1000);
   }
 
   #dial(): void {
-    const { url, ping, onMessage, onStatus } = this.#options;
+    const { url, onMessage, onStatus } = this.#options;
     onStatus("connecting", "");
     const socket = new WebSocket(url());
     this.#socket = socket;
     socket.onopen = () => {
       if (socket !== this.#socket) return;
-      this.#wait(setInterval(() => socket.send(ping), PING_MS));
+      this.#heard = true;
+      this.#wait(setInterval(() => this.#beat(socket), PING_MS));
       onStatus("connected", "");
     };
     socket.onmessage = ({ data }) => {
       if (socket !== this.#socket || typeof data !== "string") return;
+      this.#heard = true;
       const message = parsed(data);
       if (message) onMessage(message);
     };
     socket.onclose = ({ code, reason }) => {
-      if (socket !== this.#socket || this.#stopped) return;
-      this.#socket = undefined;
-      const over = FINAL.has(code);
-      this.#wait(over ? undefined : setTimeout(() => this.#dial(), this.#options.retryMs));
-      onStatus(over ? "closed" : "disconnected", reason);
+      if (socket === this.#socket) this.#lost(FINAL.has(code), reason);
     };
+  }
+
+  /** A line that answered nothing since the last ping is dead, and a browser may take minutes to notice. */
+  #beat(socket: WebSocket): void {
+    if (this.#heard) socket.send(this.#options.ping);
+    else {
+      this.#lost(false, "");
+      socket.close();
+    }
+    this.#heard = false;
+  }
+
+  #lost(over: boolean, reason: string): void {
+    this.#socket = undefined;
+    this.#wait(over ? undefined : setTimeout(() => this.#dial(), this.#options.retryMs));
+    this.#options.onStatus(over ? "closed" : "disconnected", reason);
   }
 
   /** One timer only: the heartbeat while there is a socket, the next attempt while there is none. */
