@@ -52,6 +52,7 @@ function buildPage() {
     "web/vite.config.ts",
     "viewer/dist",
     "client/dist",
+    "video/dist/packet",
     "cloud/dist",
     "protocol/dist",
   ];

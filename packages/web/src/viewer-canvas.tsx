@@ -8,13 +8,16 @@ export type Hover = { image: string; xPx: number; yPx: number };
 
 type ViewerCanvasProps = {
   connection: SpaceConnection;
+  /** At most so many points, where the machine has other things to do; left out: as many as it draws smoothly. */
+  mostPoints?: number;
   onViewer(viewer: Viewer | undefined): void;
   onHover(hover: Hover | undefined): void;
   onSelect(image: string | undefined): void;
   onStats(stats: ViewerStats): void;
 };
 
-export function ViewerCanvas({ connection, onViewer, onHover, onSelect, onStats }: ViewerCanvasProps): JSX.Element {
+export function ViewerCanvas(props: ViewerCanvasProps): JSX.Element {
+  const { connection, mostPoints, onViewer, onHover, onSelect, onStats } = props;
   const holder = useRef<HTMLDivElement>(null);
   const [stats, setStats] = useState<ViewerStats>();
   const [problem, setProblem] = useState<string>();
@@ -33,6 +36,7 @@ export function ViewerCanvas({ connection, onViewer, onHover, onSelect, onStats 
       .then(({ createViewer }) => {
         if (gone) return;
         viewer = createViewer(canvas, {
+          ...(mostPoints !== undefined && { startPoints: mostPoints, mostPoints }),
           onStats: (next) => {
             setStats(next);
             onStats(next);
@@ -53,7 +57,7 @@ export function ViewerCanvas({ connection, onViewer, onHover, onSelect, onStats 
       viewer?.dispose();
       canvas.remove();
     };
-  }, [connection, onViewer, onHover, onSelect, onStats]);
+  }, [connection, mostPoints, onViewer, onHover, onSelect, onStats]);
 
   useEffect(() => {
     const canvas = holder.current?.querySelector("canvas");

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import fastifyStatic from "@fastify/static";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import Type from "typebox";
 
 const folder = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -48,12 +48,16 @@ export async function pageRoutes(app: FastifyInstance, options: PageOptions): Pr
     version: Type.String(),
     endpoints: Type.Array(Type.String()),
   });
+  const sendPage = (reply: FastifyReply) =>
+    reply
+      .header("cache-control", "no-cache")
+      .type("text/html; charset=utf-8")
+      .header("content-security-policy", PAGE_POLICY)
+      .send(ownPage);
   const described = { operationId: "root", response: { 200: Online } };
   app.get("/", { schema: atRoot ? described : { hide: true } }, async (request, reply) => {
     reply.header("vary", "Accept").header("cache-control", "no-cache");
-    if (page && /\btext\/html\b/.test(request.headers.accept ?? "")) {
-      return reply.type("text/html; charset=utf-8").header("content-security-policy", PAGE_POLICY).send(ownPage);
-    }
+    if (page && /\btext\/html\b/.test(request.headers.accept ?? "")) return sendPage(reply);
     return reply.send({ status: "online", api: "Cairn", version, endpoints: [...endpoints()] });
   });
 
@@ -76,6 +80,13 @@ export async function pageRoutes(app: FastifyInstance, options: PageOptions): Pr
   }
 
   if (!atRoot) return;
+  // Its files are named relative to it, so it has one address, without a slash.
+  if (page) {
+    app.get("/capture", { schema: { hide: true } }, async ({ url }, reply) => {
+      const [path = "", query = ""] = url.split(/(?=\?)/, 2);
+      return path.endsWith("/") ? reply.redirect(`../capture${query}`) : sendPage(reply);
+    });
+  }
   const photos = existsSync(sampleDir)
     ? (await readdir(sampleDir)).filter((name) => SAMPLE_TYPES.test(name)).sort()
     : [];

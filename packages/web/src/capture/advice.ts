@@ -1,0 +1,33 @@
+/** The one sentence for whoever holds the camera, from what the reconstruction says of the space. Pure. */
+import { ADVICE, adviceOfHint, type SpaceState } from "@cairn/protocol";
+import { photosOf } from "../words.ts";
+
+export type Advice = { readonly tone: "good" | "calm" | "warn"; readonly text: string };
+
+/** Faster than this a phone's pictures smear: a pixel of a 70° view at 1/60 s moves some 30 pixels. */
+export const FAST_RAD_PER_S = 1.5;
+/** A hint is of use for the next few photos. */
+const HINT_PHOTOS = 3;
+
+/** @param turning how fast the phone turns just now, rad/s; 0 where it is not known */
+export function adviceFor(state: SpaceState, turning: number): Advice {
+  if (turning > FAST_RAD_PER_S) return { tone: "warn", text: "Move slower: pictures smear when you turn this fast." };
+  const photos = photosOf(state);
+  if (photos.length === 0) {
+    return { tone: "calm", text: "Point at something with edges and texture, and take the first photo." };
+  }
+  const judged = photos.filter(({ verdict }) => verdict);
+  const newest = judged.at(-1);
+  const hint = state.hints?.at(-1);
+  const sinceHint = hint ? photos.filter(({ seq }) => seq > hint.seq).length : HINT_PHOTOS;
+  const reason = newest?.verdict?.verdict === "registered" ? undefined : newest?.verdict?.reason;
+  // The newer one of the two: a photo that came after the hint has the word.
+  if (newest && reason && !(hint && hint.seq > newest.seq && sinceHint < HINT_PHOTOS)) {
+    return { tone: reason === "first" ? "calm" : "warn", text: ADVICE[reason] };
+  }
+  if (hint && sinceHint < HINT_PHOTOS) return { tone: "warn", text: adviceOfHint(hint) };
+  if (newest?.verdict?.verdict === "registered") {
+    return { tone: "good", text: "That fits. Step sideways, keep most of it in view, and take the next." };
+  }
+  return { tone: "calm", text: "Step sideways, keep most of it in view, and take the next." };
+}

@@ -1,0 +1,275 @@
+/** The page in one hand: viewfinder, one large button, what to do next, and the model that grows. */
+import type { CairnApi } from "@cairn/client";
+import { shownGeneration } from "@cairn/protocol";
+import { type JSX, useCallback, useEffect, useRef, useState } from "react";
+import { Icon } from "../icons.tsx";
+import { spaceHash } from "../route.ts";
+import { useSpace } from "../use-space.ts";
+import { ViewerCanvas } from "../viewer-canvas.tsx";
+import { count, inWords, modelOf } from "../words.ts";
+import { adviceFor } from "./advice.ts";
+import { type CameraUse, takePhoto, thumbnailOf } from "./camera.ts";
+import "./capture.css";
+import { captureQuery } from "./capture-route.ts";
+import { isWaiting } from "./photo-queue.ts";
+import { PhotoStrip } from "./photo-strip.tsx";
+import { useCamera } from "./use-camera.ts";
+import { useDevice } from "./use-device.ts";
+import { useQueue } from "./use-queue.ts";
+import { PACES_S, usePaced, useVideo, useWay } from "./use-shooting.ts";
+import { keepAwake } from "./wake-lock.ts";
+
+type CapturePageProps = { space: string | undefined; api: CairnApi; url: string };
+
+/** Without a space in the address, a new one is made and put there. */
+export function CapturePage({ space: named, api, url }: CapturePageProps): JSX.Element {
+  const [space, setSpace] = useState(named);
+  const [problem, setProblem] = useState<string>();
+  const asked = useRef(false);
+
+  const make = useCallback(async () => {
+    setProblem(undefined);
+    const when = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" }).format(new Date());
+    try {
+      const { id } = await api.createSpace({ title: `Capture of ${when}` });
+      history.replaceState(null, "", captureQuery(id));
+      setSpace(id);
+    } catch (error) {
+      setProblem(inWords(error));
+    }
+  }, [api]);
+
+  useEffect(() => {
+    document.title = "Capture · Cairn";
+    if (space !== undefined || asked.current) return;
+    asked.current = true; // effects run twice in strict mode
+    void make();
+  }, [space, make]);
+
+  if (space !== undefined) return <Capture key={space} {...{ space, url }} />;
+  return (
+    <main className="capture">
+      {problem && (
+        <div className="capture-note" role="alert">
+          <p>{problem}</p>
+          <button type="button" className="button primary" onClick={() => void make()}>
+            Try again
+          </button>
+        </div>
+      )}
+    </main>
+  );
+}
+
+const CHIP = { live: "Live", reconnecting: "Reconnecting", offline: "Offline", closed: "Closed" } as const;
+/** A corner needs few points, and the encoder needs the phone. */
+const MODEL_POINTS = 150_000;
+const nothing = () => {};
+
+function Capture({ space, url }: { space: string; url: string }): JSX.Element {
+  const open = useSpace(url, space);
+  const { queue, items } = useQueue(open?.connection);
+  const viewfinder = useRef<HTMLVideoElement>(null);
+  const picker = useRef<HTMLInputElement>(null);
+  const [use, setUse] = useState<CameraUse>("photo");
+  const { stream, problem } = useCamera(viewfinder, use);
+  const device = useDevice(url, space, stream !== undefined);
+  const way = useWay(stream, viewfinder);
+  const [running, setRunning] = useState(false);
+  const [paceS, setPaceS] = useState<number>(PACES_S[1]);
+  const [flash, setFlash] = useState(0);
+  const [busy, setBusy] = useState(false);
+  const [failure, setFailure] = useState<string>();
+  const video = useVideo(running && use === "video", way, device.line, viewfinder);
+
+  useEffect(() => {
+    const stop = new AbortController();
+    keepAwake(stop.signal);
+    return () => stop.abort();
+  }, []);
+
+  const add = useCallback(
+    async (photo: Blob) => {
+      try {
+        await queue?.add(photo, await thumbnailOf(photo));
+        setFailure(undefined);
+      } catch (error) {
+        setFailure(inWords(error));
+        setRunning(false);
+      }
+    },
+    [queue],
+  );
+  const shoot = useCallback(async () => {
+    if (!stream || !viewfinder.current) return;
+    setBusy(true);
+    try {
+      const photo = await takePhoto(stream, viewfinder.current);
+      setFlash((n) => n + 1);
+      await add(photo);
+    } catch (error) {
+      setFailure(inWords(error));
+    } finally {
+      setBusy(false);
+    }
+  }, [stream, add]);
+  const paced = use === "video" && way?.kind === "photos";
+  usePaced(running && paced, paceS, shoot);
+
+  if (!open) return <main className="capture" />;
+  const { connection, status, loaded } = open;
+  const { state } = connection;
+  if (status === "closed" || state.closed) {
+    return (
+      <main className="capture">
+        <div className="capture-note" role="alert">
+          <p>{state.closed ? "This space has been deleted." : (open.problem ?? "The space is closed.")}</p>
+          <a className="button primary" href="./capture">
+            Begin a new one
+          </a>
+        </div>
+      </main>
+    );
+  }
+
+  const live = status === "live";
+  const model = modelOf(state);
+  const waiting = items.filter(isWaiting).length;
+  const advice = adviceFor(state, running || use === "photo" ? device.turning : 0);
+  const ready = stream !== undefined && queue !== undefined;
+  const streaming = use === "video";
+  const choose = (next: CameraUse) => {
+    setRunning(false);
+    setUse(next);
+  };
+  const press = () => {
+    if (device.motion === "ask") device.askMotion();
+    if (streaming) setRunning(!running);
+    else void shoot();
+  };
+
+  return (
+    <main className="capture" data-camera={stream ? "on" : "off"}>
+      <video ref={viewfinder} className="viewfinder" muted playsInline aria-label="Viewfinder" />
+      {flash > 0 && <div key={flash} className="capture-flash" aria-hidden="true" />}
+      <header className="capture-top">
+        <span className={`chip ${status}`} role="status" data-status={status}>
+          <i aria-hidden="true" />
+          {CHIP[status]}
+        </span>
+        <span className="counts">
+          <span data-count="points">{count(model.points, "point")}</span>
+          <span aria-hidden="true"> · </span>
+          <span data-count="placed">
+            {model.cameras} of {Object.keys(state.images).length} placed
+          </span>
+        </span>
+      </header>
+      {loaded && shownGeneration(state) && (
+        <a className="capture-model" href={`./${spaceHash(space)}`} aria-label="The whole model">
+          <ViewerCanvas
+            connection={connection}
+            mostPoints={MODEL_POINTS}
+            onViewer={nothing}
+            onHover={nothing}
+            onSelect={nothing}
+            onStats={nothing}
+          />
+        </a>
+      )}
+      <div className="capture-foot">
+        {problem && (
+          <div className="capture-note" role="alert">
+            <strong>{problem.title}</strong>
+            <p>{problem.text}</p>
+          </div>
+        )}
+        {(failure ?? video.problem ?? device.told) && (
+          <p className="problem" role="alert">
+            {failure ?? video.problem ?? device.told}
+          </p>
+        )}
+        {!live && (
+          <p className="capture-advice" data-tone="warn" role="status">
+            No connection. Go on: photos wait here
+            {queue?.lasting === false ? ", but only while this page stays open" : ""}.
+          </p>
+        )}
+        {live && loaded && (
+          <p className="capture-advice" data-tone={advice.tone} role="status">
+            {advice.text}
+          </p>
+        )}
+        {streaming && way && (
+          <p className="capture-way" data-way={way.kind}>
+            {way.kind === "video"
+              ? `H.264, ${way.plan.width} × ${way.plan.height}${running ? ` · ${count(video.stats.sent, "picture")} sent${video.stats.skipped > 0 ? `, ${video.stats.skipped} left out` : ""}` : ""}`
+              : "This browser encodes no H.264, so it sends photos at a pace instead:"}
+            {way.kind === "photos" && (
+              <select aria-label="Pace" value={paceS} onChange={({ target }) => setPaceS(Number(target.value))}>
+                {PACES_S.map((each) => (
+                  <option key={each} value={each}>
+                    every {each} s
+                  </option>
+                ))}
+              </select>
+            )}
+          </p>
+        )}
+        {waiting > 0 && (
+          <p className="capture-way" data-count="waiting">
+            {count(waiting, "photo")} not yet on the server
+          </p>
+        )}
+        <PhotoStrip photos={items} state={state} live={live} onRemove={(key) => void queue?.remove(key)} />
+        <div className="capture-controls">
+          <fieldset className="capture-modes">
+            <legend>What to send</legend>
+            {(["photo", "video"] as const).map((each) => (
+              <button
+                key={each}
+                type="button"
+                aria-pressed={use === each}
+                disabled={!!problem}
+                onClick={() => choose(each)}
+              >
+                {each === "photo" ? "Photo" : "Video"}
+              </button>
+            ))}
+          </fieldset>
+          <button
+            type="button"
+            className="shutter"
+            data-running={running}
+            disabled={!ready || (streaming ? !way : busy)}
+            aria-label={streaming ? (running ? "Stop" : "Start") : "Take photo"}
+            onClick={press}
+          >
+            <i aria-hidden="true" />
+          </button>
+          <button type="button" className="button" disabled={!queue} onClick={() => picker.current?.click()}>
+            <Icon name="camera" /> <span>{problem ? "Take photos" : "From a file"}</span>
+          </button>
+          <input
+            ref={picker}
+            type="file"
+            accept="image/*"
+            multiple
+            hidden
+            aria-label="Photos"
+            {...(problem && { capture: "environment" })}
+            onChange={({ target }) => {
+              for (const file of target.files ?? []) void add(file);
+              target.value = "";
+            }}
+          />
+        </div>
+        {device.motion === "ask" && (
+          <button type="button" className="button capture-motion" onClick={device.askMotion}>
+            Use the phone's motion: the model stands upright
+          </button>
+        )}
+      </div>
+    </main>
+  );
+}

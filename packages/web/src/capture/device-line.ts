@@ -1,0 +1,71 @@
+/**
+ * The socket of a device: video, samples of motion, and whatever the server tells it. One socket for all, so that a
+ * picture and the motion at its time take the same way. Comes back by itself; what is not sent at once is lost.
+ */
+import { Backoff } from "@cairn/client";
+
+export type DeviceLine = {
+  readonly open: boolean;
+  /** Bytes that the network has not taken yet. */
+  readonly waitingBytes: number;
+  /** Opened, also again: whoever streams begins with a key picture. */
+  onOpen(listener: () => void): void;
+  send(data: string | Uint8Array<ArrayBuffer>): void;
+  close(): void;
+};
+
+/** @param url of the server; @param onTold what the server says that is worth showing */
+export function openDeviceLine(url: string, source: string, space: string, onTold: (text: string) => void): DeviceLine {
+  const address = new URL(`${url}/hub/ws/phone`);
+  address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+  address.search = new URLSearchParams({ source, space }).toString();
+  const backoff = new Backoff();
+  const openers = new Set<() => void>();
+  let socket: WebSocket | undefined;
+  let again: ReturnType<typeof setTimeout> | undefined;
+  let closed = false;
+
+  function connect(): void {
+    const own = new WebSocket(address);
+    socket = own;
+    own.onopen = () => {
+      backoff.reset();
+      for (const listener of openers) listener();
+    };
+    own.onmessage = ({ data }: MessageEvent<unknown>) => {
+      const told = typeof data === "string" ? toldIn(data) : undefined;
+      if (told !== undefined) onTold(told);
+    };
+    own.onclose = () => {
+      if (!closed) again = setTimeout(connect, backoff.nextMs());
+    };
+  }
+  connect();
+
+  const isOpen = () => socket?.readyState === WebSocket.OPEN;
+  return {
+    get open() {
+      return isOpen();
+    },
+    get waitingBytes() {
+      return socket?.bufferedAmount ?? 0;
+    },
+    onOpen(listener) {
+      openers.add(listener);
+    },
+    send(data) {
+      if (isOpen()) socket?.send(data);
+    },
+    close() {
+      closed = true;
+      clearTimeout(again);
+      openers.clear();
+      socket?.close();
+    },
+  };
+}
+
+function toldIn(text: string): string | undefined {
+  const { type, message } = JSON.parse(text) as { type?: unknown; message?: unknown };
+  return type === "error" && typeof message === "string" ? message : undefined;
+}

@@ -1,0 +1,67 @@
+/** The phone as a device of the space: one socket, its motion, and how fast it turns. */
+import { useCallback, useEffect, useRef, useState } from "react";
+import { type DeviceLine, openDeviceLine } from "./device-line.ts";
+import { type MotionAccess, motionAccess, sendMotion } from "./motion.ts";
+import { streamSource } from "./stream-source.ts";
+
+/** Turning is shown at once when it grows, and forgotten this slowly, so that the advice can be read. */
+const CALM_MS = 1500;
+const NEWS_RAD_PER_S = 0.3;
+
+export type Device = {
+  readonly line?: DeviceLine;
+  readonly source: string;
+  readonly motion: MotionAccess;
+  /** The most of the last moment, rad/s. */
+  readonly turning: number;
+  /** What the server said was wrong. */
+  readonly told?: string;
+  /** In a tap. */
+  askMotion(): void;
+};
+
+const SOURCE = streamSource();
+
+export function useDevice(url: string, space: string, wanted: boolean): Device {
+  const [line, setLine] = useState<DeviceLine>();
+  const [told, setTold] = useState<string>();
+  const [motion, setMotion] = useState<MotionAccess>("off");
+  const [turning, setTurning] = useState(0);
+  const shown = useRef(0);
+
+  useEffect(() => {
+    if (!wanted) return;
+    const opened = openDeviceLine(url, SOURCE, space, setTold);
+    setLine(opened);
+    return () => {
+      opened.close();
+      setLine(undefined);
+    };
+  }, [url, space, wanted]);
+
+  const askMotion = useCallback(() => void motionAccess().then(setMotion), []);
+  useEffect(askMotion, [askMotion]);
+
+  useEffect(() => {
+    if (!line || motion !== "on") return;
+    const stop = new AbortController();
+    let calm: ReturnType<typeof setTimeout> | undefined;
+    const show = (radPerS: number) => {
+      shown.current = radPerS;
+      setTurning(radPerS);
+    };
+    const onTurning = (radPerS: number) => {
+      if (radPerS < shown.current + NEWS_RAD_PER_S) return;
+      show(radPerS);
+      clearTimeout(calm);
+      calm = setTimeout(() => show(0), CALM_MS);
+    };
+    sendMotion(line, onTurning, stop.signal);
+    return () => {
+      clearTimeout(calm);
+      stop.abort();
+    };
+  }, [line, motion]);
+
+  return { ...(line && { line }), source: SOURCE, motion, turning, ...(told && { told }), askMotion };
+}

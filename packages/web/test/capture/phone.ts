@@ -1,0 +1,45 @@
+/** For tests of the page in one's hand: a browser whose camera shows the sample's photos, one after the other. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readManifest, samplePhotosDir } from "@cairn/sample";
+import { type Browser, chromium } from "playwright-core";
+import sharp from "sharp";
+
+export type Phone = { readonly browser: Browser; close(): Promise<void> };
+
+export const PORTRAIT = { width: 390, height: 844 };
+
+/** @param flags further ones of Chromium's command line */
+export async function openPhone(flags: readonly string[] = []): Promise<Phone> {
+  // Not compiled: it is used by the tools as well.
+  const tool: { chromium(): string; CHROMIUM_FLAGS: string[] } = await import(
+    new URL("../../../../tools/chromium.mjs", import.meta.url).href
+  );
+  const dir = await mkdtemp(join(tmpdir(), "cairn-camera-"));
+  // One JPEG after the other is all that this format is.
+  const film = join(dir, "camera.mjpeg");
+  const photos = readManifest().photos.slice(0, 4);
+  // Baseline and bare, as a camera's own: Chromium reads no other.
+  const jpegs = await Promise.all(
+    photos.map(({ name }) => sharp(join(samplePhotosDir, name)).resize(960, 640).jpeg({ quality: 90 }).toBuffer()),
+  );
+  await writeFile(film, Buffer.concat(jpegs));
+  const browser = await chromium.launch({
+    executablePath: tool.chromium(),
+    args: [
+      ...tool.CHROMIUM_FLAGS,
+      "--use-fake-ui-for-media-stream",
+      "--use-fake-device-for-media-stream",
+      `--use-file-for-fake-video-capture=${film}`,
+      ...flags,
+    ],
+  });
+  return {
+    browser,
+    async close() {
+      await browser.close();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
