@@ -46,8 +46,8 @@ export function sampleOf(
     type: "imu_data",
     timestamp: `${epochUs(timeStamp)}000`,
     accelerometer: { x: sign * force.x, y: sign * force.y, z: sign * force.z },
-    // About the axes x, y, z the specification says beta, gamma, alpha.
-    gyroscope: { x: rate.beta * RAD, y: rate.gamma * RAD, z: rate.alpha * RAD },
+    // Tutorials have alpha turn about z, as angles of orientation do; browsers of both families have it turn about x.
+    gyroscope: { x: rate.alpha * RAD, y: rate.beta * RAD, z: rate.gamma * RAD },
   } satisfies MotionSample;
 }
 

@@ -1,0 +1,192 @@
+/** A phone streams: every consumer gets what was sent, byte for byte, decodes the same pictures, and the motion is told. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { type RunningServer, startServer } from "@cairn/server";
+import type { Page } from "playwright-core";
+import { visit } from "../faces/browser.ts";
+import { consume, consumedBy, streamOf } from "./consumer.ts";
+import { openPhone, type Phone, PORTRAIT } from "./phone.ts";
+
+declare global {
+  var sent: Promise<string>[];
+  var sockets: WebSocket[];
+  var samples: string[];
+}
+
+const PICTURES = 24;
+
+let phone: Phone;
+let server: RunningServer;
+let dataDir: string;
+
+before(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), "cairn-stream-"));
+  server = await startServer({ port: 0, dataDir, logLevel: "error", openEngine: null });
+  phone = await openPhone();
+});
+
+after(async () => {
+  await phone?.close();
+  await server?.close();
+  if (dataDir) await rm(dataDir, { recursive: true, force: true });
+});
+
+/** A page that remembers the hash of every packet that it sends, and its sockets. */
+async function openStreaming(): Promise<{ page: Page; source: string; complaints: string[] }> {
+  const { page, complaints } = await visit(phone.browser, `${server.url}/capture`, {
+    viewport: PORTRAIT,
+    before: async (each) => {
+      await each.addInitScript(() => {
+        globalThis.sent = [];
+        globalThis.sockets = [];
+        const { send } = WebSocket.prototype;
+        WebSocket.prototype.send = function (this: WebSocket, data) {
+          if (!globalThis.sockets.includes(this)) globalThis.sockets.push(this);
+          if (data instanceof Uint8Array && this.url.includes("/ws/phone")) {
+            const bytes = new Uint8Array(data);
+            const hex = (digest: ArrayBuffer) =>
+              [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+            globalThis.sent.push(crypto.subtle.digest("SHA-256", bytes).then(hex));
+          }
+          return send.call(this, data);
+        };
+      });
+      const devtools = await each.context().newCDPSession(each);
+      const feels = async (type: "accelerometer" | "linear-acceleration" | "gyroscope", xyz: object) => {
+        const metadata = { available: true, minimumFrequency: 1, maximumFrequency: 60 };
+        await devtools.send("Emulation.setSensorOverrideEnabled", { enabled: true, type, metadata });
+        await devtools.send("Emulation.setSensorOverrideReadings", { type, reading: { xyz } as never });
+      };
+      await feels("accelerometer", { x: 0.5, y: 9.75, z: 1.25 });
+      await feels("linear-acceleration", { x: 0, y: 0, z: 0 });
+      await feels("gyroscope", { x: 0.1, y: -0.2, z: 0.3 });
+    },
+  });
+  await page.locator(".shutter:enabled").waitFor();
+  await page.getByRole("button", { name: "Video" }).click();
+  await page.getByText("H.264, 960 × 640").waitFor();
+  await page.locator(".shutter:enabled").click();
+  await page.waitForFunction(() => globalThis.sent.length > 3);
+  const source = await page.evaluate(() => sessionStorage.getItem("cairn-source"));
+  return { page, complaints, source: source ?? "" };
+}
+
+const has = (page: Page, pictures: number) =>
+  page.waitForFunction(
+    (n) => globalThis.consumed.problem !== undefined || globalThis.consumed.pictures.length >= n,
+    pictures,
+  );
+
+test("CAP-4 video reaches every consumer byte for byte, and all of them decode the same pictures", async (t) => {
+  const { page, source, complaints } = await openStreaming();
+  const watchers: Page[] = [];
+  for (const pictures of [PICTURES, PICTURES / 2]) {
+    const { page: watcher } = await visit(phone.browser, `${server.url}/health`);
+    await consume(watcher, source);
+    await has(watcher, pictures); // the second one joins in the middle of what the first one has seen
+    watchers.push(watcher);
+  }
+  await page.getByRole("button", { name: "Stop" }).click();
+  await page.getByRole("button", { name: "Start" }).waitFor();
+  const sent = await page.evaluate(() => Promise.all(globalThis.sent));
+  // Whatever was sent last has come, and every packet has become a picture or waits in the decoder for the next.
+  for (const watcher of watchers) {
+    await watcher.waitForFunction((last) => globalThis.consumed.packets.at(-1) === last, sent.at(-1));
+  }
+  const [first, second] = await Promise.all(watchers.map(consumedBy));
+  assert.ok(first && second);
+  for (const { packets, pictures, problem, firstPictureMs } of [first, second]) {
+    assert.equal(problem, undefined);
+    assert.deepEqual(packets, sent.slice(-packets.length), "every packet from the first one on");
+    assert.ok(packets.length < sent.length || packets === first.packets);
+    assert.ok(pictures.length >= PICTURES / 2);
+    t.diagnostic(`join to first picture decoded: ${firstPictureMs?.toFixed(0)} ms`);
+  }
+  const seen = new Map(first.pictures);
+  const common = second.pictures.filter(([timestampUs]) => seen.has(timestampUs));
+  assert.ok(common.length >= PICTURES / 4, `${common.length} pictures of both`);
+  for (const [timestampUs, hash] of common) assert.equal(seen.get(timestampUs), hash);
+
+  // The same pictures as ffmpeg makes of the same bytes.
+  const [watcher] = watchers;
+  assert.ok(watcher);
+  const input = await streamOf(watcher);
+  const args = [
+    "-v",
+    "error",
+    "-f",
+    "h264",
+    "-i",
+    "-",
+    "-pix_fmt",
+    "yuv420p",
+    "-f",
+    "framehash",
+    "-hash",
+    "sha256",
+    "-",
+  ];
+  const judge = spawnSync("ffmpeg", args, { input, maxBuffer: 2 ** 26, encoding: "utf8" });
+  if (judge.error) t.diagnostic("SKIPPED: ffmpeg not found, so nobody else judges the pictures");
+  else {
+    const hashes = judge.stdout.split("\n").flatMap((line) => (line.startsWith("0,") ? [line.slice(-64)] : []));
+    assert.equal(hashes.length, first.packets.length);
+    assert.deepEqual(
+      first.pictures.map(([, hash]) => hash),
+      hashes.slice(0, first.pictures.length),
+    );
+  }
+
+  // A broken line: the stream goes on with a key picture, which a new consumer decodes.
+  await page.getByRole("button", { name: "Start" }).click();
+  const before = await page.evaluate(() => {
+    for (const socket of globalThis.sockets) if (socket.url.includes("/ws/phone")) socket.close();
+    return globalThis.sent.length;
+  });
+  await page.waitForFunction((n) => globalThis.sent.length > n + 3, before);
+  const { page: late } = await visit(phone.browser, `${server.url}/health`);
+  await consume(late, source);
+  await has(late, 3);
+  assert.equal((await consumedBy(late)).problem, undefined);
+  assert.deepEqual(complaints, []);
+  for (const each of [page, late, ...watchers]) await each.context().close();
+});
+
+test("CAP-6 motion arrives with its digits, axes and units, on the clock of the pictures", async () => {
+  const { page, source, complaints } = await openStreaming();
+  const { page: watcher } = await visit(phone.browser, `${server.url}/health`);
+  await watcher.evaluate(() => {
+    globalThis.samples = [];
+    new WebSocket(`${location.origin.replace("http", "ws")}/ws/viewer`).onmessage = ({ data }) => {
+      if (typeof data === "string" && data.includes('"imu_data"')) globalThis.samples.push(data);
+    };
+  });
+  await watcher.waitForFunction(() => globalThis.samples.length >= 10);
+  const texts = await watcher.evaluate(() => globalThis.samples);
+  const times = texts.map((text) => BigInt(/"timestamp":(\d+)/.exec(text)?.[1] ?? "0"));
+  for (const [i, timeNs] of times.entries()) {
+    assert.ok(i === 0 || timeNs > (times[i - 1] ?? 0n), "later than the one before");
+    const offMs = Number(timeNs / 1_000_000n) - Date.now();
+    assert.ok(Math.abs(offMs) < 120_000, `${offMs} ms from now`);
+  }
+  type Axes = { x: number; y: number; z: number };
+  const told = JSON.parse(texts.at(-1) ?? "{}") as {
+    source: string;
+    imu_data: { accelerometer: Axes; gyroscope: Axes };
+  };
+  assert.equal(told.source, source);
+  const sample = told.imu_data;
+  const near = (given: Axes, x: number, y: number, z: number) =>
+    assert.ok(
+      Math.hypot(given.x - x, given.y - y, given.z - z) < 0.06, // browsers round what sensors say
+      JSON.stringify(given),
+    );
+  near(sample.accelerometer, 0.5, 9.75, 1.25);
+  near(sample.gyroscope, 0.1, -0.2, 0.3);
+  assert.deepEqual(complaints, []);
+  for (const each of [page, watcher]) await each.context().close();
+});
