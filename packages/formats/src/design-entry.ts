@@ -5,6 +5,7 @@ import { readMeshGlb } from "./design/read-mesh-glb.ts";
 import { readMeshPly } from "./design/read-mesh-ply.ts";
 import { readObj } from "./design/read-obj.ts";
 import { readStl } from "./design/read-stl.ts";
+import { type Picture, renderFacets } from "./design/render-facets.ts";
 
 export type { Facets, MeshFormat } from "./design/facets.ts";
 export { isBinaryStl, isWholeTextStl } from "./design/read-stl.ts";
@@ -29,4 +30,9 @@ export function readFacets(bytes: Uint8Array, format: MeshFormat): Facets {
 /** @throws {CairnError} `design.unreadable` */
 export function measureMesh(bytes: Uint8Array, format: MeshFormat): MeshMeasure {
   return measureFacets(readFacets(bytes, format), format);
+}
+
+/** Seen from three quarters, with what each format takes for up. @throws {CairnError} `design.unreadable` */
+export function renderMesh(bytes: Uint8Array, format: MeshFormat, side: number): Picture {
+  return renderFacets(readFacets(bytes, format), side, format === "glb" || format === "obj" ? 1 : 2);
 }

@@ -19,6 +19,9 @@ import type { DesignJobs } from "./design-jobs.ts";
 
 /** A binary STL without facets. */
 const EMPTY_STL_BYTES = 84;
+/** Larger files are not drawn. */
+const PICTURE_BYTES = 256 * 2 ** 20;
+const PICTURE_MS = 30_000;
 
 export type IncomingDesign = {
   readonly collection: string;
@@ -41,6 +44,11 @@ export interface Designs {
   publish(space: Space, designs: readonly IncomingDesign[]): Promise<void>;
   /** Those that are not there are passed over. */
   remove(space: Space, designs: readonly DesignName[]): Promise<void>;
+  /**
+   * A small PNG of a content that a design has. One after the other, so that only one is in memory; the thread is another
+   * than the one that measures, which nobody has to wait for. @throws {CairnError} `design.unreadable`, `blob.…`
+   */
+  picture(content: Pick<DesignState, "blob" | "format" | "sizeBytes">, sidePx: number): Promise<Uint8Array>;
   /** Starts the thread, so that the first design does not wait for it. */
   warm(): void;
   close(): Promise<void>;
@@ -49,6 +57,8 @@ export interface Designs {
 /** The thread starts with the first design, if nobody asks for it before. */
 export function openDesigns(blobs: BlobStore): Designs {
   const pool: Pool<DesignJobs> = workers<DesignJobs>(new URL("./design.worker.js", import.meta.url), 1);
+  const drawing: Pool<DesignJobs> = workers<DesignJobs>(new URL("./design.worker.js", import.meta.url), 1);
+  let lastPicture: Promise<unknown> = Promise.resolve();
   const turns = new Map<Space, Promise<void>>();
 
   /** One after the other in a space: a revision's number is the one after the last. */
@@ -125,13 +135,26 @@ export function openDesigns(blobs: BlobStore): Designs {
         );
         if (drafts.length > 0) await space.log.append(drafts);
       }),
+    picture({ blob, format, sizeBytes }, sidePx) {
+      const drawn = lastPicture.then(async () => {
+        if (sizeBytes > PICTURE_BYTES)
+          throw new CairnError("design.unreadable", { format, problem: "too large to draw" });
+        return drawing.run(
+          "picture",
+          { bytes: await blobs.get(blob), format, sidePx },
+          { signal: AbortSignal.timeout(PICTURE_MS) },
+        );
+      });
+      lastPicture = drawn.catch(() => {});
+      return drawn;
+    },
     warm() {
       const empty = { bytes: new Uint8Array(EMPTY_STL_BYTES), format: "stl" } as const;
       void pool.run("measure", empty).catch(() => {}); // the next job tells what is wrong
     },
     async close() {
       await Promise.all(turns.values());
-      await pool.close();
+      await Promise.all([pool.close(), drawing.close()]);
     },
   };
 }

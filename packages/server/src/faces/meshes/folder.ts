@@ -34,6 +34,8 @@ export type Sighting = {
 type Listener = {
   complete(sighting: Sighting): void;
   gone(collection: string, design: string): void;
+  /** Whether a design of this name is such a file. */
+  knows(collection: string, design: string, file: Pick<Sighting, "fileNs" | "sizeBytes">): boolean;
   /** Something is wrong that nobody need act upon. */
   trouble(error: unknown, about: string): void;
 };
@@ -258,10 +260,9 @@ export class WatchedFolder {
 
   #enter(name: string, { ino, size, mtimeNs }: BigIntStats): Entry {
     const format = this.#formatOf(name)!;
-    const file = name.slice(name.lastIndexOf("/") + 1);
+    const file = { fileNs: mtimeNs, sizeBytes: Number(size) };
     const entry: Entry = {
-      // Files of other kinds keep their ending: `part.stl` and `part.obj` are two designs.
-      design: format === "stl" ? file.slice(0, -4) : file,
+      design: this.#entries.get(name)?.design ?? this.#nameOf(name, format, file),
       format,
       path: join(this.options.dir, name),
       sizeBytes: Number(size),
@@ -273,6 +274,18 @@ export class WatchedFolder {
     };
     this.#entries.set(name, entry);
     return entry;
+  }
+
+  /**
+   * Files of other kinds keep their ending: `part.stl` and `part.obj` are two designs. So does one whose name another has,
+   * as `part.STL` or one in another folder below; after a restart each has the name again that it had.
+   */
+  #nameOf(name: string, format: MeshFormat, file: Pick<Sighting, "fileNs" | "sizeBytes">): string {
+    const last = name.slice(name.lastIndexOf("/") + 1);
+    if (format !== "stl") return last;
+    const stem = last.slice(0, -4);
+    const isTaken = [...this.#entries.values()].some(({ design }) => design === stem);
+    return isTaken || this.#listener.knows(this.options.name, name, file) ? name : stem;
   }
 
   /** `undefined` when there is no such file, or a link leads out of the folder. */

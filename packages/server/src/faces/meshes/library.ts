@@ -68,6 +68,10 @@ export class Library {
         new WatchedFolder(folder, {
           complete: (sighting) => this.#found(sighting),
           gone: (collection, design) => this.#add({ kind: "remove", collection, design }),
+          knows: (collection, design, { fileNs, sizeBytes }) => {
+            const known = this.find(collection, design);
+            return known?.fileNs === String(fileNs) && known.sizeBytes === sizeBytes;
+          },
           trouble: (error, about) => options.log.warn({ err: error, about }, "meshes"),
         }),
     );

@@ -2,10 +2,11 @@
 import { open, realpath } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import type { BlobStore } from "@cairn/core";
-import type { DesignState } from "@cairn/protocol";
+import { CairnError, type DesignState } from "@cairn/protocol";
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from "fastify";
 import Type from "typebox";
 import { disposition } from "../../http/disposition.ts";
+import { matchesEtag } from "../../http/etag.ts";
 import { sendBlob } from "../../http/send-blob.ts";
 import { readFields } from "../fields.ts";
 import { Refusal } from "../refusal.ts";
@@ -19,6 +20,8 @@ type House = {
   /** Last part of the name of the folder of `current`. */
   readonly directory: string;
   readonly log: FastifyBaseLogger;
+  /** A small PNG. @throws {CairnError} `design.unreadable` */
+  readonly thumbnail: (content: DesignState) => Promise<Uint8Array>;
 };
 
 const limit = (most: number, usual: number) => Type.Integer({ minimum: 1, maximum: most, default: usual });
@@ -60,6 +63,19 @@ export function meshRoutes(app: FastifyInstance, house: House): void {
     const found = await designOf(library, request);
     const metadata = await metadataFor(house, found);
     return reply.header("cache-control", "no-cache").type("application/json; charset=utf-8").send(metadata.text);
+  });
+
+  app.get("/api/mesh/:design/thumbnail", async (request: DesignRequest, reply) => {
+    const found = await designOf(library, request);
+    const etag = `"${found.blob}-thumbnail"`;
+    reply.header("etag", etag).header("cache-control", "no-cache");
+    if (matchesEtag(request.headers["if-none-match"], etag)) return reply.code(304).send();
+    if (!found.mesh || found.mesh.faces === 0) throw new Refusal(422, "Failed to draw mesh: nothing to draw");
+    const png = await house.thumbnail(found).catch((error: unknown) => {
+      if (!(error instanceof CairnError) || !/^(design|engine)\./.test(error.code)) throw error;
+      throw new Refusal(422, "Failed to draw mesh: too large to draw");
+    });
+    return reply.type("image/png").send(png);
   });
 
   app.get("/api/meshes/list", async ({ query }) => {

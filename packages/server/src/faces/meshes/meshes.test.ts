@@ -4,6 +4,7 @@ import { appendFile, mkdir, readdir, rename, rm, stat, symlink, utimes, writeFil
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { SpaceSummary } from "@cairn/protocol";
+import sharp from "sharp";
 import {
   binaryStl,
   CUBE,
@@ -93,6 +94,69 @@ describe("a folder of designs", () => {
       collection: "current",
     });
     user.ws.close();
+  });
+
+  test("MSH-2 MSH-6 files that differ in their ending's case only are two designs, also after a restart", async (t) => {
+    const { server, dir } = await meshServer(t);
+    const user = await watcher(server);
+    await place(dir, "part.STL", sizedCube(1));
+    await user.about("part");
+    await place(dir, "part.stl", sizedCube(2));
+    await user.about("part.stl");
+    user.ws.close();
+    await server.restart();
+    const { meshes } = await json<{ meshes: Row[] }>(server, "/api/meshes/list");
+    const volumes = await Promise.all(
+      meshes.map(async ({ design_id, url }) => [
+        design_id,
+        (await json<{ volume: number }>(server, `${String(url)}/metadata`)).volume,
+      ]),
+    );
+    assert.deepEqual(
+      new Map(volumes as [string, number][]),
+      new Map([
+        ["part", 1],
+        ["part.stl", 8],
+      ]),
+    );
+    const late = new MeshUser(server.port, "?since=0");
+    await late.of("replay_complete");
+    assert.equal(late.heard.filter(({ event }) => event === "new_mesh").length, 2, "each told once");
+    await rm(join(dir, "part.STL"));
+    assert.equal((await late.of("mesh_removed"))[0]?.design_id, "part");
+    assert.equal((await server.send("GET", "/api/mesh/part.stl")).status, 200);
+    late.ws.close();
+  });
+
+  test("MSH-15 a picture of each revision is there when it is told, drawn once; of what is no mesh there is none", async (t) => {
+    const { server, dir } = await meshServer(t);
+    const user = await watcher(server);
+    await place(dir, "cube.stl", sizedCube(1));
+    const url = String((await user.about("cube")).thumbnail_url);
+    const drawn = await server.send("GET", url);
+    assert.deepEqual([drawn.status, drawn.headers.get("content-type")], [200, "image/png"]);
+    const png = Buffer.from(await drawn.arrayBuffer());
+    const { width, height, hasAlpha } = await sharp(png).metadata();
+    assert.deepEqual([width, height, hasAlpha], [256, 256, true]);
+    const { data } = await sharp(png).raw().toBuffer({ resolveWithObject: true });
+    const alpha = (x: number, y: number) => data[4 * (256 * y + x) + 3];
+    assert.deepEqual([alpha(0, 0), alpha(255, 255), alpha(128, 128)], [0, 0, 255]);
+    // Three sides in three lights: the top, the front and the right.
+    const light = (x: number, y: number) => data[4 * (256 * y + x)]!;
+    const sides = [light(128, 60), light(80, 160), light(180, 160)];
+    assert.equal(new Set(sides).size, 3, sides.join(" "));
+    const again = await server.send("GET", url, null, { "if-none-match": drawn.headers.get("etag")! });
+    assert.equal(again.status, 304);
+    await server.restart();
+    assert.deepEqual(Buffer.from(await (await server.send("GET", url)).arrayBuffer()), png);
+    const late = await watcher(server);
+    await place(dir, "text.stl", "this is no mesh, and it is long enough to be one of those that are looked at");
+    const told = await late.about("text");
+    assert.equal(told.thumbnail_url, null);
+    const none = await server.send("GET", "/api/mesh/text/thumbnail");
+    assert.deepEqual([none.status, await none.json()], [422, { detail: "Failed to draw mesh: nothing to draw" }]);
+    assert.equal((await server.send("GET", "/api/mesh/nothing/thumbnail")).status, 404);
+    late.ws.close();
   });
 
   test("MSH-1 MSH-6 MSH-7 MSH-16..MSH-18 what is present is in the history, in the order of its times", async (t) => {

@@ -13,6 +13,7 @@ import { MeshClient } from "./client.ts";
 import type { FolderOptions } from "./folder.ts";
 import { type DesignEvent, Library } from "./library.ts";
 import { meshRoutes } from "./mesh-routes.ts";
+import { thumbnails } from "./thumbnails.ts";
 
 /** Collections of the original: their designs are STL files, as its clients expect. */
 const ORIGINAL = new Set(["current", "archive", "demo"]);
@@ -23,6 +24,7 @@ export async function openMeshes(context: ServerContext): Promise<Face> {
   const designs = openDesigns(core.blobs);
   const library = new Library({ spaces: core.spaces, designs, folders, log, named: context.meshFolders.length > 0 });
   await library.start();
+  const thumbnail = thumbnails(designs, context.cache("mesh-thumbnails"));
   const sockets = new Set<FaceSocket>();
   const encoded = new WeakMap<DesignEvent, Buffer>();
 
@@ -50,7 +52,7 @@ export async function openMeshes(context: ServerContext): Promise<Face> {
         },
       },
     ],
-    routes: (app) => meshRoutes(app, { library, blobs: core.blobs, directory: basename(current), log }),
+    routes: (app) => meshRoutes(app, { library, blobs: core.blobs, directory: basename(current), log, thumbnail }),
     health: () => ({ designs: library.all(new Set(library.collections)).length, seq: library.lastSeq }),
     problems: () => library.folders.flatMap(({ problem }) => (problem === undefined ? [] : [problem])),
     async close() {

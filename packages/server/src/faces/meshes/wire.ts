@@ -18,6 +18,12 @@ function metadataUrl(url: string): string {
   return url.replace(/(\?|$)/, "/metadata$1");
 }
 
+/** Of this revision, so that a page that has seen it sees it again at once; none where nothing can be drawn. */
+function thumbnailUrl(url: string, { mesh, revision }: DesignState): string | null {
+  if (!mesh || mesh.faces === 0) return null;
+  return `${url.replace(/(\?|$)/, "/thumbnail$1")}${url.includes("?") ? "&" : "?"}revision=${revision}`;
+}
+
 /** A row of a list (MSH-24). */
 export function rowOf(library: Library, state: DesignState) {
   const url = urlOf(library, state);
@@ -27,6 +33,7 @@ export function rowOf(library: Library, state: DesignState) {
     created_at: seconds(state.fileNs),
     url,
     metadata_url: metadataUrl(url),
+    thumbnail_url: thumbnailUrl(url, state),
     seq: state.seq,
     revision: state.revision,
     change: state.change,
