@@ -98,6 +98,7 @@ function uprightText({ source, sigmaDeg, tiltDeg }: Upright): string {
 
 const UP_BY = {
   verticals: "plumb lines",
+  gravity: "motion sensors",
   horizon: "the cameras' horizons",
   gps: "GPS",
   cameras: "how the cameras are held",

@@ -7,6 +7,7 @@ import {
   ERRORS,
   type ErrorBody,
   type ErrorCode,
+  type Gravity,
   type Id,
   type ImageReceipt,
   type ImageState,
@@ -37,6 +38,8 @@ export type PhotoFacts = {
   key?: string;
   camera?: Intrinsics;
   capturedNs?: TimeNs;
+  /** Which way is down in the upright photo (x right, y down, z forward), by motion sensors. */
+  gravity?: Gravity;
   contributor?: string;
 };
 
@@ -311,12 +314,20 @@ type CallBody = {
 };
 
 /** The facts of a photo as flat text fields: query of a POST, metadata of a tus upload. */
-export function photoFields({ name, key, camera, capturedNs, contributor }: PhotoFacts): Record<string, string> {
+export function photoFields({
+  name,
+  key,
+  camera,
+  capturedNs,
+  gravity,
+  contributor,
+}: PhotoFacts): Record<string, string> {
   return {
     name,
     ...(key === undefined ? {} : { key }),
     ...(camera === undefined ? {} : { camera: JSON.stringify(camera) }),
     ...(capturedNs === undefined ? {} : { capturedNs }),
+    ...(gravity === undefined ? {} : { gravity: [...gravity.down, gravity.sigmaDeg].join(",") }),
     ...(contributor === undefined ? {} : { contributor }),
   };
 }

@@ -70,6 +70,15 @@ export const Gps = Type.Object({
 });
 export type Gps = Static<typeof Gps>;
 
+/** Which way is down in a photo, by the motion sensors of what took it. */
+export const Gravity = Type.Object({
+  /** Unit vector in the frame of the upright photo's camera (x right, y down, z forward): `[0, 1, 0]` held level. */
+  down: Vec3,
+  /** One standard deviation about either axis, degrees. */
+  sigmaDeg: Type.Number({ exclusiveMinimum: 0, maximum: 90 }),
+});
+export type Gravity = Static<typeof Gravity>;
+
 /** Why a photo was not used, in words a program can branch on; `advice.ts` has the photographer's words. */
 export const Reason = Type.Union([
   Type.Literal("blurred"),
@@ -138,9 +147,10 @@ export type PosedCamera = Static<typeof PosedCamera>;
  * known than how they are held on average.
  */
 export const Upright = Type.Object({
-  /** Plumb lines of what was built; cameras that are held level; GPS; or just how the cameras are held on average. */
+  /** Plumb lines of what was built; motion sensors; cameras that are held level; GPS; or just how the cameras are held on average. */
   source: Type.Union([
     Type.Literal("verticals"),
+    Type.Literal("gravity"),
     Type.Literal("horizon"),
     Type.Literal("gps"),
     Type.Literal("cameras"),
@@ -234,6 +244,7 @@ export const EVENTS = {
     /** Focal length as EXIF tells it, pixels of the upright photo. */
     focalPx: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
     gps: Type.Optional(Gps),
+    gravity: Type.Optional(Gravity),
     capturedNs: Type.Optional(TimeNs),
     /** Through which door: `http`, `tus`, `live`, a face's name, or what sort of program its client said it is. */
     source: Type.String({ maxLength: 64 }),

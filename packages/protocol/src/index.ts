@@ -11,6 +11,7 @@ export {
   type EventType,
   Georeference,
   Gps,
+  Gravity,
   ImageChange,
   Intrinsics,
   Labels,

@@ -4,7 +4,7 @@
  */
 import Type, { type Static } from "typebox";
 import type { ErrorBody } from "./errors.ts";
-import { type CairnEvent, Intrinsics, Pose } from "./events.ts";
+import { type CairnEvent, Gravity, Intrinsics, Pose } from "./events.ts";
 import { type Digest, type Id, Seq, TimeNs } from "./ids.ts";
 import type { SpaceState } from "./state.ts";
 
@@ -63,6 +63,7 @@ export const ImageHead = Type.Object({
   key: Type.Optional(Type.String({ maxLength: 200 })),
   camera: Type.Optional(Intrinsics),
   capturedNs: Type.Optional(TimeNs),
+  gravity: Type.Optional(Gravity),
   contributor: Type.Optional(Type.String({ maxLength: 200 })),
 });
 export type ImageHead = Static<typeof ImageHead>;

@@ -8,6 +8,7 @@ import type {
   Doubt,
   EngineReport,
   Gps,
+  Gravity,
   Hint,
   Intrinsics,
   PosedCamera,
@@ -35,6 +36,8 @@ export type Photo = {
   readonly focalPx?: number;
   /** Where it was taken, as far as its EXIF tells: photos taken near by are compared with it. */
   readonly gps?: Gps;
+  /** Which way is down, by motion sensors. */
+  readonly gravity?: Gravity;
 };
 
 /** Photos are handed to the engine with this many pixels on the long side, or fewer. */

@@ -5,7 +5,14 @@
 
 import { randomUUID } from "node:crypto";
 import type { ImageDecoder, ImageFacts } from "@cairn/images";
-import { CairnError, type EventDraft, type ImageReceipt, type Intrinsics, type TimeNs } from "@cairn/protocol";
+import {
+  CairnError,
+  type EventDraft,
+  type Gravity,
+  type ImageReceipt,
+  type Intrinsics,
+  type TimeNs,
+} from "@cairn/protocol";
 import type { BlobStore } from "../blob/blob-store.ts";
 import { checkQuota } from "../space/quota.ts";
 import type { Space } from "../space/spaces.ts";
@@ -28,6 +35,8 @@ export type IncomingPhoto = {
   copyCounts?: boolean;
   /** Counts more than the file's own. */
   capturedNs?: TimeNs | undefined;
+  /** Which way is down; of any length. */
+  gravity?: Gravity | undefined;
 };
 
 export type IngestListener = (space: Space, receipt: ImageReceipt) => void;
@@ -53,6 +62,7 @@ export async function ingestImage(
 
   const facts = await decoder.inspect(photo.bytes, signal);
   const camera = cameraFor(photo, facts);
+  const gravity = photo.gravity && gravityOf(photo.gravity);
   signal?.throwIfAborted();
   const { digest } = await core.blobs.put(photo.bytes, signal ? { signal } : {});
 
@@ -74,6 +84,7 @@ export async function ingestImage(
           source: photo.source,
           ...(camera ? { camera } : {}),
           ...(photo.capturedNs === undefined ? {} : { capturedNs: photo.capturedNs }),
+          ...(gravity && { gravity }),
           ...(photo.contributor === undefined ? {} : { contributor: photo.contributor }),
           ...(photo.key === undefined ? {} : { key: photo.key }),
         },
@@ -124,6 +135,14 @@ function cameraFor(photo: IncomingPhoto, { width, height }: ImageFacts): Intrins
     });
   }
   return camera;
+}
+
+function gravityOf({ down: [x, y, z], sigmaDeg }: Gravity): Gravity {
+  const length = Math.hypot(x, y, z);
+  if (!(length > 0) || !Number.isFinite(length)) {
+    throw new CairnError("request.invalid", { field: "gravity/down", problem: "has no direction" });
+  }
+  return { down: [x / length, y / length, z / length], sigmaDeg };
 }
 
 /** The last part of what may be a path, without what would disturb a line of text. */

@@ -61,6 +61,7 @@ export function startReconstructor(options: ReconstructorOptions): Reconstructor
     ...(image.camera && { camera: image.camera }),
     ...(image.focalPx !== undefined && { focalPx: image.focalPx }),
     ...(image.gps && { gps: image.gps }),
+    ...(image.gravity && { gravity: image.gravity }),
   });
 
   function attach(space: Space): void {

@@ -91,7 +91,7 @@ export async function rebuildEvents(
   const [cameras, images, points3D] = await Promise.all(
     [text.cameras, text.images, text.points3D].map(async (file) => (await blobs.put(Buffer.from(file))).digest),
   );
-  const upright = rebuild.upright ?? uprightOf(rebuild.cameras);
+  const upright = rebuild.upright ?? uprightOf(rebuild.cameras, (image) => state.images[image]?.gravity);
   const place = placeOnEarth(rebuild.cameras, (image) => state.images[image]?.gps);
   const moved = (kept?.layers ?? []).flatMap(({ layer, transform }): EventDraft[] =>
     transform ? [{ type: "layer.moved", cause, data: { layer, transform } }] : [],

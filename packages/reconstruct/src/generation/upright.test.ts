@@ -9,6 +9,7 @@ import {
   seededRandom,
   transformPose,
 } from "@cairn/geometry";
+import type { Gravity } from "@cairn/protocol";
 import fc from "fast-check";
 import { EngineCore, type JobOptions } from "../embedded/engine-core.ts";
 import { arc, syntheticPhotos } from "../test/synthetic.ts";
@@ -95,6 +96,65 @@ test("MAP-7 the engine's model has z up from its first cameras on, and does not 
   const { source, sigmaDeg, tiltDeg } = uprightOf(second.cameras)!;
   assert.equal(source, "horizon");
   assert.ok(tiltDeg < 1 && sigmaDeg < 3, `${tiltDeg} ${sigmaDeg}`);
+});
+
+test("MAP-7 what motion sensors felt counts as surely as it is told, whatever way the photos are held, and less where it disagrees", () => {
+  const random = seededRandom(5);
+  const lean = (deg: number) =>
+    rotationFromVector(deg * DEG * randomNormal(random), deg * DEG * randomNormal(random), 0);
+  /** Down in each camera, of a world whose z is up, felt by a sensor that is so far off, always the same way. */
+  const feltBy = (poses: readonly Float64Array[], sigmaDeg: number, bias: Float64Array): Gravity[] =>
+    poses.map((pose) => {
+      const turn = lean(sigmaDeg);
+      const d = [0, 1, 2].map((i) => -(bias[2] * pose[4 * i] + bias[5] * pose[4 * i + 1] + bias[8] * pose[4 * i + 2]));
+      const [x, y, z] = [0, 1, 2].map((i) => turn[3 * i] * d[0] + turn[3 * i + 1] * d[1] + turn[3 * i + 2] * d[2]);
+      return { down: [x, y, z], sigmaDeg };
+    });
+  const upright = rotationFromVector(0, 0, 0);
+  // All look one way and are held 25° askew: the cameras alone would be that far off.
+  const askew = held([0, 2, 4, 3, 1, 2], () => -30, 0).map((pose) => {
+    const [c, s] = [Math.cos(25 * DEG), Math.sin(25 * DEG)];
+    const turned = Float64Array.from(pose);
+    for (let i = 0; i < 4; i++)
+      [turned[i], turned[4 + i]] = [c * pose[i] + s * pose[4 + i], c * pose[4 + i] - s * pose[i]];
+    return turned;
+  });
+  assert.ok(offDeg(upOfPoses(askew)!.direction) > 20);
+  const up = upOfPoses(askew, feltBy(askew, 1.5, upright))!;
+  assert.equal(up.source, "gravity");
+  assert.ok(offDeg(up.direction) < 2 && up.sigmaDeg < 2.5, `${offDeg(up.direction)} ${up.sigmaDeg}`);
+  // One of six was shaken.
+  const shaken = feltBy(askew, 1.5, upright).map((each, k): Gravity => (k === 2 ? { ...each, down: [0, 0, 1] } : each));
+  assert.ok(offDeg(upOfPoses(askew, shaken)!.direction) < 3);
+  // Half are upside down: nothing but the sensors knows, and they do.
+  const turned = askew.map((pose, k) => (k % 2 ? pose.map((x, i) => (i < 8 ? -x : x)) : pose));
+  assert.equal(upOfPoses(turned), undefined);
+  assert.ok(offDeg(upOfPoses(turned, feltBy(turned, 1.5, upright))!.direction) < 2.5);
+  // Twelve that look all around are surer than a sensor of 5°, which is off by that: little is left of it.
+  const level = held(around(12), () => -5, 1.5);
+  const both = upOfPoses(level, feltBy(level, 5, rotationFromVector(5 * DEG, 0, 0)))!;
+  assert.equal(both.source, "horizon");
+  assert.ok(offDeg(both.direction) < 1.5, `${offDeg(both.direction)}`);
+});
+
+test("MAP-7 the engine's model stands as the sensors felt, from its first generation on", async () => {
+  const synthetic = syntheticPhotos(arc(10, 4), { told: true });
+  // A world that leans by 20°: its down, in the frame in which the cameras are level.
+  const down = [Math.sin(20 * DEG), Math.cos(20 * DEG), 0];
+  const gravities = synthetic.truth.map(({ rows }): Gravity => {
+    const [x, y, z] = rows.map((row) => row[0] * down[0] + row[1] * down[1] + row[2] * down[2]);
+    return { down: [x, y, z], sigmaDeg: 1 };
+  });
+  const core = new EngineCore(synthetic.kernels, 1);
+  for (const [k, photo] of synthetic.photos.entries())
+    await core.add({ ...photo, gravity: gravities[k] }, undefined, FREE);
+  const { cameras } = await core.rebuild(FREE);
+  const gravityOf = (image: string) => gravities[synthetic.photos.findIndex((photo) => photo.image === image)];
+  const { source, tiltDeg, sigmaDeg } = uprightOf(cameras, gravityOf)!;
+  assert.equal(source, "gravity");
+  assert.ok(tiltDeg < 2 && sigmaDeg < 1.5, `${tiltDeg} ${sigmaDeg}`);
+  const blind = uprightOf(cameras)!.tiltDeg;
+  assert.ok(blind > 17 && blind < 23, `the cameras alone say otherwise: ${blind}`);
 });
 
 test("MAP-8 without GPS the unit is said to be none; with it, how surely it is a metre", () => {

@@ -1,18 +1,18 @@
 /**
  * Which way is up. People hold cameras level and upright (EXIF has turned the photos by then), so the cameras' rights lie
  * in the horizontal plane, whichever way they look or tilt. Photos that look one way leave one axis of it open; there
- * only the mean of their ups tells. Where it is built over, plumb lines near that tell better; where nothing else does,
+ * only the mean of their ups tells. What motion sensors felt counts with it. Where it is built over, plumb lines near that tell better; where nothing else does,
  * GPS.
  */
 import { georeference, poseFromQuaternion, type Similarity3, symmetricEigen } from "@cairn/geometry";
-import type { Gps, PosedCamera, Upright } from "@cairn/protocol";
+import type { Gps, Gravity, PosedCamera, Upright } from "@cairn/protocol";
 import { type PlumbCandidate, verticalOf } from "./verticals.ts";
 
 export type Up = {
   /** `[3]` unit vector, model frame. */
   readonly direction: Float64Array;
   /**
-   * `verticals`: plumb lines; `horizon`: the cameras look different ways and agree; `gps`; `cameras`: no more than how
+   * `verticals`: plumb lines; `gravity`: motion sensors; `horizon`: the cameras look different ways and agree; `gps`; `cameras`: no more than how
    * they are held on average.
    */
   readonly source: Upright["source"];
@@ -29,6 +29,7 @@ const MEAN_SIGMA_RAD = (15 * Math.PI) / 180;
 /** Up is told by the horizons when they are this much surer than the mean. */
 const HORIZON_SIGMA_RAD = MEAN_SIGMA_RAD / 2;
 const ROUNDS = 10;
+const DEGREES = 180 / Math.PI;
 /** Plumb lines are sought this near to what the cameras say. */
 const NEAR: Partial<Record<Up["source"], number>> = { cameras: 25, gps: 12 };
 const NEAR_HORIZON_DEG = 6;
@@ -39,12 +40,64 @@ const FEWEST_GPS = 3;
 /** What cameras say that is farther from what GPS says is wrong. */
 const FAR_OFF = Math.cos((30 * Math.PI) / 180);
 
-/** @param poses `[12]` each, cameraFromWorld @returns undefined without any, or when half of them are upside down */
-export function upOfPoses(poses: readonly Float64Array[]): Up | undefined {
+/**
+ * @param poses `[12]` each, cameraFromWorld
+ * @param gravities what was felt with each
+ * @returns undefined without any, or when nothing was felt and half of them are upside down
+ */
+export function upOfPoses(
+  poses: readonly Float64Array[],
+  gravities: readonly (Gravity | undefined)[] = [],
+): Up | undefined {
+  const felt = feltUp(poses, gravities);
+  const held = heldUp(poses, felt);
+  if (!held || !felt) return held;
+  const seen = heldUp(poses);
+  // To hold a camera level is a habit; what a sensor feels is there. Where they contradict each other the habit goes.
+  const apart = seen ? angleBetween(felt.direction, seen.direction) : 0;
+  if (seen && apart > 3 * Math.hypot(felt.sigma, seen.sigmaDeg / DEGREES)) {
+    return { direction: felt.direction, source: "gravity", sigmaDeg: felt.sigma * DEGREES };
+  }
+  return !seen || felt.sigma * DEGREES < seen.sigmaDeg ? { ...held, source: "gravity" } : held;
+}
+
+type Felt = { readonly direction: Float64Array; readonly sigma: number };
+
+/** What the sensors say together: as sure as one of them, for they may share a bias, and less where they disagree. */
+function feltUp(poses: readonly Float64Array[], gravities: readonly (Gravity | undefined)[]): Felt | undefined {
+  const ups = poses.flatMap((pose, k) => {
+    const gravity = gravities[k];
+    if (!gravity) return [];
+    const [x, y, z] = gravity.down;
+    const up = Float64Array.from([0, 1, 2], (i) => -(pose[i] * x + pose[4 + i] * y + pose[8 + i] * z));
+    return [{ up, sigma: gravity.sigmaDeg / DEGREES }];
+  });
+  if (ups.length === 0) return undefined;
+  // One that is far off was shaken: the direction from which the angles are least in sum (Weiszfeld).
+  let direction = ups[0].up;
+  for (let round = 0; round < ROUNDS; round++) {
+    const sum = new Float64Array(3);
+    for (const { up, sigma } of ups) {
+      const weight = 1 / (sigma * Math.max(sigma, angleBetween(up, direction)));
+      for (let i = 0; i < 3; i++) sum[i] += weight * up[i];
+    }
+    const length = Math.hypot(...sum);
+    if (!(length > 0)) return undefined;
+    direction = sum.map((x) => x / length);
+  }
+  const middle = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1];
+  // The median of angles in a plane is 1.18 standard deviations of one axis.
+  const apart = middle(ups.map(({ up }) => angleBetween(up, direction))) / 1.18;
+  return { direction, sigma: Math.hypot(middle(ups.map(({ sigma }) => sigma)), apart / Math.sqrt(ups.length)) };
+}
+
+function heldUp(poses: readonly Float64Array[], felt?: Felt): Up | undefined {
   const mean = [0, 1, 2].map((axis) => poses.reduce((sum, pose) => sum - pose[4 + axis], 0));
   const length = Math.hypot(...mean);
-  if (poses.length === 0 || length < 0.2 * poses.length) return undefined;
-  let up = Float64Array.from(mean, (x) => x / length);
+  const agree = length >= 0.2 * poses.length;
+  if (poses.length === 0 || (!agree && !felt)) return undefined;
+  const start = felt?.direction ?? Float64Array.from(mean, (x) => x / length);
+  let up = start;
   let sigma = MEAN_SIGMA_RAD;
   for (let round = 0; round < ROUNDS; round++) {
     const rolls = poses.map((pose) => Math.asin(Math.max(-1, Math.min(1, dot(pose, up)))));
@@ -57,28 +110,31 @@ export function upOfPoses(poses: readonly Float64Array[]): Up | undefined {
     for (let i = 0; i < 3; i++) {
       for (let j = 0; j < 3; j++) {
         for (const [k, pose] of poses.entries()) information[3 * i + j] += (weights[k] * pose[i] * pose[j]) / variance;
-        information[3 * i + j] -= (mean[i] * mean[j]) / (length * length * MEAN_SIGMA_RAD ** 2);
+        if (agree) information[3 * i + j] -= (mean[i] * mean[j]) / (length * length * MEAN_SIGMA_RAD ** 2);
+        if (felt) information[3 * i + j] -= (felt.direction[i] * felt.direction[j]) / felt.sigma ** 2;
       }
-      information[4 * i] += 1 / MEAN_SIGMA_RAD ** 2;
+      information[4 * i] += (agree ? 1 / MEAN_SIGMA_RAD ** 2 : 0) + (felt ? 1 / felt.sigma ** 2 : 0);
     }
     const values = new Float64Array(3);
     const vectors = new Float64Array(9);
     symmetricEigen(information, 3, values, vectors);
     const found = column(vectors, 0);
-    const sign = dot(found, Float64Array.from(mean)) < 0 ? -1 : 1;
+    const sign = dot(found, start) < 0 ? -1 : 1;
     up = found.map((x) => sign * x);
     sigma = 1 / Math.sqrt(Math.max(values[1], 1e-12));
   }
   return {
     direction: up,
     source: sigma < HORIZON_SIGMA_RAD ? "horizon" : "cameras",
-    sigmaDeg: (sigma * 180) / Math.PI,
+    sigmaDeg: sigma * DEGREES,
   };
 }
 
 export type UpEvidence = {
   /** `[12]` each, cameraFromWorld. */
   readonly poses: readonly Float64Array[];
+  /** What was felt with each; left out: nothing. */
+  readonly gravities?: readonly (Gravity | undefined)[];
   readonly lines: readonly PlumbCandidate[];
   /** Cameras with GPS and an altitude. */
   readonly places: readonly { readonly centre: ArrayLike<number>; readonly gps: Gps }[];
@@ -86,14 +142,16 @@ export type UpEvidence = {
 };
 
 /** By what tells it best. */
-export function upOf({ poses, lines, places, seed }: UpEvidence): Up | undefined {
-  const held = upOfPoses(poses);
+export function upOf({ poses, gravities, lines, places, seed }: UpEvidence): Up | undefined {
+  const held = upOfPoses(poses, gravities);
+  const felt = held?.source === "gravity" ? held : undefined;
   const flown = upOfPlaces(places);
   // Cameras that look straight down, as a drone's do, are not held upright: GPS knows better.
-  const coarse = held && flown && dot(held.direction, flown.direction) < FAR_OFF ? flown : (held ?? flown);
+  const coarse = !felt && held && flown && dot(held.direction, flown.direction) < FAR_OFF ? flown : (held ?? flown);
   if (!coarse) return undefined;
   const within = NEAR[coarse.source] ?? Math.max(NEAR_HORIZON_DEG, NEAR_HORIZON_SIGMAS * coarse.sigmaDeg);
   const plumb = verticalOf(lines, coarse.direction, within, seed);
+  if (felt && (!plumb || felt.sigmaDeg < plumb.sigmaDeg)) return felt;
   if (plumb) return { direction: plumb.direction, source: "verticals", sigmaDeg: plumb.sigmaDeg };
   return flown && flown.sigmaDeg < coarse.sigmaDeg ? flown : coarse;
 }
@@ -119,9 +177,15 @@ export function uprightFrom({ source, sigmaDeg, direction }: Up): Upright {
   return { source, sigmaDeg, tiltDeg: (tilt * 180) / Math.PI };
 }
 
-/** The same where only the cameras are known. */
-export function uprightOf(cameras: readonly Pick<PosedCamera, "pose">[]): Upright | undefined {
-  const up = upOfPoses(cameras.map(({ pose }) => poseFromQuaternion(pose.rotation, pose.translation)));
+/** The same where only the cameras are known, and what was felt with them. */
+export function uprightOf(
+  cameras: readonly Pick<PosedCamera, "image" | "pose">[],
+  gravityOf: (image: string) => Gravity | undefined = () => undefined,
+): Upright | undefined {
+  const up = upOfPoses(
+    cameras.map(({ pose }) => poseFromQuaternion(pose.rotation, pose.translation)),
+    cameras.map(({ image }) => gravityOf(image)),
+  );
   return up && uprightFrom(up);
 }
 
@@ -148,6 +212,10 @@ export function turnUpright(up: ArrayLike<number>, about: ArrayLike<number>): Si
 
 function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
+
+function angleBetween(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  return Math.acos(Math.max(-1, Math.min(1, dot(a, b))));
 }
 
 /** Eigenvectors are columns. */

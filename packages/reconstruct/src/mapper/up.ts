@@ -1,4 +1,4 @@
-/** What a scene knows of which way is up: how its cameras are held, the straight edges they see, and their GPS. */
+/** What a scene knows of which way is up: how its cameras are held, what was felt with them, the straight edges they see, and their GPS. */
 import { cameraCentre, normalisedFromPixels } from "@cairn/geometry";
 import { type Up, upOf } from "../generation/upright.ts";
 import type { PlumbCandidate } from "../generation/verticals.ts";
@@ -9,12 +9,13 @@ const LINE_VIEWS = 40;
 
 export function upOfScene(scene: Scene, seed: number): Up | undefined {
   const poses = scene.posed.map((view) => scene.pose(view));
+  const gravities = scene.posed.map((view) => scene.views[view].photo.gravity);
   const lines = spread(scene.posed, LINE_VIEWS).flatMap((view) => linesOf(scene, view));
   const places = scene.posed.flatMap((view) => {
     const { gps } = scene.views[view].photo;
     return gps ? [{ gps, centre: cameraCentre(scene.poses, view * 12) }] : [];
   });
-  return upOf({ poses, lines, places, seed });
+  return upOf({ poses, gravities, lines, places, seed });
 }
 
 function linesOf(scene: Scene, view: number): PlumbCandidate[] {

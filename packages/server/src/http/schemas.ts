@@ -69,6 +69,13 @@ export const UploadQuery = Type.Object({
   camera: Type.Optional(Type.String({ maxLength: 200, description: "`fx,fy,cx,cy` of the upright photo, pixels." })),
   contributor: Type.Optional(Type.String({ maxLength: 200 })),
   capturedNs: Type.Optional(TimeNs),
+  gravity: Type.Optional(
+    Type.String({
+      maxLength: 200,
+      description:
+        "`x,y,z,sigmaDeg`: which way is down in the upright photo (x right, y down, z forward), and how surely, degrees.",
+    }),
+  ),
 });
 export type UploadQuery = Static<typeof UploadQuery>;
 

@@ -21,7 +21,7 @@ const LIMITS = {
 type FileResult = { name: string; receipt?: ImageReceipt; error?: HttpErrorBody };
 type Take = (stream: AsyncIterable<Uint8Array>, fields: UploadQuery) => Promise<ImageReceipt>;
 
-/** Files in order. Fields hold for the files after them; `name`, `key` and `capturedNs` for the next file only. */
+/** Files in order. Fields hold for the files after them; `name`, `key`, `capturedNs` and `gravity` for the next file only. */
 export async function takeForm(request: FastifyRequest, query: UploadQuery, take: Take): Promise<FileResult[]> {
   const results: FileResult[] = [];
   let fields: UploadQuery = { ...query };
@@ -41,7 +41,7 @@ export async function takeForm(request: FastifyRequest, query: UploadQuery, take
         // The next part comes after the rest of this one.
         part.file.resume();
       }
-      const { name: _name, key: _key, capturedNs: _capturedNs, ...lasting } = fields;
+      const { name: _name, key: _key, capturedNs: _capturedNs, gravity: _gravity, ...lasting } = fields;
       fields = lasting;
     }
   } catch (cause) {

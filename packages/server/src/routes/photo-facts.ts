@@ -1,6 +1,6 @@
 /** What a sender says about a photo in flat text: a query, the fields of a form, the metadata of a resumable upload. */
 import type { IncomingPhoto } from "@cairn/core";
-import { CairnError, check, Intrinsics } from "@cairn/protocol";
+import { CairnError, check, Gravity, Intrinsics } from "@cairn/protocol";
 import { parseJson } from "../http/json-body.ts";
 import { UploadQuery } from "../http/schemas.ts";
 
@@ -8,8 +8,15 @@ export type PhotoFacts = Omit<IncomingPhoto, "bytes" | "source">;
 
 /** @throws {CairnError} `request.invalid` */
 export function photoFacts(fields: UploadQuery): PhotoFacts {
-  const { name, key, camera, contributor, capturedNs } = check(UploadQuery, fields);
-  return { name: name ?? "photo", key, contributor, capturedNs, ...(camera ? cameraOf(camera) : {}) };
+  const { name, key, camera, contributor, capturedNs, gravity } = check(UploadQuery, fields);
+  return {
+    name: name ?? "photo",
+    key,
+    contributor,
+    capturedNs,
+    ...(camera ? cameraOf(camera) : {}),
+    ...(gravity ? { gravity: gravityOf(gravity) } : {}),
+  };
 }
 
 /** `fx,fy,cx,cy` in pixels of the upright photo, or the JSON of an `Intrinsics`. */
@@ -20,4 +27,12 @@ function cameraOf(text: string): Pick<IncomingPhoto, "camera" | "cameraParams"> 
     throw new CairnError("request.invalid", { field: "camera", problem: "expected fx,fy,cx,cy" });
   }
   return { cameraParams: [fx, fy, cx, cy] };
+}
+
+/** `x,y,z,sigmaDeg`. */
+function gravityOf(text: string): Gravity {
+  const [x, y, z, sigmaDeg, ...more] = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  if (more.length > 0)
+    throw new CairnError("request.invalid", { field: "gravity", problem: "expected x,y,z,sigmaDeg" });
+  return check(Gravity, { down: [x, y, z], sigmaDeg });
 }

@@ -5,6 +5,7 @@ import { request } from "node:http";
 import { createConnection } from "node:net";
 import { test } from "node:test";
 import { deflateSync } from "node:zlib";
+import { CairnApi } from "@cairn/client";
 import type { ImageReceipt } from "@cairn/protocol";
 import { png, pngOf } from "./png.ts";
 import { errorOf, receiptOf, testServer } from "./test-server.ts";
@@ -161,6 +162,39 @@ test("HTTP-15 a camera is for the upright photo's own size", async (t) => {
     "camera={",
   ]) {
     const { status, code } = await errorOf(await server.upload(png(3), wrong));
+    assert.deepEqual([status, code.startsWith("request.")], [422, true], wrong);
+  }
+});
+
+test("MOT-23 which way is down comes with a photo through the doors, of length 1, or is refused", async (t) => {
+  const server = await testServer(t);
+  assert.equal((await server.upload(png(1), "gravity=0,2,0,1.5")).status, 201);
+  const api = new CairnApi({ url: server.url });
+  const form = new FormData();
+  form.append("gravity", "0,0,-9.8,3");
+  form.append("photo", new Blob([new Uint8Array(png(2))]), "a.png");
+  form.append("photo", new Blob([new Uint8Array(png(3))]), "b.png");
+  assert.ok((await server.send("POST", "/v1/spaces/place/images", form)).ok);
+  const told = { name: "c.png", gravity: { down: [1, 0, 0] as [number, number, number], sigmaDeg: 2 } };
+  await api.addImage("place", new Uint8Array(png(4)), told);
+  const added = (await server.events()).flatMap((event) => (event.type === "image.added" ? [event.data.gravity] : []));
+  assert.deepEqual(added, [
+    { down: [0, 1, 0], sigmaDeg: 1.5 },
+    { down: [0, 0, -1], sigmaDeg: 3 },
+    undefined,
+    { down: [1, 0, 0], sigmaDeg: 2 },
+  ]);
+  for (const wrong of [
+    "0,0,0,1",
+    "0,1,0",
+    "0,1,0,0",
+    "0,1,0,91",
+    "0,1,0,1,1",
+    "a,b,c,d",
+    "1e200,1e200,1e200,1e999",
+    "NaN,1,0,1",
+  ]) {
+    const { status, code } = await errorOf(await server.upload(png(5), `gravity=${wrong}`));
     assert.deepEqual([status, code.startsWith("request.")], [422, true], wrong);
   }
 });
