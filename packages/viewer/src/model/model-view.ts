@@ -56,7 +56,7 @@ const SAMPLES = 24_000;
 /** While parts stream in, the scene is framed anew so often. */
 const REFRAME_MS = 160;
 /** Points are drawn a little larger than they lie apart, so that a surface is closed. */
-const CLOSED = 1.5;
+const CLOSED = 1.8;
 /** So few points are dots, not a surface: no use in making them large. */
 const FEW_POINTS = 30_000;
 const SURFACE_PX = 24;

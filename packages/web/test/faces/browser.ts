@@ -4,7 +4,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from "p
 import sharp from "sharp";
 
 /** Generous: another test may have the other core, and WebGL runs on the CPU. */
-export const PATIENCE_MS = 60_000;
+export const PATIENCE_MS = 120_000;
 
 export async function openBrowser(): Promise<Browser> {
   // Not compiled: it is used by the tools as well.
