@@ -4,12 +4,10 @@
  */
 import type { Vec3 } from "@cairn/protocol";
 import {
-  Box3,
   BufferAttribute,
   DirectionalLight,
   Group,
   HemisphereLight,
-  LineSegments,
   Mesh,
   type Object3D,
   PerspectiveCamera,
@@ -21,10 +19,11 @@ import {
   WebGLRenderer,
 } from "three";
 import { EyeDome } from "../eye-dome.ts";
-import { center, fitView, foreground, isLike, pointSpacing, robustBounds, viewDirection } from "../framing.ts";
+import { isLike, pointSpacing } from "../framing.ts";
 import { listen } from "../input.ts";
 import { Orbit } from "../orbit.ts";
 import { filePointsMaterial } from "./file-points.ts";
+import { sampleOf, viewOf } from "./model-framing.ts";
 import { disposeOf, type Model } from "./parse-model.ts";
 
 /** Which way is up in the files: `-y` as photographers' cameras have it. */
@@ -52,7 +51,6 @@ export type ModelView = {
 
 const FOV_Y = (50 * Math.PI) / 180;
 const MAX_PIXEL_RATIO = 2;
-const SAMPLES = 24_000;
 /** While parts stream in, the scene is framed anew so often. */
 const REFRAME_MS = 160;
 /** Points are drawn a little larger than they lie apart, so that a surface is closed. */
@@ -116,7 +114,7 @@ export function createModelView(canvas: HTMLCanvasElement, onStats: (stats: Mode
     if (stop.signal.aborted) return;
     refreshedAtMs = performance.now();
     content.updateMatrixWorld(true);
-    const { cloud, clouds } = sampled();
+    const { cloud, clouds } = sampleOf(content);
     const seen = cloud.length / 3;
     const part = Math.sqrt(Math.max(1, seen) / Math.max(1, clouds));
     maxPointPx = clouds > FEW_POINTS ? SURFACE_PX : DOT_PX;
@@ -125,69 +123,15 @@ export function createModelView(canvas: HTMLCanvasElement, onStats: (stats: Mode
     requestFrame();
   }
 
-  /** Points of the scene's frame, evenly out of all clouds; `clouds`: how many there are. */
-  function sampled(): { cloud: Float32Array; clouds: number } {
-    const parts: Points[] = [];
-    content.traverse((each) => {
-      if (each instanceof Points) parts.push(each);
-    });
-    const clouds = parts.reduce((sum, { geometry }) => sum + geometry.attributes.position!.count, 0);
-    const stride = Math.max(1, Math.floor(clouds / SAMPLES));
-    const found: number[] = [];
-    const v = new Vector3();
-    for (const { geometry, matrixWorld } of parts) {
-      const { position } = geometry.attributes;
-      for (let i = 0; i < position!.count; i += stride) {
-        v.fromBufferAttribute(position!, i).applyMatrix4(matrixWorld);
-        found.push(v.x, v.y, v.z);
-      }
-    }
-    return { cloud: Float32Array.from(found), clouds };
-  }
-
-  /** What must be in the picture: corners of meshes, and the middles of lines, which are cameras. */
-  function always(): { corners: Vec3[]; cameras: Vec3[] } {
-    const corners: Vec3[] = [];
-    const cameras: Vec3[] = [];
-    content.traverse((each) => {
-      const box = new Box3();
-      if (each instanceof Mesh) {
-        box.setFromObject(each);
-        for (let i = 0; i < 8 && !box.isEmpty(); i++) {
-          const corner = (axis: "x" | "y" | "z", bit: number) => (i & bit ? box.max[axis] : box.min[axis]);
-          corners.push([corner("x", 1), corner("y", 2), corner("z", 4)]);
-        }
-      } else if (each instanceof LineSegments && cameras.length < 500) {
-        const { x, y, z } = box.setFromObject(each).getCenter(new Vector3());
-        if (!box.isEmpty()) cameras.push([x, y, z]);
-      }
-    });
-    if (eye) {
-      const { x, y, z } = new Vector3(...eye).applyMatrix4(content.matrixWorld);
-      cameras.push([x, y, z]);
-    }
-    return { corners, cameras };
-  }
-
-  function autoFrame(all: Float32Array): void {
-    const { corners, cameras } = always();
-    const needed = [...corners, ...cameras];
-    const cloud = foreground(all, all.length / 3, cameras);
-    const count = cloud.length / 3;
-    const bounds = robustBounds(cloud, count, needed);
-    if (!bounds) {
-      framed = false;
-      return;
-    }
-    const subject = robustBounds(cloud, count, corners, 0.1) ?? bounds;
-    const direction =
-      cameras.length > 0
-        ? viewDirection(center(subject), cameras)
-        : { azimuth: corners.length > 0 ? 0.6 : 0, elevation: corners.length > 0 ? 0.42 : 0.25 };
+  function autoFrame(cloud: Float32Array): void {
     const freeWidth = Math.max(80, width - insets.left - insets.right);
     const freeHeight = Math.max(80, height - insets.top - insets.bottom);
     const fovY = 2 * Math.atan(Math.tan(FOV_Y / 2) * (freeHeight / height));
-    const view = fitView(center(bounds), cloud, count, needed, direction, fovY, freeWidth / freeHeight, 0.82);
+    const view = viewOf(content, cloud, eye, fovY, freeWidth / freeHeight);
+    if (!view) {
+      framed = false;
+      return;
+    }
     if (framed && isLike(view, orbit.goal)) return;
     orbit.glideTo(view, !framed);
     framed = true;
