@@ -132,7 +132,10 @@ function program(): Command {
     .addOption(new Option("--log-level <level>", "how much to say on stderr").choices(LOG_LEVELS).default("warn"))
     .action(async (options) => finish(await serve(options)));
 
-  command("push <space> <photos...>", "send photos into a space, made if it is not there; - reads standard input")
+  command(
+    "push <space> <photos...>",
+    "send photos and videos into a space, made if it is not there; - reads standard input",
+  )
     .addOption(serverOption())
     .addOption(cameraOption())
     .addOption(rebuildOption("in a space made now, refine everything after every n photos"))
@@ -246,6 +249,7 @@ Examples:
   $ cairn serve                                       then open http://127.0.0.1:8000
   $ cairn push castle photos/*.jpg --wait             see them placed one by one
   $ find . -name '*.jpg' | cairn push castle -        file names from another program
+  $ cairn push castle walk.mp4 --wait                 a video: the pictures worth it are chosen and sent
   $ cairn status castle
   $ cairn report castle                               where it is weak, and what would help
   $ cairn export castle --format ply --out castle.ply
