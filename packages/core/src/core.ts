@@ -7,6 +7,8 @@ import type { BlobStore } from "./blob/blob-store.ts";
 import { openFileBlobStore } from "./blob/file-blob-store.ts";
 import { type ClockOptions, ServerClock } from "./clock/server-clock.ts";
 import { Layers } from "./cloud/layers.ts";
+import { controlClock } from "./control/control-clock.ts";
+import { Controls } from "./control/controls.ts";
 import { makeFolder, storeError, TEMPORARY } from "./disk/disk.ts";
 import { lockFolder } from "./disk/lock.ts";
 import { FileUploads } from "./file/file-uploads.ts";
@@ -27,6 +29,8 @@ export interface Core {
   readonly motion: MotionSources;
   /** Live video: who sends it and who takes it. */
   readonly video: VideoSources;
+  /** Who steers which device. */
+  readonly control: Controls;
   /** Files that devices send in chunks. */
   readonly files: FileUploads;
   /** Called for each photo that is on disk, in the asynchronous context of who brought it. */
@@ -96,8 +100,23 @@ export async function openCore(options: CoreOptions): Promise<Core> {
       onError: (error) => onError("video", error),
       ...(options.onThinVideo && { onThin: options.onThinVideo }),
     });
+    const control = new Controls(controlClock(clock), onError);
+    control.attach(spaces);
     const files = await FileUploads.open(join(dataDir, "files"));
-    return new EmbeddedCore({ spaces, blobs, layers, clock, motion, video, files, disk, collecting, collect, free });
+    return new EmbeddedCore({
+      spaces,
+      blobs,
+      layers,
+      clock,
+      motion,
+      video,
+      control,
+      files,
+      disk,
+      collecting,
+      collect,
+      free,
+    });
   } catch (error) {
     await closeClock?.();
     await free?.().catch(() => undefined);
@@ -114,7 +133,7 @@ async function removeLeftovers(folder: string): Promise<void> {
   }
 }
 
-type Parts = Pick<Core, "blobs" | "layers" | "clock" | "motion" | "video" | "files" | "collect"> & {
+type Parts = Pick<Core, "blobs" | "layers" | "clock" | "motion" | "video" | "control" | "files" | "collect"> & {
   readonly spaces: FileSpaces;
   readonly disk: DiskHealth;
   readonly collecting: Repeated;
@@ -128,6 +147,7 @@ class EmbeddedCore implements Core {
   readonly clock: ServerClock;
   readonly motion: MotionSources;
   readonly video: VideoSources;
+  readonly control: Controls;
   readonly files: FileUploads;
   readonly collect: Core["collect"];
   readonly #disk: DiskHealth;
@@ -136,13 +156,14 @@ class EmbeddedCore implements Core {
   readonly #ingestListeners: IngestListener[] = [];
   #closing: Promise<void> | undefined;
 
-  constructor({ spaces, blobs, layers, clock, motion, video, files, disk, collecting, collect, free }: Parts) {
+  constructor({ spaces, blobs, layers, clock, motion, video, control, files, disk, collecting, collect, free }: Parts) {
     this.spaces = spaces;
     this.blobs = blobs;
     this.layers = layers;
     this.clock = clock;
     this.motion = motion;
     this.video = video;
+    this.control = control;
     this.files = files;
     this.collect = collect;
     this.#disk = disk;
@@ -174,6 +195,7 @@ class EmbeddedCore implements Core {
 
   async #close(): Promise<void> {
     this.video.close();
+    await this.control.close();
     await this.#collecting.stop();
     this.motion.close();
     await this.files.close();

@@ -2,6 +2,7 @@
  * State is what you get by reading the log. `applyEvent` is the only place that knows how; servers, clients and
  * tests share it, so the same seq means the same state everywhere.
  */
+import { applyControl, type ControlState } from "./control-state.ts";
 import type { CairnEvent, EventData, EventOf, Labels, Reason, Similarity, SpaceSettings, Verdict } from "./events.ts";
 import type { Digest, Id, Seq, SpaceId, TimeNs } from "./ids.ts";
 import type { Vec3 } from "./vectors.ts";
@@ -112,6 +113,8 @@ export type SpaceState = {
   hints?: HintState[];
   /** By {@link designKey}; left out before the first. */
   designs?: Record<string, DesignState>;
+  /** Devices that take commands; left out before the first. */
+  control?: ControlState;
   /** Every running operation and the last `ENDED_OPERATIONS` that ended. */
   operations: Record<Id, OperationState>;
 };
@@ -327,6 +330,18 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
     }
     case "anchor.removed":
       delete state.anchors[event.data.anchor];
+      return;
+    case "control.connected":
+    case "control.disconnected":
+    case "control.leased":
+    case "control.released":
+    case "control.sent":
+    case "control.answered":
+    case "control.stopped":
+    case "control.cleared":
+    case "control.secured":
+      state.control ??= { lastLease: 0, lastOrder: 0, devices: {} };
+      applyControl(state.control, event);
       return;
     case "operation.queued":
     case "operation.started": {

@@ -3,7 +3,6 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { Server as TlsServer } from "node:tls";
 import { Bus, exchangeNames } from "@cairn/bus";
 import {
   type Core,
@@ -35,10 +34,8 @@ import { openFaces } from "./faces/faces.ts";
 import type { ImagetoolsLimits } from "./faces/imagetools/house.ts";
 import { openFileCache } from "./file-cache.ts";
 import { accessBy, type TokenGrant } from "./http/access.ts";
-import { createApp, setUpApp, setUpFaceApp, type TlsOptions } from "./http/app.ts";
-import type { TlsFiles } from "./http/either.ts";
+import { createApp, setUpApp, setUpFaceApp } from "./http/app.ts";
 import { trustedProxies } from "./http/proxies.ts";
-import { urlOf } from "./http/reach.ts";
 import { openUpgrades } from "./http/upgrades.ts";
 import { asyncapiRoute } from "./live/asyncapi.ts";
 import { eventStreamRoutes } from "./live/event-stream.ts";
@@ -62,8 +59,8 @@ export type ServerOptions = {
   token?: string;
   /** Who may do less, or in some spaces only (GEN-35). */
   tokens?: readonly TokenGrant[];
-  /** Makes every listener https and wss (GEN-37). */
-  tls?: TlsOptions;
+  /** PEM; makes every listener https and wss (GEN-37). */
+  tls?: { cert: string | Buffer; key: string | Buffer };
   /** Addresses and networks of proxies whose `X-Forwarded-…` is believed. */
   trustedProxies?: readonly string[];
   /** Where the page and the sample's photos lie, when not in their packages. */
@@ -105,8 +102,6 @@ export type RunningServer = {
   port: number;
   /** Ports of the faces that have a listener of their own, in the order in which they were asked for. */
   listeners: readonly { face: FaceName; port: number }[];
-  /** Another certificate for those who come from now on; there must have been one. */
-  renewCertificate(files: TlsFiles): void;
   /** GEN-26: within 5 s, whatever clients do. */
   close(): Promise<void>;
 };
@@ -295,14 +290,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await Promise.all([live.close(DRAIN_MS), faces.close(), ...apps.map((each) => each.close())]);
       clearTimeout(cut);
     });
-    let certificate = options.tls?.cert;
-    const reach = {
-      host,
-      port: () => (app.server.address() as AddressInfo).port,
-      ...(options.tls && { certificate: () => certificate ?? "" }),
-      ...(options.tls?.authority !== undefined && { authority: options.tls.authority }),
-    };
-    await setUpApp(app, context, { log, ...options, faces: faces.all, reach }, (routes) => {
+    await setUpApp(app, context, { log, ...options, faces: faces.all }, (routes) => {
       eventStreamRoutes(routes, liveContext);
       asyncapiRoute(routes, version);
     });
@@ -321,18 +309,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     if (options.announceRestart)
       bus?.publish("restart_exchange", '{"type":"restart"}', { contentType: "application/json" });
     const address = app.server.address() as AddressInfo;
-    return {
-      url: urlOf(options.tls ? "https" : "http", address.address, address.port),
-      port: address.port,
-      listeners,
-      renewCertificate(files) {
-        certificate = files.cert;
-        for (const each of [app, ...own.map((one) => one.app)]) {
-          if (each.server instanceof TlsServer) each.server.setSecureContext(files);
-        }
-      },
-      close: closeAll,
-    };
+    const shownHost = address.family === "IPv6" ? `[${address.address}]` : address.address;
+    const scheme = options.tls ? "https" : "http";
+    return { url: `${scheme}://${shownHost}:${address.port}`, port: address.port, listeners, close: closeAll };
   } catch (error) {
     await closeAll();
     throw error;

@@ -37,8 +37,6 @@ export type IncomingPhoto = {
   capturedNs?: TimeNs | undefined;
   /** Which way is down; of any length. */
   gravity?: Gravity | undefined;
-  /** The video or stream that it is a picture of. */
-  sequence?: string | undefined;
 };
 
 export type IngestListener = (space: Space, receipt: ImageReceipt) => void;
@@ -87,7 +85,6 @@ export async function ingestImage(
           ...(camera ? { camera } : {}),
           ...(photo.capturedNs === undefined ? {} : { capturedNs: photo.capturedNs }),
           ...(gravity && { gravity }),
-          ...(photo.sequence === undefined ? {} : { sequence: photo.sequence }),
           ...(photo.contributor === undefined ? {} : { contributor: photo.contributor }),
           ...(photo.key === undefined ? {} : { key: photo.key }),
         },
