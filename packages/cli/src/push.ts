@@ -1,8 +1,9 @@
-/** `cairn push`: photos into a space, each until it is durable there; then what became of it. */
+/** `cairn push`: photos and videos into a space, each photo until it is durable there; then what became of it. */
 import { CairnApi, type SpaceConnection } from "@cairn/client";
 import { connect } from "@cairn/client/node";
 import { openImageDecoder } from "@cairn/images";
 import { CairnError, type Id, type Preset, processedPhotos, type SpaceState, shownGeneration } from "@cairn/protocol";
+import { type Clip, type ClipEnd, eachKeyframe, splitClips } from "./clips.ts";
 import { EXIT, interruption, Problem } from "./exit.ts";
 import { createUnlessThere, settingsOf } from "./make-space.ts";
 import { cameraOf, findPhotos, type PhotoFile, sha256 } from "./photos.ts";
@@ -19,23 +20,30 @@ type PushOptions = {
   readonly preset?: Preset;
 };
 
-type Sent = { readonly name: string; readonly image?: Id; readonly refused?: string };
+type Sent = { readonly name: string; readonly image?: Id; readonly refused?: string; readonly clip?: string };
 
 export async function push(space: string, names: readonly string[], options: PushOptions): Promise<number> {
-  const photos = await findPhotos(names);
+  const { clips, photos: photoNames } = await splitClips(names);
+  const photos = clips.length > 0 && photoNames.length === 0 ? [] : await findPhotos(photoNames);
   const { signal, release } = interruption();
   const progress = new ProgressLine({ quiet: options.json ?? false });
   const api = new CairnApi(apiOptions(options.server));
+  /** What is to be said of the videos. */
+  const notes: string[] = [];
   let connection: SpaceConnection | undefined;
   try {
     await reach(options.server, () => createUnlessThere(api, space, settingsOf(options), signal));
     connection = connect({ ...apiOptions(options.server), space, parallelUploads: PARALLEL });
     const sent = await send(connection, photos);
+    for (const clip of clips) sent.push(...(await sendClip(connection, clip)));
     const verdicts: Named[] = options.wait ? await waitForVerdicts(connection, sent) : sent;
     const doubts = options.wait ? (shownGeneration(connection.state)?.published?.doubts ?? []) : [];
     progress.clear();
     if (options.json) process.stdout.write(`${JSON.stringify({ space, photos: withIds(sent, verdicts), doubts })}\n`);
-    else printVerdicts(verdicts, doubts);
+    else {
+      for (const note of notes) process.stdout.write(`${note}\n`);
+      printVerdicts(verdicts, doubts);
+    }
     return exitCodeOf(verdicts, doubts);
   } finally {
     progress.clear();
@@ -80,6 +88,46 @@ export async function push(space: string, names: readonly string[], options: Pus
     }
   }
 
+  /** Decodes a video and sends its keyframes as they are found, few at a time; decoding waits for sending. */
+  async function sendClip(to: SpaceConnection, clip: Clip): Promise<Sent[]> {
+    const sent: Sent[] = [];
+    const sending = new Set<Promise<void>>();
+    let failure: unknown;
+    try {
+      const end = await eachKeyframe(
+        clip,
+        async ({ name, jpeg, width, height, ...facts }) => {
+          if (failure) throw failure;
+          const params = options.cameraParams;
+          const camera = params && { model: "PINHOLE" as const, width, height, params: [...params] };
+          const place = sent.push({ name, clip: clip.name }) - 1;
+          const upload = to.upload(jpeg, { name, ...facts, signal, ...(camera && { camera }) }).then(
+            ({ image }) => {
+              sent[place] = { name, image, clip: clip.name };
+            },
+            (error: unknown) => {
+              if (!(error instanceof CairnError) || signal.aborted || error.code.startsWith("space.")) failure = error;
+              else sent[place] = { name, refused: error.message, clip: clip.name };
+            },
+          );
+          sending.add(upload);
+          void upload.finally(() => sending.delete(upload));
+          if (sending.size >= PARALLEL) await Promise.race(sending);
+        },
+        (part) => progress.update(`reading ${clip.name}`, Math.round(100 * part), 100, "percent"),
+        signal,
+      );
+      await Promise.all(sending);
+      if (failure) throw failure;
+      notes.push(clipNote(clip, sent.length, end));
+      return sent;
+    } catch (error) {
+      await Promise.allSettled(sending);
+      if (!(error instanceof CairnError) || !error.code.startsWith("video.")) throw error;
+      return [...sent, { name: clip.name, refused: error.message }];
+    }
+  }
+
   async function waitForVerdicts(to: SpaceConnection, sent: readonly Sent[]): Promise<Named[]> {
     const images = sent.flatMap(({ image }) => image ?? []);
     await to.waitFor(
@@ -98,12 +146,19 @@ export async function push(space: string, names: readonly string[], options: Pus
   }
 }
 
+/** `walk.mp4  984 pictures, 81 chosen` */
+function clipNote({ name }: Clip, chosen: number, { frames, untrusted, cutOff }: ClipEnd): string {
+  const damage = untrusted > 0 ? `, ${untrusted} damaged` : "";
+  return `${name}  ${frames} pictures${damage}, ${chosen} chosen${cutOff ? "; the file is cut off" : ""}`;
+}
+
 /** Few at a time, so that the space gets them about as they were named. */
 const PARALLEL = 2;
 
 function withIds(sent: readonly Sent[], verdicts: readonly Named[]): object[] {
-  return sent.map(({ name, image, refused }, i) => ({
+  return sent.map(({ name, image, refused, clip }, i) => ({
     name,
+    ...(clip ? { video: clip } : {}),
     ...(image ? { image } : {}),
     ...(refused === undefined ? { received: true } : { received: false, problem: refused }),
     ...(verdicts[i]?.verdict ? { verdict: verdicts[i].verdict } : {}),

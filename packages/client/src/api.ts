@@ -40,6 +40,8 @@ export type PhotoFacts = {
   capturedNs?: TimeNs;
   /** Which way is down in the upright photo (x right, y down, z forward), by motion sensors. */
   gravity?: Gravity;
+  /** The video or stream that it is a picture of: those of one follow each other by `capturedNs`. */
+  sequence?: string;
   contributor?: string;
 };
 
@@ -320,6 +322,7 @@ export function photoFields({
   camera,
   capturedNs,
   gravity,
+  sequence,
   contributor,
 }: PhotoFacts): Record<string, string> {
   return {
@@ -328,6 +331,7 @@ export function photoFields({
     ...(camera === undefined ? {} : { camera: JSON.stringify(camera) }),
     ...(capturedNs === undefined ? {} : { capturedNs }),
     ...(gravity === undefined ? {} : { gravity: [...gravity.down, gravity.sigmaDeg].join(",") }),
+    ...(sequence === undefined ? {} : { sequence }),
     ...(contributor === undefined ? {} : { contributor }),
   };
 }

@@ -259,6 +259,8 @@ export const EVENTS = {
     gps: Type.Optional(Gps),
     gravity: Type.Optional(Gravity),
     capturedNs: Type.Optional(TimeNs),
+    /** The video or stream that it is a picture of: those of one follow each other by `capturedNs`. */
+    sequence: Type.Optional(Type.String({ maxLength: 200 })),
     /** Through which door: `http`, `tus`, `live`, a face's name, or what sort of program its client said it is. */
     source: Type.String({ maxLength: 64 }),
     contributor: Type.Optional(Type.String({ maxLength: 200 })),

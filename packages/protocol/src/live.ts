@@ -64,6 +64,7 @@ export const ImageHead = Type.Object({
   camera: Type.Optional(Intrinsics),
   capturedNs: Type.Optional(TimeNs),
   gravity: Type.Optional(Gravity),
+  sequence: Type.Optional(Type.String({ maxLength: 200 })),
   contributor: Type.Optional(Type.String({ maxLength: 200 })),
 });
 export type ImageHead = Static<typeof ImageHead>;

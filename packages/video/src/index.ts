@@ -41,6 +41,15 @@ export {
   type Sps,
 } from "./h264/parameter-sets.ts";
 export { readSliceHead, type SliceHead } from "./h264/slice.ts";
+export {
+  type Keyframe,
+  KeyframeChooser,
+  type KeyframeOptions,
+  type Offered,
+  type PosePrior,
+} from "./keyframe/choose.ts";
+export { type KeyframesEnd, type KeyframesOptions, keyframesOf, type VideoKeyframe } from "./keyframe/of-file.ts";
+export { sharpnessOf } from "./keyframe/sharpness.ts";
 export { BadPacket } from "./packet/bad-packet.ts";
 export {
   HUB_FLAG,

@@ -37,6 +37,8 @@ export type IncomingPhoto = {
   capturedNs?: TimeNs | undefined;
   /** Which way is down; of any length. */
   gravity?: Gravity | undefined;
+  /** The video or stream that it is a picture of. */
+  sequence?: string | undefined;
 };
 
 export type IngestListener = (space: Space, receipt: ImageReceipt) => void;
@@ -85,6 +87,7 @@ export async function ingestImage(
           ...(camera ? { camera } : {}),
           ...(photo.capturedNs === undefined ? {} : { capturedNs: photo.capturedNs }),
           ...(gravity && { gravity }),
+          ...(photo.sequence === undefined ? {} : { sequence: photo.sequence }),
           ...(photo.contributor === undefined ? {} : { contributor: photo.contributor }),
           ...(photo.key === undefined ? {} : { key: photo.key }),
         },

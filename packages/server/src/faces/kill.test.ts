@@ -137,3 +137,50 @@ test("DEP-16 DEP-15 DEP-32 GEN-42 a run that a kill cut off begins again by itse
   assert.deepEqual(Buffer.from(await file.arrayBuffer()), Buffer.from(String(complete?.glb_base64), "base64"));
   await server.killed();
 });
+
+/** What a session notes of its requests, event by event; `undefined` where it notes something else. */
+function requestsIn(event: CairnEvent): string[] | undefined {
+  const text = event.type === "space.labelled" ? event.data.labels["depth.requests"] : undefined;
+  if (text === undefined) return undefined;
+  return text === "" ? [] : (JSON.parse(String(text)) as { kind: string }[]).map(({ kind }) => kind);
+}
+
+test("DEP-16 DEP-31 GEN-42 what waits behind a run that a kill cut off is done after it, in order", async (t) => {
+  const start = await house(t);
+  let server = await start();
+  const { session_id } = await answer(`${server.url}/ws/session/create`, { method: "POST" });
+  const id = String(session_id);
+  const user = new FaceUser(server, `/ws/reconstruct/${id}`);
+  for (const name of PHOTOS.slice(0, 3)) await user.tell({ type: "image", data: await photo(name) });
+  await user.of("ack", 3);
+  await user.tell({ type: "generate" });
+  await user.tell({ type: "generate", incremental: true, glb: "url" });
+  await user.tell({ type: "finalize", glb: "url" });
+  await eventually(server.url, (event) => requestsIn(event)?.length === 3, id);
+  await server.killed();
+
+  // Nobody is there to ask: they are done all the same.
+  server = await start();
+  const noted: string[][] = [];
+  const done = (event: CairnEvent) => {
+    const requests = requestsIn(event);
+    if (requests) noted.push(requests);
+    return requests?.length === 0;
+  };
+  await eventually(server.url, done, id);
+  const order = noted.map((requests) => requests.join(" "));
+  const each = order.filter((requests, i) => requests !== order[i - 1]);
+  assert.deepEqual(each, [
+    "generate",
+    "generate generate",
+    "generate generate finalize",
+    "generate finalize",
+    "finalize",
+    "",
+  ]);
+  const back = new FaceUser(server, `/ws/reconstruct/${id}`);
+  const [connected] = await back.of("connected");
+  assert.deepEqual([connected?.status, connected?.has_result], ["completed", true]);
+  assert.equal((await processed(server.url, id)).length, 3);
+  await server.killed();
+});

@@ -76,6 +76,9 @@ export const UploadQuery = Type.Object({
         "`x,y,z,sigmaDeg`: which way is down in the upright photo (x right, y down, z forward), and how surely, degrees.",
     }),
   ),
+  sequence: Type.Optional(
+    Type.String({ maxLength: 200, description: "The video or stream that it is a picture of, in your own words." }),
+  ),
 });
 export type UploadQuery = Static<typeof UploadQuery>;
 

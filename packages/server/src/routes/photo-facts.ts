@@ -8,12 +8,13 @@ export type PhotoFacts = Omit<IncomingPhoto, "bytes" | "source">;
 
 /** @throws {CairnError} `request.invalid` */
 export function photoFacts(fields: UploadQuery): PhotoFacts {
-  const { name, key, camera, contributor, capturedNs, gravity } = check(UploadQuery, fields);
+  const { name, key, camera, contributor, capturedNs, gravity, sequence } = check(UploadQuery, fields);
   return {
     name: name ?? "photo",
     key,
     contributor,
     capturedNs,
+    sequence,
     ...(camera ? cameraOf(camera) : {}),
     ...(gravity ? { gravity: gravityOf(gravity) } : {}),
   };

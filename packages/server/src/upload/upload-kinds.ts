@@ -32,7 +32,7 @@ export type UploadKind = {
 
 export function uploadKinds({ core, decoder, imports }: Pick<ServerContext, "core" | "decoder" | "imports">) {
   const photo: UploadKind = {
-    facts: ["name", "key", "camera", "contributor", "capturedNs", "gravity"],
+    facts: ["name", "key", "camera", "contributor", "capturedNs", "gravity", "sequence"],
     maxBytes: MAX_IMAGE_BYTES,
     check: (facts) => void photoFacts(facts),
     async take(facts, space, { id, path }) {

@@ -1,6 +1,6 @@
 /**
  * One depth session: a space with parameters, the requests that wait for it, and the sockets that hear of it. What must
- * outlive the process (parameters, results, an unfinished request) is in the space's labels and log.
+ * outlive the process (parameters, results, unfinished requests) is in the space's labels and log.
  */
 import { openShownPoints, type Space } from "@cairn/core";
 import { CairnError, CLOSE, type ImageState, type Labels, nsToMs, shownGeneration } from "@cairn/protocol";
@@ -37,8 +37,8 @@ const PROGRESS_EVERY_MS = 100;
 const LABEL = {
   status: "depth.status",
   error: "depth.error",
-  /** The request at work, so that a restart begins it again. */
-  request: "depth.request",
+  /** JSON of the requests, the one at work first, so that a restart begins it again and goes on with the others. */
+  requests: "depth.requests",
   glb: "depth.result.glb",
   metadata: "depth.result.metadata",
   images: "depth.result.images",
@@ -50,8 +50,10 @@ export class Session {
   readonly sockets = new Set<FaceSocket>();
   activeMs: number;
   readonly #house: SessionHouse;
-  readonly #waiting: Request[] = [];
-  #running: Request | undefined;
+  /** The first is at work, or is being noted as done. */
+  readonly #requests: Request[] = [];
+  #firstIsDone = false;
+  #working = false;
 
   constructor(house: SessionHouse, space: Space) {
     const params = paramsOf(space.log.snapshot().state.labels);
@@ -60,8 +62,9 @@ export class Session {
     this.space = space;
     this.params = params;
     this.activeMs = Date.now();
-    const cutOff = this.#labels[LABEL.request];
-    if (typeof cutOff === "string" && cutOff) this.#begin(JSON.parse(cutOff) as Request);
+    const cutOff = this.#labels[LABEL.requests];
+    if (typeof cutOff === "string" && cutOff) this.#requests.push(...(JSON.parse(cutOff) as Request[]));
+    if (this.#requests.length > 0) void this.#work();
   }
 
   get #labels(): Labels {
@@ -73,7 +76,7 @@ export class Session {
   }
 
   get status(): Status {
-    if (this.#running) return "processing";
+    if (this.#requests.length > 0) return "processing";
     return (this.#labels[LABEL.status] as Status | undefined) || "active";
   }
 
@@ -103,12 +106,11 @@ export class Session {
 
   /** False when too many wait. */
   ask(request: Request): boolean {
-    if (!this.#running) {
-      this.#begin(request);
-      return true;
-    }
-    if (this.#waiting.length >= MOST_WAITING) return false;
-    this.#waiting.push(request);
+    if (this.#requests.length > MOST_WAITING) return false;
+    this.#requests.push(request);
+    if (!this.#working) void this.#work();
+    // What cannot be written down is done all the same, unless the server ends first.
+    else this.space.label(this.#pending()).catch(() => undefined);
     return true;
   }
 
@@ -131,43 +133,57 @@ export class Session {
     }
   }
 
-  #begin(request: Request): void {
-    this.#running = request;
-    void this.#serve(request).finally(() => {
-      this.#running = undefined;
-      const next = this.#waiting.shift();
-      if (next && !this.space.signal.aborted) this.#begin(next);
-    });
+  /** What a restart goes on with. */
+  #pending(): Labels {
+    const pending = this.#firstIsDone ? this.#requests.slice(1) : this.#requests;
+    return { [LABEL.requests]: pending.length > 0 ? JSON.stringify(pending) : "" };
+  }
+
+  /** One after the other, as long as there are any. */
+  async #work(): Promise<void> {
+    this.#working = true;
+    for (let next = this.#requests[0]; next && !this.space.signal.aborted; next = this.#requests[0]) {
+      await this.#serve(next);
+    }
+    this.#working = false;
   }
 
   async #serve(request: Request): Promise<void> {
     const { log } = this.#house.context;
     const run = new Run(this.#house, this, request);
     try {
-      await this.space.label({ [LABEL.request]: JSON.stringify(request) });
+      await this.space.label(this.#pending());
       const done = await run.work();
-      const labels: Labels = {
-        [LABEL.request]: "",
-        [LABEL.status]: request.kind === "finalize" ? "completed" : "active",
-      };
+      const labels: Labels = { [LABEL.status]: request.kind === "finalize" ? "completed" : "active" };
       if (done.fresh) {
         labels[LABEL.glb] = done.glb;
         labels[LABEL.metadata] = done.metadata;
         labels[LABEL.images] = done.images;
       }
-      await this.space.label(labels);
-      // The state that a client may ask for next is the one after the run.
-      this.#running = undefined;
+      await this.#end(labels);
       await run.complete(done);
     } catch (error) {
       // What a stop of the server cuts off begins again after the next start.
       if (this.space.signal.aborted) return;
       const verb = request.kind === "finalize" ? "finalize" : "generate point cloud";
       const message = `Failed to ${verb}: ${run.cause(error) ?? causeOf(error, log)}`;
-      const labels = { [LABEL.request]: "", [LABEL.status]: "error", [LABEL.error]: message.slice(0, 1000) };
-      await this.space.label(labels).catch(() => undefined);
-      this.#running = undefined;
+      if (this.#requests[0] === request) {
+        await this.#end({ [LABEL.status]: "error", [LABEL.error]: message.slice(0, 1000) }).catch(() => undefined);
+      }
+      // Also where it cannot be written down: those behind it are not to wait for ever.
+      if (this.#requests[0] === request) this.#requests.shift();
       this.tell({ type: "error", message });
+    }
+  }
+
+  /** The state that a client may ask for next is the one after the run. */
+  async #end(labels: Labels): Promise<void> {
+    this.#firstIsDone = true;
+    try {
+      await this.space.label({ ...labels, ...this.#pending() });
+      this.#requests.shift();
+    } finally {
+      this.#firstIsDone = false;
     }
   }
 }
