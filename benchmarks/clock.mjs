@@ -15,8 +15,12 @@ const MS = 1e6;
 const FIRST = 8;
 const EXCHANGES = 60;
 
-console.log(`${machine()}; ${links} links each, 0.3 ms and jitter, clocks within 50 ppm, asked every 50 ms 8 times, then every second\n`);
-console.log("jitter there/back | error p50, p99, worst | told beyond the bound | median bound | shortest round trip: p50, p99, worst");
+console.log(
+  `${machine()}; ${links} links each, 0.3 ms and jitter, clocks within 50 ppm, asked every 50 ms 8 times, then every second\n`,
+);
+console.log(
+  "jitter there/back | error p50, p99, worst | told beyond the bound | median bound | shortest round trip: p50, p99, worst",
+);
 for (const [there, back] of [
   [20, 0],
   [0, 20],
@@ -58,6 +62,9 @@ for (const [there, back] of [
     return `${at(sorted, 0.5)}, ${at(sorted, 0.99)}, ${at(sorted, 1)} ms`;
   };
   console.log(
-    `${there}/${back} ms | ${three(ours)} | ${beyond} of ${ours.length} | ${at(bounds.sort((a, b) => a - b), 0.5)} ms | ${three(usual)}`,
+    `${there}/${back} ms | ${three(ours)} | ${beyond} of ${ours.length} | ${at(
+      bounds.sort((a, b) => a - b),
+      0.5,
+    )} ms | ${three(usual)}`,
   );
 }

@@ -14,6 +14,7 @@ import { lockFolder } from "./disk/lock.ts";
 import { FileUploads } from "./file/file-uploads.ts";
 import type { IngestListener } from "./ingest/ingest-image.ts";
 import type { SpaceLogOptions } from "./log/file-space-log.ts";
+import { MotionLog } from "./motion/motion-log.ts";
 import { type MotionOptions, MotionSources } from "./motion/motion-sources.ts";
 import { type FileSpaces, openFileSpaces } from "./space/file-spaces.ts";
 import { addNamedBlobs } from "./space/named-blobs.ts";
@@ -27,6 +28,8 @@ export interface Core {
   /** The server's time, and its devices'. */
   readonly clock: ServerClock;
   readonly motion: MotionSources;
+  /** What motion sensors felt, kept with the spaces. */
+  readonly motionLog: MotionLog;
   /** Live video: who sends it and who takes it. */
   readonly video: VideoSources;
   /** Who steers which device. */
@@ -103,12 +106,14 @@ export async function openCore(options: CoreOptions): Promise<Core> {
     const control = new Controls(controlClock(clock), onError);
     control.attach(spaces);
     const files = await FileUploads.open(join(dataDir, "files"));
+    const motionLog = new MotionLog({ spaces, blobs, clock, motion, onError });
     return new EmbeddedCore({
       spaces,
       blobs,
       layers,
       clock,
       motion,
+      motionLog,
       video,
       control,
       files,
@@ -133,7 +138,10 @@ async function removeLeftovers(folder: string): Promise<void> {
   }
 }
 
-type Parts = Pick<Core, "blobs" | "layers" | "clock" | "motion" | "video" | "control" | "files" | "collect"> & {
+type Parts = Pick<
+  Core,
+  "blobs" | "layers" | "clock" | "motion" | "motionLog" | "video" | "control" | "files" | "collect"
+> & {
   readonly spaces: FileSpaces;
   readonly disk: DiskHealth;
   readonly collecting: Repeated;
@@ -146,6 +154,7 @@ class EmbeddedCore implements Core {
   readonly layers: Layers;
   readonly clock: ServerClock;
   readonly motion: MotionSources;
+  readonly motionLog: MotionLog;
   readonly video: VideoSources;
   readonly control: Controls;
   readonly files: FileUploads;
@@ -156,12 +165,15 @@ class EmbeddedCore implements Core {
   readonly #ingestListeners: IngestListener[] = [];
   #closing: Promise<void> | undefined;
 
-  constructor({ spaces, blobs, layers, clock, motion, video, control, files, disk, collecting, collect, free }: Parts) {
+  constructor(parts: Parts) {
+    const { spaces, blobs, layers, clock, motion, motionLog, video, control, files } = parts;
+    const { disk, collecting, collect, free } = parts;
     this.spaces = spaces;
     this.blobs = blobs;
     this.layers = layers;
     this.clock = clock;
     this.motion = motion;
+    this.motionLog = motionLog;
     this.video = video;
     this.control = control;
     this.files = files;
@@ -198,6 +210,7 @@ class EmbeddedCore implements Core {
     await this.control.close();
     await this.#collecting.stop();
     this.motion.close();
+    await this.motionLog.close();
     await this.files.close();
     await this.clock.close();
     await this.spaces.close();

@@ -175,9 +175,12 @@ export const Upright = Type.Object({
 });
 export type Upright = Static<typeof Upright>;
 
-/** By GPS the georeference tells metres, with one standard deviation as a part; `unit` is a length nobody knows. */
+/** What tells metres: GPS, or motion sensors that were carried along; `unit` is a length nobody knows. */
 export const Scale = Type.Object({
-  source: Type.Union([Type.Literal("gps"), Type.Literal("unit")]),
+  source: Type.Union([Type.Literal("gps"), Type.Literal("motion"), Type.Literal("unit")]),
+  /** How long one unit is, metres. */
+  metres: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+  /** One standard deviation of that, as a part of it. */
   sigma: Type.Optional(Type.Number({ minimum: 0 })),
 });
 export type Scale = Static<typeof Scale>;
@@ -348,6 +351,20 @@ export const EVENTS = {
     blob: Digest,
     points: Type.Integer({ minimum: 0 }),
     remade: Type.Boolean(),
+  }),
+
+  /** Samples of motion sensors: a blob, CSV with each sample's time by the device's clock in nanoseconds. */
+  "motion.added": Type.Object({
+    source: Type.String({ minLength: 1, maxLength: 64 }),
+    blob: Digest,
+    sizeBytes: Type.Integer({ minimum: 0 }),
+    samples: Type.Integer({ minimum: 1 }),
+    /** First and last, by the device's clock. */
+    fromNs: TimeNs,
+    toNs: TimeNs,
+    /** The server's clock − the device's, signed, and within what that is true; left out: told by when samples came. */
+    offsetNs: Type.String({ pattern: "^-?[0-9]{1,19}$" }),
+    uncertaintyNs: Type.Optional(TimeNs),
   }),
 
   "generation.started": Type.Object({ generation: Type.Integer({ minimum: 1 }) }),

@@ -111,6 +111,8 @@ export type SpaceState = {
   report?: EventData<"report.made">;
   /** The last `KEPT_HINTS` hints, oldest first; left out before the first. */
   hints?: HintState[];
+  /** The last `KEPT_MOTION` pieces of what motion sensors felt, oldest first; left out before the first. */
+  motion?: EventData<"motion.added">[];
   /** By {@link designKey}; left out before the first. */
   designs?: Record<string, DesignState>;
   /** Devices that take commands; left out before the first. */
@@ -139,6 +141,8 @@ const ENDED_OPERATIONS = 50;
 const KEPT_GENERATIONS = 5;
 const KEPT_HINTS = 20;
 const KEPT_VERSIONS = 10;
+/** Hours of it. */
+const KEPT_MOTION = 500;
 
 /** What a space has where nobody said otherwise, also one whose log is older than a setting. */
 export const DEFAULT_SETTINGS: Readonly<SpaceSettings> = {
@@ -303,6 +307,9 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
       else layer.damaged = { blob: event.data.blob, points: event.data.points };
       return;
     }
+    case "motion.added":
+      state.motion = [...(state.motion ?? []), event.data].slice(-KEPT_MOTION);
+      return;
     case "report.made":
       state.report = event.data;
       return;

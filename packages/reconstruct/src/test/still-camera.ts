@@ -7,9 +7,10 @@ import { type Extractor, openExtractor } from "../features/extractor.ts";
 import type { Features } from "../features/features.ts";
 import { openMatcher } from "../features/matcher.ts";
 
-type Picture = Parameters<Extractor["extract"]> extends [infer A, ...unknown[]]
-  ? { readonly rgb: A; readonly widthPx: number; readonly heightPx: number }
-  : never;
+type Picture =
+  Parameters<Extractor["extract"]> extends [infer A, ...unknown[]]
+    ? { readonly rgb: A; readonly widthPx: number; readonly heightPx: number }
+    : never;
 
 const ROUNDS = 10;
 
