@@ -4,9 +4,6 @@ import {
   CairnError,
   type CairnEvent,
   type Digest,
-  ERRORS,
-  type ErrorBody,
-  type ErrorCode,
   type Gravity,
   type Id,
   type ImageReceipt,
@@ -24,12 +21,17 @@ import {
   type TimeNs,
   type Vec3,
 } from "@cairn/protocol";
+import type { SocketConstructor } from "./connection.ts";
+import { errorFromBody } from "./error-body.ts";
+import { Video } from "./video.ts";
 
 export type ApiOptions = {
   /** Where the server is, `http://host:port`; a path in front of `/v1` is kept. */
   url: string;
   token?: string;
   fetch?: typeof globalThis.fetch;
+  /** For live video, where the machine has none of its own. */
+  WebSocket?: SocketConstructor;
 };
 
 export type PhotoFacts = {
@@ -69,6 +71,25 @@ export type LayerInfo = Pick<LayerState, "layer" | "kind" | "name" | "points" | 
   shown: boolean;
 };
 
+/** A source of live video. */
+export type VideoSourceInfo = {
+  source: string;
+  live: boolean;
+  space?: SpaceId;
+  codec?: string;
+  width?: number;
+  height?: number;
+  consumers: number;
+  frames: number;
+  bytes: number;
+  /** Over the last 5 s. */
+  mbps: number;
+  picturesPerS: number;
+  /** Packets that the sender counted and that never came. */
+  lost: number;
+  lastPacketMs?: number;
+};
+
 type CallOptions = { signal?: AbortSignal | undefined };
 
 export class CairnApi {
@@ -76,9 +97,18 @@ export class CairnApi {
   readonly #token: string | undefined;
   readonly #fetch: typeof globalThis.fetch;
 
-  constructor({ url, token, fetch }: ApiOptions) {
+  /** Live video: `video.consume("cam")`, `video.produce("cam")`. */
+  readonly video: Video;
+
+  constructor({ url, token, fetch, WebSocket }: ApiOptions) {
     this.#base = url.replace(/\/+$/, "");
     this.#token = token;
+    const videoUrl = `${this.#base.replace(/^http/, "ws")}/v1/video`;
+    this.video = new Video({
+      url: (source) => (source === undefined ? videoUrl : `${videoUrl}/${encodeURIComponent(source)}`),
+      token,
+      WebSocket,
+    });
     // Called as a method of something else, a browser's fetch refuses.
     this.#fetch = fetch ?? ((...args) => globalThis.fetch(...args));
   }
@@ -109,6 +139,11 @@ export class CairnApi {
 
   async deleteSpace(id: SpaceId, options?: CallOptions): Promise<void> {
     await this.call("DELETE", spacePath(id), options);
+  }
+
+  /** Sources of live video, with what flows. */
+  async videoSources(options?: CallOptions): Promise<VideoSourceInfo[]> {
+    return (await this.#json<{ sources: VideoSourceInfo[] }>("GET", "/v1/video", options)).sources;
   }
 
   async images(id: SpaceId, options?: CallOptions): Promise<ImageState[]> {
@@ -335,24 +370,6 @@ export function photoFields({
     ...(contributor === undefined ? {} : { contributor }),
   };
 }
-
-/** The error as the server named it, or the nearest that its status tells. */
-export function errorFromBody(status: number, body: unknown): CairnError {
-  const { code, facts } = (body ?? {}) as Partial<ErrorBody>;
-  if (typeof code === "string" && code in ERRORS) return new CairnError(code, facts ?? {});
-  return new CairnError(BY_STATUS[status] ?? (status >= 500 ? "server.internal" : "request.invalid"), { status });
-}
-
-const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
-  401: "auth.required",
-  403: "auth.forbidden",
-  404: "request.not_found",
-  405: "request.method",
-  413: "request.too_large",
-  429: "request.rate_limited",
-  503: "server.stopping",
-  507: "store.full",
-};
 
 async function errorOf(response: Response): Promise<CairnError> {
   const body: unknown = await response.json().catch(() => undefined);

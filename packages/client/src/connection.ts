@@ -24,12 +24,13 @@ import {
   type SpaceState,
   type View,
 } from "@cairn/protocol";
-import { type ApiOptions, CairnApi, errorFromBody, type PhotoFacts } from "./api.ts";
+import { type ApiOptions, CairnApi, type PhotoFacts } from "./api.ts";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
 import { BlobCache } from "./blob-cache.ts";
 import { Commands } from "./commands.ts";
 import { CreditWindow, FIRST_CREDIT_BYTES } from "./credit-window.ts";
 import { Emitter } from "./emitter.ts";
+import { errorFromBody } from "./error-body.ts";
 import { PushedRanges, rangeKey } from "./pushed-ranges.ts";
 import { randomId } from "./random-id.ts";
 import { type PhotoSource, type UploadOptions, Uploads } from "./upload.ts";
@@ -61,7 +62,6 @@ export type ConnectOptions = ApiOptions & {
   cacheBytes?: number;
   /** Photos sent at the same time. */
   parallelUploads?: number;
-  WebSocket?: SocketConstructor;
   backoff?: BackoffOptions;
   /** Silence after which the server is asked for a sign of life; half of it later the socket is given up. */
   silenceMs?: number;

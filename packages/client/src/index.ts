@@ -6,6 +6,7 @@ export {
   type PhotoFacts,
   type PointsFacts,
   type SurfaceWish,
+  type VideoSourceInfo,
 } from "./api.ts";
 export { Backoff, type BackoffOptions } from "./backoff.ts";
 export { type CloudUploadOptions, uploadCloud } from "./cloud-upload.ts";
@@ -20,3 +21,13 @@ export {
 } from "./connection.ts";
 export type { ByteSource } from "./tus.ts";
 export type { PhotoSource, UploadOptions } from "./upload.ts";
+export {
+  type ReceivedPacket,
+  type SentPacket,
+  Video,
+  type VideoConsumer,
+  type VideoHead,
+  type VideoOptions,
+  type VideoProducer,
+  type VideoStatus,
+} from "./video.ts";

@@ -1,5 +1,6 @@
 /** For Node: the same, with the WebSocket that Node 20 lacks. */
 import { WebSocket } from "ws";
+import { type ApiOptions, CairnApi } from "./api.ts";
 import { type ConnectOptions, SpaceConnection } from "./connection.ts";
 import type { DepthOptions } from "./depth.ts";
 
@@ -18,4 +19,9 @@ export function connect(options: ConnectOptions): SpaceConnection {
 /** What a depth session needs here. */
 export function depthOptions(options: DepthOptions): DepthOptions {
   return { WebSocket: LargeSocket, ...options };
+}
+
+/** The REST doors and live video. */
+export function openApi(options: ApiOptions): CairnApi {
+  return new CairnApi({ WebSocket, ...options });
 }

@@ -1,6 +1,6 @@
 /** One resumable upload by tus: what it became, or why not and where the next try goes on. */
 import type { CairnApi } from "./api.ts";
-import { errorFromBody } from "./api.ts";
+import { errorFromBody } from "./error-body.ts";
 
 /** Bytes that can be read piece by piece, as often as it takes. */
 export type ByteSource = {

@@ -1,26 +1,5 @@
 export { ADVICE, adviceOfHint, DOUBTS, directionInWords } from "./advice.ts";
 export { check } from "./check.ts";
-export {
-  Action,
-  Command,
-  CommandData,
-  CommandKind,
-  CommandState,
-  DeviceAnswer,
-  DeviceDefinition,
-  type DeviceMessage,
-  DeviceName,
-  HeartbeatMs,
-  type LeaseGrant,
-  LeaseKey,
-  LeaseWish,
-  MemberRule,
-  MISSED_HEARTBEATS,
-  OrderNumber,
-  Outcome,
-  PersonName,
-} from "./control.ts";
-export { type ControlState, type DeviceState, definitionOf, KEPT_COMMANDS, MOST_DEVICES } from "./control-state.ts";
 export { CairnError, ERRORS, type ErrorBody, type ErrorCode, type ErrorFacts } from "./errors.ts";
 export {
   type CairnEvent,
@@ -102,3 +81,11 @@ export {
 } from "./state.ts";
 export { msToNs, nowNs, nsToMs } from "./time.ts";
 export type { Vec3 } from "./vectors.ts";
+export {
+  BadPacket,
+  readVideoPacket,
+  VIDEO_FLAG,
+  VIDEO_PACKET_HEADER_BYTES,
+  type VideoPacket,
+  writeVideoPacket,
+} from "./video-packet.ts";

@@ -3,7 +3,6 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { Server as TlsServer } from "node:tls";
 import { Bus, exchangeNames } from "@cairn/bus";
 import {
   type Core,
@@ -35,19 +34,19 @@ import { openFaces } from "./faces/faces.ts";
 import type { ImagetoolsLimits } from "./faces/imagetools/house.ts";
 import { openFileCache } from "./file-cache.ts";
 import { accessBy, type TokenGrant } from "./http/access.ts";
-import { createApp, setUpApp, setUpFaceApp, type TlsOptions } from "./http/app.ts";
-import type { TlsFiles } from "./http/either.ts";
+import { createApp, setUpApp, setUpFaceApp } from "./http/app.ts";
 import { trustedProxies } from "./http/proxies.ts";
-import { urlOf } from "./http/reach.ts";
 import { openUpgrades } from "./http/upgrades.ts";
 import { asyncapiRoute } from "./live/asyncapi.ts";
 import { eventStreamRoutes } from "./live/event-stream.ts";
 import type { LiveContext } from "./live/live-context.ts";
 import { openLive } from "./live/live-door.ts";
 import { Metrics } from "./metrics/metrics.ts";
+import { VideoMetrics } from "./metrics/video-metrics.ts";
 import { exportSources } from "./routes/exports.ts";
 import { TileMaker } from "./tiles/tile-maker.ts";
 import { openTracing } from "./trace/tracing.ts";
+import { openVideoDoor } from "./video/video-door.ts";
 
 export type ServerOptions = {
   /** Default 127.0.0.1. */
@@ -62,8 +61,8 @@ export type ServerOptions = {
   token?: string;
   /** Who may do less, or in some spaces only (GEN-35). */
   tokens?: readonly TokenGrant[];
-  /** Makes every listener https and wss (GEN-37). */
-  tls?: TlsOptions;
+  /** PEM; makes every listener https and wss (GEN-37). */
+  tls?: { cert: string | Buffer; key: string | Buffer };
   /** Addresses and networks of proxies whose `X-Forwarded-…` is believed. */
   trustedProxies?: readonly string[];
   /** Where the page and the sample's photos lie, when not in their packages. */
@@ -105,8 +104,6 @@ export type RunningServer = {
   port: number;
   /** Ports of the faces that have a listener of their own, in the order in which they were asked for. */
   listeners: readonly { face: FaceName; port: number }[];
-  /** Another certificate for those who come from now on; there must have been one. */
-  renewCertificate(files: TlsFiles): void;
   /** GEN-26: within 5 s, whatever clients do. */
   close(): Promise<void>;
 };
@@ -249,6 +246,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
     const context: ServerContext = {
       metrics,
+      videoMetrics: new VideoMetrics(metrics.registry, core.video),
       ...(tracing && { tracing }),
       ...(bus && { bus }),
       core,
@@ -270,7 +268,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       dataDir,
       meshFolders: options.meshFolders ?? [],
       notices: () => faces.all.flatMap((face) => face.problems?.() ?? []),
-      connections: () => ({ ...faces.connections(), live: live.connections }),
+      connections: () => ({ ...faces.connections(), live: live.connections + videoDoor.connections }),
       liveWaitingBytes: () => live.stats().waitingBytes,
       stopping: stopping.signal,
     };
@@ -280,6 +278,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       access,
       ...(options.socketRate && { rate: options.socketRate }),
     });
+    const videoDoor = openVideoDoor(context, options.socketRate);
     const own = (options.listen ?? []).map(({ face, port }) => {
       const found = faces.all.find(({ name }) => name === face);
       if (!found) throw new RangeError(`there is no face ${face}`);
@@ -292,22 +291,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       const cut = setTimeout(() => {
         for (const each of apps) each.server.closeAllConnections();
       }, DRAIN_MS);
+      videoDoor.close();
       await Promise.all([live.close(DRAIN_MS), faces.close(), ...apps.map((each) => each.close())]);
       clearTimeout(cut);
     });
-    let certificate = options.tls?.cert;
-    const reach = {
-      host,
-      port: () => (app.server.address() as AddressInfo).port,
-      ...(options.tls && { certificate: () => certificate ?? "" }),
-      ...(options.tls?.authority !== undefined && { authority: options.tls.authority }),
-    };
-    await setUpApp(app, context, { log, ...options, faces: faces.all, reach }, (routes) => {
+    await setUpApp(app, context, { log, ...options, faces: faces.all }, (routes) => {
       eventStreamRoutes(routes, liveContext);
       asyncapiRoute(routes, version);
     });
     upgrades.attach(app.server, [
       live.route,
+      ...videoDoor.routes,
       ...faces.all.flatMap((face) => [...faces.socketRoutes(face, ""), ...faces.socketRoutes(face, `/${face.name}`)]),
     ]);
     const listeners: { face: FaceName; port: number }[] = [];
@@ -321,18 +315,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     if (options.announceRestart)
       bus?.publish("restart_exchange", '{"type":"restart"}', { contentType: "application/json" });
     const address = app.server.address() as AddressInfo;
-    return {
-      url: urlOf(options.tls ? "https" : "http", address.address, address.port),
-      port: address.port,
-      listeners,
-      renewCertificate(files) {
-        certificate = files.cert;
-        for (const each of [app, ...own.map((one) => one.app)]) {
-          if (each.server instanceof TlsServer) each.server.setSecureContext(files);
-        }
-      },
-      close: closeAll,
-    };
+    const shownHost = address.family === "IPv6" ? `[${address.address}]` : address.address;
+    const scheme = options.tls ? "https" : "http";
+    return { url: `${scheme}://${shownHost}:${address.port}`, port: address.port, listeners, close: closeAll };
   } catch (error) {
     await closeAll();
     throw error;

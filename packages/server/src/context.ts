@@ -8,6 +8,7 @@ import type { FaceName } from "./faces/face.ts";
 import type { FileCache } from "./file-cache.ts";
 import type { Access } from "./http/access.ts";
 import type { Metrics } from "./metrics/metrics.ts";
+import type { VideoMetrics } from "./metrics/video-metrics.ts";
 import type { TileMaker } from "./tiles/tile-maker.ts";
 import type { Tracing } from "./trace/tracing.ts";
 
@@ -17,6 +18,7 @@ export type OperationStarter = (space: Space) => Promise<{ operation: Id }>;
 export type ServerContext = {
   readonly core: Core;
   readonly metrics: Metrics;
+  readonly videoMetrics: VideoMetrics;
   /** Where an endpoint for traces is configured. */
   readonly tracing?: Tracing;
   /** Where a RabbitMQ is configured. */

@@ -1,3 +1,4 @@
+export { BadPacket } from "@cairn/protocol";
 export type { DecoderDescription } from "./decode/backend.ts";
 export { type DecoderChoice, describeDecoder } from "./decode/choose.ts";
 export {
@@ -50,7 +51,6 @@ export {
 } from "./keyframe/choose.ts";
 export { type KeyframesEnd, type KeyframesOptions, keyframesOf, type VideoKeyframe } from "./keyframe/of-file.ts";
 export { sharpnessOf } from "./keyframe/sharpness.ts";
-export { BadPacket } from "./packet/bad-packet.ts";
 export {
   HUB_FLAG,
   HUB_PACKET,
@@ -59,10 +59,3 @@ export {
   readHubPacket,
   writeHubPacket,
 } from "./packet/hub.ts";
-export {
-  readVideoPacket,
-  VIDEO_FLAG,
-  VIDEO_PACKET_HEADER_BYTES,
-  type VideoPacket,
-  writeVideoPacket,
-} from "./packet/native.ts";

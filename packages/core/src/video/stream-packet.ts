@@ -1,5 +1,6 @@
 /** One packet of a video source on its way to consumers: read once, handed to all, written in each layout at most once. */
-import { HUB_FLAG, HUB_PACKET, type HubPacketType, VIDEO_FLAG, writeHubPacket, writeVideoPacket } from "@cairn/video";
+import { VIDEO_FLAG, writeVideoPacket } from "@cairn/protocol";
+import { HUB_FLAG, HUB_PACKET, type HubPacketType, writeHubPacket } from "@cairn/video";
 
 /** What a producer hands in. */
 export type IncomingPacket = {
@@ -30,10 +31,14 @@ export class StreamPacket {
   /** u32, one more with each packet of the source; a gap is a loss. */
   readonly number: number;
   readonly arrivedMs: number;
+  /** The pair of parameter sets that it brings, Annex B: what follows is decoded with these. */
+  readonly sets: Uint8Array | undefined;
   #hub: Uint8Array | undefined;
   #native: Uint8Array | undefined;
 
-  constructor(packet: IncomingPacket & { kind: PacketKind; number: number; arrivedMs: number }) {
+  constructor(
+    packet: IncomingPacket & { kind: PacketKind; number: number; arrivedMs: number; sets?: Uint8Array | undefined },
+  ) {
     this.kind = packet.kind;
     this.type = packet.type;
     this.timeNs = packet.timeNs;
@@ -41,6 +46,7 @@ export class StreamPacket {
     this.data = packet.data;
     this.number = packet.number;
     this.arrivedMs = packet.arrivedMs;
+    this.sets = packet.sets;
     this.#hub = packet.hub;
   }
 
@@ -78,7 +84,22 @@ export function parametersPacket(data: Uint8Array, timeNs: bigint, number: numbe
     type: HUB_PACKET.configuration,
     flags: HUB_FLAG.configuration,
     data,
+    sets: data,
     timeNs,
+    number: number >>> 0,
+    arrivedMs: performance.now(),
+  });
+}
+
+/** The end of a stream whose producer went without a word; in the hub's layout it is nothing. */
+export function endPacket(number: number): StreamPacket {
+  return new StreamPacket({
+    kind: "frame",
+    type: HUB_PACKET.frame,
+    flags: HUB_FLAG.end,
+    data: new Uint8Array(0),
+    hub: new Uint8Array(0),
+    timeNs: 0n,
     number: number >>> 0,
     arrivedMs: performance.now(),
   });

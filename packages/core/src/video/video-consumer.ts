@@ -10,7 +10,8 @@ export interface VideoSink {
   readonly ready: boolean;
   /** Bytes that it has taken and that are not gone yet. */
   readonly waitingBytes: number;
-  take(packet: StreamPacket): void;
+  /** @returns bytes that it sends of it; 0: its layout has nothing to send */
+  take(packet: StreamPacket): number;
   /** What comes next is of this source. Told before its first packet, and again when a follower moves on. */
   onSource?(name: string): void;
 }
@@ -84,7 +85,8 @@ export class VideoConsumer {
   }
 
   offer(packet: StreamPacket): void {
-    if (this.#skipping && !this.#resumes(packet)) {
+    // The end of the stream is said to everyone: it is no picture.
+    if (this.#skipping && packet.data.length > 0 && !this.#resumes(packet)) {
       this.#drop(packet);
       return;
     }
@@ -109,11 +111,12 @@ export class VideoConsumer {
   }
 
   #give(packet: StreamPacket): void {
+    const bytes = this.sink.take(packet);
+    if (bytes === 0) return;
     this.#packets++;
-    this.#bytes += packet.data.length;
+    this.#bytes += bytes;
     this.#totals.relayedPackets++;
-    this.#totals.relayedBytes += packet.data.length;
-    this.sink.take(packet);
+    this.#totals.relayedBytes += bytes;
   }
 
   /** After a gap: at a key frame, behind the parameter sets that it needs. */

@@ -5,7 +5,7 @@
 import { annexB, HUB_FLAG, HUB_PACKET, isPictureNal, NAL, nalUnits } from "@cairn/video";
 import { PictureGroup } from "./picture-group.ts";
 import { RateWindow, WINDOW_MS } from "./rate-window.ts";
-import { type IncomingPacket, type PacketKind, StreamPacket } from "./stream-packet.ts";
+import { endPacket, type IncomingPacket, type PacketKind, StreamPacket } from "./stream-packet.ts";
 import type { VideoConsumer } from "./video-consumer.ts";
 
 /** Under this for {@link LOW_WINDOWS} windows in a row, the link is too thin for what it is for. */
@@ -56,6 +56,8 @@ export class VideoSource {
   #lastPacketMs: number | undefined;
   #lowWindows = 0;
   #toldLow = false;
+  /** The last packet said that it is the last. */
+  #toldEnd = true;
 
   constructor(name: string) {
     this.name = name;
@@ -99,20 +101,23 @@ export class VideoSource {
       data = Buffer.concat([feed.sps, data]);
       feed.sps = undefined;
     }
+    const pair = incoming.type === HUB_PACKET.pps && data !== incoming.data ? data : undefined;
+    const sets = found.sets ?? pair;
     const packet = new StreamPacket({
       ...incoming,
       data,
+      sets,
       kind: found.kind,
       number: this.#count(incoming.number, feed),
       arrivedMs: incoming.arrivedMs ?? nowMs,
     });
-    if (found.sets) this.#remember(found.sets, packet);
-    else if (incoming.type === HUB_PACKET.pps && data !== incoming.data) this.#remember(data, packet);
+    if (sets) this.#remember(sets, packet);
     this.group.add(packet);
     const bytes = incoming.hub?.length ?? incoming.data.length;
     const isPicture = packet.kind !== "parameters";
     if (isPicture) this.#frames++;
     this.#bytes += bytes;
+    this.#toldEnd = (packet.flags & HUB_FLAG.end) !== 0;
     this.#lastPacketMs = Date.now();
     this.rate.add(nowMs, bytes, isPicture && !(packet.flags & HUB_FLAG.partial) ? 1 : 0);
     for (const consumer of this.consumers) consumer.offer(packet);
@@ -127,6 +132,12 @@ export class VideoSource {
   end(): void {
     this.liveSinceMs = undefined;
     this.group.clear();
+    if (!this.#toldEnd) {
+      this.#toldEnd = true;
+      this.#number = (this.#number + 1) >>> 0;
+      const packet = endPacket(this.#number);
+      for (const consumer of this.consumers) consumer.offer(packet);
+    }
     this.#lowWindows = 0;
     this.#toldLow = false;
   }

@@ -34,8 +34,10 @@ class Taker implements VideoSink {
   readonly packets: StreamPacket[] = [];
   readonly names: string[] = [];
 
-  take(packet: StreamPacket): void {
+  take(packet: StreamPacket): number {
+    if (packet.hub.length === 0) return 0;
     this.packets.push(packet);
+    return packet.data.length || 1;
   }
 
   onSource(name: string): void {
@@ -114,7 +116,7 @@ test("HUB-9 with a name the newer wins; without, the same address or silence mak
   nowMs = 3999;
   assert.equal(open("five").name, "default");
   assert.deepEqual(replaced, ["cam 1", "two", "two again", "one"]);
-  assert.throws(() => open("bad", "a/b"), /schema/);
+  assert.throws(() => open("bad", "a/b"), /name of 1 to 64/);
 });
 
 test("HUB-26 who shares a source displaces nobody, and it is live with the first packet", (t) => {

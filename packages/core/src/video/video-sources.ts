@@ -80,10 +80,10 @@ export class VideoSources {
     this.#watching = setInterval(() => this.lookAtRates(), WINDOW_MS).unref();
   }
 
-  /** Takes a seat as a producer. @throws {CairnError} `request.invalid` for a name that may not be */
+  /** Takes a seat as a producer. @throws {CairnError} `video.source` */
   open(options: ProducerOptions): Producer {
     if (options.source !== undefined && !isSourceName(options.source)) {
-      throw new CairnError("request.invalid", { field: "/source", problem: "1 to 64 of letters, digits, . _ -" });
+      throw new CairnError("video.source");
     }
     const nowMs = this.#nowMs();
     const shared = options.shared === true;
@@ -119,7 +119,7 @@ export class VideoSources {
    */
   consume({ source: wanted, gop = false }: { source?: string | undefined; gop?: boolean }, sink: VideoSink) {
     if (wanted !== undefined && !isSourceName(wanted)) {
-      throw new CairnError("request.invalid", { field: "/source", problem: "1 to 64 of letters, digits, . _ -" });
+      throw new CairnError("video.source");
     }
     const consumer = new VideoConsumer(wanted, gop, sink, this.totals);
     this.#consumers.add(consumer);

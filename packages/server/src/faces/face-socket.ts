@@ -9,11 +9,11 @@ import { mayDo, type Pass, type Role } from "../http/access.ts";
 import { parseObject } from "../http/json-body.ts";
 import { DEFLATE_FROM_BYTES } from "../http/upgrades.ts";
 import { TokenBucket } from "../live/token-bucket.ts";
-import type { Metrics } from "../metrics/metrics.ts";
-import type { FaceName, Manner } from "./face.ts";
+import type { Door, Metrics } from "../metrics/metrics.ts";
+import type { Manner } from "./face.ts";
 
 export type FaceSocketHouse = {
-  readonly face: FaceName;
+  readonly face: Door;
   readonly manner: Manner;
   readonly limits: FaceSocketLimits;
   readonly log: { error(facts: object, message: string): void };

@@ -17,7 +17,7 @@ export type FaceSocketRoute = {
   /** Where it is spoken to in another way than the face's other sockets. */
   readonly manner?: Manner;
   /** Least role that may come in; left out: `view`. */
-  readonly role?: Role;
+  readonly role?: Role | ((arrival: Arrival) => Role);
   /** In which space it is; left out: the `project` or `session` in the path. `undefined`: all, `null`: none in particular. */
   place?(arrival: Arrival): string | undefined | null;
   /** Someone has come in: the handshake is done and the token is right. */

@@ -5,9 +5,9 @@ import type { ServerContext } from "../context.ts";
 import type { Access } from "../http/access.ts";
 import { parseJson } from "../http/json-body.ts";
 import type { Arrival, SocketRoute } from "../http/upgrades.ts";
-import type { Metrics } from "../metrics/metrics.ts";
+import type { Door, Metrics } from "../metrics/metrics.ts";
 import { faceHealthRoute } from "../routes/health.ts";
-import { FACES, type Face, type FaceName, type Manner } from "./face.ts";
+import { FACES, type Face, type FaceName, type FaceSocketRoute, type Manner } from "./face.ts";
 import { FACE_LIMITS, FaceSocket, type FaceSocketLimits } from "./face-socket.ts";
 import { sendRefusal } from "./refusal.ts";
 
@@ -15,6 +15,15 @@ const PING_EVERY_MS = 20_000;
 const LOOK_EVERY_MS = 1_000;
 
 type Log = { error(facts: object, message: string): void };
+
+export type KeepOptions = {
+  readonly log: Log;
+  readonly metrics?: Metrics;
+  readonly access: Access;
+  readonly limits?: Partial<FaceSocketLimits>;
+  /** In place of what the manners say (GEN-25). */
+  readonly rate?: Manner["rate"];
+};
 
 export type Faces = {
   readonly all: readonly Face[];
@@ -26,20 +35,38 @@ export type Faces = {
   close(): Promise<void>;
 };
 
-export function openFaces(
-  all: readonly Face[],
-  options: {
-    log: Log;
-    metrics?: Metrics;
-    access: Access;
-    limits?: Partial<FaceSocketLimits>;
-    /** In place of what the faces' manners say (GEN-25). */
-    rate?: Manner["rate"];
-  },
-): Faces {
-  const { log, metrics, access, rate } = options;
-  const limits = { ...FACE_LIMITS, ...options.limits };
-  const sockets = new Map<FaceSocket, FaceName>();
+export function openFaces(all: readonly Face[], options: KeepOptions): Faces {
+  const { log } = options;
+  const kept = keepSockets<FaceName>({ ...options, log });
+
+  return {
+    all,
+    connections() {
+      const counts = Object.fromEntries(FACES.map((name) => [name, 0])) as Record<FaceName, number>;
+      for (const face of FACES) counts[face] = kept.count(face);
+      return counts;
+    },
+    socketRoutes: (face, prefix) =>
+      face.sockets.map((route) => kept.route(face.name, { manner: face.manner, ...route, path: prefix + route.path })),
+    async close() {
+      kept.close();
+      await Promise.all(all.map((face) => face.close?.()));
+    },
+  };
+}
+
+export type KeptSockets<Of extends Door> = {
+  /** Those that are open. */
+  count(door: Of): number;
+  route(door: Of, route: FaceSocketRoute & { readonly manner: Manner }): SocketRoute;
+  /** Closes every socket with 1001 (GEN-26), and those that come after. */
+  close(): void;
+};
+
+/** Lets sockets in, asks them for signs of life, and lets go of those that are dead or too slow (GEN-20, GEN-22). */
+export function keepSockets<Of extends Door>({ log, metrics, access, rate, ...given }: KeepOptions): KeptSockets<Of> {
+  const limits = { ...FACE_LIMITS, ...given.limits };
+  const sockets = new Map<FaceSocket, Of>();
   let stopping = false;
 
   const pinging = setInterval(() => {
@@ -51,41 +78,37 @@ export function openFaces(
   }, LOOK_EVERY_MS).unref();
 
   return {
-    all,
-    connections() {
-      const counts = Object.fromEntries(FACES.map((name) => [name, 0])) as Record<FaceName, number>;
-      for (const face of sockets.values()) counts[face]++;
-      return counts;
-    },
-    socketRoutes: (face, prefix) =>
-      face.sockets.map(({ path, open, role = "view", place = placeOf, manner: own = face.manner }) => ({
-        door: face.name,
-        path: prefix + path,
-        deflate: true,
-        open(arrival) {
-          const { ws, token } = arrival;
-          const pass = access.pass(token);
-          if (!pass) return ws.close(CLOSE.unauthenticated, "Not authenticated");
-          if (access.judge(token, role, place(arrival)) !== "granted") return ws.close(CLOSE.forbidden, "Not allowed");
-          if (stopping) return ws.close(CLOSE.stopping, "server shutting down");
-          const manner = rate ? { ...own, rate } : own;
-          const socket = new FaceSocket({ face: face.name, manner, limits, log, metrics, pass }, ws);
-          sockets.set(socket, face.name);
-          ws.once("close", () => sockets.delete(socket));
-          // Told here and not by each face: an opening that fails is said and closes.
-          Promise.resolve(open(socket, arrival)).catch((error: unknown) => {
-            log.error({ err: error, face: face.name }, "a socket did not open");
+    count: (wanted) => [...sockets.values()].filter((door) => door === wanted).length,
+    route: (door, { path, open, role = "view", place = placeOf, manner: own }) => ({
+      door,
+      path,
+      deflate: true,
+      open(arrival) {
+        const { ws, token } = arrival;
+        const pass = access.pass(token);
+        if (!pass) return ws.close(CLOSE.unauthenticated, "Not authenticated");
+        const least = typeof role === "function" ? role(arrival) : role;
+        if (access.judge(token, least, place(arrival)) !== "granted") return ws.close(CLOSE.forbidden, "Not allowed");
+        if (stopping) return ws.close(CLOSE.stopping, "server shutting down");
+        const manner = rate ? { ...own, rate } : own;
+        const socket = new FaceSocket({ face: door, manner, limits, log, metrics, pass }, ws);
+        sockets.set(socket, door);
+        ws.once("close", () => sockets.delete(socket));
+        // Told here and not by each door: an opening that fails is said and closes.
+        Promise.resolve()
+          .then(() => open(socket, arrival))
+          .catch((error: unknown) => {
+            log.error({ err: error, face: door }, "a socket did not open");
             socket.error("Internal error");
             socket.close(CLOSE.keepalive, "internal error");
           });
-        },
-      })),
-    async close() {
+      },
+    }),
+    close() {
       stopping = true;
       clearInterval(pinging);
       clearInterval(looking);
       for (const socket of sockets.keys()) socket.close(CLOSE.stopping, "server shutting down");
-      await Promise.all(all.map((face) => face.close?.()));
     },
   };
 }

@@ -13,6 +13,8 @@ import { addressOf, type Trusted } from "./proxies.ts";
 export type Arrival = {
   readonly ws: WebSocket;
   readonly request: IncomingMessage;
+  /** Of who asks, also behind a proxy that is trusted. */
+  readonly address: string;
   /** What stands in the path at each `:name`, decoded once. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
@@ -106,7 +108,7 @@ export function openUpgrades(options: UpgradeOptions = {}): Upgrades {
           ws.once("close", () => count(address, -1));
           if (metrics) tally(metrics, route.door, ws, request.socket);
           ws.on("error", () => {}); // `ws` closes with the right code by itself (1002, 1007, 1009)
-          route.open({ ws, request, params, query, token: tokenOf(request, query) });
+          route.open({ ws, request, address, params, query, token: tokenOf(request, query) });
         });
       });
     },

@@ -29,6 +29,37 @@ const SERVER_MESSAGES: Record<string, Json> = {
   pong: object({}),
 };
 
+/** docs/spec/video-live.md. */
+const VIDEO_MESSAGES: Json = {
+  packet: {
+    name: "packet",
+    contentType: "application/octet-stream",
+    summary:
+      "Binary: u8 version 1, u8 flags, u16 0, u32 LE number, u64 LE nanoseconds, u32 LE data size, H.264 with start codes.",
+    payload: { type: "string", format: "binary" },
+  },
+  video: {
+    name: "video",
+    ...text,
+    payload: object(
+      { type: { const: "video" }, source: string },
+      { codec: string, width: { type: "integer" }, height: { type: "integer" } },
+    ),
+  },
+  welcome: { name: "welcome", ...text, payload: object({ type: { const: "welcome" }, source: string }) },
+  error: { name: "error", ...text, payload: object({ type: { const: "error" }, error: { type: "object" } }) },
+};
+
+const VIDEO_QUERY = {
+  type: "object",
+  properties: {
+    role: { enum: ["consume", "produce"], default: "consume" },
+    layout: { enum: ["native", "hub", "h264"], default: "native" },
+    gop: { enum: ["0", "1"], default: "1", description: "Begin with the current group of pictures." },
+    space: { ...string, description: "Producers: where pictures are recorded and reconstructed." },
+  },
+};
+
 export function asyncapi(version: string): Json {
   const client = ClientMessage.anyOf as readonly { properties: { type: { const: string } } }[];
   const fromClient = Object.fromEntries(client.map((schema) => [schema.properties.type.const, schema]));
@@ -64,8 +95,8 @@ export function asyncapi(version: string): Json {
       payload: { type: "string", format: "binary" },
     },
   };
-  const references = (messages: Json) =>
-    Object.keys(messages).map((name) => ({ $ref: `#/channels/live/messages/${name}` }));
+  const references = (messages: Json, channel = "live") =>
+    Object.keys(messages).map((name) => ({ $ref: `#/channels/${channel}/messages/${name}` }));
   return {
     asyncapi: "3.0.0",
     info: {
@@ -80,10 +111,26 @@ export function asyncapi(version: string): Json {
         messages: { ...toServer, ...toClient },
         bindings: { ws: { method: "GET" } },
       },
+      video: {
+        address: "/v1/video/{source}",
+        parameters: { source: { description: "1 to 64 letters, digits, dots, underscores, hyphens." } },
+        messages: VIDEO_MESSAGES,
+        bindings: { ws: { method: "GET", query: VIDEO_QUERY } },
+      },
     },
     operations: {
       receive: { action: "receive", channel: { $ref: "#/channels/live" }, messages: references(toServer) },
       send: { action: "send", channel: { $ref: "#/channels/live" }, messages: references(toClient) },
+      produceVideo: {
+        action: "receive",
+        channel: { $ref: "#/channels/video" },
+        messages: references({ packet: 0 }, "video"),
+      },
+      consumeVideo: {
+        action: "send",
+        channel: { $ref: "#/channels/video" },
+        messages: references(VIDEO_MESSAGES, "video"),
+      },
     },
     components: { schemas: { event: eventSchema() } },
   };

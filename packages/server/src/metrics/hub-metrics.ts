@@ -1,10 +1,9 @@
-/** Figures of live video, by the names that the hub's dashboards know (HUB-93 to HUB-97). */
+/** Figures of the hub beside video's: motion sensors, the clock, the bus, who is connected (HUB-97). */
 import type { BusStats } from "@cairn/bus";
-import type { MotionSources, ServerClock, VideoSources } from "@cairn/core";
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { MotionSources, ServerClock } from "@cairn/core";
+import { Counter, Gauge, type Registry } from "prom-client";
 
 export type HubReadings = {
-  readonly video: VideoSources;
   readonly motion: Pick<MotionSources, "counts">;
   readonly clock: Pick<ServerClock, "status">;
   readonly devices: { count(kind: "phone" | "video"): number };
@@ -13,93 +12,57 @@ export type HubReadings = {
   readonly bus?: { readonly stats: BusStats } | undefined;
 };
 
-/**
- * Each bound about 1.6 times the one before, 50 µs to 10 s: fine enough to read a p99 off, since the library that
- * counts has no native histograms.
- */
-const SECONDS = [
-  0.00005, 0.0001, 0.00016, 0.00025, 0.0004, 0.0006, 0.001, 0.0016, 0.0025, 0.004, 0.005, 0.0065, 0.01, 0.016, 0.025,
-  0.04, 0.065, 0.1, 0.16, 0.25, 0.5, 1, 2.5, 10,
-];
-
-export class HubMetrics {
-  /** From a producer's socket to a consumer's, seconds. */
-  readonly latency: Histogram;
-  readonly rejected: Counter;
-
-  constructor(registry: Registry, { video, motion, clock, devices, viewers, bus }: HubReadings) {
-    const registers = [registry];
-    const gauge = (name: string, help: string, read: () => number) =>
-      new Gauge({
-        name,
-        help,
-        registers,
-        collect() {
-          this.set(read());
-        },
-      });
-    const counter = (name: string, help: string, read?: () => number) =>
-      new Counter({
-        name,
-        help,
-        registers,
-        ...(read && {
-          collect(this: Counter) {
-            this.reset();
-            this.inc(read());
-          },
-        }),
-      });
-    const { totals } = video;
-    gauge("h264_consumers_connected", "Consumers of video.", () => video.consumers().connected);
-    counter("h264_frames_relayed_total", "Messages to consumers of video.", () => totals.relayedPackets);
-    counter("h264_bytes_relayed_total", "H.264 bytes to consumers of video.", () => totals.relayedBytes);
-    gauge("video_bandwidth_mbps", "Video that comes in, over 5 s, in Mbit/s.", () =>
-      video.sources().reduce((sum, { mbps }) => sum + mbps, 0),
-    );
-    gauge("consumer_queue_size", "Messages that wait for consumers of video.", () => video.consumers().queued);
-    counter(
-      "consumer_frames_dropped_total",
-      "Pictures that consumers were too slow for.",
-      () => totals.droppedPictures,
-    );
-    this.rejected = counter("h264_packets_rejected_total", "Video packets that could not be read.");
-    counter("imu_samples_total", "Samples of motion sensors that were taken.", () => motion.counts().samples);
-    counter("imu_duplicates_total", "Samples that had come before.", () => motion.counts().duplicates);
-    counter("imu_late_total", "Samples older than one that was handed out before.", () => motion.counts().late);
-    counter("imu_dropped_total", "Samples that younger ones pushed out.", () => motion.counts().dropped);
-    gauge(
-      "ntp_offset_seconds",
-      "Added to the system's clock, by time servers.",
-      () => Number(clock.status().offsetNs) / 1e9,
-    );
-    gauge("phones_connected", "Sockets of phones.", () => devices.count("phone"));
-    gauge("viewers_connected", "Sockets of viewers.", () => viewers.count);
+/** Read off whenever somebody asks for the metrics. */
+export function countHub(registry: Registry, { motion, clock, devices, viewers, bus }: HubReadings): void {
+  const registers = [registry];
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  const counter = (name: string, help: string, read: () => number) =>
     new Counter({
-      name: "amqp_published_total",
-      help: "Messages that the broker has confirmed.",
-      labelNames: ["exchange"],
+      name,
+      help,
       registers,
       collect() {
         this.reset();
-        for (const [exchange, count] of Object.entries(bus?.stats.published ?? {})) this.inc({ exchange }, count);
+        this.inc(read());
       },
     });
-    counter(
-      "amqp_messages_rejected_total",
-      "Messages of the bus that could not be read.",
-      () => bus?.stats.rejected ?? 0,
-    );
-    counter(
-      "amqp_messages_dropped_total",
-      "Messages that waited for the broker and were too many.",
-      () => bus?.stats.dropped ?? 0,
-    );
-    this.latency = new Histogram({
-      name: "frame_latency_seconds",
-      help: "From the arrival of a video packet until it is handed to a consumer's socket.",
-      buckets: SECONDS,
-      registers,
-    });
-  }
+  counter("imu_samples_total", "Samples of motion sensors that were taken.", () => motion.counts().samples);
+  counter("imu_duplicates_total", "Samples that had come before.", () => motion.counts().duplicates);
+  counter("imu_late_total", "Samples older than one that was handed out before.", () => motion.counts().late);
+  counter("imu_dropped_total", "Samples that younger ones pushed out.", () => motion.counts().dropped);
+  gauge(
+    "ntp_offset_seconds",
+    "Added to the system's clock, by time servers.",
+    () => Number(clock.status().offsetNs) / 1e9,
+  );
+  gauge("phones_connected", "Sockets of phones.", () => devices.count("phone"));
+  gauge("viewers_connected", "Sockets of viewers.", () => viewers.count);
+  new Counter({
+    name: "amqp_published_total",
+    help: "Messages that the broker has confirmed.",
+    labelNames: ["exchange"],
+    registers,
+    collect() {
+      this.reset();
+      for (const [exchange, count] of Object.entries(bus?.stats.published ?? {})) this.inc({ exchange }, count);
+    },
+  });
+  counter(
+    "amqp_messages_rejected_total",
+    "Messages of the bus that could not be read.",
+    () => bus?.stats.rejected ?? 0,
+  );
+  counter(
+    "amqp_messages_dropped_total",
+    "Messages that waited for the broker and were too many.",
+    () => bus?.stats.dropped ?? 0,
+  );
 }

@@ -44,7 +44,6 @@ function generation(number: number, x: number): EventDraft[] {
 
 async function serverWithModel(t: TestContext) {
   const dataDir = await mkdtemp(join(tmpdir(), "cairn-generations-"));
-  t.after(() => rm(dataDir, { recursive: true, force: true }));
   const core = await openCore({ dataDir });
   const space = await core.spaces.create({ id: "place" });
   for (const [number, x] of [
@@ -55,6 +54,7 @@ async function serverWithModel(t: TestContext) {
     await space.log.append(generation(number, x));
   await core.close();
   const server = await testServer(t, { dataDir });
+  t.after(() => rm(dataDir, { recursive: true, force: true }));
   return { server, api: new CairnApi({ url: server.url }) };
 }
 

@@ -80,6 +80,14 @@ export class HubUser {
     await this.until(() => (pongs() > before ? true : undefined));
   }
 
+  /** The same where signs of life are JSON. */
+  async settledJson(): Promise<void> {
+    const pongs = () => this.messages.filter(({ type }) => type === "pong").length;
+    const before = pongs();
+    this.ws.send('{"type":"ping"}');
+    await this.until(() => (pongs() > before ? true : undefined));
+  }
+
   async leave(): Promise<void> {
     this.ws.close();
     await this.closed;

@@ -1,15 +1,21 @@
 /** For tests: a data directory with a space `place` that has layers, written the way the server writes them. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 import type { CloudPoints } from "@cairn/cloud";
 import { type Core, openCore, type Space } from "@cairn/core";
 
+/** Removed with the process: a test's hooks run in the order in which they were set, and its servers come after this. */
+const made: string[] = [];
+process.once("exit", () => {
+  for (const dir of made) rmSync(dir, { recursive: true, force: true });
+});
+
 /** Each `change` opens the directory, and lets go of it before it returns. */
-export async function layerSpace(t: TestContext) {
+export async function layerSpace() {
   const dataDir = await mkdtemp(join(tmpdir(), "cairn-tiles-"));
-  t.after(() => rm(dataDir, { recursive: true, force: true }));
+  made.push(dataDir);
   return {
     dataDir,
     async change<T>(use: (core: Core, space: Space) => Promise<T>): Promise<T> {

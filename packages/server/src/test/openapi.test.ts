@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { EXPORT_FORMATS } from "@cairn/core";
+import { writeVideoPacket } from "@cairn/protocol";
 import { Ajv2020 } from "ajv/dist/2020.js";
+import { HubUser, PPS, SPS } from "./hub-user.ts";
 import { png } from "./png.ts";
 import { receiptOf, testServer } from "./test-server.ts";
 
@@ -123,9 +125,13 @@ test("HTTP-4 the document is whole, and answers fit the shapes that it gives", a
   await holds("GET", `${space}/exports/colmap/{file}`, "/v1/spaces/place/exports/colmap/images.txt", 409);
   await holds("GET", `${space}/uploads/{upload}`, "/v1/spaces/place/uploads/x", 404);
   await holds("GET", "/v1/blobs/{digest}", `/v1/blobs/${blob}`, 200);
+  const producer = await HubUser.open(server, "/v1/video/cam?role=produce&space=place");
+  producer.send(Buffer.from(writeVideoPacket({ flags: 2, number: 0, timeNs: 0n, data: Buffer.concat([SPS, PPS]) })));
+  await producer.settledJson();
+  await holds("GET", "/v1/video", "/v1/video", 200);
+  await producer.leave();
   await holds("GET", "/health", "/health", 200);
   await holds("GET", "/ready", "/ready", 200);
-  await holds("GET", "/v1/reach", "/v1/reach", 200);
   await holds("GET", "/", "/", 200);
   await holds("GET", "/sample", "/sample", 200);
   await holds("DELETE", space, "/v1/spaces/place", 204);

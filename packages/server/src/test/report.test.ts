@@ -28,7 +28,6 @@ function reportOf(generation: number): Report {
 
 test("RPT-1 the newest report is served as it was made; before the first there is none, and the refusal says so", async (t) => {
   const dataDir = await mkdtemp(join(tmpdir(), "cairn-report-"));
-  t.after(() => rm(dataDir, { recursive: true, force: true }));
   const core = await openCore({ dataDir });
   const space = await core.spaces.create({ id: "place" });
   await core.spaces.create({ id: "new" });
@@ -38,6 +37,7 @@ test("RPT-1 the newest report is served as it was made; before the first there i
   }
   await core.close();
   const server = await testServer(t, { dataDir });
+  t.after(() => rm(dataDir, { recursive: true, force: true }));
   const api = new CairnApi({ url: server.url });
   const report = check(Report, await api.report("place"));
   assert.deepEqual([report.generation, report.points, report.photos[0]?.name], [3, 12, "a.jpg"]);

@@ -152,8 +152,8 @@ const EQUATOR: Georeference = {
 };
 
 /** A model that grew beyond its first root, on the earth, and an import beside it. */
-async function placedSpace(t: Parameters<typeof layerSpace>[0], georeference?: Georeference) {
-  const space = await layerSpace(t);
+async function placedSpace(georeference?: Georeference) {
+  const space = await layerSpace();
   await space.change(async (core, place) => {
     await place.log.append([{ type: "generation.started", data: { generation: 1 } }]);
     const model = core.layers.start(place, { kind: "model", name: "Model", generation: 1, spacing: 2 ** -10 });
@@ -174,7 +174,7 @@ describe("a space as 3D Tiles", () => {
     ["in many JSONs", EQUATOR, 4],
   ] as const) {
     test(`TIL-6 TIL-10 ${name}: 3d-tiles-renderer shows every point of every layer where it is`, async (t) => {
-      const space = await placedSpace(t, georeference);
+      const space = await placedSpace(georeference);
       const { truth, state } = await truthOf(space);
       assert.ok([...truth.keys()].length > 8 && Object.keys(state.layers).length === 2);
       const server = await testServer(t, { dataDir: space.dataDir, ...(tilesPerJson && { tilesPerJson }) });
@@ -193,7 +193,7 @@ describe("a space as 3D Tiles", () => {
   }
 
   test("TIL-7 from far away the halves of a root that grew are shown, and nothing finer", async (t) => {
-    const space = await layerSpace(t);
+    const space = await layerSpace();
     await space.change(async (core, place) => {
       const writer = core.layers.start(place, { kind: "import", name: "A", spacing: 2 ** -10 });
       await place.log.append(await writer.insert([floor(20_000, 4, [0, 0, 0])]));
@@ -215,7 +215,7 @@ describe("a space as 3D Tiles", () => {
     const file = join(datasets, "clouds/autzen-crop.ply");
     if (!existsSync(file)) return t.skip(`SKIPPED: ${file} not found`);
     const { positions, colors } = readPly(await readFile(file));
-    const space = await layerSpace(t);
+    const space = await layerSpace();
     await space.change(async (core, place) => {
       const cloud = core.layers.start(place, { kind: "import", name: "Autzen", spacing: 0.25 });
       await place.log.append(await cloud.insert([{ positions, colors, photos: 0 }]));
@@ -246,7 +246,7 @@ const datasets =
 
 describe("tiles over HTTP", () => {
   test("TIL-9 a tile never changes: immutable, an older revision of a node that grew is served, an unknown node is tile.gone", async (t) => {
-    const space = await layerSpace(t);
+    const space = await layerSpace();
     const grow = (seed: number) =>
       space.change(async (core, place) => {
         const known = place.log.snapshot().state.layers[1];
@@ -298,7 +298,7 @@ describe("tiles over HTTP", () => {
   });
 
   test("TIL-9 who opened the tileset before its layer was compacted still finds every tile", async (t) => {
-    const space = await layerSpace(t);
+    const space = await layerSpace();
     await space.change(async (core, place) => {
       const writer = core.layers.start(place, { kind: "import", name: "A", spacing: 2 ** -8 });
       for (const seed of [1, 2, 3]) await place.log.append(await writer.insert([floor(4000, 2, [0, 0, 0], seed)]));
@@ -323,7 +323,7 @@ describe("tiles over HTTP", () => {
   });
 
   test("TIL-11 a tile is made once for all who ask, kept over a restart, and made again when the copy is damaged or gone", async (t) => {
-    const space = await layerSpace(t);
+    const space = await layerSpace();
     await space.change(async (core, place) => {
       const writer = core.layers.start(place, { kind: "import", name: "A" });
       await place.log.append(await writer.insert([floor(5000, 2, [0, 0, 0])]));
@@ -345,8 +345,8 @@ describe("tiles over HTTP", () => {
     }
   });
 
-  test("TIL-11 it is not made when everyone who asked has gone, and is when someone comes again", async (t) => {
-    const space = await layerSpace(t);
+  test("TIL-11 it is not made when everyone who asked has gone, and is when someone comes again", async () => {
+    const space = await layerSpace();
     const calls: AbortSignal[] = [];
     let finish = (_: Uint8Array) => {};
     const encoder = {
@@ -388,7 +388,7 @@ describe("tiles over HTTP", () => {
   });
 
   test("TIL-11 points whose blob is lost are said with its code, and nothing wrong is kept", async (t) => {
-    const space = await layerSpace(t);
+    const space = await layerSpace();
     const blob = await space.change(async (core, place) => {
       const writer = core.layers.start(place, { kind: "import", name: "A" });
       await place.log.append(await writer.insert([floor(500, 2, [0, 0, 0])]));

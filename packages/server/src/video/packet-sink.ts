@@ -5,6 +5,13 @@ import type { FaceSocket } from "../faces/face-socket.ts";
 /** In the socket at most about so much waits; the rest waits where it can be dropped up to a key frame. */
 const IN_SOCKET_BYTES = 256 * 1024;
 
+export type PacketListeners = {
+  /** What comes next is of this source. */
+  onSource?(name: string): void;
+  /** Before it is sent. */
+  onPacket?(packet: StreamPacket): void;
+};
+
 /**
  * @param layout bytes of the message; none: nothing is sent
  * @param onSent told how long a live packet took from its arrival, seconds
@@ -13,7 +20,7 @@ export function packetSink(
   socket: FaceSocket,
   layout: (packet: StreamPacket) => Uint8Array,
   onSent: (seconds: number) => void,
-  onSource: (name: string) => void = () => {},
+  { onSource, onPacket = () => {} }: PacketListeners = {},
 ): VideoSink {
   let joinedMs = 0;
   return {
@@ -25,14 +32,16 @@ export function packetSink(
     },
     onSource(name) {
       joinedMs = performance.now();
-      onSource(name);
+      onSource?.(name);
     },
     take(packet) {
       const bytes = layout(packet);
-      if (bytes.length === 0) return;
+      if (bytes.length === 0) return 0;
+      onPacket(packet);
       socket.sendBytes(bytes);
       // What lay in the group of pictures says nothing of how fast this is.
       if (packet.arrivedMs >= joinedMs) onSent((performance.now() - packet.arrivedMs) / 1000);
+      return bytes.length;
     },
   };
 }

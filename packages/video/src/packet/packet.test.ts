@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { BadPacket, readVideoPacket, writeVideoPacket } from "@cairn/protocol";
 import fc from "fast-check";
-import { BadPacket } from "./bad-packet.ts";
 import { HUB_FLAG, type HubPacketType, readHubPacket, writeHubPacket } from "./hub.ts";
-import { readVideoPacket, writeVideoPacket } from "./native.ts";
 
 const bytes = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex.replaceAll(/[ |]/g, ""), "hex"));
 const hexOf = (data: Uint8Array): string => Buffer.from(data).toString("hex");

@@ -15,7 +15,7 @@ export function serveConsumer(house: HubHouse, socket: FaceSocket, { query }: Ar
   );
   const asPacket = query.get("framing") === "packet";
   const layout = (packet: StreamPacket) => (asPacket ? packet.hub : packet.data);
-  const sink = packetSink(socket, layout, (seconds) => house.metrics.latency.observe(seconds));
+  const sink = packetSink(socket, layout, (seconds) => house.context.videoMetrics.latency.observe(seconds));
   const consumer = house.video.consume({ source: places.source, gop: query.get("gop") === "1" }, sink);
   socket.onRoom(() => consumer.drain());
   if (socket.signal.aborted) consumer.close();

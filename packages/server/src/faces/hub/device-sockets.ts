@@ -14,12 +14,12 @@ import { placesOf } from "./source-name.ts";
 const REPLACED = "Replaced by a newer producer";
 
 /** HUB-1. */
-export function serveVideo(house: HubHouse, socket: FaceSocket, { query, request }: Arrival): void {
+export function serveVideo(house: HubHouse, socket: FaceSocket, { query, address }: Arrival): void {
   const places = placesOf(query, socket);
   if (!places) return;
   const producer = house.video.open({
     ...places,
-    address: request.socket.remoteAddress,
+    address,
     onReplaced: () => socket.close(CLOSE.replaced, REPLACED),
   });
   const device: Device = { kind: "video", socket, source: producer.name, space: places.space };
@@ -67,7 +67,7 @@ function packets(house: HubHouse, { socket }: Device, producer: () => Producer):
       producer().publish({ type, timeNs: timestampUs * 1000n, flags, data, hub: bytes, arrivedMs });
     } catch (error) {
       if (!(error instanceof BadPacket)) throw error;
-      house.metrics.rejected.inc();
+      house.context.videoMetrics.rejected.inc();
       seldom.say(() => socket.error(error.message));
     }
   };

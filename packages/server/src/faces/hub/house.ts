@@ -1,7 +1,6 @@
 /** What the sockets and routes of the hub face share. */
 import type { VideoSources } from "@cairn/core";
 import type { ServerContext } from "../../context.ts";
-import type { HubMetrics } from "../../metrics/hub-metrics.ts";
 import type { Devices } from "./devices.ts";
 import type { JpegFrames } from "./jpeg-frames.ts";
 import type { PlyFiles } from "./ply-files.ts";
@@ -28,7 +27,6 @@ export const HUB_LABEL = "hub";
 export type HubHouse = {
   readonly context: ServerContext;
   readonly video: VideoSources;
-  readonly metrics: HubMetrics;
   readonly devices: Devices;
   readonly viewers: Viewers;
   readonly frames: JpegFrames;

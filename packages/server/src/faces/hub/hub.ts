@@ -5,7 +5,7 @@
 import type { Space } from "@cairn/core";
 import { CairnError } from "@cairn/protocol";
 import type { ServerContext } from "../../context.ts";
-import { HubMetrics } from "../../metrics/hub-metrics.ts";
+import { countHub } from "../../metrics/hub-metrics.ts";
 import type { Face, Manner } from "../face.ts";
 import { serveConsumer } from "./consumer-socket.ts";
 import { servePhone, serveVideo } from "./device-sockets.ts";
@@ -54,14 +54,6 @@ export function openHub(context: ServerContext): Face {
   const house: HubHouse = {
     context,
     video: core.video,
-    metrics: new HubMetrics(context.metrics.registry, {
-      video: core.video,
-      motion: core.motion,
-      clock: core.clock,
-      devices,
-      viewers,
-      bus,
-    }),
     devices,
     viewers,
     frames: new JpegFrames(failed),
@@ -95,6 +87,9 @@ export function openHub(context: ServerContext): Face {
     if (!space.log.snapshot().state.labels?.[HUB_LABEL]) await space.label(labels);
     return space;
   }
+
+  const { motion, clock } = core;
+  countHub(context.metrics.registry, { motion, clock, devices, viewers, bus });
 
   return {
     name: "hub",

@@ -157,7 +157,7 @@ test("HUB-37 HUB-41 HUB-81 poses and points of a recorded space reach those who 
 });
 
 test("HUB-5 HUB-92 GET /api/ply/NAME has the points of a space that the hub recorded into, and of no other", async (t) => {
-  const place = await layerSpace(t);
+  const place = await layerSpace();
   await place.change(async (core, space) => {
     const layer = core.layers.start(space, { kind: "import", name: "Scan", spacing: 2 ** -10 });
     await space.log.append(await layer.insert([floor(500, 4, [0, 0, 0])]));

@@ -13,8 +13,6 @@
  *
  * Unlike the hub's it numbers packets, which is the only way to know of a loss before it is decoded and shown.
  */
-import { BadPacket } from "./bad-packet.ts";
-
 export const VIDEO_FLAG = { key: 1, configuration: 2, end: 4, partial: 8 } as const;
 export const VIDEO_PACKET_HEADER_BYTES = 20;
 
@@ -56,4 +54,16 @@ export function writeVideoPacket(packet: VideoPacket): Uint8Array {
   view.setUint32(16, packet.data.length, true);
   bytes.set(packet.data, VIDEO_PACKET_HEADER_BYTES);
   return bytes;
+}
+
+/** A packet that cannot be read. The door that got it turns the cause into its own form of error. */
+export class BadPacket extends RangeError {
+  override readonly name = "BadPacket";
+  /** What is wrong, in a few words for the sender: `it says 27 bytes and has 25`. */
+  override readonly cause: string;
+
+  constructor(cause: string) {
+    super(`Invalid video packet: ${cause}`);
+    this.cause = cause;
+  }
 }

@@ -1,0 +1,313 @@
+/**
+ * Live video in Cairn's own layout: takes the packets of a source, or sends them, over a socket that comes back by
+ * itself. What it hands out is H.264 as it came (Annex B), for a decoder of the page's or the program's own. Rules:
+ * docs/spec/video-live.md.
+ */
+import { CairnError, CLOSE, type ErrorBody, readVideoPacket, VIDEO_FLAG, writeVideoPacket } from "@cairn/protocol";
+import { Backoff, type BackoffOptions } from "./backoff.ts";
+import type { SocketConstructor, SocketLike } from "./connection.ts";
+import { Emitter } from "./emitter.ts";
+import { errorFromBody } from "./error-body.ts";
+
+export type VideoOptions = {
+  WebSocket?: SocketConstructor;
+  backoff?: BackoffOptions;
+};
+
+/** Where the sockets are and how one gets in; `CairnApi` knows. */
+export type VideoAddress = {
+  readonly url: (source: string | undefined) => string;
+  readonly token: string | undefined;
+  /** Left out: the one that is there, which Node 20 has not. */
+  readonly WebSocket: SocketConstructor | undefined;
+};
+
+/** `off`: closed for good. */
+export type VideoStatus = "connecting" | "live" | "off";
+
+/** What a decoder is set up with; the codec is not known before the first parameter sets. */
+export type VideoHead = { source: string; codec?: string; width?: number; height?: number };
+
+export type ReceivedPacket = {
+  /** A decoder may start here. */
+  readonly key: boolean;
+  /** Parameter sets and no picture. */
+  readonly configuration: boolean;
+  /** More of this picture follows. */
+  readonly partial: boolean;
+  /** The stream ends with it; `data` may be empty. */
+  readonly end: boolean;
+  /** Of the sender's clock. */
+  readonly timeNs: bigint;
+  readonly data: Uint8Array;
+  /** Packets that should have come between the last one and this. What follows shows damage until the next key. */
+  readonly lost: number;
+};
+
+type ConsumerEvents = {
+  /** Before the first packet of a source, and before any that is decoded in another way. */
+  head: [head: VideoHead];
+  packet: [packet: ReceivedPacket];
+  status: [status: VideoStatus];
+  error: [error: CairnError];
+};
+
+type ProducerEvents = {
+  status: [status: VideoStatus];
+  /** The next picture must be a key picture: what comes before it is not sent. */
+  keyWanted: [];
+  error: [error: CairnError];
+};
+
+export type SentPacket = {
+  readonly data: Uint8Array;
+  readonly timeNs: bigint;
+  readonly key?: boolean;
+  readonly configuration?: boolean;
+  readonly partial?: boolean;
+  readonly end?: boolean;
+};
+
+/** Waits in the socket at most; above it pictures are left out up to the next key. */
+const MAX_WAITING_BYTES = 2 * 2 ** 20;
+
+/** The server says the same again: it is not asked again. */
+const FINAL = new Set<number>([CLOSE.notAllowedId, CLOSE.unauthenticated, CLOSE.forbidden, CLOSE.missing]);
+
+/** Sources of one server. */
+export class Video {
+  readonly #address: VideoAddress;
+
+  constructor(address: VideoAddress) {
+    this.#address = address;
+  }
+
+  /** @param source left out: what is live, and the next when that ends @param options.gop `false`: only what comes from now on */
+  consume(source?: string, options: VideoOptions & { gop?: boolean } = {}): VideoConsumer {
+    return new VideoConsumer(this.#address, source, options);
+  }
+
+  /** A newer producer of the same source takes its place: the older is then `off`. */
+  produce(source: string, options: VideoOptions & { space?: string } = {}): VideoProducer {
+    return new VideoProducer(this.#address, source, options);
+  }
+}
+
+export class VideoConsumer {
+  readonly #emitter = new Emitter<ConsumerEvents>();
+  readonly #line: Line;
+  #number: number | undefined;
+
+  constructor(address: VideoAddress, source: string | undefined, options: VideoOptions & { gop?: boolean }) {
+    const query = options.gop === false ? "?gop=0" : "";
+    this.#line = new Line(address.url(source) + query, address, options, {
+      opened: () => {
+        this.#number = undefined;
+      },
+      status: (status) => this.#emitter.emit("status", status),
+      error: (error) => this.#emitter.emit("error", error),
+      text: (message) => {
+        if (message.type !== "video") return;
+        const { type: _, ...head } = message as VideoHead & { type: string };
+        this.#emitter.emit("head", head);
+      },
+      bytes: (bytes) => this.#packet(bytes),
+    });
+  }
+
+  get status(): VideoStatus {
+    return this.#line.status;
+  }
+
+  /** Returns how to stop listening. */
+  on<Name extends keyof ConsumerEvents>(name: Name, listener: (...args: ConsumerEvents[Name]) => void): () => void {
+    return this.#emitter.on(name, listener);
+  }
+
+  close(): void {
+    this.#line.close();
+  }
+
+  #packet(bytes: Uint8Array): void {
+    const { flags, number, timeNs, data } = readVideoPacket(bytes);
+    const gap = this.#number === undefined ? 0 : (number - this.#number - 1) >>> 0;
+    this.#number = number;
+    this.#emitter.emit("packet", {
+      key: (flags & VIDEO_FLAG.key) !== 0,
+      configuration: (flags & VIDEO_FLAG.configuration) !== 0,
+      partial: (flags & VIDEO_FLAG.partial) !== 0,
+      end: (flags & VIDEO_FLAG.end) !== 0,
+      timeNs,
+      data,
+      // Going back is another stream's beginning.
+      lost: gap < 2 ** 31 ? gap : 0,
+    });
+  }
+}
+
+export class VideoProducer {
+  readonly #emitter = new Emitter<ProducerEvents>();
+  readonly #line: Line;
+  #number = 0;
+  #waitsForKey = true;
+  #dropped = 0;
+
+  constructor(address: VideoAddress, source: string, { space, ...options }: VideoOptions & { space?: string }) {
+    const query = new URLSearchParams({ role: "produce", ...(space !== undefined && { space }) });
+    this.#line = new Line(`${address.url(source)}?${query}`, address, options, {
+      opened: () => {},
+      status: (status) => this.#emitter.emit("status", status),
+      error: (error) => this.#emitter.emit("error", error),
+      text: (message) => {
+        if (message.type !== "welcome") return;
+        // Who watches has seen nothing of what was sent into the gap.
+        this.#waitsForKey = true;
+        this.#emitter.emit("keyWanted");
+      },
+      bytes: () => {},
+    });
+  }
+
+  get status(): VideoStatus {
+    return this.#line.status;
+  }
+
+  /** Pictures that were not sent, since there was no line or no room on it. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Returns how to stop listening. */
+  on<Name extends keyof ProducerEvents>(name: Name, listener: (...args: ProducerEvents[Name]) => void): () => void {
+    return this.#emitter.on(name, listener);
+  }
+
+  /** Sends now or never. False: it was left out, and so is what follows up to the next key. */
+  send({ data, timeNs, key = false, configuration = false, partial = false, end = false }: SentPacket): boolean {
+    const number = this.#number;
+    this.#number = (number + 1) >>> 0;
+    const flags =
+      (key ? VIDEO_FLAG.key : 0) |
+      (configuration ? VIDEO_FLAG.configuration : 0) |
+      (partial ? VIDEO_FLAG.partial : 0) |
+      (end ? VIDEO_FLAG.end : 0);
+    const { waitingBytes } = this.#line;
+    if (configuration || end) return this.#line.send(writeVideoPacket({ flags, number, timeNs, data }));
+    if (key && waitingBytes <= MAX_WAITING_BYTES / 2) this.#waitsForKey = false;
+    const isLate = waitingBytes > MAX_WAITING_BYTES;
+    if (!isLate && !this.#waitsForKey && this.#line.send(writeVideoPacket({ flags, number, timeNs, data })))
+      return true;
+    this.#dropped++;
+    if (this.#waitsForKey) return false;
+    this.#waitsForKey = true;
+    this.#emitter.emit("keyWanted");
+    return false;
+  }
+
+  close(): void {
+    this.#line.close();
+  }
+}
+
+type Ears = {
+  opened(): void;
+  status(status: VideoStatus): void;
+  error(error: CairnError): void;
+  text(message: { type: string }): void;
+  bytes(bytes: Uint8Array): void;
+};
+
+/** A socket that is opened again until it is closed for good. */
+class Line {
+  readonly #url: string;
+  readonly #token: string | undefined;
+  readonly #Socket: SocketConstructor;
+  readonly #ears: Ears;
+  readonly #backoff: Backoff;
+  #socket: (SocketLike & { readonly bufferedAmount?: number }) | undefined;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #status: VideoStatus = "connecting";
+
+  constructor(url: string, address: VideoAddress, { WebSocket, backoff }: VideoOptions, ears: Ears) {
+    const Socket = WebSocket ?? address.WebSocket ?? (globalThis.WebSocket as SocketConstructor | undefined);
+    if (!Socket) throw new TypeError("no WebSocket here: pass one");
+    this.#url = url;
+    this.#token = address.token;
+    this.#Socket = Socket;
+    this.#ears = ears;
+    this.#backoff = new Backoff(backoff);
+    this.#open();
+  }
+
+  get status(): VideoStatus {
+    return this.#status;
+  }
+
+  get waitingBytes(): number {
+    return this.#socket?.bufferedAmount ?? 0;
+  }
+
+  send(bytes: Uint8Array): boolean {
+    if (this.#status !== "live" || this.#socket?.readyState !== 1) return false;
+    this.#socket.send(bytes as Uint8Array<ArrayBuffer>);
+    return true;
+  }
+
+  close(): void {
+    clearTimeout(this.#retry);
+    const socket = this.#socket;
+    this.#socket = undefined;
+    if (socket) {
+      socket.onmessage = null;
+      socket.onclose = null;
+      try {
+        socket.close(CLOSE.normal);
+      } catch {
+        // One that is still connecting refuses in some of them; it is let go all the same.
+      }
+    }
+    this.#set("off");
+  }
+
+  #open(): void {
+    const token = this.#token;
+    // A browser cannot set headers on a WebSocket, so the token travels as a subprotocol (GEN-34).
+    const socket =
+      token === undefined ? new this.#Socket(this.#url) : new this.#Socket(this.#url, ["cairn.bearer", token]);
+    socket.binaryType = "arraybuffer";
+    this.#socket = socket;
+    socket.onopen = () => {
+      this.#ears.opened();
+      this.#set("live");
+    };
+    socket.onmessage = ({ data }: { data: unknown }) => {
+      this.#backoff.reset();
+      if (typeof data !== "string") return this.#ears.bytes(new Uint8Array(data as ArrayBuffer));
+      const message = JSON.parse(data) as { type: string; error?: ErrorBody };
+      if (message.error) this.#ears.error(errorFromBody(0, message.error));
+      else this.#ears.text(message);
+    };
+    socket.onclose = ({ code }: { code: number }) => this.#closed(code);
+    socket.onerror = () => {}; // `close` follows and says all there is to know
+  }
+
+  #closed(code: number): void {
+    this.#socket = undefined;
+    if (this.#status === "off") return;
+    if (code === CLOSE.unauthenticated) this.#ears.error(new CairnError("auth.required"));
+    if (code === CLOSE.forbidden) this.#ears.error(new CairnError("auth.forbidden"));
+    // A newer producer has the source: two that come back in turn would take it from each other for ever.
+    if (FINAL.has(code) || code === CLOSE.replaced) {
+      this.#set("off");
+      return;
+    }
+    this.#retry = setTimeout(() => this.#open(), this.#backoff.nextMs());
+    this.#set("connecting");
+  }
+
+  #set(status: VideoStatus): void {
+    if (this.#status === status) return;
+    this.#status = status;
+    this.#ears.status(status);
+  }
+}

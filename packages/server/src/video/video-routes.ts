@@ -1,0 +1,47 @@
+/** `GET /v1/video`: what is live, what was, and how it flows (STR-10). */
+import type { FastifyInstance } from "fastify";
+import Type, { type Static } from "typebox";
+import type { ServerContext } from "../context.ts";
+import { refusals } from "../http/schemas.ts";
+import { codecOf } from "./video-door.ts";
+
+const Source = Type.Object({
+  source: Type.String(),
+  live: Type.Boolean(),
+  space: Type.Optional(Type.String({ description: "Where its pictures are recorded and reconstructed." })),
+  codec: Type.Optional(Type.String({ description: "As WebCodecs names it: `avc1.42E01F`." })),
+  width: Type.Optional(Type.Integer()),
+  height: Type.Optional(Type.Integer()),
+  consumers: Type.Integer(),
+  frames: Type.Integer({ description: "Pictures, or slices of them, that came in." }),
+  bytes: Type.Integer(),
+  mbps: Type.Number({ description: "Mbit/s over the last 5 s." }),
+  picturesPerS: Type.Number({ description: "Over the last 5 s." }),
+  lost: Type.Integer({ description: "Packets that the sender counted and that never came." }),
+  lastPacketMs: Type.Optional(Type.Number({ description: "Milliseconds since 1970." })),
+});
+const Sources = Type.Object({ sources: Type.Array(Source) });
+
+export function videoRoutes(app: FastifyInstance, { core }: Pick<ServerContext, "core">): void {
+  app.get(
+    "/v1/video",
+    {
+      schema: {
+        operationId: "listVideo",
+        description: "Sources of live video. Their sockets are at `/v1/video/{source}`: see `/asyncapi.json`.",
+        response: { 200: Sources, ...refusals },
+      },
+    },
+    async (_request, reply): Promise<Static<typeof Sources>> => {
+      reply.header("cache-control", "no-store");
+      return {
+        sources: core.video.sources().map(({ space, lastPacketMs, parameterBytes, ...stats }) => ({
+          ...stats,
+          ...(parameterBytes > 0 && codecOf(core.video.source(stats.source)?.parameters?.data)),
+          ...(space !== undefined && { space }),
+          ...(lastPacketMs !== undefined && { lastPacketMs }),
+        })),
+      };
+    },
+  );
+}
