@@ -90,7 +90,12 @@ function program(): Command {
 
   command("serve", "start a server; prints its address once it is ready")
     .option("--port <n>", "port; 0 picks a free one", wholeNumber(0, 65_535), 8000)
-    .addOption(new Option("--host <address>", "address to listen on").env("BIND_HOST").default("127.0.0.1"))
+    .addOption(
+      new Option(
+        "--host <address>",
+        "address to listen on (default: 127.0.0.1, with --https 0.0.0.0: all of them)",
+      ).env("BIND_HOST"),
+    )
     .option("--data <dir>", "where everything is kept", ".cairn")
     .addOption(
       new Option("--engine <engine>", "embedded, or command:PROGRAM that is run for each photo")
@@ -105,6 +110,8 @@ function program(): Command {
     )
     .option("--imu-axes <axes>", "how axes of motion sensors are turned (default: x,y,z)", parseAxes)
     .option("--tokens <file>", "who may come in and do what: JSON of tokens with role and spaces")
+    .option("--https", "for phones in the network: https as well as http, by a certificate of its own or --tls-cert's")
+    .option("--qr", "print the code that a phone scans also where no terminal is")
     .option("--tls-cert <file>", "certificate, PEM; with --tls-key every listener is https")
     .option("--tls-key <file>", "its key, PEM")
     .option(
@@ -247,6 +254,7 @@ function finish(exitCode: number): void {
 const EXAMPLES = `
 Examples:
   $ cairn serve                                       then open http://127.0.0.1:8000
+  $ cairn serve --https                               and take photos with a phone
   $ cairn push castle photos/*.jpg --wait             see them placed one by one
   $ find . -name '*.jpg' | cairn push castle -        file names from another program
   $ cairn push castle walk.mp4 --wait                 a video: the pictures worth it are chosen and sent

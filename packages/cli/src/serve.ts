@@ -1,4 +1,5 @@
 /** `cairn serve`: the server, until it is told to stop. */
+import { X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { CairnError, type Preset } from "@cairn/protocol";
@@ -7,18 +8,23 @@ import {
   FACES,
   type FaceName,
   type RunningServer,
+  reachableAt,
   readAxes,
   startServer,
   TIME_SERVERS,
+  urlOf,
 } from "@cairn/server";
 import { InvalidArgumentError } from "commander";
 import { EXIT, Problem } from "./exit.ts";
 import { settingsOf } from "./make-space.ts";
+import { type OwnCertificate, ownCertificate } from "./own-certificate.ts";
+import { phoneNotes, phoneToken } from "./phone-notes.ts";
 import { readTls, readTokens } from "./serve-files.ts";
 
 type ServeOptions = {
   readonly port: number;
-  readonly host: string;
+  /** Left out: this machine only, or with `https` everyone in the network. */
+  readonly host?: string;
   readonly data: string;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly rebuildEvery?: number;
@@ -36,6 +42,10 @@ type ServeOptions = {
   /** Files in PEM; both or none. */
   readonly tlsCert?: string;
   readonly tlsKey?: string;
+  /** For phones in the network: with these files, else with a certificate of its own; http stays open beside it. */
+  readonly https?: boolean;
+  /** Print the code for phones also where nobody looks. */
+  readonly qr?: boolean;
   readonly trustProxy?: readonly string[];
   readonly allowOrigin?: readonly string[];
   /** Of depth. */
@@ -58,6 +68,8 @@ export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "
 
 /** GEN-26: whatever is still open after this long is cut; what was acknowledged is on disk. */
 const STOP_MS = 4500;
+/** How often addresses are looked at: a phone that joins a new network after that finds a certificate for it. */
+const RENEW_EVERY_MS = 30_000;
 
 /** HER-46. @throws {InvalidArgumentError} */
 export function parseEngine(text: string): string {
@@ -112,7 +124,8 @@ export function timeServersOf(named = ""): readonly string[] {
 }
 
 export async function serve(options: ServeOptions): Promise<number> {
-  const { port, host, data, logLevel, listen = [] } = options;
+  const { port, data, logLevel, listen = [], https = false } = options;
+  const host = options.host || (https ? "0.0.0.0" : "127.0.0.1"); // an empty BIND_HOST is none
   // Asked to stop while it starts, it stops as soon as it can.
   const stop = new Promise<void>((stopped) => {
     process.once("SIGTERM", stopped);
@@ -122,7 +135,9 @@ export async function serve(options: ServeOptions): Promise<number> {
   const rabbitmqUrl = options.rabbitmq ?? environmentUrl;
   const dataDir = resolve(data);
   const tokens = options.tokens === undefined ? undefined : await readTokens(options.tokens);
-  const tls = await readTls(options.tlsCert, options.tlsKey);
+  const given = await readTls(options.tlsCert, options.tlsKey);
+  const own = https && !given ? await ownCertificate(dataDir) : undefined;
+  const tls = given ?? own;
   const { maxSessions, sessionTimeout, sessionImages, imageMib, socketRate } = options;
   let server: RunningServer;
   try {
@@ -133,7 +148,7 @@ export async function serve(options: ServeOptions): Promise<number> {
       logLevel,
       ...(token ? { token } : {}),
       ...(tokens ? { tokens } : {}),
-      ...(tls ? { tls } : {}),
+      ...(tls ? { tls: { ...tls, plainToo: https } } : {}),
       ...(options.trustProxy ? { trustedProxies: options.trustProxy } : {}),
       ...(options.allowOrigin ? { allowedOrigins: options.allowOrigin } : {}),
       depthSessions: {
@@ -159,13 +174,48 @@ export async function serve(options: ServeOptions): Promise<number> {
     throw startProblem(error, { port, host, data });
   }
   for (const each of server.listeners) process.stderr.write(`cairn: ${each.face} answers alone on port ${each.port}\n`);
-  process.stdout.write(`Cairn is ready at ${server.url}\n`);
+  process.stdout.write(`Cairn is ready at ${server.url.replace(/\/\/(0\.0\.0\.0|\[::\])(?=:)/, "//127.0.0.1")}\n`);
+  const code = options.qr === true || process.stderr.isTTY === true;
+  const tell = (cert: string | Buffer | undefined) => {
+    if (!https && options.qr !== true) return;
+    process.stderr.write(
+      phoneNotes({
+        urls: reachableAt(host).map((address) => urlOf(tls ? "https" : "http", address, server.port)),
+        ...(cert && { fingerprint: new X509Certificate(cert).fingerprint256 }),
+        own: own !== undefined,
+        token: phoneToken(tokens ?? [], token || undefined),
+        code,
+      }),
+    );
+  };
+  tell(tls?.cert);
+  const renewing = own && renewCertificate(server, dataDir, own, tell);
   await stop;
+  clearInterval(renewing);
   process.once("SIGINT", () => process.exit(EXIT.interrupted)); // a second Ctrl-C does not wait
   const cut = setTimeout(() => process.exit(EXIT.ok), STOP_MS);
   await server.close();
   clearTimeout(cut);
   return EXIT.ok;
+}
+
+/** A network was changed, or a year is over: who comes then is shown a certificate that fits. */
+function renewCertificate(
+  server: RunningServer,
+  dataDir: string,
+  first: OwnCertificate,
+  tell: (cert: string) => void,
+): NodeJS.Timeout {
+  let { fingerprint } = first;
+  const look = async () => {
+    const now = await ownCertificate(dataDir);
+    if (now.fingerprint === fingerprint) return;
+    ({ fingerprint } = now);
+    server.renewCertificate(now);
+    tell(now.cert);
+  };
+  const failed = (error: unknown) => process.stderr.write(`cairn: the certificate stays as it was: ${String(error)}\n`);
+  return setInterval(() => void look().catch(failed), RENEW_EVERY_MS).unref();
 }
 
 function startProblem(error: unknown, { port, host, data }: { port: number; host: string; data: string }): unknown {

@@ -7,11 +7,14 @@ import type { BlobStore } from "./blob/blob-store.ts";
 import { openFileBlobStore } from "./blob/file-blob-store.ts";
 import { type ClockOptions, ServerClock } from "./clock/server-clock.ts";
 import { Layers } from "./cloud/layers.ts";
+import { controlClock } from "./control/control-clock.ts";
+import { Controls } from "./control/controls.ts";
 import { makeFolder, storeError, TEMPORARY } from "./disk/disk.ts";
 import { lockFolder } from "./disk/lock.ts";
 import { FileUploads } from "./file/file-uploads.ts";
 import type { IngestListener } from "./ingest/ingest-image.ts";
 import type { SpaceLogOptions } from "./log/file-space-log.ts";
+import { MotionLog } from "./motion/motion-log.ts";
 import { type MotionOptions, MotionSources } from "./motion/motion-sources.ts";
 import { type FileSpaces, openFileSpaces } from "./space/file-spaces.ts";
 import { addNamedBlobs } from "./space/named-blobs.ts";
@@ -25,8 +28,12 @@ export interface Core {
   /** The server's time, and its devices'. */
   readonly clock: ServerClock;
   readonly motion: MotionSources;
+  /** What motion sensors felt, kept with the spaces. */
+  readonly motionLog: MotionLog;
   /** Live video: who sends it and who takes it. */
   readonly video: VideoSources;
+  /** Who steers which device. */
+  readonly control: Controls;
   /** Files that devices send in chunks. */
   readonly files: FileUploads;
   /** Called for each photo that is on disk, in the asynchronous context of who brought it. */
@@ -96,8 +103,25 @@ export async function openCore(options: CoreOptions): Promise<Core> {
       onError: (error) => onError("video", error),
       ...(options.onThinVideo && { onThin: options.onThinVideo }),
     });
+    const control = new Controls(controlClock(clock), onError);
+    control.attach(spaces);
     const files = await FileUploads.open(join(dataDir, "files"));
-    return new EmbeddedCore({ spaces, blobs, layers, clock, motion, video, files, disk, collecting, collect, free });
+    const motionLog = new MotionLog({ spaces, blobs, clock, motion, onError });
+    return new EmbeddedCore({
+      spaces,
+      blobs,
+      layers,
+      clock,
+      motion,
+      motionLog,
+      video,
+      control,
+      files,
+      disk,
+      collecting,
+      collect,
+      free,
+    });
   } catch (error) {
     await closeClock?.();
     await free?.().catch(() => undefined);
@@ -114,7 +138,10 @@ async function removeLeftovers(folder: string): Promise<void> {
   }
 }
 
-type Parts = Pick<Core, "blobs" | "layers" | "clock" | "motion" | "video" | "files" | "collect"> & {
+type Parts = Pick<
+  Core,
+  "blobs" | "layers" | "clock" | "motion" | "motionLog" | "video" | "control" | "files" | "collect"
+> & {
   readonly spaces: FileSpaces;
   readonly disk: DiskHealth;
   readonly collecting: Repeated;
@@ -127,7 +154,9 @@ class EmbeddedCore implements Core {
   readonly layers: Layers;
   readonly clock: ServerClock;
   readonly motion: MotionSources;
+  readonly motionLog: MotionLog;
   readonly video: VideoSources;
+  readonly control: Controls;
   readonly files: FileUploads;
   readonly collect: Core["collect"];
   readonly #disk: DiskHealth;
@@ -136,13 +165,17 @@ class EmbeddedCore implements Core {
   readonly #ingestListeners: IngestListener[] = [];
   #closing: Promise<void> | undefined;
 
-  constructor({ spaces, blobs, layers, clock, motion, video, files, disk, collecting, collect, free }: Parts) {
+  constructor(parts: Parts) {
+    const { spaces, blobs, layers, clock, motion, motionLog, video, control, files } = parts;
+    const { disk, collecting, collect, free } = parts;
     this.spaces = spaces;
     this.blobs = blobs;
     this.layers = layers;
     this.clock = clock;
     this.motion = motion;
+    this.motionLog = motionLog;
     this.video = video;
+    this.control = control;
     this.files = files;
     this.collect = collect;
     this.#disk = disk;
@@ -174,8 +207,10 @@ class EmbeddedCore implements Core {
 
   async #close(): Promise<void> {
     this.video.close();
+    await this.control.close();
     await this.#collecting.stop();
     this.motion.close();
+    await this.motionLog.close();
     await this.files.close();
     await this.clock.close();
     await this.spaces.close();

@@ -8,6 +8,10 @@ export { type Import, type ImportOptions, importPoints } from "./cloud/import-po
 export { LayerTables, type RangeSource, readPart } from "./cloud/layer-tables.ts";
 export type { LayerStart, LayerWriter } from "./cloud/layer-writer.ts";
 export type { Layers } from "./cloud/layers.ts";
+export { problemOfMembers } from "./control/command-rules.ts";
+export type { DeviceLink } from "./control/controlled-device.ts";
+export type { Controls } from "./control/controls.ts";
+export type { DeviceSession, SentCommand, SpaceControl } from "./control/space-control.ts";
 export { type Core, type CoreOptions, openCore } from "./core.ts";
 export { type DesignName, type Designs, type IncomingDesign, openDesigns } from "./design/designs.ts";
 export { exportKind, startExport } from "./export/export-operation.ts";

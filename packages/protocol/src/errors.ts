@@ -123,6 +123,50 @@ export const ERRORS = {
     retry: true,
     text: "Too many photos wait in this space; wait until some are done.",
   },
+  "control.device_missing": {
+    status: 404,
+    retry: false,
+    text: "No device of this name in this space; `GET …/devices` lists them.",
+  },
+  "control.device_away": {
+    status: 409,
+    retry: true,
+    text: "The device is not connected; nothing is kept for it. Try again when it is.",
+  },
+  "control.too_many_devices": { status: 409, retry: true, text: "No more devices fit in this space; let one go." },
+  "control.replaced": { status: 409, retry: false, text: "Another connection is this device now." },
+  "control.held": { status: 409, retry: true, text: "Somebody holds the device, see `facts`; ask them to release it." },
+  "control.not_holder": {
+    status: 403,
+    retry: false,
+    text: "Only who holds the device may do this; take the lease, and send its number and secret.",
+  },
+  "control.lease_ended": {
+    status: 409,
+    retry: false,
+    text: "This lease is over; take a new one. A command under it goes nowhere.",
+  },
+  "control.stopped": {
+    status: 409,
+    retry: false,
+    text: "An emergency stop stands; whoever holds the lease may clear the one that `facts` names.",
+  },
+  "control.not_stopped": { status: 409, retry: false, text: "The device is not stopped: there is nothing to clear." },
+  "control.bad_command": {
+    status: 422,
+    retry: false,
+    text: "The device does not take such a command; `GET …/devices` says what it takes, see `facts`.",
+  },
+  "control.replayed": {
+    status: 409,
+    retry: false,
+    text: "A command of this number or a higher one came before; numbers rise within a lease. It goes nowhere.",
+  },
+  "control.too_many_commands": {
+    status: 429,
+    retry: true,
+    text: "Too many commands for this device; send fewer, or wait until some are done.",
+  },
   "operation.missing": { status: 404, retry: false, text: "No such operation in this space; the last 50 are kept." },
   "operation.finished": {
     status: 409,

@@ -3,6 +3,19 @@
  * An event never carries bytes: it names blobs, and a blob is durable before the event that names it.
  */
 import Type, { type Static, type TSchema } from "typebox";
+import {
+  Action,
+  CommandData,
+  CommandNumber,
+  CommandState,
+  DeviceDefinition,
+  DeviceName,
+  HeartbeatMs,
+  LeaseNumber,
+  OrderNumber,
+  Outcome,
+  PersonName,
+} from "./control.ts";
 import { Hint } from "./hints.ts";
 import { Digest, Id, type Seq, TimeNs } from "./ids.ts";
 import { Vec3 } from "./vectors.ts";
@@ -162,9 +175,12 @@ export const Upright = Type.Object({
 });
 export type Upright = Static<typeof Upright>;
 
-/** By GPS the georeference tells metres, with one standard deviation as a part; `unit` is a length nobody knows. */
+/** What tells metres: GPS, or motion sensors that were carried along; `unit` is a length nobody knows. */
 export const Scale = Type.Object({
-  source: Type.Union([Type.Literal("gps"), Type.Literal("unit")]),
+  source: Type.Union([Type.Literal("gps"), Type.Literal("motion"), Type.Literal("unit")]),
+  /** How long one unit is, metres. */
+  metres: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+  /** One standard deviation of that, as a part of it. */
   sigma: Type.Optional(Type.Number({ minimum: 0 })),
 });
 export type Scale = Static<typeof Scale>;
@@ -337,6 +353,20 @@ export const EVENTS = {
     remade: Type.Boolean(),
   }),
 
+  /** Samples of motion sensors: a blob, CSV with each sample's time by the device's clock in nanoseconds. */
+  "motion.added": Type.Object({
+    source: Type.String({ minLength: 1, maxLength: 64 }),
+    blob: Digest,
+    sizeBytes: Type.Integer({ minimum: 0 }),
+    samples: Type.Integer({ minimum: 1 }),
+    /** First and last, by the device's clock. */
+    fromNs: TimeNs,
+    toNs: TimeNs,
+    /** The server's clock − the device's, signed, and within what that is true; left out: told by when samples came. */
+    offsetNs: Type.String({ pattern: "^-?[0-9]{1,19}$" }),
+    uncertaintyNs: Type.Optional(TimeNs),
+  }),
+
   "generation.started": Type.Object({ generation: Type.Integer({ minimum: 1 }) }),
   "generation.published": Type.Object({
     generation: Type.Integer({ minimum: 1 }),
@@ -405,6 +435,80 @@ export const EVENTS = {
     carried: Type.Optional(Type.Boolean()),
   }),
   "anchor.removed": Type.Object({ anchor: Id }),
+
+  /** A device is there. `definition`: what it takes, when that is not what the log says already. */
+  "control.connected": Type.Object({ device: DeviceName, definition: Type.Optional(DeviceDefinition) }),
+  "control.disconnected": Type.Object({
+    device: DeviceName,
+    reason: Type.Union([Type.Literal("left"), Type.Literal("restarted")]),
+  }),
+  "control.leased": Type.Object({
+    device: DeviceName,
+    lease: LeaseNumber,
+    holder: PersonName,
+    heartbeatMs: HeartbeatMs,
+  }),
+  "control.released": Type.Object({
+    device: DeviceName,
+    lease: LeaseNumber,
+    /** `expired`: the holder was not heard of. `restarted`, `stopping`: the server ended. */
+    reason: Type.Union([
+      Type.Literal("released"),
+      Type.Literal("expired"),
+      Type.Literal("restarted"),
+      Type.Literal("stopping"),
+    ]),
+    /** The device's safe command, as an order; left out: it is stopped, which stands above. */
+    order: Type.Optional(OrderNumber),
+  }),
+  /** A command, before it goes out. */
+  "control.sent": Type.Object({
+    device: DeviceName,
+    ...Type.Omit(CommandState, ["outcome", "message"]).properties,
+    data: CommandData,
+  }),
+  /** What became of it: `accepted` may be followed by another, every other outcome is the last. */
+  "control.answered": Type.Object({
+    device: DeviceName,
+    lease: LeaseNumber,
+    command: CommandNumber,
+    outcome: Outcome,
+    message: Type.Optional(Type.String({ maxLength: 500 })),
+  }),
+  /** Commands of an older client that knows no leases, sent on as they came. */
+  "control.relayed": Type.Object({
+    device: DeviceName,
+    by: Type.Optional(PersonName),
+    ...Action.properties,
+    /** How many more since the one that was told before: too many to tell each. */
+    more: Type.Optional(Type.Integer({ minimum: 1 })),
+  }),
+  /** An emergency stop: nothing else is sent until it is cleared. */
+  "control.stopped": Type.Object({ device: DeviceName, order: OrderNumber, by: Type.Optional(PersonName) }),
+  "control.cleared": Type.Object({ device: DeviceName, order: OrderNumber, lease: LeaseNumber }),
+  /** The device has done as a safe or stop order says. */
+  "control.secured": Type.Object({ device: DeviceName, order: OrderNumber }),
+  /** Somebody tried what they may not or what makes no sense. */
+  "control.refused": Type.Object({
+    what: Type.Union([
+      Type.Literal("register"),
+      Type.Literal("take"),
+      Type.Literal("keep"),
+      Type.Literal("release"),
+      Type.Literal("command"),
+      Type.Literal("clear"),
+      Type.Literal("answer"),
+      Type.Literal("secured"),
+      Type.Literal("relay"),
+    ]),
+    code: Type.String({ maxLength: 64 }),
+    device: Type.Optional(Type.String({ maxLength: 64 })),
+    by: Type.Optional(PersonName),
+    lease: Type.Optional(Type.Integer()),
+    command: Type.Optional(Type.Integer()),
+    /** How many more since the one that was told before: too many to tell each. */
+    more: Type.Optional(Type.Integer({ minimum: 1 })),
+  }),
 
   "operation.queued": Type.Object({
     operation: Id,

@@ -1,5 +1,26 @@
 export { ADVICE, adviceOfHint, DOUBTS, directionInWords } from "./advice.ts";
 export { check } from "./check.ts";
+export {
+  Action,
+  Command,
+  CommandData,
+  CommandKind,
+  CommandState,
+  DeviceAnswer,
+  DeviceDefinition,
+  type DeviceMessage,
+  DeviceName,
+  HeartbeatMs,
+  type LeaseGrant,
+  LeaseKey,
+  LeaseWish,
+  MemberRule,
+  MISSED_HEARTBEATS,
+  OrderNumber,
+  Outcome,
+  PersonName,
+} from "./control.ts";
+export { type ControlState, type DeviceState, definitionOf, KEPT_COMMANDS, MOST_DEVICES } from "./control-state.ts";
 export { CairnError, ERRORS, type ErrorBody, type ErrorCode, type ErrorFacts } from "./errors.ts";
 export {
   type CairnEvent,

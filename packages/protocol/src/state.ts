@@ -2,6 +2,7 @@
  * State is what you get by reading the log. `applyEvent` is the only place that knows how; servers, clients and
  * tests share it, so the same seq means the same state everywhere.
  */
+import { applyControl, type ControlState } from "./control-state.ts";
 import type { CairnEvent, EventData, EventOf, Labels, Reason, Similarity, SpaceSettings, Verdict } from "./events.ts";
 import type { Digest, Id, Seq, SpaceId, TimeNs } from "./ids.ts";
 import type { Vec3 } from "./vectors.ts";
@@ -110,8 +111,12 @@ export type SpaceState = {
   report?: EventData<"report.made">;
   /** The last `KEPT_HINTS` hints, oldest first; left out before the first. */
   hints?: HintState[];
+  /** The last `KEPT_MOTION` pieces of what motion sensors felt, oldest first; left out before the first. */
+  motion?: EventData<"motion.added">[];
   /** By {@link designKey}; left out before the first. */
   designs?: Record<string, DesignState>;
+  /** Devices that take commands; left out before the first. */
+  control?: ControlState;
   /** Every running operation and the last `ENDED_OPERATIONS` that ended. */
   operations: Record<Id, OperationState>;
 };
@@ -136,6 +141,8 @@ const ENDED_OPERATIONS = 50;
 const KEPT_GENERATIONS = 5;
 const KEPT_HINTS = 20;
 const KEPT_VERSIONS = 10;
+/** Hours of it. */
+const KEPT_MOTION = 500;
 
 /** What a space has where nobody said otherwise, also one whose log is older than a setting. */
 export const DEFAULT_SETTINGS: Readonly<SpaceSettings> = {
@@ -300,6 +307,9 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
       else layer.damaged = { blob: event.data.blob, points: event.data.points };
       return;
     }
+    case "motion.added":
+      state.motion = [...(state.motion ?? []), event.data].slice(-KEPT_MOTION);
+      return;
     case "report.made":
       state.report = event.data;
       return;
@@ -327,6 +337,18 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
     }
     case "anchor.removed":
       delete state.anchors[event.data.anchor];
+      return;
+    case "control.connected":
+    case "control.disconnected":
+    case "control.leased":
+    case "control.released":
+    case "control.sent":
+    case "control.answered":
+    case "control.stopped":
+    case "control.cleared":
+    case "control.secured":
+      state.control ??= { lastLease: 0, lastOrder: 0, devices: {} };
+      applyControl(state.control, event);
       return;
     case "operation.queued":
     case "operation.started": {

@@ -21,6 +21,7 @@ export { decodeFeatures, encodeFeatures, FEATURES_VERSION, type Features } from 
 export { type FrontEnd, openFrontEnd } from "./features/front-end.ts";
 export { type Matcher, type MatchOptions, openMatcher } from "./features/matcher.ts";
 export { BLURRED_SHARPNESS, DARK_BRIGHTNESS } from "./features/quality.ts";
+export { type DatedPose, FEWEST_DATED, feltMetric } from "./generation/felt.ts";
 export { carryPoints, composeMotions, layStep, motionAsOne } from "./generation/motion.ts";
 export { placeOnEarth, scaleOf } from "./generation/place.ts";
 export { uprightOf } from "./generation/upright.ts";

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { Server as TlsServer } from "node:tls";
 import { Bus, exchangeNames } from "@cairn/bus";
 import {
   type Core,
@@ -34,8 +35,10 @@ import { openFaces } from "./faces/faces.ts";
 import type { ImagetoolsLimits } from "./faces/imagetools/house.ts";
 import { openFileCache } from "./file-cache.ts";
 import { accessBy, type TokenGrant } from "./http/access.ts";
-import { createApp, setUpApp, setUpFaceApp } from "./http/app.ts";
+import { createApp, setUpApp, setUpFaceApp, type TlsOptions } from "./http/app.ts";
+import type { TlsFiles } from "./http/either.ts";
 import { trustedProxies } from "./http/proxies.ts";
+import { urlOf } from "./http/reach.ts";
 import { openUpgrades } from "./http/upgrades.ts";
 import { asyncapiRoute } from "./live/asyncapi.ts";
 import { eventStreamRoutes } from "./live/event-stream.ts";
@@ -61,8 +64,8 @@ export type ServerOptions = {
   token?: string;
   /** Who may do less, or in some spaces only (GEN-35). */
   tokens?: readonly TokenGrant[];
-  /** PEM; makes every listener https and wss (GEN-37). */
-  tls?: { cert: string | Buffer; key: string | Buffer };
+  /** Makes every listener https and wss (GEN-37). */
+  tls?: TlsOptions;
   /** Addresses and networks of proxies whose `X-Forwarded-…` is believed. */
   trustedProxies?: readonly string[];
   /** Where the page and the sample's photos lie, when not in their packages. */
@@ -104,6 +107,8 @@ export type RunningServer = {
   port: number;
   /** Ports of the faces that have a listener of their own, in the order in which they were asked for. */
   listeners: readonly { face: FaceName; port: number }[];
+  /** Another certificate for those who come from now on; there must have been one. */
+  renewCertificate(files: TlsFiles): void;
   /** GEN-26: within 5 s, whatever clients do. */
   close(): Promise<void>;
 };
@@ -295,7 +300,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await Promise.all([live.close(DRAIN_MS), faces.close(), ...apps.map((each) => each.close())]);
       clearTimeout(cut);
     });
-    await setUpApp(app, context, { log, ...options, faces: faces.all }, (routes) => {
+    let certificate = options.tls?.cert;
+    const reach = {
+      host,
+      port: () => (app.server.address() as AddressInfo).port,
+      ...(options.tls && { certificate: () => certificate ?? "" }),
+      ...(options.tls?.authority !== undefined && { authority: options.tls.authority }),
+    };
+    await setUpApp(app, context, { log, ...options, faces: faces.all, reach }, (routes) => {
       eventStreamRoutes(routes, liveContext);
       asyncapiRoute(routes, version);
     });
@@ -315,9 +327,18 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     if (options.announceRestart)
       bus?.publish("restart_exchange", '{"type":"restart"}', { contentType: "application/json" });
     const address = app.server.address() as AddressInfo;
-    const shownHost = address.family === "IPv6" ? `[${address.address}]` : address.address;
-    const scheme = options.tls ? "https" : "http";
-    return { url: `${scheme}://${shownHost}:${address.port}`, port: address.port, listeners, close: closeAll };
+    return {
+      url: urlOf(options.tls ? "https" : "http", address.address, address.port),
+      port: address.port,
+      listeners,
+      renewCertificate(files) {
+        certificate = files.cert;
+        for (const each of [app, ...own.map((one) => one.app)]) {
+          if (each.server instanceof TlsServer) each.server.setSecureContext(files);
+        }
+      },
+      close: closeAll,
+    };
   } catch (error) {
     await closeAll();
     throw error;

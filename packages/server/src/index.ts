@@ -4,3 +4,5 @@ export { type AxisMap, readAxes } from "@cairn/motion";
 export { type RunningServer, type ServerOptions, startServer } from "./compose.ts";
 export { FACES, type FaceName } from "./faces/face.ts";
 export { ROLES, type Role, type TokenGrant } from "./http/access.ts";
+export type { TlsOptions } from "./http/app.ts";
+export { lanAddresses, reachableAt, urlOf } from "./http/reach.ts";

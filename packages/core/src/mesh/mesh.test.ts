@@ -135,20 +135,29 @@ describe("meshes", () => {
     const { space } = place;
     // So fine that it takes far longer than anybody needs to cancel it.
     const fine = optionsOf(place, { mesh: { detail: 3 } });
-    for (const stage of ["reading", "meshing"]) {
+    /** False when it was over before the cancelling came: this process was not given its turn for that long. */
+    const cancelledAt = async (stage: string) => {
       const from = space.log.head;
       const { operation, ended } = await startExport(fine, "mesh-ply");
       const waiting = await startExport(fine, "mesh-ply");
       const isAtIt = ({ type, data }: CairnEvent) =>
         type === "operation.progressed" && data.operation === operation && data.stage === stage;
-      for await (const events of space.log.follow(from, { signal: AbortSignal.timeout(120_000) })) {
+      for await (const events of space.log.follow(from, { signal: AbortSignal.timeout(300_000) })) {
         if (events.some(isAtIt)) break;
       }
       const before = performance.now();
-      await Promise.all([operation, waiting.operation].map((id) => space.operations.cancel(id)));
-      assert.deepEqual([await ended, await waiting.ended], ["cancelled", "cancelled"]);
+      const both = [waiting.operation, operation].map((id) => space.operations.cancel(id));
+      const inTime = (await Promise.allSettled(both)).every(({ status }) => status === "fulfilled");
+      const ends = [await ended, await waiting.ended];
+      if (!inTime) return false;
+      assert.deepEqual(ends, ["cancelled", "cancelled"]);
       // 2 s and what a busy machine adds; the mesh itself would take longer.
       assert.ok(performance.now() - before < 8000, `${performance.now() - before} ms`);
+      return true;
+    };
+    for (const stage of ["reading", "meshing"]) {
+      let tries = 0;
+      while (!(await cancelledAt(stage))) assert.ok(++tries < 5, stage);
     }
     const stopped = { signal: AbortSignal.abort(new CairnError("operation.cancelled")) };
     await assert.rejects(bytesOf(optionsOf(place, stopped), "mesh-ply"), { code: "operation.cancelled" });

@@ -71,6 +71,7 @@ export function startReconstructor(options: ReconstructorOptions): Reconstructor
       space,
       blobs: core.blobs,
       layers: core.layers,
+      motionLog: core.motionLog,
       openEngine: (preset) => openEngine({ cache, preset, ...(scratchDir !== undefined && { scratchDir }) }),
       photoOf,
       turn,

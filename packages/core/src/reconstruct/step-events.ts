@@ -17,12 +17,19 @@ import type { BlobStore } from "../blob/blob-store.ts";
 import type { Layers } from "../cloud/layers.ts";
 import { carriedAnchors } from "../generation/anchors.ts";
 import { keepLayers } from "../generation/keep-layers.ts";
+import type { MotionLog } from "../motion/motion-log.ts";
 import type { Space } from "../space/spaces.ts";
+import { feltModel, surerUp } from "./felt-model.ts";
 
 /** Points of one insertion: as many as a worker holds beside others; a node's points then come in few parts. */
 const CHUNK_POINTS = 1_000_000;
 
-export type Places = { readonly space: Space; readonly blobs: BlobStore; readonly layers: Layers };
+export type Places = {
+  readonly space: Space;
+  readonly blobs: BlobStore;
+  readonly layers: Layers;
+  readonly motionLog: MotionLog;
+};
 
 /** Events of one photo, all of `cause`. The first cameras or points of a space also open its first generation. */
 export async function stepEvents(
@@ -74,9 +81,11 @@ export async function rebuildEvents(
   model: SparseModel,
   refined: number,
   cause: Seq,
-  { space, blobs, layers }: Places,
+  places: Places,
   signal: AbortSignal,
 ): Promise<EventDraft[]> {
+  const { space, blobs, layers } = places;
+  const felt = await feltModel(rebuild.cameras, places);
   const { state } = space.log.snapshot();
   const generation = state.generation + 1;
   const kept = await keepLayers(space, layers, rebuild);
@@ -91,7 +100,7 @@ export async function rebuildEvents(
   const [cameras, images, points3D] = await Promise.all(
     [text.cameras, text.images, text.points3D].map(async (file) => (await blobs.put(Buffer.from(file))).digest),
   );
-  const upright = rebuild.upright ?? uprightOf(rebuild.cameras, (image) => state.images[image]?.gravity);
+  const upright = surerUp(rebuild.upright ?? uprightOf(rebuild.cameras, (image) => state.images[image]?.gravity), felt);
   const place = placeOnEarth(rebuild.cameras, (image) => state.images[image]?.gps);
   const moved = (kept?.layers ?? []).flatMap(({ layer, transform }): EventDraft[] =>
     transform ? [{ type: "layer.moved", cause, data: { layer, transform } }] : [],
@@ -104,7 +113,7 @@ export async function rebuildEvents(
     ...(kept && { layers: [...kept.layers.map(({ layer }) => layer), ...startedLayers(filled)] }),
     ...(place && { georeference: place }),
     ...(upright && { upright }),
-    scale: scaleOf(rebuild.cameras, place),
+    scale: scaleOf(rebuild.cameras, place, felt),
     ...(rebuild.alignment && { alignment: rebuild.alignment }),
     ...(rebuild.residual !== undefined && { residual: rebuild.residual }),
     ...(cameras && images && points3D && { model: { cameras, images, points3D } }),

@@ -8,9 +8,9 @@ export function checkQuota(state: SpaceState, more: { images: number; sizeBytes:
   if (more.sizeBytes > freeBytes(state)) throw new CairnError("space.quota", { maxBytes });
 }
 
-/** Bytes that the space still takes: photos count, and what was imported. */
-export function freeBytes({ settings, images, layers }: SpaceState): number {
-  let used = 0;
+/** Bytes that the space still takes: photos count, what was imported, and what motion sensors felt. */
+export function freeBytes({ settings, images, layers, motion = [] }: SpaceState): number {
+  let used = motion.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   for (const { sizeBytes, versions = [] } of Object.values(images)) {
     used += versions.reduce((sum, version) => sum + version.sizeBytes, sizeBytes);
   }

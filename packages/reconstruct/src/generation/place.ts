@@ -1,6 +1,6 @@
 /** Where a model lies on the earth, as an event says it. */
-import { cameraCentre, georeference, poseFromQuaternion } from "@cairn/geometry";
-import type { Georeference, Gps, PosedCamera } from "@cairn/protocol";
+import { cameraCentre, georeference, type MetricAlignment, poseFromQuaternion } from "@cairn/geometry";
+import type { Georeference, Gps, PosedCamera, Scale } from "@cairn/protocol";
 
 /** @returns `undefined` when GPS does not tell it: too few photos with it, in a line, or too noisy for how far they spread */
 export function placeOnEarth(
@@ -21,16 +21,19 @@ export function placeOnEarth(
   return place;
 }
 
-/** What the model's unit of length is: a metre by GPS, known to `sigma` (a part of it), or nothing that anyone knows. */
+/** How long the model's unit of length is: by GPS, by motion sensors, whichever is surer, or nothing that anyone knows. */
 export function scaleOf(
   cameras: readonly Pick<PosedCamera, "pose">[],
   place: Georeference | undefined,
-): { source: "gps"; sigma: number } | { source: "unit" } {
-  if (!place) return { source: "unit" };
+  felt?: Pick<MetricAlignment, "scale" | "sigma">,
+): Scale {
+  const carried: Scale = felt ? { source: "motion", metres: felt.scale, sigma: felt.sigma } : { source: "unit" };
+  if (!place) return carried;
   const centres = cameras.map(({ pose }) => cameraCentre(poseFromQuaternion(pose.rotation, pose.translation)));
   const middle = [0, 1, 2].map((axis) => centres.reduce((sum, centre) => sum + centre[axis] / centres.length, 0));
   const square = centres.reduce((sum, c) => sum + middle.reduce((all, m, axis) => all + (c[axis] - m) ** 2, 0), 0);
   const spreadM = place.enuFromModel.scale * Math.sqrt(square);
   // Least squares of a scale over centres that lie so far from their middle; the residual is of three coordinates.
-  return { source: "gps", sigma: place.residualM / Math.sqrt(3) / spreadM };
+  const sigma = place.residualM / Math.sqrt(3) / spreadM;
+  return felt && felt.sigma < sigma ? carried : { source: "gps", metres: place.enuFromModel.scale, sigma };
 }

@@ -35,10 +35,20 @@ import { uploadRoutes } from "../upload/tus-uploads.ts";
 import { videoRoutes } from "../video/video-routes.ts";
 import { judgeRequest, tokenOf } from "./access.ts";
 import { type AllowedMethods, allowedMethods } from "./allowed-methods.ts";
+import { EitherServer, type TlsFiles } from "./either.ts";
 import { sendError } from "./errors.ts";
 import { MAX_JSON_BYTES, parseJson } from "./json-body.ts";
 import type { Trusted } from "./proxies.ts";
 import { rateLimit } from "./rate-limit.ts";
+import { certificateRoute, type Reach, reachRoute } from "./reach.ts";
+
+/** PEM. */
+export type TlsOptions = TlsFiles & {
+  /** Who comes by http is answered too, at the same port. */
+  readonly plainToo?: boolean;
+  /** What those who are to believe `cert` install; anyone may have it. */
+  readonly authority?: string;
+};
 
 type AppOptions = {
   log: FastifyBaseLogger;
@@ -48,8 +58,8 @@ type AppOptions = {
   timeouts?: { headersMs: number; requestMs: number };
   pageDir?: string;
   sampleDir?: string;
-  /** What makes it https and wss (GEN-37), PEM. */
-  tls?: { cert: string | Buffer; key: string | Buffer };
+  /** What makes it https and wss (GEN-37). */
+  tls?: TlsOptions;
   /** Whose `X-Forwarded-…` is believed; left out: nobody's. */
   trusted?: Trusted;
 };
@@ -61,6 +71,7 @@ const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
 /** For requests that trickle in. An upload that needs longer comes in resumable pieces. */
 const TIMEOUTS = { headersMs: 20_000, requestMs: 600_000 };
+const KEEP_ALIVE_MS = 65_000;
 
 /** What may be seen without a token: the page that asks for it, and whether the server lives. */
 type OpenPaths = Set<string>;
@@ -68,12 +79,20 @@ type OpenPaths = Set<string>;
 export function createApp({ log, timeouts = TIMEOUTS, tls, trusted }: AppOptions): FastifyInstance {
   const http = {
     headersTimeout: timeouts.headersMs,
+    requestTimeout: timeouts.requestMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
     // Node looks for those that take too long only now and then, by default every 30 s.
     connectionsCheckingInterval: timeouts.headersMs / 4,
     maxHeaderSize: 16 * 1024,
   };
   const serverFactory: FastifyServerFactory | undefined =
-    tls && ((handler) => createServer({ ...http, ...tls }, handler));
+    tls &&
+    ((handler) => {
+      const { cert, key, plainToo } = tls;
+      return plainToo
+        ? new EitherServer(http, { cert, key }, handler)
+        : createServer({ ...http, cert, key, handshakeTimeout: timeouts.headersMs }, handler);
+    });
   return Fastify({
     ...(serverFactory && { serverFactory }),
     ...(trusted && { trustProxy: (address: string) => trusted(address) }),
@@ -84,7 +103,7 @@ export function createApp({ log, timeouts = TIMEOUTS, tls, trusted }: AppOptions
     bodyLimit: MAX_JSON_BYTES,
     requestTimeout: timeouts.requestMs,
     connectionTimeout: 0,
-    keepAliveTimeout: 65_000,
+    keepAliveTimeout: KEEP_ALIVE_MS,
     http,
     forceCloseConnections: "idle",
     // A path that is no text at all is refused before any hook runs.
@@ -131,7 +150,7 @@ async function setUpDoor(app: FastifyInstance, context: ServerContext, options: 
 export async function setUpApp(
   app: FastifyInstance,
   context: ServerContext,
-  options: AppOptions & { faces?: readonly Face[] },
+  options: AppOptions & { faces?: readonly Face[]; reach: Reach },
   extra: (app: FastifyInstance) => void | Promise<void> = () => {},
 ): Promise<void> {
   const open = await setUpDoor(app, context, options);
@@ -162,6 +181,9 @@ export async function setUpApp(
   videoRoutes(app, context);
   healthRoutes(app, context);
   metricsRoute(app, context.metrics);
+  reachRoute(app, options.reach);
+  const { authority } = options.reach;
+  if (authority !== undefined) await openToAll(app, open, (scope) => certificateRoute(scope, authority));
   await app.register(async (scope) => uploadRoutes(scope, context));
   await extra(app);
   const described = () => Object.keys(app.swagger().paths ?? {}).sort();

@@ -132,6 +132,7 @@ test("HTTP-4 the document is whole, and answers fit the shapes that it gives", a
   await producer.leave();
   await holds("GET", "/health", "/health", 200);
   await holds("GET", "/ready", "/ready", 200);
+  await holds("GET", "/v1/reach", "/v1/reach", 200);
   await holds("GET", "/", "/", 200);
   await holds("GET", "/sample", "/sample", 200);
   await holds("DELETE", space, "/v1/spaces/place", 204);
