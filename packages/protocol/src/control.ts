@@ -5,6 +5,9 @@
 import Type, { type Static } from "typebox";
 import { TimeNs } from "./ids.ts";
 
+/** A client's own name for a message that it wants answered. */
+export const CommandId = Type.String({ minLength: 1, maxLength: 64 });
+
 /** As sources of video and motion are named: a drone's picture and its commands go by one name. */
 export const DeviceName = Type.String({ pattern: "^[A-Za-z0-9._-]{1,64}$" });
 export type DeviceName = Static<typeof DeviceName>;

@@ -20,6 +20,7 @@ export {
   Outcome,
   PersonName,
 } from "./control.ts";
+export { type ControlMessage, Until } from "./control-messages.ts";
 export { type ControlState, type DeviceState, definitionOf, KEPT_COMMANDS, MOST_DEVICES } from "./control-state.ts";
 export { CairnError, ERRORS, type ErrorBody, type ErrorCode, type ErrorFacts } from "./errors.ts";
 export {

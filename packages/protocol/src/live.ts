@@ -3,12 +3,12 @@
  * Rules: docs/spec/live.md.
  */
 import Type, { type Static } from "typebox";
+import { CommandId, type DeviceMessage } from "./control.ts";
+import { CONTROL_MESSAGES } from "./control-messages.ts";
 import type { ErrorBody } from "./errors.ts";
 import { type CairnEvent, Gravity, Intrinsics, Pose } from "./events.ts";
 import { type Digest, type Id, Seq, TimeNs } from "./ids.ts";
 import type { SpaceState } from "./state.ts";
-
-const CommandId = Type.String({ minLength: 1, maxLength: 64 });
 
 /**
  * What the client looks at: from the first one on the server pushes points, what is seen and what is fresh first.
@@ -53,6 +53,7 @@ export const ClientMessage = Type.Union([
   Type.Object({ type: Type.Literal("ping") }),
   Type.Object({ type: Type.Literal("operation.start"), id: CommandId, kind: Type.String({ maxLength: 64 }) }),
   Type.Object({ type: Type.Literal("operation.cancel"), id: CommandId, operation: Type.String({ maxLength: 64 }) }),
+  ...CONTROL_MESSAGES,
 ]);
 export type ClientMessage = Static<typeof ClientMessage>;
 
@@ -90,6 +91,7 @@ export type ServerMessage =
   /** In order. Without gaps from the client's seq on, unless `after` says that superseded ones were left out. */
   | { type: "events"; events: CairnEvent[]; after?: Seq }
   | { type: "signal"; channel: string; from: string; data: unknown }
+  | DeviceMessage
   | { type: "answer"; id: string; result: Record<string, string | number | boolean> }
   | { type: "error"; id?: string; error: ErrorBody; ref?: string }
   | { type: "pong" };

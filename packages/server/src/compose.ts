@@ -296,6 +296,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       const cut = setTimeout(() => {
         for (const each of apps) each.server.closeAllConnections();
       }, DRAIN_MS);
+      // Devices are told to be safe while their sockets are there.
+      await core.control.close();
       videoDoor.close();
       await Promise.all([live.close(DRAIN_MS), faces.close(), ...apps.map((each) => each.close())]);
       clearTimeout(cut);

@@ -20,6 +20,7 @@ import { faceRoutes } from "../faces/faces.ts";
 import { countRequests, metricsRoute } from "../metrics/metrics-route.ts";
 import { anchorRoutes } from "../routes/anchors.ts";
 import { blobRoutes } from "../routes/blobs.ts";
+import { deviceRoutes } from "../routes/devices.ts";
 import { eventRoutes } from "../routes/events.ts";
 import { exportRoutes } from "../routes/exports.ts";
 import { generationRoutes } from "../routes/generations.ts";
@@ -174,6 +175,7 @@ export async function setUpApp(
   generationRoutes(app, context);
   reportRoutes(app, context);
   anchorRoutes(app, context);
+  deviceRoutes(app, context);
   exportRoutes(app, context);
   layerRoutes(app, context);
   blobRoutes(app, context);

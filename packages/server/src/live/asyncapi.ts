@@ -27,6 +27,23 @@ const SERVER_MESSAGES: Record<string, Json> = {
     { id: string, ref: string },
   ),
   pong: object({}),
+  "control.command": object({
+    device: string,
+    lease: seq,
+    command: seq,
+    kind: string,
+    data: { type: "object" },
+    expiresNs: string,
+    remainingMs: seq,
+  }),
+  "control.order": object({
+    device: string,
+    order: seq,
+    what: { enum: ["safe", "stop"] },
+    kind: string,
+    data: { type: "object" },
+  }),
+  "control.replaced": object({ device: string }),
 };
 
 /** docs/spec/video-live.md. */

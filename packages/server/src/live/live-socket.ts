@@ -21,6 +21,7 @@ import { parseObject } from "../http/json-body.ts";
 import type { Answers } from "./answers.ts";
 import { BATCH, type Broadcast, type Broadcasts, type Listener, type Turn } from "./broadcast.ts";
 import type { LiveContext, LiveLimits } from "./live-context.ts";
+import { isStop, LiveControl } from "./live-control.ts";
 import type { LiveTables } from "./live-tables.ts";
 import { Outbox } from "./outbox.ts";
 import type { PresenceRooms } from "./presence.ts";
@@ -50,7 +51,7 @@ export type LiveHouse = {
 
 type Hello = Extract<ClientMessage, { type: "hello" }>;
 
-const TYPES = new Set(["hello", "credit", "view", "signal", "ping", "operation.start", "operation.cancel"]);
+const TYPES = new Set(ClientMessage.anyOf.map(({ properties }) => String(properties.type.const)));
 /** First byte of a frame that says what a client holds. */
 const HAVE = 4;
 /** A close frame behind unread data gets this long before the socket is cut. */
@@ -71,6 +72,7 @@ export class LiveSocket implements Listener {
   #hello: Hello | undefined;
   #client: string;
   #push: SegmentPush | undefined;
+  readonly #control: LiveControl;
   /** Seq of the last event that was handed out. */
   #position = 0;
   #imagesInHand = 0;
@@ -88,6 +90,13 @@ export class LiveSocket implements Listener {
     this.#may = may;
     this.#client = `${space.id}/${this.#peer}`;
     this.#broadcast = house.broadcasts.of(space);
+    this.#control = new LiveControl({
+      control: house.context.core.control.of(space),
+      epoch: space.log.epoch,
+      may,
+      send: (message) => this.outbox.reply(encode(message)),
+      once: (id, request, work) => this.#answer(id, request, work),
+    });
     this.#bucket = new TokenBucket(house.limits.messagesPerS, house.limits.messageBurst, performance.now());
     this.outbox = new Outbox(socket, house.limits, () => this.close(CLOSE.tooSlow, "client too slow"));
     const helloTimer = setTimeout(() => {
@@ -149,6 +158,7 @@ export class LiveSocket implements Listener {
     for (const leave of this.#leave) leave();
     this.#broadcast.leave(this);
     this.#push?.close();
+    this.#control.close();
     this.outbox.close();
     if (this.#hello?.client === undefined) this.#house.answers.forgetClient(this.#client);
   }
@@ -167,7 +177,8 @@ export class LiveSocket implements Listener {
   /** One message; whatever goes wrong with it is answered and ends nothing else. */
   async #take(data: Buffer, binary: boolean): Promise<void> {
     const nowMs = performance.now();
-    if (!this.#bucket.take(nowMs)) {
+    // Whatever else its sender floods the door with, a stop is heard.
+    if (!this.#bucket.take(nowMs) && !isStop(data)) {
       if (nowMs - this.#toldRateMs >= 1000) {
         this.#toldRateMs = nowMs;
         this.#refuse(new CairnError("request.rate_limited"), undefined, "Rate limit exceeded");
@@ -196,7 +207,10 @@ export class LiveSocket implements Listener {
         return;
       }
       if (!this.#hello && type !== "hello" && type !== "ping") throw new CairnError("live.hello_expected");
-      await this.#message(check(ClientMessage, value), data);
+      await this.#message(
+        this.#control.judged(value, () => check(ClientMessage, value)),
+        data,
+      );
     } catch (error) {
       this.#refuse(error, id);
     }
@@ -231,6 +245,8 @@ export class LiveSocket implements Listener {
           await this.#space.operations.cancel(message.operation);
           return { operation: message.operation };
         });
+      default:
+        return this.#control.take(message, data.toString());
     }
   }
 

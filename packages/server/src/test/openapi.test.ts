@@ -103,6 +103,18 @@ test("HTTP-4 the document is whole, and answers fit the shapes that it gives", a
   const anchor = `/v1/spaces/place/anchors/${randomUUID()}`;
   await holds("PUT", `${space}/anchors/{anchor}`, anchor, 409, JSON.stringify({ point: [1, 2, 3] }));
   await holds("DELETE", `${space}/anchors/{anchor}`, anchor, 404);
+  const device = `${space}/devices/{device}`;
+  const nobody = "/v1/spaces/place/devices/nobody";
+  const key = { lease: 1, secret: "guess" };
+  await holds("GET", `${space}/devices`, "/v1/spaces/place/devices", 200);
+  await holds("POST", `${device}/lease`, `${nobody}/lease`, 404, JSON.stringify({ holder: "Ann" }));
+  await holds("POST", `${device}/lease/keep`, `${nobody}/lease/keep`, 404, JSON.stringify(key));
+  await holds("POST", `${device}/lease/release`, `${nobody}/lease/release`, 404, JSON.stringify(key));
+  const command = { ...key, command: 1, kind: "move" };
+  await holds("POST", `${device}/commands`, `${nobody}/commands`, 404, JSON.stringify(command));
+  await holds("POST", `${device}/clear`, `${nobody}/clear`, 404, JSON.stringify({ ...key, order: 1 }));
+  await holds("POST", `${device}/stop`, `${nobody}/stop`, 404);
+  await holds("POST", `${space}/stop`, "/v1/spaces/place/stop", 200);
   await holds("GET", `${space}/tileset.json`, "/v1/spaces/place/tileset.json", 200);
   const branch = `${space}/tiles/{layer}/{node}`;
   await holds("GET", `${branch}/tileset.json`, "/v1/spaces/place/tiles/1/3_1_2_3/tileset.json", 404);
