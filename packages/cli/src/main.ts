@@ -1,6 +1,6 @@
 /** The command line: what can be said, and which function does it. */
 import { readFileSync } from "node:fs";
-import { DEFAULT_SETTINGS, Preset } from "@cairn/protocol";
+import { DEFAULT_SETTINGS, Preset, RecordingFormat } from "@cairn/protocol";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { EXIT, report as reportError } from "./exit.ts";
 import { exportModel, FORMATS } from "./export.ts";
@@ -10,6 +10,7 @@ import { parseCameraParams } from "./photos.ts";
 import { push } from "./push.ts";
 import { rebuild } from "./rebuild.ts";
 import { reconstruct } from "./reconstruct.ts";
+import { record } from "./record.ts";
 import { removeLayer } from "./remove.ts";
 import { report } from "./report.ts";
 import { rollback } from "./rollback.ts";
@@ -187,6 +188,24 @@ function program(): Command {
     .option("--json", "print one JSON object instead of a line")
     .action(async (space, options) => finish(await makeMesh(space, options)));
 
+  command("record <space>", "write down what comes live, until Ctrl-C: video as MP4, everything as MCAP")
+    .addOption(serverOption())
+    .option(
+      "--channels <channel...>",
+      "video/NAME, imu/NAME, signals/NAME (NAME may be *), events, control, poses (default: all)",
+    )
+    .addOption(
+      new Option("--formats <format...>", "mp4, mcap (default: both)").choices(
+        RecordingFormat.anyOf.map((one) => one.const),
+      ),
+    )
+    .option("--name <name>", "what it is called")
+    .option("--seconds <n>", "at most so long (default: an hour)", positiveNumber)
+    .option("--max-mib <n>", "at most so large (default: 4096)", wholeNumber(1, 2 ** 20))
+    .option("--out <dir>", "fetch its files into this folder")
+    .option("--json", "print one JSON object instead of lines")
+    .action(async (space, options) => finish(await record(space, options)));
+
   command("rollback <space>", "show an earlier generation of the model again; said again, the one before it")
     .addOption(serverOption())
     .option("--to <n>", "this generation", wholeNumber(1, 2 ** 31 - 1))
@@ -266,6 +285,7 @@ Examples:
   $ cairn rebuild castle --preset fine --wait         the same photos, in more detail
   $ cairn mesh castle --out castle.glb                the surface, with colours
   $ cairn rollback castle                             the model as it was before the last rebuild
+  $ cairn record castle --seconds 60 --out flight     a minute of what drones and phones send
   $ cairn export castle --format las14 --out castle.las
   $ cairn import castle scan.laz                      a scan beside the model
   $ cairn remove castle 3                             and gone again

@@ -11,6 +11,9 @@ import {
   type Intrinsics,
   type LayerState,
   type PublishedGeneration,
+  type RecordingEnd,
+  type RecordingFormat,
+  type RecordingState,
   type Report,
   type Seq,
   type Similarity,
@@ -88,6 +91,30 @@ export type VideoSourceInfo = {
   /** Packets that the sender counted and that never came. */
   lost: number;
   lastPacketMs?: number;
+};
+
+/** What is to be recorded; all of it may be left out: everything, as MP4 and MCAP, for an hour at most. */
+export type RecordingWish = {
+  name?: string | undefined;
+  /** `video/front`, `imu/*`, `signals/NAME`, `events`, `control`, `poses`, `*`. */
+  channels?: readonly string[] | undefined;
+  formats?: readonly RecordingFormat[] | undefined;
+  maxBytes?: number | undefined;
+  maxDurationMs?: number | undefined;
+  /** It ends when nothing comes for so long. */
+  idleMs?: number | undefined;
+};
+
+/** While it has no `ended` it says how far it is. */
+export type RecordingInfo = RecordingState & {
+  progress?: {
+    sizeBytes: number;
+    waitingBytes: number;
+    pictures: number;
+    messages: number;
+    lost: number;
+    ending?: RecordingEnd;
+  };
 };
 
 type CallOptions = { signal?: AbortSignal | undefined };
@@ -263,6 +290,39 @@ export class CairnApi {
     await this.call("DELETE", spacePath(id, "layers", String(layer)), options);
   }
 
+  async recordings(id: SpaceId, options?: CallOptions): Promise<RecordingInfo[]> {
+    return (await this.#json<{ recordings: RecordingInfo[] }>("GET", spacePath(id, "recordings"), options)).recordings;
+  }
+
+  /** Resolves when everything that comes from now on is taken. @throws {CairnError} `recording.too_many`, `space.quota` */
+  startRecording(id: SpaceId, wish: RecordingWish = {}, options?: CallOptions): Promise<RecordingInfo> {
+    return this.#json("POST", spacePath(id, "recordings"), { ...options, json: wish });
+  }
+
+  recording(id: SpaceId, recording: Id, options?: CallOptions): Promise<RecordingInfo> {
+    return this.#json("GET", spacePath(id, "recordings", recording), options);
+  }
+
+  /** Resolves when its files can be had. */
+  stopRecording(id: SpaceId, recording: Id, options?: CallOptions): Promise<RecordingInfo> {
+    return this.#json("POST", spacePath(id, "recordings", recording, "stop"), options);
+  }
+
+  /** Its files go; of one that still runs nothing is kept. */
+  async removeRecording(id: SpaceId, recording: Id, options?: CallOptions): Promise<void> {
+    await this.call("DELETE", spacePath(id, "recordings", recording), options);
+  }
+
+  /** A file of a recording that has ended; the answer's body is not read yet. @param name as `ended.files` has it */
+  async recordingFile(id: SpaceId, recording: Id, name: string, options?: CallOptions): Promise<Response> {
+    return this.call("GET", recordingPath(id, recording, name), options);
+  }
+
+  /** Where it can be fetched, in ranges too: for `<video src>` and links. */
+  recordingFileUrl(id: SpaceId, recording: Id, name: string): string {
+    return this.#base + recordingPath(id, recording, name);
+  }
+
   /** Where a blob can be fetched, for `<img src>` and the like. */
   blobUrl(digest: Digest): string {
     return `${this.#base}/v1/blobs/${digest}`;
@@ -378,4 +438,8 @@ async function errorOf(response: Response): Promise<CairnError> {
 
 function spacePath(id: SpaceId, ...rest: string[]): string {
   return ["/v1/spaces", encodeURIComponent(id), ...rest].join("/");
+}
+
+function recordingPath(id: SpaceId, recording: Id, name: string): string {
+  return spacePath(id, "recordings", recording, "files", encodeURIComponent(name));
 }

@@ -5,6 +5,8 @@ export {
   type LayerInfo,
   type PhotoFacts,
   type PointsFacts,
+  type RecordingInfo,
+  type RecordingWish,
   type SurfaceWish,
   type VideoSourceInfo,
 } from "./api.ts";

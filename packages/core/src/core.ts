@@ -16,6 +16,7 @@ import type { IngestListener } from "./ingest/ingest-image.ts";
 import type { SpaceLogOptions } from "./log/file-space-log.ts";
 import { MotionLog } from "./motion/motion-log.ts";
 import { type MotionOptions, MotionSources } from "./motion/motion-sources.ts";
+import { Recordings } from "./recording/recordings.ts";
 import { type FileSpaces, openFileSpaces } from "./space/file-spaces.ts";
 import { addNamedBlobs } from "./space/named-blobs.ts";
 import type { Spaces } from "./space/spaces.ts";
@@ -36,6 +37,8 @@ export interface Core {
   readonly control: Controls;
   /** Files that devices send in chunks. */
   readonly files: FileUploads;
+  /** What comes live, written down. */
+  readonly recordings: Recordings;
   /** Called for each photo that is on disk, in the asynchronous context of who brought it. */
   onIngested(listener: IngestListener): void;
   ingested: IngestListener;
@@ -107,21 +110,12 @@ export async function openCore(options: CoreOptions): Promise<Core> {
     control.attach(spaces);
     const files = await FileUploads.open(join(dataDir, "files"));
     const motionLog = new MotionLog({ spaces, blobs, clock, motion, onError });
-    return new EmbeddedCore({
-      spaces,
-      blobs,
-      layers,
-      clock,
-      motion,
-      motionLog,
-      video,
-      control,
-      files,
-      disk,
-      collecting,
-      collect,
-      free,
-    });
+    const recordings = await Recordings.open(
+      { spaces, blobs, clock, motion, video, onError },
+      join(dataDir, "recordings"),
+    );
+    const live = { clock, motion, motionLog, video, control, files, recordings };
+    return new EmbeddedCore({ spaces, blobs, layers, ...live, disk, collecting, collect, free });
   } catch (error) {
     await closeClock?.();
     await free?.().catch(() => undefined);
@@ -140,7 +134,7 @@ async function removeLeftovers(folder: string): Promise<void> {
 
 type Parts = Pick<
   Core,
-  "blobs" | "layers" | "clock" | "motion" | "motionLog" | "video" | "control" | "files" | "collect"
+  "blobs" | "layers" | "clock" | "motion" | "motionLog" | "video" | "control" | "files" | "recordings" | "collect"
 > & {
   readonly spaces: FileSpaces;
   readonly disk: DiskHealth;
@@ -158,6 +152,7 @@ class EmbeddedCore implements Core {
   readonly video: VideoSources;
   readonly control: Controls;
   readonly files: FileUploads;
+  readonly recordings: Recordings;
   readonly collect: Core["collect"];
   readonly #disk: DiskHealth;
   readonly #collecting: Repeated;
@@ -166,7 +161,7 @@ class EmbeddedCore implements Core {
   #closing: Promise<void> | undefined;
 
   constructor(parts: Parts) {
-    const { spaces, blobs, layers, clock, motion, motionLog, video, control, files } = parts;
+    const { spaces, blobs, layers, clock, motion, motionLog, video, control, files, recordings } = parts;
     const { disk, collecting, collect, free } = parts;
     this.spaces = spaces;
     this.blobs = blobs;
@@ -177,6 +172,7 @@ class EmbeddedCore implements Core {
     this.video = video;
     this.control = control;
     this.files = files;
+    this.recordings = recordings;
     this.collect = collect;
     this.#disk = disk;
     this.#collecting = collecting;
@@ -206,8 +202,9 @@ class EmbeddedCore implements Core {
   }
 
   async #close(): Promise<void> {
-    this.video.close();
     await this.control.close();
+    await this.recordings.close();
+    this.video.close();
     await this.#collecting.stop();
     this.motion.close();
     await this.motionLog.close();

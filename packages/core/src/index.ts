@@ -41,6 +41,8 @@ export {
   type ReconstructorOptions,
   startReconstructor,
 } from "./reconstruct/reconstructor.ts";
+export type { RecordingProgress } from "./recording/recorder.ts";
+export { RECORDING_LIMITS, type Recordings, type RecordingWish } from "./recording/recordings.ts";
 export { readReport } from "./report/space-report.ts";
 export { checkQuota } from "./space/quota.ts";
 export type { NewSpace, Space, Spaces } from "./space/spaces.ts";

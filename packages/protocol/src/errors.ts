@@ -229,6 +229,21 @@ export const ERRORS = {
     retry: false,
     text: "None of the points has a place: their coordinates are missing, no numbers, or beyond all measure.",
   },
+  "recording.missing": {
+    status: 404,
+    retry: false,
+    text: "No such recording, or no such file of it, in this space; `GET …/recordings` lists them.",
+  },
+  "recording.running": {
+    status: 409,
+    retry: true,
+    text: "The recording has not ended; its files are there when it has.",
+  },
+  "recording.too_many": {
+    status: 429,
+    retry: true,
+    text: "Too many recordings run at once, or too many are kept; stop one or remove some.",
+  },
   "file.name_invalid": {
     status: 400,
     retry: false,

@@ -73,6 +73,12 @@ export type OperationState = {
   error?: { code: string; message: string };
 };
 
+export type RecordingState = EventData<"recording.started"> & {
+  startedNs: TimeNs;
+  /** Left out: it has not ended. */
+  ended?: Omit<EventData<"recording.ended">, "recording">;
+};
+
 /** What is kept of a generation that was published, as it was last, so that people can look back and go back. */
 export type PublishedGeneration = Pick<
   EventData<"generation.published">,
@@ -117,6 +123,8 @@ export type SpaceState = {
   designs?: Record<string, DesignState>;
   /** Devices that take commands; left out before the first. */
   control?: ControlState;
+  /** Left out before the first. */
+  recordings?: Record<Id, RecordingState>;
   /** Every running operation and the last `ENDED_OPERATIONS` that ended. */
   operations: Record<Id, OperationState>;
 };
@@ -349,6 +357,19 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
     case "control.secured":
       state.control ??= { lastLease: 0, lastOrder: 0, devices: {} };
       applyControl(state.control, event);
+      return;
+    case "recording.started":
+      state.recordings ??= {};
+      state.recordings[event.data.recording] = { ...event.data, startedNs: event.timeNs };
+      return;
+    case "recording.ended": {
+      const { recording: id, ...ended } = event.data;
+      const recording = state.recordings?.[id];
+      if (recording) recording.ended = ended;
+      return;
+    }
+    case "recording.removed":
+      delete state.recordings?.[event.data.recording];
       return;
     case "operation.queued":
     case "operation.started": {

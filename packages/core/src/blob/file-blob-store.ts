@@ -4,7 +4,7 @@
  */
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readdir, readFile, rename, rm, stat, unlink, utimes } from "node:fs/promises";
+import { link, mkdir, open, readdir, readFile, rename, rm, stat, unlink, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { CairnError, check, Digest } from "@cairn/protocol";
 import { errnoOf, makeFolder, removeFile, storeError, syncFolder, TEMPORARY } from "../disk/disk.ts";
@@ -51,6 +51,28 @@ export class FileBlobStore implements BlobStore {
       bytes instanceof Uint8Array ? await this.#putBytes(bytes, signal) : await this.#putStream(bytes, signal);
     this.#onTrouble(undefined);
     return blob;
+  }
+
+  async adopt(path: string): Promise<StoredBlob> {
+    try {
+      const blob = await hashFile(path);
+      let linked = true;
+      await this.#turn(blob.digest, async () => {
+        if (await this.#renew(blob)) return;
+        const temporary = join(this.#folder, `${randomUUID()}${TEMPORARY}`);
+        linked = await link(path, temporary).then(
+          () => true,
+          () => false, // another disk, or one without links
+        );
+        if (!linked) return;
+        const now = new Date();
+        await utimes(temporary, now, now);
+        await this.#name(temporary, blob.digest);
+      });
+      return linked ? blob : await this.put(createReadStream(path));
+    } catch (error) {
+      throw this.#trouble(error);
+    }
   }
 
   async get(digest: Digest): Promise<Uint8Array> {
@@ -221,6 +243,23 @@ export class FileBlobStore implements BlobStore {
     } finally {
       if (this.#turns.get(digest) === settled) this.#turns.delete(digest);
     }
+  }
+}
+
+/** Synced first: what is named is durable. */
+async function hashFile(path: string): Promise<StoredBlob> {
+  const file = await open(path, "r+");
+  try {
+    await file.sync();
+    const hash = createHash("sha256");
+    let sizeBytes = 0;
+    for await (const chunk of file.createReadStream({ start: 0, highWaterMark: 2 ** 18, autoClose: false })) {
+      hash.update(chunk as Buffer);
+      sizeBytes += (chunk as Buffer).length;
+    }
+    return { digest: hash.digest("hex"), sizeBytes };
+  } finally {
+    await file.close();
   }
 }
 

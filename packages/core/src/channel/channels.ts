@@ -12,6 +12,8 @@ export interface Channels {
    * @throws {CairnError} `request.invalid` for too many or too long names
    */
   subscribe(channels: readonly string[], listener: (signal: Signal) => void, as?: string): () => void;
+  /** Hears every channel, after its subscribers. The same holds for `listener`. Returns how to stop. */
+  hearAll(listener: (signal: Signal) => void): () => void;
 }
 
 const MAX_NAMES = 64;
@@ -22,9 +24,10 @@ type Subscriber = { listener: (signal: Signal) => void; as: string | undefined }
 /** Channels within one process. A listener that throws is told to `onError` and costs nobody else anything. */
 export function createChannels(onError: (error: unknown) => void): Channels {
   const subscribers = new Map<string, Set<Subscriber>>();
+  const hearers = new Set<Subscriber>();
   return {
     publish(signal) {
-      for (const { listener, as } of [...(subscribers.get(signal.channel) ?? [])]) {
+      for (const { listener, as } of [...(subscribers.get(signal.channel) ?? []), ...hearers]) {
         if (as !== undefined && as === signal.from) continue;
         try {
           listener(signal);
@@ -32,6 +35,11 @@ export function createChannels(onError: (error: unknown) => void): Channels {
           onError(error);
         }
       }
+    },
+    hearAll(listener) {
+      const hearer = { listener, as: undefined };
+      hearers.add(hearer);
+      return () => hearers.delete(hearer);
     },
     subscribe(channels, listener, as) {
       const names = new Set(channels);

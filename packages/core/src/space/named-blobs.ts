@@ -8,6 +8,8 @@ import { parseLine } from "../log/record.ts";
 const NEWLINE = 10;
 /** Events that name bytes of an image: with it they go. The log writes an event's fields in this order. */
 const OF_IMAGE = /"type":"image\.(?:added|changed)".*?"data":\{"image":"([0-9a-f-]{36})"/;
+/** With a recording its files go. */
+const OF_RECORDING = /"type":"recording\.ended".*?"data":\{"recording":"([0-9a-f-]{36})"/;
 const DIGEST = /"([0-9a-f]{64})"/g;
 
 /**
@@ -16,7 +18,7 @@ const DIGEST = /"([0-9a-f]{64})"/g;
  */
 export async function addNamedBlobs(log: FileSpaceLog, named: Set<Digest>): Promise<void> {
   if (log.corrupt) throw log.corrupt;
-  const { images } = log.snapshot().state;
+  const { images, recordings = {} } = log.snapshot().state;
   for (const path of log.segmentPaths) {
     const bytes = await readFile(path).catch((error: unknown) => {
       if (errnoOf(error) === "ENOENT") return Buffer.alloc(0); // Trimmed meanwhile: the state names what counts.
@@ -27,7 +29,10 @@ export async function addNamedBlobs(log: FileSpaceLog, named: Set<Digest>): Prom
       if (!line) throw new CairnError("log.corrupt", { offset: start });
       const text = bytes.toString("latin1", start, end);
       const [, image] = OF_IMAGE.exec(text) ?? [];
-      if (image === undefined || Object.hasOwn(images, image)) addDigests(text, named);
+      const [, recording] = OF_RECORDING.exec(text) ?? [];
+      if (image !== undefined && !Object.hasOwn(images, image)) continue;
+      if (recording !== undefined && !Object.hasOwn(recordings, recording)) continue;
+      addDigests(text, named);
     }
   }
   // After the events: what was trimmed while they were read is in the state by now.

@@ -8,9 +8,10 @@ export function checkQuota(state: SpaceState, more: { images: number; sizeBytes:
   if (more.sizeBytes > freeBytes(state)) throw new CairnError("space.quota", { maxBytes });
 }
 
-/** Bytes that the space still takes: photos count, what was imported, and what motion sensors felt. */
-export function freeBytes({ settings, images, layers, motion = [] }: SpaceState): number {
+/** Bytes that the space still takes: photos count, what was imported, what motion sensors felt, and recordings. */
+export function freeBytes({ settings, images, layers, motion = [], recordings = {} }: SpaceState): number {
   let used = motion.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  for (const { ended } of Object.values(recordings)) for (const file of ended?.files ?? []) used += file.sizeBytes;
   for (const { sizeBytes, versions = [] } of Object.values(images)) {
     used += versions.reduce((sum, version) => sum + version.sizeBytes, sizeBytes);
   }

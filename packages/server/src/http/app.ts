@@ -29,6 +29,7 @@ import { imageRoutes } from "../routes/images.ts";
 import { layerRoutes } from "../routes/layers.ts";
 import { operationRoutes } from "../routes/operations.ts";
 import { pageRoutes } from "../routes/page.ts";
+import { recordingRoutes } from "../routes/recordings.ts";
 import { reportRoutes } from "../routes/report.ts";
 import { spaceRoutes } from "../routes/spaces.ts";
 import { tileRoutes } from "../routes/tiles.ts";
@@ -174,6 +175,7 @@ export async function setUpApp(
   operationRoutes(app, context);
   generationRoutes(app, context);
   reportRoutes(app, context);
+  recordingRoutes(app, context);
   anchorRoutes(app, context);
   deviceRoutes(app, context);
   exportRoutes(app, context);

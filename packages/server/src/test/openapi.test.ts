@@ -99,6 +99,14 @@ test("HTTP-4 the document is whole, and answers fit the shapes that it gives", a
   await holds("GET", `${space}/generations`, "/v1/spaces/place/generations", 200);
   await holds("POST", `${space}/generations/{generation}/restore`, "/v1/spaces/place/generations/7/restore", 404);
   await holds("GET", `${space}/report`, "/v1/spaces/place/report", 404);
+  const recordings = `${space}/recordings`;
+  await holds("GET", recordings, "/v1/spaces/place/recordings", 200);
+  await holds("POST", recordings, "/v1/spaces/place/recordings", 422, JSON.stringify({ channels: ["sound"] }));
+  await holds("POST", recordings, "/v1/spaces/place/recordings", 201, "{}");
+  await holds("GET", `${recordings}/{recording}`, "/v1/spaces/place/recordings/x", 404);
+  await holds("POST", `${recordings}/{recording}/stop`, "/v1/spaces/place/recordings/x/stop", 404);
+  await holds("DELETE", `${recordings}/{recording}`, "/v1/spaces/place/recordings/x", 404);
+  await holds("GET", `${recordings}/{recording}/files/{file}`, "/v1/spaces/place/recordings/x/files/y", 404);
   await holds("GET", `${space}/anchors`, "/v1/spaces/place/anchors", 200);
   const anchor = `/v1/spaces/place/anchors/${randomUUID()}`;
   await holds("PUT", `${space}/anchors/{anchor}`, anchor, 409, JSON.stringify({ point: [1, 2, 3] }));

@@ -1,0 +1,81 @@
+/**
+ * A file that is appended to while it is being made. Writers do not wait: what the disk has not taken yet is counted, so
+ * that whoever writes can stop in time. Synced now and then, so that a lost power supply costs seconds.
+ */
+import { type FileHandle, open } from "node:fs/promises";
+import type { CairnError } from "@cairn/protocol";
+import { storeError } from "../disk/disk.ts";
+import { writeAt } from "./files.ts";
+
+const SYNC_EVERY_MS = 5000;
+
+export class GrowingFile {
+  readonly path: string;
+  #file: FileHandle | undefined;
+  readonly #onTrouble: (error: CairnError) => void;
+  #queue: Uint8Array[] = [];
+  #waitingBytes = 0;
+  #writtenBytes = 0;
+  #syncedMs = performance.now();
+  #writing: Promise<void> | undefined;
+  #failed = false;
+
+  /** Made with its first bytes. @param onTrouble told once, when the disk refuses; from then on nothing is written */
+  constructor(path: string, onTrouble: (error: CairnError) => void) {
+    this.path = path;
+    this.#onTrouble = onTrouble;
+  }
+
+  /** Appended, or waiting for the disk. */
+  get sizeBytes(): number {
+    return this.#writtenBytes + this.#waitingBytes;
+  }
+
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
+  append(bytes: Uint8Array): void {
+    if (this.#failed) return;
+    this.#queue.push(bytes);
+    this.#waitingBytes += bytes.length;
+    this.#writing ??= this.#write();
+  }
+
+  /** What was appended is on disk, as far as it took it. */
+  async close(): Promise<void> {
+    await this.#writing;
+    try {
+      if (!this.#failed) await this.#file?.sync();
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      await this.#file?.close();
+      this.#file = undefined;
+    }
+  }
+
+  async #write(): Promise<void> {
+    try {
+      this.#file ??= await open(this.path, "wx");
+      for (let bytes = this.#queue.shift(); bytes; bytes = this.#queue.shift()) {
+        await writeAt(this.#file, bytes, this.#writtenBytes);
+        this.#writtenBytes += bytes.length;
+        this.#waitingBytes -= bytes.length;
+        if (performance.now() - this.#syncedMs < SYNC_EVERY_MS) continue;
+        await this.#file.datasync();
+        this.#syncedMs = performance.now();
+      }
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#writing = undefined;
+  }
+
+  #fail(error: unknown): void {
+    this.#failed = true;
+    this.#queue = [];
+    this.#waitingBytes = 0;
+    this.#onTrouble(storeError(error));
+  }
+}
