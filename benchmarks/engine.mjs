@@ -3,12 +3,15 @@
  *
  *     node benchmarks/engine.mjs [--sets fountain-P11,castle-P19] [--orders file,reversed] [--shuffles 20]
  *                                [--calibrations known,exif,unknown] [--seed 1] [--stranger PHOTO] [--colmap] [--json]
+ *                                [--every 2] [--side 1000]
  *
  * Photos are given one at a time with a rebuild after every tenth and at the end, as `cairn serve` does. Features are
  * kept in memory between the runs of a set: their cost is in the first run of each set alone. Positions are in metres,
  * or in % of the extent where the truth has no scale; `wrong` counts cameras in a wrong place (see `pose-errors.mjs`).
  * CPU is that of all threads, decoding aside; by stage: features, matches (with those that a rebuild adds), placing,
  * refining (rebuilds). Peak memory is the whole process without the decoded photos that are held here.
+ * `--every` leaves photos out, `--side` makes them smaller, and sets joined by `+` are taken as one: the place that most
+ * cameras are of is judged then, and cameras of any other count as wrong.
  * `focal`: what was found and one standard deviation; `uncertain` where the engine does not vouch for it.
  */
 import { readFileSync, writeFileSync } from "node:fs";
@@ -30,6 +33,8 @@ const { values: options } = parseArgs({
     stranger: { type: "string" },
     colmap: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
+    every: { type: "string", default: "1" },
+    side: { type: "string" },
   },
 });
 const REBUILD_EVERY = 10;
@@ -160,14 +165,17 @@ async function run(set, photos, order, calibration, cache) {
 }
 
 function judged(set, order, calibration, poses, images) {
-  const { truth } = set;
+  const of = ({ images: own }) => poses.filter(({ image }) => own.includes(image)).length;
+  const [{ truth, images: own }] = [...set.places].sort((p, q) => of(q) - of(p));
+  const errors = truth && poseErrors(poses, truth.poses, { rotations: truth.rotations });
+  if (errors) errors.wrong = (errors.wrong ?? 0) + poses.filter(({ image }) => !own.includes(image)).length;
   return {
     set: set.name,
     order,
     calibration,
     images,
     placed: poses.length,
-    ...(truth && { unit: truth.unit, errors: poseErrors(poses, truth.poses, { rotations: truth.rotations }) }),
+    ...(errors && { unit: truth.unit, errors }),
   };
 }
 
@@ -210,15 +218,17 @@ const rows = [];
 say(machine());
 say(`\n${line(COLUMNS.map(([title]) => title))}\n${line(COLUMNS.map(() => "---"))}`);
 for (const name of options.sets.split(",")) {
-  const set = openSet(name);
+  const set = openSet(name, { every: Number(options.every) });
   if (!set) {
     say(line([name, "SKIPPED: not found; set CAIRN_DATASETS"]));
     continue;
   }
-  const photos = await readPhotos(set);
+  const photos = await readPhotos(set, { ...(options.side && { maxSidePx: Number(options.side) }) });
   if (options.stranger) {
     const place = { folder: dirname(options.stranger), names: [basename(options.stranger)] };
-    photos.push(...(await readPhotos(place)).map((photo) => ({ ...photo, image: "stranger", stranger: true })));
+    photos.push(
+      ...(await readPhotos({ places: [place] })).map((photo) => ({ ...photo, image: "stranger", stranger: true })),
+    );
   }
   const kept = new Map();
   const cache = { get: async (key) => kept.get(key), put: async (key, bytes) => void kept.set(key, bytes) };
@@ -230,7 +240,7 @@ for (const name of options.sets.split(",")) {
       say(line(COLUMNS.map(([, cell]) => cell(row))));
     };
     for (const order of orders) add(await run(set, photos, order, calibration, cache));
-    if (options.colmap) add(colmapRow(set, calibration));
+    if (options.colmap && set.places.length === 1) add(colmapRow(set, calibration));
   }
 }
 const groups = new Map();

@@ -57,12 +57,12 @@ console.log(
 );
 console.log(`|${" --- |".repeat(5 + SHORTLISTS.length)}`);
 for (const name of sets) {
-  const set = openSet(name);
+  const set = openSet(name, { first: Number(options.photos) });
   if (!set) {
     console.log(`| ${name} | SKIPPED: not found |`);
     continue;
   }
-  const photos = await readPhotos({ ...set, names: set.names.slice(0, Number(options.photos)) });
+  const photos = await readPhotos(set);
   for (const photo of photos)
     photo.features = extractor.extract(photo.rgb, photo.widthPx, photo.heightPx, { maxFeatures: 4000 });
   const vocabulary = Vocabulary.of(photos.slice(0, 3).map(({ features }) => features));

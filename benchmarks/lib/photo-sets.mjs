@@ -17,8 +17,28 @@ const TRUTHS = [
   { file: "colmap_reference.json", unit: "%", rotations: true },
 ];
 
-/** @returns undefined where the set is not there */
-export function openSet(name) {
+/**
+ * @param name a set, or several joined by `+`: photos of several places, taken as one set without a truth of its own
+ * @param every takes each so-manieth photo only, as of somebody who walks faster
+ * @param first photos of a place at most
+ * @returns undefined where the set is not there
+ */
+export function openSet(name, { every = 1, first: most = Number.POSITIVE_INFINITY } = {}) {
+  const places = name.split("+").map(openPlace);
+  if (places.includes(undefined)) return undefined;
+  for (const place of places) {
+    place.names = place.names.filter((_, i) => i % every === 0).slice(0, most);
+    const known = (place.truth?.poses ?? []).filter(({ image }) => place.names.includes(image));
+    // Photos of different places may have the same name.
+    place.imageOf = (file) => (places.length > 1 ? `${place.name}/${file}` : file);
+    place.images = place.names.map(place.imageOf);
+    if (place.truth) place.truth.poses = known.map((pose) => ({ ...pose, image: place.imageOf(pose.image) }));
+  }
+  const [first] = places;
+  return { ...first, name, places, ...(places.length > 1 && { truth: undefined }) };
+}
+
+function openPlace(name) {
   if (name === "sample") {
     const names = readManifest().photos.map((photo) => photo.name);
     return { name, folder: samplePhotosDir, names, truth: { poses: readTruth().poses, unit: "m", rotations: true } };
@@ -45,17 +65,24 @@ export function knownCamera({ name, truth }) {
 }
 
 /** Decodes all photos of a set as the server does. `rgb` lies in shared memory: engines read it, none copies it. */
-export async function readPhotos({ folder, names }) {
+export async function readPhotos({ places }, { maxSidePx = DECODE_SIDE_PX } = {}) {
+  const photos = [];
+  for (const place of places) photos.push(...(await readPlace(place, maxSidePx)));
+  return photos;
+}
+
+async function readPlace({ folder, names, imageOf = (file) => file }, maxSidePx) {
   const decoder = openImageDecoder({ processes: 1 });
   const photos = [];
   try {
     for (const name of names) {
       const bytes = readFileSync(join(folder, name));
       const { focalPx } = await decoder.inspect(bytes);
-      const { rgb, ...size } = await decoder.decode(bytes, { maxSidePx: DECODE_SIDE_PX });
+      const { rgb, ...size } = await decoder.decode(bytes, { maxSidePx });
       const shared = new Uint8Array(new SharedArrayBuffer(rgb.length));
       shared.set(rgb);
-      photos.push({ image: name, name, digest: name, rgb: shared, ...size, exifFocalPx: focalPx });
+      const image = imageOf(name);
+      photos.push({ image, name, digest: image, rgb: shared, ...size, exifFocalPx: focalPx });
     }
   } finally {
     await decoder.close();

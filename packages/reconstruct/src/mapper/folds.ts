@@ -4,6 +4,7 @@
  * undone by doubting the pairs that made it; whoever loses its place finds the right one, or waits as a place of its
  * own.
  */
+import { registerByPair, tellingPairs } from "./by-pair.ts";
 import { consistentShare } from "./consistency.ts";
 import { type Missing, missingIn } from "./missing.ts";
 import type { Pair } from "./pair.ts";
@@ -44,6 +45,9 @@ export function trusted(pairs: readonly Pair[], doubted: Doubted): readonly Pair
   return doubted.size === 0 ? pairs : pairs.filter((pair) => !doubted.has(pairKey(pair)));
 }
 
+/** Pairs that are heard of a photo that its points do not place. */
+const TELLING_PAIRS = 3;
+
 type PlaceOptions = { readonly seed: number; readonly rule: RegistrationRule; readonly doubted: Doubted };
 
 /**
@@ -53,7 +57,8 @@ type PlaceOptions = { readonly seed: number; readonly rule: RegistrationRule; re
 export function placeView(scene: Scene, pairs: readonly Pair[], view: number, options: PlaceOptions): boolean {
   const { seed, rule, doubted } = options;
   const own = trusted(pairs, doubted).filter(({ a, b }) => a === view || b === view);
-  const first = hear(scene, own, view, () => registerView(scene, view, rule, seed));
+  const first =
+    hear(scene, own, view, () => registerView(scene, view, rule, seed)) ?? heardByPair(scene, own, view, rule);
   if (!first) return false;
   if (first.standing >= 1 - CONFLICT) return true;
   const others = new Set<number>();
@@ -93,6 +98,21 @@ function hear(scene: Scene, pairs: readonly Pair[], view: number, register: () =
   const seen = sum(agreeing.map(({ other }) => missingIn(scene, other, view)));
   const word = isSound(seen) ? "sound" : seen.missed > SUSPECT * seen.expected ? "folded" : "unknown";
   return { pose: scene.pose(view).slice(), agreeing, standing: standing(ties), word };
+}
+
+/** Where points alone do not tell a pose, the strongest pairs are heard; not before the focal length is certain. */
+function heardByPair(scene: Scene, own: readonly Pair[], view: number, rule: RegistrationRule): Hypothesis | undefined {
+  if (rule !== "lax") return undefined;
+  let best: Hypothesis | undefined;
+  for (const pair of tellingPairs(scene, own, view).slice(0, TELLING_PAIRS)) {
+    const heard = hear(scene, own, view, () => registerByPair(scene, pair, view));
+    if (heard && (!best || better(heard, best))) best = heard;
+    scene.dropPose(view);
+  }
+  if (!best) return undefined;
+  scene.setPose(view, best.pose);
+  judgeObservations(scene, view);
+  return best;
 }
 
 function better(a: Hypothesis, b: Hypothesis): boolean {

@@ -5,6 +5,7 @@
 import { identityPose } from "@cairn/geometry";
 import type { OnStage } from "../stages.ts";
 import { adjust, believablePrincipals, type SceneCovariance } from "./adjust.ts";
+import { MIN_POINTS } from "./by-pair.ts";
 import { standingOf } from "./consistency.ts";
 import { type Doubted, placeView } from "./folds.ts";
 import type { Lens } from "./lens.ts";
@@ -138,7 +139,7 @@ export function dropTornViews(scene: Scene, pairs: readonly Pair[]): void {
 /** The view without a pose that sees most points of the scene. */
 function bestSeen(scene: Scene, isTried: (view: number, points: number) => boolean): number | undefined {
   let best: number | undefined;
-  let most = 14; // fewer can never be accepted
+  let most = MIN_POINTS - 1; // fewer can never be accepted
   for (const { index } of scene.views) {
     if (scene.isPosed(index)) continue;
     const count = scene.tracks.countPoints(index);
@@ -177,16 +178,24 @@ export function refineScene(
     stage("points");
     triangulateTracks(scene, round === 0 ? 4 : 3);
     stage("global adjustment");
-    sureness = adjust(scene, {
-      iterations: 20,
-      lenses,
-      lossPx: REFINE_LOSS_PX[round] ?? lossOfScene(scene),
-      fine: round > 0,
-      ...(free && { principal: free }),
-      stop,
-      covariance: round === rounds - 1,
-    });
-    if (free) free = believablePrincipals(scene, lenses, free);
+    const lossPx = REFINE_LOSS_PX[round] ?? lossOfScene(scene);
+    const adjusted = () =>
+      adjust(scene, {
+        iterations: 20,
+        lenses,
+        lossPx,
+        fine: round > 0,
+        ...(free && { principal: free }),
+        stop,
+        covariance: round === rounds - 1,
+      });
+    sureness = adjusted();
+    const kept = free && believablePrincipals(scene, lenses, free);
+    if (free && kept && kept.size < free.size) {
+      // Poses and points fit the principal point that was put back: judged by the one that stays, all would be wrong.
+      free = kept;
+      sureness = adjusted();
+    }
     stage("points");
     filterPoints(scene, round === 0 ? 3 : 2);
     onRound(round + 1);

@@ -46,6 +46,8 @@ type SyntheticOptions = {
   readonly points?: number;
   /** Standard deviation of where a feature is found, each way. */
   readonly noisePx?: number;
+  /** How far right of the photos' middle the camera looks straight ahead. */
+  readonly principalOffPx?: number;
 };
 
 export function syntheticPhotos(
@@ -58,6 +60,7 @@ export function syntheticPhotos(
     flat = false,
     points = POINTS,
     noisePx = NOISE_PX,
+    principalOffPx = 0,
   }: SyntheticOptions = {},
 ): Synthetic {
   const random = seededRandom(seed);
@@ -67,7 +70,13 @@ export function syntheticPhotos(
   const idsOf = new WeakMap<Uint8Array, Int32Array>();
   const truth = shots.map(({ eye, target }) => ({ rows: lookAt(eye, target), eye }));
   const features = shots.map((shot, index) => {
-    const seen = observe(places.get(shot.place ?? 0)!, truth[index].rows, shot, focalPx, noisePx, random);
+    const seen = observe(
+      places.get(shot.place ?? 0)!,
+      truth[index].rows,
+      shot,
+      { focalPx, noisePx, principalOffPx },
+      random,
+    );
     const found = allocateFeatures(seen.length, shot.sharpness ?? 1, shot.brightness ?? 0.5);
     for (const [k, { x, y }] of seen.entries()) {
       found.x[k] = x;
@@ -155,8 +164,7 @@ function observe(
   points: Float64Array,
   rows: readonly [Vec, Vec, Vec],
   { eye, features = points.length / 3 }: Shot,
-  focalPx: number,
-  noisePx: number,
+  { focalPx, noisePx, principalOffPx }: { focalPx: number; noisePx: number; principalOffPx: number },
   random: Random,
 ): { x: number; y: number; point: number }[] {
   const seen: { x: number; y: number; point: number }[] = [];
@@ -164,7 +172,7 @@ function observe(
     const d = [0, 1, 2].map((axis) => points[point * 3 + axis] - eye[axis]);
     const [u, v, depth] = rows.map((row) => row[0] * d[0] + row[1] * d[1] + row[2] * d[2]);
     if (depth < 0.5) continue;
-    const x = (focalPx * u) / depth + WIDTH_PX / 2 + noisePx * randomNormal(random);
+    const x = (focalPx * u) / depth + WIDTH_PX / 2 + principalOffPx + noisePx * randomNormal(random);
     const y = (focalPx * v) / depth + HEIGHT_PX / 2 + noisePx * randomNormal(random);
     if (x > 1 && y > 1 && x < WIDTH_PX - 1 && y < HEIGHT_PX - 1) seen.push({ x, y, point });
   }
