@@ -134,6 +134,7 @@ function program(): Command {
       "--rabbitmq <url>",
       "publish to a RabbitMQ and hear it, amqp://user:password@host (default: RABBITMQ_URL, else off)",
     )
+    .option("--no-keyframes", "live video builds no models: it is relayed, recorded and no more")
     .option("--announce-restart", "tell those on the RabbitMQ at the start that everyone begins anew")
     .addOption(rebuildOption("in new spaces, refine everything after every n photos (default: 10)"))
     .addOption(presetOption(`of new spaces: how much is made of each photo (default: "${DEFAULT_SETTINGS.preset}")`))

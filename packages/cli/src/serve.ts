@@ -59,6 +59,8 @@ type ServeOptions = {
   /** `amqp://…` of a RabbitMQ. */
   readonly rabbitmq?: string;
   readonly announceRestart?: boolean;
+  /** False: live video builds no models. */
+  readonly keyframes: boolean;
 };
 
 type MeshFolder = { readonly name: string; readonly dir: string };
@@ -168,6 +170,7 @@ export async function serve(options: ServeOptions): Promise<number> {
       ...(options.imuAxes && { imuAxes: options.imuAxes }),
       ...(rabbitmqUrl ? { rabbitmqUrl } : {}),
       announceRestart: options.announceRestart === true,
+      keyframes: options.keyframes,
       listen: apiPort === undefined ? listen : parseListener(`hub=${apiPort}`, listen),
     });
   } catch (error) {

@@ -16,6 +16,7 @@ import type { IngestListener } from "./ingest/ingest-image.ts";
 import type { SpaceLogOptions } from "./log/file-space-log.ts";
 import { MotionLog } from "./motion/motion-log.ts";
 import { type MotionOptions, MotionSources } from "./motion/motion-sources.ts";
+import { type Paths, startPaths } from "./path/paths.ts";
 import { Recordings } from "./recording/recordings.ts";
 import { type FileSpaces, openFileSpaces } from "./space/file-spaces.ts";
 import { addNamedBlobs } from "./space/named-blobs.ts";
@@ -114,7 +115,8 @@ export async function openCore(options: CoreOptions): Promise<Core> {
       { spaces, blobs, clock, motion, video, onError },
       join(dataDir, "recordings"),
     );
-    const live = { clock, motion, motionLog, video, control, files, recordings };
+    const paths = startPaths(spaces, onError);
+    const live = { clock, motion, motionLog, video, control, files, recordings, paths };
     return new EmbeddedCore({ spaces, blobs, layers, ...live, disk, collecting, collect, free });
   } catch (error) {
     await closeClock?.();
@@ -137,6 +139,7 @@ type Parts = Pick<
   "blobs" | "layers" | "clock" | "motion" | "motionLog" | "video" | "control" | "files" | "recordings" | "collect"
 > & {
   readonly spaces: FileSpaces;
+  readonly paths: Paths;
   readonly disk: DiskHealth;
   readonly collecting: Repeated;
   readonly free: () => Promise<void>;
@@ -154,6 +157,7 @@ class EmbeddedCore implements Core {
   readonly files: FileUploads;
   readonly recordings: Recordings;
   readonly collect: Core["collect"];
+  readonly #paths: Paths;
   readonly #disk: DiskHealth;
   readonly #collecting: Repeated;
   readonly #free: () => Promise<void>;
@@ -162,7 +166,7 @@ class EmbeddedCore implements Core {
 
   constructor(parts: Parts) {
     const { spaces, blobs, layers, clock, motion, motionLog, video, control, files, recordings } = parts;
-    const { disk, collecting, collect, free } = parts;
+    const { paths, disk, collecting, collect, free } = parts;
     this.spaces = spaces;
     this.blobs = blobs;
     this.layers = layers;
@@ -174,6 +178,7 @@ class EmbeddedCore implements Core {
     this.files = files;
     this.recordings = recordings;
     this.collect = collect;
+    this.#paths = paths;
     this.#disk = disk;
     this.#collecting = collecting;
     this.#free = free;
@@ -208,6 +213,7 @@ class EmbeddedCore implements Core {
     await this.#collecting.stop();
     this.motion.close();
     await this.motionLog.close();
+    await this.#paths.close();
     await this.files.close();
     await this.clock.close();
     await this.spaces.close();

@@ -118,6 +118,11 @@ export const ERRORS = {
     retry: false,
     text: "Not a video that Cairn reads, or one whose index is missing; send MP4, MOV, WebM or H.264, see `facts`.",
   },
+  "video.too_many": {
+    status: 503,
+    retry: true,
+    text: "As many streams as may build models at a time do; this one is relayed only, until another ends.",
+  },
   "upload.too_many": {
     status: 429,
     retry: true,

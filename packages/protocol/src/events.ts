@@ -203,6 +203,10 @@ const LayerNumber = Type.Integer({ minimum: 1 });
 /** `e_x_y_z`: a cube of the layer's dyadic grid, edge `2^e` (docs/spec/cloud.md). */
 const NodeKey = Type.String({ pattern: "^-?[0-9]{1,3}_[0-9]{1,10}_[0-9]{1,10}_[0-9]{1,10}$" });
 
+/** A pose of a camera that filmed, when the picture was taken. */
+export const PathPose = Type.Object({ image: Id, timeNs: TimeNs, pose: Pose });
+export type PathPose = Static<typeof PathPose>;
+
 const Scalar = Type.Union([Type.String({ maxLength: 1000 }), Type.Number(), Type.Boolean()]);
 
 /** What was done to an image: `rotate`, `flip`, `resize`, `compress`, `edit`, `undo`, `restore`, and with what. */
@@ -336,6 +340,16 @@ export const EVENTS = {
   "image.removed": Type.Object({ image: Id, operation: Type.Optional(Id) }),
 
   "camera.posed": Type.Object({ generation: Type.Integer({ minimum: 1 }), ...PosedCamera.properties }),
+  /**
+   * The way of a camera that filmed, by the poses of its keyframes: those of a newer generation begin it anew, others
+   * are added, or replace the ones of the same images.
+   */
+  "path.extended": Type.Object({
+    /** The `sequence` of its photos. */
+    path: Type.String({ minLength: 1, maxLength: 200 }),
+    generation: Type.Integer({ minimum: 1 }),
+    poses: Type.Array(PathPose, { minItems: 1, maxItems: 1000 }),
+  }),
   /** A layer is one octree of points: the model of a generation, or an imported cloud. */
   "layer.started": Type.Object({
     layer: LayerNumber,

@@ -38,6 +38,7 @@ export {
   Intrinsics,
   Labels,
   MeshMeasure,
+  PathPose,
   Pose,
   PosedCamera,
   PoseSigma,
@@ -67,6 +68,7 @@ export { Hint, HintCode, HintStep } from "./hints.ts";
 export { checkSpaceId, Digest, Id, Seq, type SpaceId, TimeNs } from "./ids.ts";
 export { ClientMessage, ImageHead, type ImageReceipt, type Presence, type ServerMessage, View } from "./live.ts";
 export { CLOSE, LIVE_VERSION, PRESENCE } from "./live-names.ts";
+export { poseBetween } from "./paths.ts";
 export {
   EngineReport,
   Histogram,
@@ -93,6 +95,7 @@ export {
   type LayerState,
   type OperationState,
   type PackState,
+  type PathState,
   type PublishedGeneration,
   photoNumbers,
   processedPhotos,

@@ -3,7 +3,17 @@
  * tests share it, so the same seq means the same state everywhere.
  */
 import { applyControl, type ControlState } from "./control-state.ts";
-import type { CairnEvent, EventData, EventOf, Labels, Reason, Similarity, SpaceSettings, Verdict } from "./events.ts";
+import type {
+  CairnEvent,
+  EventData,
+  EventOf,
+  Labels,
+  PathPose,
+  Reason,
+  Similarity,
+  SpaceSettings,
+  Verdict,
+} from "./events.ts";
 import type { Digest, Id, Seq, SpaceId, TimeNs } from "./ids.ts";
 import type { Vec3 } from "./vectors.ts";
 
@@ -31,6 +41,9 @@ export type AnchorState = EventData<"anchor.placed"> & {
 };
 
 export type HintState = EventData<"hint.given"> & { seq: Seq; timeNs: TimeNs };
+
+/** Poses in the order of their times. */
+export type PathState = { path: string; generation: number; poses: PathPose[] };
 
 /** The newest revision of a design; one that was removed stays known, because its revisions go on. */
 export type DesignState = EventData<"design.published"> & { seq: Seq; removedNs?: TimeNs };
@@ -113,6 +126,8 @@ export type SpaceState = {
   /** Highest number that a layer ever had: the next one's is above it, also when that layer is gone. */
   lastLayer: number;
   anchors: Record<Id, AnchorState>;
+  /** Ways of cameras that filmed, by the `sequence` of their photos; left out before the first. */
+  paths?: Record<string, PathState>;
   /** The newest report; left out before the first rebuild. */
   report?: EventData<"report.made">;
   /** The last `KEPT_HINTS` hints, oldest first; left out before the first. */
@@ -263,6 +278,9 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
       dropLayers(state);
       return;
     }
+    case "path.extended":
+      extendPath(state, event.data);
+      return;
     case "layer.started": {
       const { layer, generation } = event.data;
       state.layers[layer] = { ...event.data, points: 0, packs: [] };
@@ -492,6 +510,18 @@ export function shownLayers(state: SpaceState): LayerState[] {
 
 export function shownGeneration(state: SpaceState): GenerationState | undefined {
   return state.generations[state.generation];
+}
+
+function extendPath(state: SpaceState, { path, generation, poses }: EventData<"path.extended">): void {
+  state.paths ??= {};
+  const known = state.paths[path];
+  // What was refined meanwhile lies in another frame.
+  if (known && generation < known.generation) return;
+  const fresh = new Set(poses.map(({ image }) => image));
+  const kept = known?.generation === generation ? known.poses.filter(({ image }) => !fresh.has(image)) : [];
+  // Digits of equal length compare as numbers do.
+  const order = (a: PathPose, b: PathPose) => a.timeNs.length - b.timeNs.length || (a.timeNs < b.timeNs ? -1 : 1);
+  state.paths[path] = { path, generation, poses: [...kept, ...poses].sort(order) };
 }
 
 function rememberTransform(state: SpaceState, published: PublishedGeneration, layer: number): void {

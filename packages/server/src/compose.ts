@@ -19,6 +19,7 @@ import {
   type Reconstructor,
   restoreGeneration,
   startExport,
+  startKeyframes,
   startReconstructor,
 } from "@cairn/core";
 import { openImageDecoder } from "@cairn/images";
@@ -44,6 +45,7 @@ import { asyncapiRoute } from "./live/asyncapi.ts";
 import { eventStreamRoutes } from "./live/event-stream.ts";
 import type { LiveContext } from "./live/live-context.ts";
 import { openLive } from "./live/live-door.ts";
+import { keyframeMetrics } from "./metrics/keyframe-metrics.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { VideoMetrics } from "./metrics/video-metrics.ts";
 import { exportSources } from "./routes/exports.ts";
@@ -98,6 +100,8 @@ export type ServerOptions = {
   rabbitmqUrl?: string;
   /** Say on the bus that everyone begins anew when the server starts (HUB-82). */
   announceRestart?: boolean;
+  /** False: live video is relayed and builds no model. */
+  keyframes?: boolean;
   /** A program that reconstructs in place of the embedded engine: run for each photo. */
   engineProgram?: string;
 };
@@ -205,6 +209,20 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       opened.push(() => running.close());
     }
 
+    const keyframes =
+      options.keyframes === false
+        ? undefined
+        : startKeyframes({
+            core,
+            images: decoder,
+            reconstructs: openEngine !== null,
+            onProblem: (source, problem) => {
+              if (problem) log.warn({ source, code: problem.code }, `live video: ${problem.detail}`);
+            },
+            onError: (context, error) => log.error({ err: error }, context),
+          });
+    if (keyframes) opened.push(() => keyframes.close());
+
     for (const name of Object.keys(EXPORT_FORMATS)) {
       const format = exportFormat(name);
       operationKinds.set(exportKind(format), async (space) => {
@@ -230,6 +248,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       connections: () => context.connections(),
       queues: async () => ({ photos: await waitingPhotos(core) }),
     });
+    if (keyframes) keyframeMetrics(metrics.registry, keyframes);
     const liveContext: LiveContext = {
       core,
       log,
@@ -254,6 +273,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       videoMetrics: new VideoMetrics(metrics.registry, core.video),
       ...(tracing && { tracing }),
       ...(bus && { bus }),
+      ...(keyframes && { keyframes }),
       core,
       decoder,
       edits,

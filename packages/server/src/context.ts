@@ -1,6 +1,6 @@
 /** What every door of the server is handed: the core, the decoder, and who may come in. */
 import type { Bus } from "@cairn/bus";
-import type { Core, Edits, Imports, Space } from "@cairn/core";
+import type { Core, Edits, Imports, Keyframes, Space } from "@cairn/core";
 import type { ImageDecoder } from "@cairn/images";
 import type { Id } from "@cairn/protocol";
 import type { FastifyBaseLogger } from "fastify";
@@ -23,6 +23,8 @@ export type ServerContext = {
   readonly tracing?: Tracing;
   /** Where a RabbitMQ is configured. */
   readonly bus?: Bus;
+  /** Unless live video is to build no models. */
+  readonly keyframes?: Keyframes;
   /** Where uploads that are not whole yet wait. */
   readonly uploadsDir: string;
   readonly decoder: ImageDecoder;

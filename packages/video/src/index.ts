@@ -49,7 +49,14 @@ export {
   type Offered,
   type PosePrior,
 } from "./keyframe/choose.ts";
-export { type KeyframesEnd, type KeyframesOptions, keyframesOf, type VideoKeyframe } from "./keyframe/of-file.ts";
+export { type FinderOptions, KeyframeFinder, type VideoKeyframe } from "./keyframe/finder.ts";
+export { type KeyframesEnd, type KeyframesOptions, keyframesOf } from "./keyframe/of-file.ts";
+export {
+  StreamKeyframes,
+  type StreamKeyframesOptions,
+  type StreamMessage,
+  type StreamTake,
+} from "./keyframe/of-stream.ts";
 export { sharpnessOf } from "./keyframe/sharpness.ts";
 export {
   HUB_FLAG,

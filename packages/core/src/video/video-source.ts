@@ -41,6 +41,8 @@ export type Feed = {
 export class VideoSource {
   readonly name: string;
   space: string | undefined;
+  /** Its keyframes become photos of its space. */
+  keyframes = true;
   readonly consumers = new Set<VideoConsumer>();
   readonly group = new PictureGroup();
   readonly rate = new RateWindow();
@@ -49,6 +51,7 @@ export class VideoSource {
   /** Since when it has been live, on the clock of `performance.now`. */
   liveSinceMs: number | undefined;
   #number = 0;
+  #feeds = 0;
   #feed: Feed | undefined;
   #frames = 0;
   #bytes = 0;
@@ -65,6 +68,11 @@ export class VideoSource {
 
   get live(): boolean {
     return this.liveSinceMs !== undefined;
+  }
+
+  /** One more whenever another producer goes on. */
+  get feeds(): number {
+    return this.#feeds;
   }
 
   /** Of the next packet, unless some are lost before. */
@@ -93,6 +101,7 @@ export class VideoSource {
       // Another encoder's pictures do not go on from those of the last one.
       this.group.clear();
       this.#feed = feed;
+      this.#feeds++;
     }
     const found = look(incoming);
     let { data } = incoming;

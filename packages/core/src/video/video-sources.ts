@@ -23,6 +23,8 @@ export type ProducerOptions = {
   readonly address?: string | undefined;
   /** Where its pictures are recorded and reconstructed. */
   readonly space?: string | undefined;
+  /** False: its pictures do not become photos of the space. */
+  readonly keyframes?: boolean;
   /** It joins whoever produces the source and displaces nobody, and is live with its first packet (HUB-26). */
   readonly shared?: boolean;
   /** A newer producer has taken its place; what it publishes from now on goes nowhere. */
@@ -91,6 +93,7 @@ export class VideoSources {
     const source = this.#sources.get(name) ?? new VideoSource(name);
     this.#sources.set(name, source);
     if (options.space !== undefined) source.space = options.space;
+    source.keyframes = options.keyframes ?? true;
     const seat: Seat = { source, options, feed: { sps: undefined, number: undefined }, live: false, seenMs: nowMs };
     const replaced = shared ? undefined : this.#holder(name);
     this.#seats.add(seat);

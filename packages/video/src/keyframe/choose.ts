@@ -62,6 +62,8 @@ const TOO_LATE = 1.6;
 const STILL = 0.015;
 const RECENT = 45;
 const FEWEST_CORNERS = 12;
+/** Whatever is demanded: with fewer corners than this part the next keyframe may not be placed any more. */
+const LEAST_OVERLAP = 0.4;
 
 type Candidate<T> = Keyframe<T> & {
   readonly pyramid: Pyramid;
@@ -77,7 +79,8 @@ export class KeyframeChooser<T> {
   #points = new Float32Array();
   #before: Pyramid | undefined;
   #best: Candidate<T> | undefined;
-  readonly #recent: number[] = [];
+  #recent: number[] = [];
+  #demand = 1;
 
   constructor(options: KeyframeOptions = {}) {
     this.#options = {
@@ -91,12 +94,23 @@ export class KeyframeChooser<T> {
   }
 
   /**
-   * Takes the next picture in the order of showing.
+   * How much more than usual a keyframe must show, 1 or more: for whoever takes them and falls behind. They come as far
+   * apart as they can still be placed.
+   */
+  demand(factor: number): void {
+    this.#demand = Math.max(1, factor);
+  }
+
+  /**
+   * Takes the next picture in the order of showing. One of another size begins anew.
    * @param item whatever belongs to it; it is kept while it may be chosen, which at most one is
    * @returns the keyframe that is now certain, an earlier picture or this one, or none
    */
   offer(offered: Offered, item: T): Keyframe<T> | undefined {
     if (!offered.trusted) return undefined;
+    const before = (this.#before ?? this.#best?.pyramid)?.[0];
+    const { width, height } = offered.gray;
+    const left = before && (before.width !== width || before.height !== height) ? this.#restart() : undefined;
     const pyramid = pyramidOf(offered.gray);
     const laplacian = sharpnessOf(offered.gray);
     const sharpness = this.#relative(laplacian);
@@ -105,7 +119,7 @@ export class KeyframeChooser<T> {
       // The first ones of a video are often blurred: the first sharp one, when there is something to compare with.
       const first = this.#candidate(offered, item, pyramid, { due: 0, overlap: 1, shift: 0, sharpness }, laplacian);
       this.#prefer(first);
-      if (this.#recent.length < 5) return undefined;
+      if (this.#recent.length < 5) return left;
       return this.#choose(pyramid);
     }
     track(this.#before!, pyramid, this.#points);
@@ -113,7 +127,7 @@ export class KeyframeChooser<T> {
     const seen = this.#seen(offered);
     const intervalMs = Number(offered.timeNs - last.timeNs) / 1e6;
     if (intervalMs < this.#options.minIntervalMs) return undefined;
-    const overdue = intervalMs >= this.#options.maxIntervalMs && seen.shift > STILL;
+    const overdue = intervalMs >= this.#options.maxIntervalMs * this.#demand && seen.shift > STILL;
     if (seen.due >= LOOK_FROM || overdue) {
       const candidate = this.#candidate(offered, item, pyramid, { ...seen, sharpness }, laplacian);
       this.#prefer(candidate);
@@ -130,6 +144,14 @@ export class KeyframeChooser<T> {
     if (!best) return undefined;
     const { pyramid: _pyramid, prior: _prior, laplacian: _laplacian, ...keyframe } = best;
     return keyframe;
+  }
+
+  #restart(): Keyframe<T> | undefined {
+    const left = this.flush();
+    this.#last = undefined;
+    this.#before = undefined;
+    this.#recent = [];
+    return left;
   }
 
   #prefer(candidate: Candidate<T>): void {
@@ -169,11 +191,12 @@ export class KeyframeChooser<T> {
     const overlap = total < FEWEST_CORNERS ? 1 : shifts.length / total;
     const shift = total < FEWEST_CORNERS ? 2 * STILL : median(shifts) / gray.width;
     const { dueShift, dueOverlap, dueBaseline } = this.#options;
-    let due = Math.max(shift / dueShift, (1 - overlap) / (1 - dueOverlap));
+    const dueLoss = Math.max(1 - dueOverlap, Math.min((1 - dueOverlap) * this.#demand, 1 - LEAST_OVERLAP));
+    let due = Math.max(shift / (dueShift * this.#demand), (1 - overlap) / dueLoss);
     if (prior && priorThen) {
       const [a, b] = [prior.position, priorThen.position];
       const baseline = Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]) / prior.sceneDistance;
-      if (Number.isFinite(baseline)) due = Math.max(due, baseline / dueBaseline);
+      if (Number.isFinite(baseline)) due = Math.max(due, baseline / (dueBaseline * this.#demand));
     }
     return { due, overlap, shift };
   }

@@ -119,6 +119,38 @@ test("VID-19 the rate has bounds: never more often than the shortest interval, a
   assert.ok(few.length >= 2 && few.length <= 4, `${few.length} keyframes`);
 });
 
+test("VID-25 of whom more is demanded keyframes come further apart, but not so far that they cannot be placed", () => {
+  const pan = Array.from({ length: 300 }, (_, i) => wall(i, 0));
+  const shiftsAt = (demand: number): Keyframe<number>[] => {
+    const chooser = new KeyframeChooser<number>();
+    chooser.demand(demand);
+    return pan.flatMap((gray, i) => chooser.offer({ gray, timeNs: everyFrameNs(i), trusted: true }, i) ?? []);
+  };
+  const [usual, twice, far] = [shiftsAt(1), shiftsAt(2), shiftsAt(50)];
+  assert.ok(twice.length < 0.65 * usual.length, `${twice.length} of ${usual.length}`);
+  assert.ok(far.length >= 2, `${far.length}`);
+  for (const { overlap } of far.slice(1)) assert.ok(overlap > 0.2, `${overlap}`);
+});
+
+test("VID-25 pictures of another size begin anew", () => {
+  const chooser = new KeyframeChooser<string>();
+  const half = ({ width, height, pixels }: GrayPicture): GrayPicture => ({
+    width: width / 2,
+    height,
+    pixels: pixels.filter((_, i) => i % width < width / 2),
+  });
+  const chosenOf: string[] = [];
+  for (let i = 0; i < 60; i++) {
+    const large = wall(i, 0);
+    const gray = i < 30 ? large : half(large);
+    const keyframe = chooser.offer({ gray, timeNs: everyFrameNs(i), trusted: true }, `${gray.width}:${i}`);
+    if (keyframe) chosenOf.push(keyframe.item);
+  }
+  assert.ok(chosenOf.some((item) => item.startsWith("160:")));
+  const [first] = chosenOf.filter((item) => item.startsWith("80:"));
+  assert.ok(first && Number(first.slice(3)) >= 30 && Number(first.slice(3)) < 36, `${chosenOf}`);
+});
+
 test("VID-20 among pictures that would do the sharpest is taken, and none that damage has spoilt", () => {
   const pictures = Array.from({ length: 79 }, (_, i) => ({
     gray: wall(0.7 * i, 0, i % 2 === 0 ? 0 : 3),

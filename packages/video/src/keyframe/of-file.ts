@@ -1,17 +1,8 @@
 /** The keyframes of a video file, as photos: decoded, chosen, upright, as JPEG with no metadata of their own. */
 import type { DecoderChoice } from "../decode/choose.ts";
-import { grayOf, jpegOf, type VideoFrame } from "../decode/frame.ts";
 import type { VideoFile } from "../file/open.ts";
-import { type Keyframe, KeyframeChooser, type KeyframeOptions } from "./choose.ts";
-
-export type VideoKeyframe = Omit<Keyframe<unknown>, "item"> & {
-  readonly jpeg: Uint8Array;
-  /** 0, 1, 2, … */
-  readonly index: number;
-  /** Upright, pixels. */
-  readonly width: number;
-  readonly height: number;
-};
+import type { KeyframeOptions } from "./choose.ts";
+import { KeyframeFinder, type VideoKeyframe } from "./finder.ts";
 
 export type KeyframesOptions = DecoderChoice & {
   /** A promise of it is waited for: no more is decoded meanwhile than a few pictures. */
@@ -33,33 +24,23 @@ export type KeyframesEnd = {
   readonly cutOff: boolean;
 };
 
-const GRAY_SIDE_PX = 320;
-
 /** @throws {CairnError} `video.no_decoder`, `video.unreadable`; what `onKeyframe` throws */
 export async function keyframesOf(file: VideoFile, options: KeyframesOptions): Promise<KeyframesEnd> {
-  const { onKeyframe, onProgress, choose, quality = 92, ...rest } = options;
-  const chooser = new KeyframeChooser<VideoFrame>(choose);
-  const { rotation } = file.facts;
-  let keyframes = 0;
+  const { onKeyframe, onProgress, choose, quality, ...rest } = options;
+  const finder = new KeyframeFinder({ choose, quality, rotation: file.facts.rotation });
   let untrusted = 0;
-  const give = async (chosen: Keyframe<VideoFrame> | undefined): Promise<void> => {
-    if (!chosen) return;
-    const { item: frame, ...facts } = chosen;
-    const jpeg = await jpegOf(frame, { quality, rotation });
-    const lying = rotation === 90 || rotation === 270;
-    const [width, height] = lying ? [frame.height, frame.width] : [frame.width, frame.height];
-    await onKeyframe({ ...facts, jpeg, index: keyframes++, width, height });
+  const give = async (found: VideoKeyframe | undefined): Promise<void> => {
+    if (found) await onKeyframe(found);
   };
   const { frames, cutOff } = await file.decode({
     ...rest,
-    onProgress: (part) => onProgress?.(part, keyframes),
+    onProgress: (part) => onProgress?.(part, finder.found),
     async onFrame(frame) {
       rest.signal?.throwIfAborted();
       if (!frame.trusted) untrusted++;
-      const { timeNs, trusted } = frame;
-      await give(chooser.offer({ gray: grayOf(frame, GRAY_SIDE_PX), timeNs, trusted }, frame));
+      await give(await finder.take(frame));
     },
   });
-  await give(chooser.flush());
-  return { frames, untrusted, keyframes, cutOff };
+  await give(await finder.flush());
+  return { frames, untrusted, keyframes: finder.found, cutOff };
 }

@@ -34,7 +34,12 @@ export function servePhone(house: HubHouse, socket: FaceSocket, { query }: Arriv
   const device: Device = { kind: "phone", socket, source: places.source ?? DEFAULT_SOURCE, space: places.space };
   let producer: Producer | undefined;
   const takePacket = packets(house, device, () => {
-    producer ??= house.video.open({ source: device.source, space: device.space, shared: true });
+    producer ??= house.video.open({
+      source: device.source,
+      space: device.space,
+      keyframes: places.keyframes,
+      shared: true,
+    });
     return producer;
   });
   const take = (bytes: Buffer) => {

@@ -1,4 +1,4 @@
-/** `?source=` and `?space=` of a socket (HUB-5). */
+/** `?source=`, `?space=` (HUB-5) and `?keyframes=` of a socket. */
 import { isSourceName } from "@cairn/core";
 import { CLOSE, checkSpaceId } from "@cairn/protocol";
 import type { FaceSocket } from "../face-socket.ts";
@@ -7,6 +7,8 @@ export type Places = {
   /** Left out by whoever connected. */
   readonly source: string | undefined;
   readonly space: string | undefined;
+  /** `?keyframes=off`: its video builds no model. */
+  readonly keyframes: boolean;
 };
 
 const NOT_ALLOWED = "Source name is not allowed";
@@ -23,7 +25,7 @@ export function placesOf(query: URLSearchParams, socket: FaceSocket): Places | u
       return refuse(socket, "Space id is not allowed");
     }
   }
-  return { source, space };
+  return { source, space, keyframes: query.get("keyframes") !== "off" };
 }
 
 function refuse(socket: FaceSocket, text: string): undefined {

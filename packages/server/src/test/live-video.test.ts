@@ -1,0 +1,91 @@
+/** Video that comes in through a socket builds a model that everyone sees. Rules: docs/spec/keyframes.md. */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { connect } from "@cairn/client/node";
+import type { SpaceState } from "@cairn/protocol";
+import { openEmbeddedEngine } from "@cairn/reconstruct";
+import { AccessUnitAssembler, HUB_FLAG, HUB_PACKET } from "@cairn/video";
+import { HubUser, packet13, packet21 } from "./hub-user.ts";
+import { type TestServer, testServer } from "./test-server.ts";
+
+const root = fileURLToPath(new URL("../../../../", import.meta.url));
+const TAKE = join(
+  process.env.CAIRN_DATASETS ?? join(root, "../shared/datasets"),
+  "sevenscenes-video/handheld-baseline-12s.h264",
+);
+const SMALL = join(root, "packages/video/fixtures/baseline-90x74.h264");
+
+function unitsOf(file: string) {
+  const assembler = new AccessUnitAssembler();
+  return [...assembler.push(readFileSync(file), 0n), ...assembler.flush()];
+}
+
+/** Sends a stream as an old producer does: 21-byte headers, a picture a packet; as fast as the server takes it. */
+async function stream(user: HubUser, units: ReturnType<typeof unitsOf>, everyUs: number): Promise<void> {
+  for (const [i, { data, key }] of units.entries()) {
+    const type = key ? HUB_PACKET.key : HUB_PACKET.frame;
+    const timestampUs = BigInt(i * everyUs);
+    user.send(packet21(type, Buffer.from(data), { timestampUs, flags: key ? HUB_FLAG.key : 0 }));
+    // Its answer comes after all that was sent before it has been dealt with.
+    if (i % 10 === 9) await user.settled();
+  }
+}
+
+const photos = (state: SpaceState) => Object.values(state.images);
+
+async function follow(t: TestContext, server: TestServer, space: string) {
+  const viewer = connect({ url: server.url, space });
+  t.after(() => viewer.close());
+  await viewer.ready();
+  return viewer;
+}
+
+test("KEY-1 KEY-9 KEY-10 a handheld video through the hub's socket becomes cameras, points and a path, by itself", async (t) => {
+  if (!existsSync(TAKE)) return t.skip("SKIPPED: the data set sevenscenes-video was not found");
+  const server = await testServer(t, { openEngine: openEmbeddedEngine, spaceSettings: { preset: "sparse" } });
+  const viewer = await follow(t, server, "place");
+  const producer = await HubUser.open(server, "/ws/video?source=phone&space=place");
+  await stream(producer, unitsOf(TAKE).slice(0, 200), 33_333);
+  await producer.leave();
+  await viewer.waitFor((state) => photos(state).length >= 5 && photos(state).every(({ verdict }) => verdict));
+  const { state } = viewer;
+  const placed = photos(state).filter(({ verdict }) => verdict!.verdict === "registered");
+  assert.ok(placed.length >= 0.8 * photos(state).length, `${placed.length} of ${photos(state).length} placed`);
+  assert.ok(photos(state).every(({ source, contributor }) => source === "video" && contributor === "phone"));
+  await viewer.waitFor(
+    (each) =>
+      Object.values(each.paths ?? {})[0]?.poses.length ===
+      Object.keys(each.generations[each.generation]!.cameras).length,
+  );
+  const metrics = await (await server.send("GET", "/metrics")).text();
+  const figure = (name: string) => Number(new RegExp(`^${name} (\\S+)`, "m").exec(metrics)?.[1]);
+  assert.equal(figure("cairn_keyframes_total"), photos(state).length);
+  assert.ok(figure("cairn_keyframe_pictures_total") + figure("cairn_keyframe_pictures_left_out_total") >= 199);
+});
+
+test("KEY-7 ?keyframes=off at a socket, and a server without keyframes, relay video and make no photos of it", async (t) => {
+  const units = unitsOf(SMALL);
+  const server = await testServer(t);
+  const off = await HubUser.open(server, "/ws/video?source=off&space=place&keyframes=off");
+  const on = await HubUser.open(server, "/ws/video?source=on&space=place");
+  const phoneOff = await HubUser.open(server, "/ws/phone?source=phone&space=place&keyframes=off");
+  const consumer = await HubUser.open(server, "/ws/video/consume?source=off");
+  await stream(off, units, 250_000);
+  for (const { data } of units) phoneOff.send(packet13(HUB_PACKET.frame, Buffer.from(data)));
+  await phoneOff.settled();
+  await stream(on, units, 250_000);
+  assert.ok((await consumer.packets(units.length)).length === units.length);
+  for (const user of [off, on, phoneOff, consumer]) await user.leave();
+  const viewer = await follow(t, server, "place");
+  await viewer.waitFor((state) => photos(state).length >= 1);
+  assert.ok(photos(viewer.state).every(({ contributor }) => contributor === "on"));
+
+  const without = await testServer(t, { keyframes: false });
+  const user = await HubUser.open(without, "/ws/video?source=cam&space=place");
+  await stream(user, units, 250_000);
+  await user.leave();
+  assert.doesNotMatch(await (await without.send("GET", "/metrics")).text(), /cairn_keyframe/);
+});
