@@ -1,8 +1,15 @@
 /** Commands that wait for their answer. After a reconnect they are sent again under the same id: done once all the same. */
-import type { CairnError, ErrorFacts } from "@cairn/protocol";
+import { CairnError, type ErrorFacts } from "@cairn/protocol";
+
+export type CommandOptions = {
+  signal?: AbortSignal | undefined;
+  /** Now or never: refused at once without a connection, and when it breaks before the answer. */
+  once?: boolean;
+};
 
 type Waiting = {
   message: string | Uint8Array<ArrayBuffer>;
+  once: boolean;
   resolve: (result: ErrorFacts) => void;
   reject: (reason: unknown) => void;
 };
@@ -15,19 +22,28 @@ export class Commands {
     this.#send = send;
   }
 
-  /** Resolves with the server's answer. @throws {CairnError} the server's; the signal's reason */
-  run(id: string, message: string | Uint8Array<ArrayBuffer>, signal?: AbortSignal): Promise<ErrorFacts> {
+  /** Resolves with the server's answer. @throws {CairnError} the server's, `live.away`; the signal's reason */
+  run(
+    id: string,
+    message: string | Uint8Array<ArrayBuffer>,
+    { signal, once = false }: CommandOptions = {},
+  ): Promise<ErrorFacts> {
     const abort = () => this.#take(id)?.reject(signal?.reason);
     return new Promise<ErrorFacts>((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       signal?.addEventListener("abort", abort, { once: true });
-      this.#waiting.set(id, { message, resolve, reject });
-      this.#send(message);
+      this.#waiting.set(id, { message, once, resolve, reject });
+      if (!this.#send(message) && once) this.refuse(id, new CairnError("live.away"));
     }).finally(() => signal?.removeEventListener("abort", abort));
   }
 
   resend(): void {
     for (const { message } of this.#waiting.values()) this.#send(message);
+  }
+
+  /** The connection broke. */
+  broken(): void {
+    for (const [id, { once }] of this.#waiting) if (once) this.refuse(id, new CairnError("live.away"));
   }
 
   answer(id: string, result: ErrorFacts): void {

@@ -7,8 +7,11 @@ import {
   CairnError,
   type CairnEvent,
   CLOSE,
+  type ClientMessage,
+  type DeviceMessage,
   type Digest,
   decodeRangeFrame,
+  type ErrorFacts,
   emptyState,
   encodeHaveFrame,
   encodeImageFrame,
@@ -27,7 +30,7 @@ import {
 import { type ApiOptions, CairnApi, type PhotoFacts } from "./api.ts";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
 import { BlobCache } from "./blob-cache.ts";
-import { Commands } from "./commands.ts";
+import { type CommandOptions, Commands } from "./commands.ts";
 import { CreditWindow, FIRST_CREDIT_BYTES } from "./credit-window.ts";
 import { Emitter } from "./emitter.ts";
 import { errorFromBody } from "./error-body.ts";
@@ -79,6 +82,10 @@ export type ConnectionEvents = {
   /** Bytes were pushed: `start`… of the blob whose digest begins with these 16 hex digits. `range()` has them. */
   range: [blob: string, start: number, bytes: Uint8Array];
   presence: [presence: Presence];
+  /** There is a connection that takes messages, or there is none any more. */
+  line: [open: boolean];
+  /** A device that this connection is was told something; `serveDevice` deals with it. */
+  control: [message: DeviceMessage];
   /** What the server refused outside of a call, and why the connection was closed for good. */
   error: [error: CairnError];
 };
@@ -193,6 +200,11 @@ export class SpaceConnection {
     return this.#peer;
   }
 
+  /** There is a connection that takes messages. */
+  get open(): boolean {
+    return this.#liveSinceMs !== undefined;
+  }
+
   /** Returns how to stop listening. */
   on<Name extends keyof ConnectionEvents>(name: Name, listener: (...args: ConnectionEvents[Name]) => void): () => void {
     return this.#emitter.on(name, listener);
@@ -305,6 +317,20 @@ export class SpaceConnection {
     return String((await this.#commands.run(id, JSON.stringify({ type: "operation.start", id, kind }))).operation);
   }
 
+  /** Any message that is answered under its `id`, which it gets here. @throws {CairnError} the server's reason */
+  ask(
+    message: { type: ClientMessage["type"] } & Record<string, unknown>,
+    options?: CommandOptions,
+  ): Promise<ErrorFacts> {
+    const id = randomId();
+    return this.#commands.run(id, JSON.stringify({ ...message, id }), options);
+  }
+
+  /** Any message that is not answered. Says whether it went out. */
+  tell(message: { type: ClientMessage["type"] } & Record<string, unknown>): boolean {
+    return this.#sendRaw(JSON.stringify(message));
+  }
+
   async cancelOperation(operation: Id): Promise<void> {
     const id = randomId();
     await this.#commands.run(id, JSON.stringify({ type: "operation.cancel", id, operation }));
@@ -381,6 +407,7 @@ export class SpaceConnection {
         this.#liveSinceMs = Date.now();
         if (this.#view) this.#sendView();
         this.#commands.resend();
+        this.#emitter.emit("line", true);
         if (message.recovered) this.#setStatus("live");
         return;
       case "snapshot":
@@ -406,6 +433,11 @@ export class SpaceConnection {
         if (message.id === undefined || !this.#commands.refuse(message.id, error)) this.#emitter.emit("error", error);
         return;
       }
+      case "control.command":
+      case "control.order":
+      case "control.replaced":
+        this.#emitter.emit("control", message);
+        return;
       case "pong":
         this.#credit.roundTrip(performance.now() - this.#askedMs);
         return;
@@ -492,7 +524,7 @@ export class SpaceConnection {
   async #sendImage(facts: PhotoFacts, bytes: Uint8Array, signal: AbortSignal): Promise<ImageReceipt> {
     const id = randomId();
     const frame = encodeImageFrame({ id, ...facts }, bytes) as Uint8Array<ArrayBuffer>;
-    return (await this.#commands.run(id, frame, signal)) as ImageReceipt;
+    return (await this.#commands.run(id, frame, { signal })) as ImageReceipt;
   }
 
   #reopen(): void {
@@ -520,8 +552,11 @@ export class SpaceConnection {
   #broken(code: number): void {
     const { onLine } = (globalThis.navigator as { onLine?: boolean } | undefined) ?? {};
     const heldMs = this.#liveSinceMs === undefined ? 0 : Date.now() - this.#liveSinceMs;
+    const wasOpen = this.#liveSinceMs !== undefined;
     this.#liveSinceMs = undefined;
     this.#socket = undefined;
+    this.#commands.broken();
+    if (wasOpen) this.#emitter.emit("line", false);
     clearTimeout(this.#silence);
     this.#pushing = false;
     this.#pushed.stop();

@@ -21,6 +21,8 @@ export {
   SpaceConnection,
   type Status,
 } from "./connection.ts";
+export { HeldCommand, HeldDevice, holdDevice, stopDevices } from "./control/held-device.ts";
+export { type DeviceCommand, type DeviceHandlers, ServedDevice, serveDevice } from "./control/served-device.ts";
 export type { ByteSource } from "./tus.ts";
 export type { PhotoSource, UploadOptions } from "./upload.ts";
 export {

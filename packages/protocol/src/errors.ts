@@ -262,6 +262,11 @@ export const ERRORS = {
   },
   "file.chunks_missing": { status: 409, retry: true, text: "Missing chunks; send them, then complete again." },
   "file.too_large": { status: 413, retry: false, text: "The file is over the limit; send it in parts of their own." },
+  "live.away": {
+    status: 503,
+    retry: true,
+    text: "There is no connection to the server, or it broke before the answer; this is not kept for later.",
+  },
   "live.hello_expected": { status: 422, retry: false, text: "The first message must be `hello`." },
   "live.version": { status: 426, retry: false, text: "This server speaks live protocol version 1." },
   "live.unknown_type": { status: 422, retry: false, text: "Unknown message type; `/asyncapi.json` has them all." },

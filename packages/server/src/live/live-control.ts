@@ -10,6 +10,8 @@ export type LiveControlOptions = {
   readonly control: SpaceControl;
   /** Of the space's log: under another, numbers of leases and orders begin anew. */
   readonly epoch: string;
+  /** The server's time, for devices that have to know when a command is too old. */
+  readonly nowNs: () => bigint;
   readonly may: (role: Role) => boolean;
   readonly send: (message: ServerMessage) => void;
   /** Does it once for an id, also where the socket breaks before the answer, and answers. */
@@ -121,19 +123,24 @@ export class LiveControl {
   }
 
   async #connect({ type: _, id, ...definition }: Extract<ControlMessage, { type: "control.connect" }>): Promise<void> {
-    const { control, epoch, send } = this.#options;
+    const { control, epoch, nowNs, send } = this.#options;
     const { device } = definition;
     if (this.#devices.size >= MOST_DEVICES && !this.#devices.has(device)) {
       throw new CairnError("control.too_many_devices", { most: MOST_DEVICES });
     }
     let replaced = false;
     let session: DeviceSession | undefined;
+    // The answer comes first: it says under which epoch what follows is numbered.
+    let early: ServerMessage[] | undefined = [];
     // Coming anew over the same socket it replaces itself, which nobody needs to be told.
     const before = this.#devices.get(device);
     this.#devices.delete(device);
     try {
       session = await control.connect(definition, {
-        deliver: send,
+        deliver: (message) => {
+          if (early) early.push(message);
+          else send(message);
+        },
         replaced: () => {
           replaced = true;
           if (session === undefined || this.#devices.get(device) !== session) return;
@@ -150,7 +157,9 @@ export class LiveControl {
       return;
     }
     this.#devices.set(device, session);
-    this.#answer(id, { device, epoch });
+    this.#answer(id, { device, epoch, serverNs: String(nowNs()) });
+    for (const message of early) send(message);
+    early = undefined;
   }
 
   /** What is said for a device that this socket is not is forged. */

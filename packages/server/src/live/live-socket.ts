@@ -93,6 +93,7 @@ export class LiveSocket implements Listener {
     this.#control = new LiveControl({
       control: house.context.core.control.of(space),
       epoch: space.log.epoch,
+      nowNs: () => house.context.core.clock.nowNs(),
       may,
       send: (message) => this.outbox.reply(encode(message)),
       once: (id, request, work) => this.#answer(id, request, work),
