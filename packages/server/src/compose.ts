@@ -294,6 +294,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       meshFolders: options.meshFolders ?? [],
       notices: () => faces.all.flatMap((face) => face.problems?.() ?? []),
       connections: () => ({ ...faces.connections(), live: live.connections + videoDoor.connections }),
+      faceHealth: async (wanted) => (await faces.all.find(({ name }) => name === wanted)?.health?.()) ?? {},
       liveWaitingBytes: () => live.stats().waitingBytes,
       stopping: stopping.signal,
     };

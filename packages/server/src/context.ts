@@ -55,6 +55,8 @@ export type ServerContext = {
   notices(): string[];
   /** Open sockets by face, for `/health`. */
   connections(): Record<FaceName | "live", number>;
+  /** What a face adds to its own `/health`. */
+  faceHealth(face: FaceName): Promise<Record<string, unknown>>;
   /** Most bytes that wait for one live socket. */
   liveWaitingBytes(): number;
   /** Aborts when the server begins to stop. */

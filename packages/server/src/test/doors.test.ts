@@ -23,8 +23,19 @@ import { errorOf, receiptOf, testServer } from "./test-server.ts";
 
 test("GEN-6 HTTP-1 HTTP-3 unknown paths and wrong methods", async (t) => {
   const server = await testServer(t);
-  const unknown = await errorOf(await server.send("GET", "/nope"));
+  const unknown = await errorOf(await server.send("GET", "/v1/nope"));
   assert.deepEqual([unknown.status, unknown.code, unknown.detail], [404, "request.not_found", "Not Found"]);
+  // Clients of earlier systems compare the whole of it.
+  for (const [method, path, status, detail] of [
+    ["GET", "/nope", 404, "Not Found"],
+    ["GET", "/heritage/nope", 404, "Not Found"],
+    ["POST", "/health", 405, "Method Not Allowed"],
+    ["PATCH", "/projects", 405, "Method Not Allowed"],
+    ["PUT", "/api/v1/images", 405, "Method Not Allowed"],
+  ] as const) {
+    const refused = await server.send(method, path);
+    assert.deepEqual([refused.status, await refused.json()], [status, { detail }], path);
+  }
   for (const [path, allow] of [
     ["/v1/spaces", "GET, HEAD, POST"],
     ["/v1/spaces/place", "DELETE, GET, HEAD, PATCH"],
@@ -94,7 +105,7 @@ test("GEN-7 GEN-9 GEN-10 HTTP-5 the root and health", async (t) => {
   const online = (await root.json()) as { status: string; api: string; endpoints: string[] };
   assert.deepEqual([online.status, online.api, online.endpoints.includes("/v1/spaces")], ["online", "Cairn", true]);
   const health = (await (await server.send("GET", "/health")).json()) as Record<string, unknown>;
-  assert.deepEqual([health.status, health.server, health.active_projects], ["healthy", "cairn", 1]);
+  assert.deepEqual([health.status, health.server, health.active_projects], ["healthy", "cairn", 0]);
   assert.equal(health.service, "heritage-reconstruction-websocket");
 });
 
