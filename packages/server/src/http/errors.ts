@@ -58,7 +58,10 @@ export function sendError(reply: FastifyReply, error: unknown): FastifyReply {
   if (status === 429 || status === 503) reply.header("retry-after", "1");
   // What is left of a body that was refused is not read: the connection ends with the answer.
   if (status === 413) reply.header("connection", "close");
-  return reply.code(status).type("application/json; charset=utf-8").send(isNative(reply) ? body : plain(body));
+  return reply
+    .code(status)
+    .type("application/json; charset=utf-8")
+    .send(isNative(reply) ? body : plain(body));
 }
 
 /** Where our own clients ask. Elsewhere earlier systems' do: some compare a whole body (GEN-6, GEN-33). */

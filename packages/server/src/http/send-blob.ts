@@ -1,14 +1,12 @@
-/** A blob as the answer to a request: whole, one range of it (RFC 9110 §14), or not again to who has it. */
+/** A blob as the answer to a request. */
 import type { BlobStore } from "@cairn/core";
 import { CairnError, type Digest } from "@cairn/protocol";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { parseRange } from "./byte-range.ts";
-import { matchesEtag } from "./etag.ts";
+import { type Range, sendRanged } from "./send-ranged.ts";
 
 /** Up to this size a blob is read whole and held against its digest before a byte of it goes out. */
 const VERIFIED_BYTES = 16 * 2 ** 20;
 
-type Range = { readonly start: number; readonly end: number };
 type Bytes = { readonly bytes: Uint8Array; readonly mediaType: string };
 
 export type BlobAnswer = {
@@ -23,25 +21,25 @@ export type BlobAnswer = {
 
 /** Headers that the caller has set stay. @throws {CairnError} `blob.missing`, `blob.corrupt` */
 export async function sendBlob(
-  { headers }: FastifyRequest,
+  request: FastifyRequest,
   reply: FastifyReply,
   { blobs, digest, mediaType, cacheControl, read }: BlobAnswer,
 ): Promise<FastifyReply> {
   const stored = await blobs.stat(digest);
   if (!stored) throw new CairnError("blob.missing", { digest });
   const { sizeBytes } = stored;
-  const etag = `"${digest}"`;
-  reply.header("etag", etag).header("accept-ranges", "bytes").header("cache-control", cacheControl);
-  if (matchesEtag(headers["if-none-match"], etag)) return reply.code(304).send();
-  const ifRange = headers["if-range"];
-  const range = parseRange(ifRange === undefined || ifRange === etag ? headers.range : undefined, sizeBytes);
-  if (range === "unsatisfiable") return reply.code(416).header("content-range", `bytes */${sizeBytes}`).send();
-  const { start, end } = range ?? { start: 0, end: sizeBytes };
-  const small = sizeBytes <= VERIFIED_BYTES ? await (read ?? whole)(range) : undefined;
-  if (range) reply.code(206).header("content-range", `bytes ${start}-${end - 1}/${sizeBytes}`);
-  if (small) return reply.type(small.mediaType).send(small.bytes);
-  reply.type(mediaType).header("content-length", end - start);
-  return reply.send(await blobs.stream(digest, { start, end }));
+  return sendRanged(request, reply, {
+    sizeBytes,
+    tag: digest,
+    cacheControl,
+    async read(range) {
+      if (sizeBytes > VERIFIED_BYTES) {
+        return { body: await blobs.stream(digest, range ?? { start: 0, end: sizeBytes }), mediaType };
+      }
+      const small = await (read ?? whole)(range);
+      return { body: small.bytes, mediaType: small.mediaType };
+    },
+  });
 
   async function whole(part: Range | undefined): Promise<Bytes> {
     const bytes = await blobs.get(digest);

@@ -4,6 +4,7 @@ import type { ServerContext } from "../../context.ts";
 import { requestReaches } from "../../http/access.ts";
 import { sendBlob } from "../../http/send-blob.ts";
 import { readFields } from "../fields.ts";
+import { readForm } from "../form.ts";
 import { type FieldProblem, Refusal } from "../refusal.ts";
 import { configOf } from "./client.ts";
 import { SessionParams } from "./params.ts";
@@ -11,6 +12,9 @@ import type { Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
 
 type Named = { Params: { session: string } };
+
+/** A page's form may be one for files, and have none. */
+const NO_FILE = { file: "", unnamed: "", fileBytes: 0, tooLarge: "Request body too large" };
 
 export function sessionRoutes(
   app: FastifyInstance,
@@ -24,7 +28,10 @@ export function sessionRoutes(
   };
 
   app.post("/ws/session/create", async (request) => {
-    const session = await sessions.create(paramsIn(request.query, request.body, request.headers["content-type"]));
+    const { query, body, headers } = request;
+    const form = request.isMultipart() ? (await readForm(request, NO_FILE)).fields : undefined;
+    const isForm = form !== undefined || headers["content-type"]?.startsWith("application/x-www-form-urlencoded");
+    const session = await sessions.create(paramsIn(query, form ?? body, isForm));
     return {
       success: true,
       session_id: session.space.id,
@@ -91,7 +98,7 @@ export function sessionRoutes(
 }
 
 /** From the query, a JSON object or a form; per field the body wins. @throws {Refusal} 422 */
-function paramsIn(query: unknown, body: unknown, contentType = ""): SessionParams {
+function paramsIn(query: unknown, body: unknown, isForm = false): SessionParams {
   const fromBody =
     body !== null && typeof body === "object" && !Array.isArray(body) ? (body as Record<string, unknown>) : {};
   if (body !== undefined && body !== null && (typeof body !== "object" || Array.isArray(body))) {
@@ -99,7 +106,6 @@ function paramsIn(query: unknown, body: unknown, contentType = ""): SessionParam
   }
   const { max_images, process_res, ...rest } = SessionParams.properties;
   const known = Object.keys({ max_images, process_res, ...rest });
-  const isForm = contentType.startsWith("application/x-www-form-urlencoded");
   const problems: FieldProblem[] = [];
   const values: Record<string, unknown> = {};
   for (const [place, given, text] of [

@@ -2,9 +2,9 @@
 import { randomUUID } from "node:crypto";
 import { modelFromLayer, movePoints } from "@cairn/cloud";
 import { CairnError, type Id, shownGeneration } from "@cairn/protocol";
-import type { MultipartFile } from "@fastify/multipart";
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import { requestReaches } from "../../http/access.ts";
+import { missing, readForm } from "../form.ts";
 import { Refusal } from "../refusal.ts";
 import { HERITAGE, type HeritageHouse } from "./house.ts";
 import type { Step } from "./progress.ts";
@@ -18,16 +18,16 @@ const VERTEX_BYTES = 15;
 /** The label that names the blob of a scene's picture. */
 const THUMBNAIL = "heritage.thumbnail";
 const THUMBNAIL_SIDE_PX = 300;
+const PHOTO = { unnamed: "photo", fileBytes: 64 * 2 ** 20, tooLarge: "Request body too large" };
 
 type Named = { Params: { project: string; tag: string } };
-type Form = { file: { bytes: Buffer; name: string } | undefined; fields: Record<string, string> };
 
 export function legacyRoutes(app: FastifyInstance, house: HeritageHouse): void {
   const { core, decoder } = house.context;
 
   app.post<Named>("/pointcloud/:project", async (request, reply) => {
-    const { file, fields } = await readForm(request, "file");
-    if (!file) throw missing("file");
+    const { file, fields } = await readForm(request, { ...PHOTO, file: "file" });
+    if (!file) throw new Refusal(422, [missing("file")]);
     const project = await allowed(() => house.open(request.params.project));
     const from = project.position;
     const receipt = await house.ingest(project, file, project.space.signal).catch((error: unknown) => {
@@ -65,8 +65,8 @@ export function legacyRoutes(app: FastifyInstance, house: HeritageHouse): void {
   });
 
   app.post<Named>("/scene/:project", async (request) => {
-    const { file } = await readForm(request, "thumbnail");
-    if (!file) throw missing("thumbnail");
+    const { file } = await readForm(request, { ...PHOTO, file: "thumbnail" });
+    if (!file) throw new Refusal(422, [missing("thumbnail")]);
     const { space } = await allowed(() => house.open(request.params.project));
     const png = await decoder.thumbnail(file.bytes, THUMBNAIL_SIDE_PX, { format: "png" }).catch((error: unknown) => {
       if (error instanceof CairnError && error.code.startsWith("image."))
@@ -198,29 +198,4 @@ function cameraToFrame(pose: Pose, frame: Pose | undefined): number[][] {
   const column = (k: number) => [0, 1, 2].map((row) => points[3 * (k + 1) + row]! - points[row]!);
   const [x, y, z] = [column(0), column(1), column(2)];
   return [...[0, 1, 2].map((row) => [x[row]!, y[row]!, z[row]!, points[row]!]), [0, 0, 0, 1]];
-}
-
-/** The first file of this name, and the texts. */
-async function readForm(request: FastifyRequest, name: string): Promise<Form> {
-  if (!request.isMultipart()) throw missing(name);
-  const fields: Record<string, string> = {};
-  let file: Form["file"];
-  for await (const part of request.parts({ limits: { fileSize: 64 * 2 ** 20, files: 8, fields: 64 } })) {
-    if (part.type === "field") {
-      if (typeof part.value === "string") fields[part.fieldname] = part.value;
-    } else if (part.fieldname === name && !file) file = { bytes: await bytesOf(part), name: part.filename || "photo" };
-    else part.file.resume();
-  }
-  return { file, fields };
-}
-
-async function bytesOf(part: MultipartFile): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  for await (const piece of part.file) pieces.push(piece as Buffer);
-  if (part.file.truncated) throw new Refusal(413, "Request body too large");
-  return Buffer.concat(pieces);
-}
-
-function missing(name: string): Refusal {
-  return new Refusal(422, [{ type: "missing", loc: ["body", name], msg: "Field required", input: null }]);
 }

@@ -4,7 +4,7 @@ import type { FileUploads, StoredFile } from "@cairn/core";
 import { CairnError } from "@cairn/protocol";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import Type from "typebox";
-import { parseRange } from "../../http/byte-range.ts";
+import { sendRanged } from "../../http/send-ranged.ts";
 import { readFields } from "../fields.ts";
 import { Refusal } from "../refusal.ts";
 import type { HubHouse } from "./house.ts";
@@ -150,24 +150,24 @@ async function bytesOf({ body }: FastifyRequest): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
+/** It is whatever somebody sent: opened by itself it runs nothing. */
 function sendFile(
   files: FileUploads,
-  { fileName, bytes, sha256 }: StoredFile,
+  { fileName, bytes: sizeBytes, sha256: tag }: StoredFile,
   request: FastifyRequest,
   reply: FastifyReply,
 ) {
   reply
-    .header("etag", `"${sha256}"`)
-    .header("accept-ranges", "bytes")
-    .header("cache-control", "no-cache")
-    // It is whatever somebody sent: opened by itself it runs nothing.
     .header("content-security-policy", "default-src 'none'; sandbox")
-    .header("content-disposition", `attachment; filename*=UTF-8''${encodeURIComponent(fileName)}`)
-    .type("application/octet-stream");
-  const range = parseRange(request.headers.range, bytes);
-  if (range === "unsatisfiable") return reply.code(416).header("content-range", `bytes */${bytes}`).send();
-  const { start, end } = range ?? { start: 0, end: bytes };
-  if (range) reply.code(206).header("content-range", `bytes ${start}-${end - 1}/${bytes}`);
-  if (bytes === 0) return reply.send(Buffer.alloc(0));
-  return reply.header("content-length", end - start).send(files.stored.read(fileName, { start, end: end - 1 }));
+    .header("content-disposition", `attachment; filename*=UTF-8''${encodeURIComponent(fileName)}`);
+  return sendRanged(request, reply, {
+    sizeBytes,
+    tag,
+    cacheControl: "no-cache",
+    async read(range = { start: 0, end: sizeBytes }) {
+      const { start, end } = range;
+      const body = sizeBytes === 0 ? Buffer.alloc(0) : files.stored.read(fileName, { start, end: end - 1 });
+      return { body, mediaType: "application/octet-stream" };
+    },
+  });
 }

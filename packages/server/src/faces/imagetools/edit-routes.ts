@@ -5,11 +5,12 @@ import { CairnError, type ImageState, shownVersion } from "@cairn/protocol";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import Type from "typebox";
 import { readFields } from "../fields.ts";
+import { missing } from "../form.ts";
 import { Refusal } from "../refusal.ts";
 import { PRESETS, readCompression, readFlip, readResize, readRotation } from "./compression.ts";
 import { editing, findImage, type ImagetoolsHouse, imageRefusal, withoutNulls } from "./house.ts";
 import { API, historyEntry, imageResponse, imageUrl } from "./shapes.ts";
-import { missing, readForm, refuseForeign } from "./upload.ts";
+import { readUpload, refuseForeign } from "./upload.ts";
 
 type Named = { Params: { image: string } };
 
@@ -54,7 +55,7 @@ export function editRoutes(app: FastifyInstance, house: ImagetoolsHouse): void {
   });
 
   app.post<Named>(`${API}/images/:image/edit`, async (request) => {
-    const { file } = await readForm(request, house.limits.fileBytes);
+    const { file } = await readUpload(request, house.limits.fileBytes);
     const found = editing(house, request.params.image, request);
     if (!file) throw new Refusal(422, [missing("file")]);
     refuseForeign(file.bytes);

@@ -9,11 +9,12 @@ import { disposition } from "../../http/disposition.ts";
 import { matchesEtag } from "../../http/etag.ts";
 import { sendBlob } from "../../http/send-blob.ts";
 import { readFields } from "../fields.ts";
+import { missing } from "../form.ts";
 import { type FieldProblem, Refusal } from "../refusal.ts";
 import { clientId, editing, findImage, findSession, type ImagetoolsHouse, imageRefusal, openSession } from "./house.ts";
 import { mustReach } from "./places.ts";
 import { API, fileName, imageResponse } from "./shapes.ts";
-import { missing, readForm, readSource, refuseForeign } from "./upload.ts";
+import { readSource, readUpload, refuseForeign } from "./upload.ts";
 
 type Named = { Params: { image: string } };
 
@@ -28,7 +29,7 @@ export function imageRoutes(app: FastifyInstance, house: ImagetoolsHouse): void 
   const thumbnail = thumbnails(house);
 
   app.post<{ Querystring: Record<string, unknown> }>(`${API}/images`, async (request) => {
-    const { file, fields } = await readForm(request, house.limits.fileBytes);
+    const { file, fields } = await readUpload(request, house.limits.fileBytes);
     const sessionId = fields.session_id ?? queryText(request.query.session_id);
     const problems: FieldProblem[] = [];
     if (sessionId === undefined) problems.push(missing("session_id"));

@@ -1,0 +1,77 @@
+/**
+ * A form as clients of earlier systems send it: its one file within a limit, and its texts, in any order. Rules GEN-31,
+ * GEN-32.
+ */
+import { CairnError } from "@cairn/protocol";
+import type { MultipartFile } from "@fastify/multipart";
+import type { FastifyRequest } from "fastify";
+import { type FieldProblem, Refusal } from "./refusal.ts";
+
+export type Form = {
+  readonly file: { readonly bytes: Buffer; readonly name: string } | undefined;
+  readonly fields: Readonly<Record<string, string>>;
+};
+
+type FormOptions = {
+  /** Field of the file. */
+  readonly file: string;
+  /** Name of a file that comes without one. */
+  readonly unnamed: string;
+  readonly fileBytes: number;
+  /** What is said of a larger one. */
+  readonly tooLarge: string;
+};
+
+/** Multipart; or a form without a file, whose texts have been read already. @throws {Refusal} 413, 422 */
+export async function readForm(request: FastifyRequest, options: FormOptions): Promise<Form> {
+  if (!request.isMultipart()) return { file: undefined, fields: textsOf(request.body) };
+  const fields: Record<string, string> = {};
+  let file: Form["file"];
+  const { fileBytes } = options;
+  const limits = { fileSize: fileBytes + 1, files: 8, fields: 64, fieldSize: 2 ** 16, parts: 64, headerPairs: 64 };
+  try {
+    for await (const part of request.parts({ limits })) {
+      if (part.type === "field") {
+        if (typeof part.value === "string") fields[part.fieldname] ??= part.value;
+      } else if (part.fieldname === options.file && !file) {
+        file = { bytes: await bytesOf(part, options), name: nameOf(part.filename) || options.unnamed };
+      } else part.file.resume();
+    }
+  } catch (error) {
+    if (error instanceof Refusal || error instanceof CairnError) throw error;
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    if (code.endsWith("_LIMIT")) throw new Refusal(413, "Request body too large");
+    // A form that is broken or ends in its middle.
+    throw new Refusal(422, [{ type: "value_error", loc: ["body"], msg: "The form is broken" }]);
+  }
+  return { file, fields };
+}
+
+export function missing(name: string): FieldProblem {
+  return { type: "missing", loc: ["body", name], msg: "Field required", input: null };
+}
+
+function textsOf(body: unknown): Record<string, string> {
+  const entries = Object.entries(typeof body === "object" && body !== null ? body : {});
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === "string"));
+}
+
+/** Some libraries percent-encode the name of a file (`my%20photo.jpg`, as Python's aiohttp does), others do not. */
+function nameOf(given: string | undefined): string {
+  try {
+    return decodeURIComponent(given ?? "");
+  } catch {
+    return given ?? "";
+  }
+}
+
+async function bytesOf(part: MultipartFile, { fileBytes, tooLarge }: FormOptions): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let size = 0;
+  for await (const piece of part.file) {
+    pieces.push(piece as Buffer);
+    size += (piece as Buffer).length;
+  }
+  if (part.file.truncated || size > fileBytes) throw new Refusal(413, tooLarge);
+  return Buffer.concat(pieces);
+}
