@@ -34,6 +34,7 @@ import { type CommandOptions, Commands } from "./commands.ts";
 import { CreditWindow, FIRST_CREDIT_BYTES } from "./credit-window.ts";
 import { Emitter } from "./emitter.ts";
 import { errorFromBody } from "./error-body.ts";
+import { openSocket } from "./open-socket.ts";
 import { PushedRanges, rangeKey } from "./pushed-ranges.ts";
 import { randomId } from "./random-id.ts";
 import { type PhotoSource, type UploadOptions, Uploads } from "./upload.ts";
@@ -358,8 +359,7 @@ export class SpaceConnection {
     if (!Socket) throw new TypeError("no WebSocket here: pass one, or import connect from @cairn/client/node");
     const { token } = this.#options;
     const url = this.api.liveUrl(this.space);
-    // A browser cannot set headers on a WebSocket, so the token travels as a subprotocol (GEN-34).
-    const socket = token === undefined ? new Socket(url) : new Socket(url, ["cairn.bearer", token]);
+    const socket = openSocket(Socket, url, token);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
     socket.onopen = () => {

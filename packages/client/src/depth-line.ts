@@ -1,5 +1,6 @@
 /** One socket of a depth session, read message by message. It breaks and never comes back; who reads it opens another. */
 import type { SocketConstructor, SocketLike } from "./connection.ts";
+import { openSocket } from "./open-socket.ts";
 
 export type Said = Readonly<Record<string, unknown>> & { readonly type: string };
 
@@ -30,7 +31,7 @@ export class Line {
 
   /** Not awaited: what goes wrong is said at the first `next`. */
   constructor(Socket: SocketConstructor, url: string, token?: string) {
-    this.#socket = token === undefined ? new Socket(url) : new Socket(url, ["cairn.bearer", token]);
+    this.#socket = openSocket(Socket, url, token);
     this.#socket.onmessage = ({ data }: { data: unknown }) => this.#hear(data);
     this.#socket.onerror = () => {}; // a close follows
     this.#socket.onclose = ({ code, reason }: { code: number; reason: string }) => this.#break(code, reason);

@@ -23,6 +23,7 @@ export {
 } from "./connection.ts";
 export { HeldCommand, HeldDevice, holdDevice, stopDevices } from "./control/held-device.ts";
 export { type DeviceCommand, type DeviceHandlers, ServedDevice, serveDevice } from "./control/served-device.ts";
+export { openSocket } from "./open-socket.ts";
 export type { ByteSource } from "./tus.ts";
 export type { PhotoSource, UploadOptions } from "./upload.ts";
 export {

@@ -8,6 +8,7 @@ import { Backoff, type BackoffOptions } from "./backoff.ts";
 import type { SocketConstructor, SocketLike } from "./connection.ts";
 import { Emitter } from "./emitter.ts";
 import { errorFromBody } from "./error-body.ts";
+import { openSocket } from "./open-socket.ts";
 
 export type VideoOptions = {
   WebSocket?: SocketConstructor;
@@ -270,10 +271,7 @@ class Line {
   }
 
   #open(): void {
-    const token = this.#token;
-    // A browser cannot set headers on a WebSocket, so the token travels as a subprotocol (GEN-34).
-    const socket =
-      token === undefined ? new this.#Socket(this.#url) : new this.#Socket(this.#url, ["cairn.bearer", token]);
+    const socket = openSocket(this.#Socket, this.#url, this.#token);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
     socket.onopen = () => {

@@ -5,21 +5,28 @@ import { captureSpace, isCapture } from "./capture/capture-route.ts";
 import { facePageOf, namedFace } from "./faces/face-route.ts";
 import { Home } from "./home.tsx";
 import { useSpaceRoute } from "./route.ts";
+import type { Site } from "./site.ts";
 import { SpacePage } from "./space-page.tsx";
+import { takeToken } from "./token.ts";
+import { TokenPage } from "./token-page.tsx";
+import { useReach } from "./use-reach.ts";
 
-/** The folder that the page was served from: Cairn may live behind a path. */
-const serverUrl = new URL(".", location.href).href.replace(/\/$/, "");
-const api = new CairnApi({ url: serverUrl });
+const url = new URL(".", location.href).href.replace(/\/$/, "");
+const token = takeToken();
+const api = new CairnApi({ url, ...(token !== undefined && { token }) });
 const face = facePageOf(location.pathname, namedFace());
 const FacePage = lazy(async () => ({ default: (await import("./faces/face-page.tsx")).FacePage }));
 const CapturePage = lazy(async () => ({ default: (await import("./capture/capture-page.tsx")).CapturePage }));
 
 export function App(): JSX.Element {
   const space = useSpaceRoute();
+  const { reach, asksToken } = useReach(api);
+  if (asksToken) return <TokenPage refused={token !== undefined} />;
+  const site: Site = { url, api, token, reach };
   if (isCapture(location.pathname)) {
     return (
       <Suspense fallback={<main className="space" />}>
-        <CapturePage space={captureSpace(location.search)} api={api} url={serverUrl} />
+        <CapturePage space={captureSpace(location.search)} site={site} />
       </Suspense>
     );
   }
@@ -30,5 +37,5 @@ export function App(): JSX.Element {
       </Suspense>
     );
   }
-  return space === undefined ? <Home api={api} /> : <SpacePage key={space} space={space} api={api} url={serverUrl} />;
+  return space === undefined ? <Home site={site} /> : <SpacePage key={space} space={space} site={site} />;
 }

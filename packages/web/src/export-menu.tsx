@@ -3,6 +3,7 @@ import type { CairnApi } from "@cairn/client";
 import { type Digest, type SpaceState, shownGeneration } from "@cairn/protocol";
 import { Fragment, type JSX, useEffect, useState } from "react";
 import { Menu } from "./menu.tsx";
+import { withToken } from "./token.ts";
 import { inWords, modelOf, sizeInWords } from "./words.ts";
 
 /** `pointBytes`: what a point takes in the file, before what the format itself needs. */
@@ -32,15 +33,16 @@ const MESHES = [
 type ExportMenuProps = {
   space: string;
   api: CairnApi;
+  token: string | undefined;
   state: SpaceState;
   say(title: string, text?: string, tone?: "good" | "bad"): void;
 };
 
-export function ExportMenu({ space, api, state, say }: ExportMenuProps): JSX.Element {
-  const make = useMadeFiles(space, api, state, say);
+export function ExportMenu({ space, api, token, state, say }: ExportMenuProps): JSX.Element {
+  const make = useMadeFiles({ space, api, token, state, say });
   const { points, cameras } = modelOf(state);
   const hasModel = shownGeneration(state)?.published?.model !== undefined;
-  const href = (format: string) => `./v1/spaces/${encodeURIComponent(space)}/exports/${format}`;
+  const href = (format: string) => withToken(`./v1/spaces/${encodeURIComponent(space)}/exports/${format}`, token);
   const item = (format: string, name: string, note: string) => (
     <a key={format} className="menu-item" href={href(format)} download>
       <strong>{name}</strong> <span>{note}</span>
@@ -75,12 +77,8 @@ export function ExportMenu({ space, api, state, say }: ExportMenuProps): JSX.Ele
 }
 
 /** Starts what has to be made before it can be saved, and saves it in this page when it is there. */
-function useMadeFiles(
-  space: string,
-  api: CairnApi,
-  { operations }: SpaceState,
-  say: ExportMenuProps["say"],
-): (format: string) => void {
+function useMadeFiles({ space, api, token, state, say }: ExportMenuProps): (format: string) => void {
+  const { operations } = state;
   const [waiting, setWaiting] = useState<readonly string[]>([]);
   // After every rendering: the state is one object that events change in place.
   useEffect(() => {
@@ -88,7 +86,8 @@ function useMadeFiles(
       const { status, endedNs, result, error } = operations[id] ?? {};
       if (endedNs === undefined) continue;
       setWaiting((old) => old.filter((each) => each !== id));
-      if (status === "completed" && result) save(api.blobUrl(result.digest as Digest), String(result.name));
+      if (status === "completed" && result)
+        save(withToken(api.blobUrl(result.digest as Digest), token), String(result.name));
       if (status === "failed") say("No mesh", error?.message, "bad");
     }
   });

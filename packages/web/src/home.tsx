@@ -1,16 +1,18 @@
 /** The start screen: the sample, one's own photos, or a space that is already there. */
-import type { CairnApi } from "@cairn/client";
 import { DEFAULT_SETTINGS, nsToMs, type Preset, type SpaceSummary } from "@cairn/protocol";
 import { type JSX, useCallback, useEffect, useRef, useState } from "react";
 import { DropVeil, useDrop } from "./drop.tsx";
 import { Icon, Mark } from "./icons.tsx";
+import { PhoneOffer } from "./phone/add-phone.tsx";
 import { PhotoPicker } from "./photo-picker.tsx";
 import { PresetField } from "./preset-field.tsx";
 import { spaceHash } from "./route.ts";
+import type { Site } from "./site.ts";
 import { type Arrival, announceArrival } from "./uploads.ts";
 import { count, inWords } from "./words.ts";
 
-export function Home({ api }: { api: CairnApi }): JSX.Element {
+export function Home({ site }: { site: Site }): JSX.Element {
+  const { api } = site;
   const [spaces, setSpaces] = useState<SpaceSummary[]>();
   const [problem, setProblem] = useState<string>();
   const [busy, setBusy] = useState(false);
@@ -63,6 +65,7 @@ export function Home({ api }: { api: CairnApi }): JSX.Element {
           <span>Or choose or paste them. Ten to fifty that overlap, from different places.</span>
         </button>
         <PhotoPicker ref={picker} onFiles={onFiles} />
+        <PhoneOffer site={site} />
       </div>
       <PresetField preset={preset ?? DEFAULT_SETTINGS.preset} disabled={busy} onPreset={setPreset} />
       {problem && (

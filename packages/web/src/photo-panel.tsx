@@ -1,6 +1,6 @@
 /** Every photo and what became of it. A panel at the side; on a phone a sheet at the bottom. */
 import type { SpaceState } from "@cairn/protocol";
-import { type JSX, useRef } from "react";
+import { type JSX, type ReactNode, useRef } from "react";
 import { Icon } from "./icons.tsx";
 import { PhotoPicker } from "./photo-picker.tsx";
 import type { Uploads } from "./uploads.ts";
@@ -16,10 +16,12 @@ type PhotoPanelProps = {
   fallback(blob: string): string;
   onSelect(image: string): void;
   onFiles(files: File[]): void;
+  /** The way to a camera, beside that to files. */
+  camera: ReactNode;
 };
 
 export function PhotoPanel(props: PhotoPanelProps): JSX.Element {
-  const { open, setOpen, state, uploads, selected, thumbnail, fallback, onSelect, onFiles } = props;
+  const { open, setOpen, state, uploads, selected, thumbnail, fallback, onSelect, onFiles, camera } = props;
   const picker = useRef<HTMLInputElement>(null);
   const photos = photosOf(state);
   const next = photos.find(({ verdict }) => !verdict)?.image;
@@ -33,6 +35,7 @@ export function PhotoPanel(props: PhotoPanelProps): JSX.Element {
           <strong>Photos</strong>
           <span>{photos.length === 0 ? "none yet" : `${placed} of ${photos.length} placed`}</span>
         </button>
+        {camera}
         <button type="button" className="button small" onClick={() => picker.current?.click()}>
           <Icon name="plus" />
           Add

@@ -1,14 +1,17 @@
 /** One space: the model over the whole window, and around it what there is to know and do. */
-import type { CairnApi, SpaceConnection } from "@cairn/client";
+import type { SpaceConnection } from "@cairn/client";
 import { type OperationState, shownLayers } from "@cairn/protocol";
 import type { ColorMode, Viewer, ViewerStats } from "@cairn/viewer";
 import { type JSX, useCallback, useEffect, useState } from "react";
 import { DropVeil, useDrop } from "./drop.tsx";
 import { Icon, Mark } from "./icons.tsx";
 import { Legend } from "./legend.tsx";
+import { AddPhone } from "./phone/add-phone.tsx";
 import { PhotoPanel } from "./photo-panel.tsx";
+import type { Site } from "./site.ts";
 import { type Say, Toasts, useToasts } from "./toast-list.tsx";
 import { announce } from "./toasts.ts";
+import { withToken } from "./token.ts";
 import { TopBar } from "./top-bar.tsx";
 import { useSpace } from "./use-space.ts";
 import { type Hover, ViewerCanvas } from "./viewer-canvas.tsx";
@@ -17,8 +20,9 @@ import { duration, inWords, photoStatus, photosOf } from "./words.ts";
 /** Up to this width the panel is a sheet at the bottom; style.css says the same. */
 const PHONE_PX = 720;
 
-export function SpacePage({ space, api, url }: { space: string; api: CairnApi; url: string }): JSX.Element {
-  const open = useSpace(url, space);
+export function SpacePage({ space, site }: { space: string; site: Site }): JSX.Element {
+  const { api, token } = site;
+  const open = useSpace(site, space);
   const [viewer, setViewer] = useState<Viewer>();
   const [hover, setHover] = useState<Hover>();
   const [colorMode, setColorMode] = useState<ColorMode>("photo");
@@ -95,7 +99,7 @@ export function SpacePage({ space, api, url }: { space: string; api: CairnApi; u
   };
   const legend = viewer?.legend();
   const base = `./v1/spaces/${encodeURIComponent(space)}/images/`;
-  const thumbnail = (image: string, sidePx: number) => `${base}${image}/thumbnail?side=${sidePx}`;
+  const thumbnail = (image: string, sidePx: number) => withToken(`${base}${image}/thumbnail?side=${sidePx}`, token);
   const photos = photosOf(state);
   const shown = photos.find(({ image }) => image === selected);
   const hovered = photos.find(({ image }) => image === hover?.image);
@@ -112,7 +116,7 @@ export function SpacePage({ space, api, url }: { space: string; api: CairnApi; u
         onSelect={setSelected}
         onStats={onStats}
       />
-      <TopBar {...{ space, api, state, status, presence, viewer, colorMode, say }} onColorMode={onColorMode} />
+      <TopBar {...{ space, api, token, state, status, presence, viewer, colorMode, say }} onColorMode={onColorMode} />
       {loaded && photos.length === 0 && shownLayers(state).length === 0 && open.uploads.items.length === 0 && (
         <div className="empty">
           <Icon name="images" />
@@ -127,7 +131,8 @@ export function SpacePage({ space, api, url }: { space: string; api: CairnApi; u
         open={panelOpen}
         setOpen={setPanelOpen}
         {...{ state, uploads: open.uploads, selected, thumbnail, onFiles }}
-        fallback={(blob) => api.blobUrl(blob)}
+        camera={<AddPhone {...{ space, site }} />}
+        fallback={(blob) => withToken(api.blobUrl(blob), token)}
         onSelect={(image) => {
           setSelected(image === selected ? undefined : image);
           if (image !== selected) viewer?.viewFrom(image);

@@ -22,6 +22,7 @@ const CHIP = {
 type TopBarProps = {
   space: string;
   api: CairnApi;
+  token: string | undefined;
   state: SpaceState;
   status: Status;
   presence: Presence | undefined;
@@ -32,7 +33,7 @@ type TopBarProps = {
 };
 
 export function TopBar(props: TopBarProps): JSX.Element {
-  const { space, api, state, status, presence, viewer, colorMode, onColorMode, say } = props;
+  const { space, api, token, state, status, presence, viewer, colorMode, onColorMode, say } = props;
   const [pointScale, setPointScale] = useState(1);
   const [cameras, setCameras] = useState(true);
   const remover = useRef<HTMLDialogElement>(null);
@@ -148,7 +149,7 @@ export function TopBar(props: TopBarProps): JSX.Element {
       </Menu>
       <ReportMenu {...{ space, api, state }} />
       <HistoryMenu {...{ space, api, state, say }} />
-      <ExportMenu {...{ space, api, state, say }} />
+      <ExportMenu {...{ space, api, token, state, say }} />
       <button type="button" className="button primary" aria-label="Share" onClick={() => void share()}>
         <Icon name="share" />
         <span className="label">Share</span>

@@ -2,6 +2,7 @@
 import { CairnApi, connect, type SpaceConnection, type Status } from "@cairn/client";
 import { PRESENCE, type Presence } from "@cairn/protocol";
 import { useEffect, useState } from "react";
+import type { Site } from "./site.ts";
 import { takeArrival, Uploads } from "./uploads.ts";
 import { inWords } from "./words.ts";
 
@@ -17,12 +18,13 @@ type OpenSpace = {
 };
 
 /** `undefined` until the first effect ran. */
-export function useSpace(url: string, space: string): OpenSpace | undefined {
+export function useSpace({ url, token }: Pick<Site, "url" | "token">, space: string): OpenSpace | undefined {
   const [open, setOpen] = useState<OpenSpace>();
 
   useEffect(() => {
-    const connection = connect({ url, space, channels: [PRESENCE] });
-    const uploads = new Uploads(connection, new CairnApi({ url }), space);
+    const server = { url, ...(token !== undefined && { token }) };
+    const connection = connect({ ...server, space, channels: [PRESENCE] });
+    const uploads = new Uploads(connection, new CairnApi(server), space);
     let presence: Presence | undefined;
     let problem: string | undefined;
     let frame = 0;
@@ -63,7 +65,7 @@ export function useSpace(url: string, space: string): OpenSpace | undefined {
       uploads.stop();
       connection.close();
     };
-  }, [url, space]);
+  }, [url, token, space]);
 
   return open;
 }

@@ -1,19 +1,25 @@
 /** The camera of the phone: opened, photographed with, and said why not. */
 
-export type CameraProblem = { readonly title: string; readonly text: string };
+export type CameraProblem = {
+  readonly title: string;
+  readonly text: string;
+  /** The page came by plain HTTP. */
+  readonly insecure?: true;
+};
 
 /** Why no page that came this way gets a camera; `undefined`: it may ask for one. */
 export function cameraObstacle(): CameraProblem | undefined {
   if (!isSecureContext) {
     return {
       title: "The camera needs HTTPS",
-      text: "Browsers lend the camera only to pages that came by HTTPS, and this one came by plain HTTP. Start the server with cairn serve --https and open the address it prints, or take photos with the button below: they are sent just the same.",
+      text: "Browsers lend the camera only to pages that came by HTTPS, and this one came by plain HTTP. The round button takes photos with the phone's own app meanwhile: they are sent just the same.",
+      insecure: true,
     };
   }
   if (typeof navigator.mediaDevices?.getUserMedia !== "function") {
     return {
       title: "No camera here",
-      text: "This browser lends no camera to pages. The button below takes photos with the phone's own app, or chooses some.",
+      text: "This browser lends no camera to pages. The round button takes photos with the phone's own app.",
     };
   }
   return undefined;
@@ -41,18 +47,18 @@ export function openProblem(error: unknown): CameraProblem {
   if (name === "NotAllowedError") {
     return {
       title: "The camera is not allowed",
-      text: "Allow it for this page in the browser's settings (the sign beside the address), then load the page again. The button below takes photos meanwhile.",
+      text: "Allow it for this page: tap the sign beside the address, then Permissions, then Camera. The round button takes photos with the phone's own app meanwhile.",
     };
   }
   if (name === "NotReadableError") {
     return {
       title: "The camera is taken",
-      text: "Another app uses it. Close that one, then load the page again.",
+      text: "Another app uses it. Close that one, then try again.",
     };
   }
   return {
     title: "No camera found",
-    text: "The button below chooses photos, or takes them with the phone's own app.",
+    text: "This device has none that pages can use. The round button takes photos with the phone's own app, or chooses some.",
   };
 }
 

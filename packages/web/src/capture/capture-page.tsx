@@ -1,16 +1,18 @@
 /** The page in one hand: viewfinder, one large button, what to do next, and the model that grows. */
-import type { CairnApi } from "@cairn/client";
 import { shownGeneration } from "@cairn/protocol";
 import { type JSX, useCallback, useEffect, useRef, useState } from "react";
 import { Icon } from "../icons.tsx";
 import { spaceHash } from "../route.ts";
+import type { Site } from "../site.ts";
 import { useSpace } from "../use-space.ts";
 import { ViewerCanvas } from "../viewer-canvas.tsx";
 import { count, inWords, modelOf } from "../words.ts";
 import { adviceFor } from "./advice.ts";
 import { type CameraUse, takePhoto, thumbnailOf } from "./camera.ts";
+import { CameraNote } from "./camera-note.tsx";
 import "./capture.css";
 import { captureQuery } from "./capture-route.ts";
+import { PhotoInput } from "./photo-input.tsx";
 import { isWaiting } from "./photo-queue.ts";
 import { PhotoStrip } from "./photo-strip.tsx";
 import { useCamera } from "./use-camera.ts";
@@ -19,10 +21,11 @@ import { useQueue } from "./use-queue.ts";
 import { PACES_S, usePaced, useVideo, useWay } from "./use-shooting.ts";
 import { keepAwake } from "./wake-lock.ts";
 
-type CapturePageProps = { space: string | undefined; api: CairnApi; url: string };
+type CapturePageProps = { space: string | undefined; site: Site };
 
 /** Without a space in the address, a new one is made and put there. */
-export function CapturePage({ space: named, api, url }: CapturePageProps): JSX.Element {
+export function CapturePage({ space: named, site }: CapturePageProps): JSX.Element {
+  const { api } = site;
   const [space, setSpace] = useState(named);
   const [problem, setProblem] = useState<string>();
   const asked = useRef(false);
@@ -46,7 +49,7 @@ export function CapturePage({ space: named, api, url }: CapturePageProps): JSX.E
     void make();
   }, [space, make]);
 
-  if (space !== undefined) return <Capture key={space} {...{ space, url }} />;
+  if (space !== undefined) return <Capture key={space} {...{ space, site }} />;
   return (
     <main className="capture">
       {problem && (
@@ -66,14 +69,15 @@ const CHIP = { live: "Live", reconnecting: "Reconnecting", offline: "Offline", c
 const MODEL_POINTS = 150_000;
 const nothing = () => {};
 
-function Capture({ space, url }: { space: string; url: string }): JSX.Element {
-  const open = useSpace(url, space);
+function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
+  const open = useSpace(site, space);
   const { queue, items } = useQueue(open?.connection);
   const viewfinder = useRef<HTMLVideoElement>(null);
   const picker = useRef<HTMLInputElement>(null);
+  const camera = useRef<HTMLInputElement>(null);
   const [use, setUse] = useState<CameraUse>("photo");
-  const { stream, problem } = useCamera(viewfinder, use);
-  const device = useDevice(url, space, stream !== undefined);
+  const { stream, problem, retry } = useCamera(viewfinder, use);
+  const device = useDevice(site, space, stream !== undefined);
   const way = useWay(stream, viewfinder);
   const [running, setRunning] = useState(false);
   const [paceS, setPaceS] = useState<number>(PACES_S[1]);
@@ -143,6 +147,7 @@ function Capture({ space, url }: { space: string; url: string }): JSX.Element {
     setUse(next);
   };
   const press = () => {
+    if (problem) return camera.current?.click();
     if (device.motion === "ask") device.askMotion();
     if (streaming) setRunning(!running);
     else void shoot();
@@ -178,12 +183,7 @@ function Capture({ space, url }: { space: string; url: string }): JSX.Element {
         </a>
       )}
       <div className="capture-foot">
-        {problem && (
-          <div className="capture-note" role="alert">
-            <strong>{problem.title}</strong>
-            <p>{problem.text}</p>
-          </div>
-        )}
+        {problem && <CameraNote {...{ problem, space, site }} onRetry={retry} />}
         {(failure ?? video.problem ?? device.told) && (
           <p className="problem" role="alert">
             {failure ?? video.problem ?? device.told}
@@ -195,7 +195,7 @@ function Capture({ space, url }: { space: string; url: string }): JSX.Element {
             {queue?.lasting === false ? ", but only while this page stays open" : ""}.
           </p>
         )}
-        {live && loaded && (
+        {live && loaded && !(problem && items.length === 0) && (
           <p className="capture-advice" data-tone={advice.tone} role="status">
             {advice.text}
           </p>
@@ -241,28 +241,17 @@ function Capture({ space, url }: { space: string; url: string }): JSX.Element {
             type="button"
             className="shutter"
             data-running={running}
-            disabled={!ready || (streaming ? !way : busy)}
+            disabled={problem ? !queue : !ready || (streaming ? !way : busy)}
             aria-label={streaming ? (running ? "Stop" : "Start") : "Take photo"}
             onClick={press}
           >
             <i aria-hidden="true" />
           </button>
           <button type="button" className="button" disabled={!queue} onClick={() => picker.current?.click()}>
-            <Icon name="camera" /> <span>{problem ? "Take photos" : "From a file"}</span>
+            <Icon name="images" /> <span>From a file</span>
           </button>
-          <input
-            ref={picker}
-            type="file"
-            accept="image/*"
-            multiple
-            hidden
-            aria-label="Photos"
-            {...(problem && { capture: "environment" })}
-            onChange={({ target }) => {
-              for (const file of target.files ?? []) void add(file);
-              target.value = "";
-            }}
-          />
+          <PhotoInput ref={picker} label="Photos" multiple onPhoto={add} />
+          <PhotoInput ref={camera} label="Camera of the phone" capture="environment" onPhoto={add} />
         </div>
         {device.motion === "ask" && (
           <button type="button" className="button capture-motion" onClick={device.askMotion}>

@@ -2,7 +2,7 @@
  * The socket of a device: video, samples of motion, and whatever the server tells it. One socket for all, so that a
  * picture and the motion at its time take the same way. Comes back by itself; what is not sent at once is lost.
  */
-import { Backoff } from "@cairn/client";
+import { Backoff, openSocket } from "@cairn/client";
 
 export type DeviceLine = {
   readonly open: boolean;
@@ -14,8 +14,17 @@ export type DeviceLine = {
   close(): void;
 };
 
-/** @param url of the server; @param onTold what the server says that is worth showing */
-export function openDeviceLine(url: string, source: string, space: string, onTold: (text: string) => void): DeviceLine {
+export type DevicePlace = {
+  /** Of the server. */
+  readonly url: string;
+  readonly token: string | undefined;
+  readonly source: string;
+  readonly space: string;
+};
+
+/** @param onTold what the server says that is worth showing */
+export function openDeviceLine(place: DevicePlace, onTold: (text: string) => void): DeviceLine {
+  const { url, token, source, space } = place;
   const address = new URL(`${url}/hub/ws/phone`);
   address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
   address.search = new URLSearchParams({ source, space }).toString();
@@ -26,7 +35,7 @@ export function openDeviceLine(url: string, source: string, space: string, onTol
   let closed = false;
 
   function connect(): void {
-    const own = new WebSocket(address);
+    const own = openSocket(WebSocket, address.href, token);
     socket = own;
     own.onopen = () => {
       backoff.reset();

@@ -31,6 +31,8 @@ const LONG: Readonly<Record<PhotoState, string>> = {
   refused: "The server does not take it.",
 };
 
+const TIME = new Intl.DateTimeFormat("en", { timeStyle: "medium" });
+
 type PhotoStripProps = {
   photos: readonly QueuedPhoto[];
   state: SpaceState;
@@ -66,6 +68,7 @@ export function PhotoStrip({ photos, state, live, onRemove }: PhotoStripProps): 
             <li key={photo.key} data-state={now}>
               <button
                 type="button"
+                aria-label={`Photo of ${TIME.format(photo.takenMs)}: ${text}`}
                 aria-pressed={photo.key === selected}
                 onClick={() => setSelected(photo.key === selected ? undefined : photo.key)}
               >

@@ -1,15 +1,17 @@
 /** The camera in the viewfinder for as long as a component is mounted; opened anew when another use needs another size. */
-import { type RefObject, useEffect, useState } from "react";
+import { type RefObject, useCallback, useEffect, useState } from "react";
 import { type CameraProblem, type CameraUse, cameraObstacle, openCamera, openProblem } from "./camera.ts";
 
 export type CameraState = {
   /** With a picture: photos can be taken. */
   readonly stream?: MediaStream;
   readonly problem?: CameraProblem;
+  /** Asks for it once more. */
+  retry(): void;
 };
 
 export function useCamera(viewfinder: RefObject<HTMLVideoElement | null>, use: CameraUse): CameraState {
-  const [state, setState] = useState<CameraState>({});
+  const [state, setState] = useState<Omit<CameraState, "retry">>({});
   const [attempt, setAttempt] = useState(0);
 
   useEffect(() => {
@@ -53,5 +55,6 @@ export function useCamera(viewfinder: RefObject<HTMLVideoElement | null>, use: C
     };
   }, [viewfinder, use, attempt]);
 
-  return state;
+  const retry = useCallback(() => setAttempt((n) => n + 1), []);
+  return { ...state, retry };
 }

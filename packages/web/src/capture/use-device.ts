@@ -1,5 +1,6 @@
 /** The phone as a device of the space: one socket, its motion, and how fast it turns. */
 import { useCallback, useEffect, useRef, useState } from "react";
+import type { Site } from "../site.ts";
 import { type DeviceLine, openDeviceLine } from "./device-line.ts";
 import { type MotionAccess, motionAccess, sendMotion } from "./motion.ts";
 import { streamSource } from "./stream-source.ts";
@@ -22,7 +23,7 @@ export type Device = {
 
 const SOURCE = streamSource();
 
-export function useDevice(url: string, space: string, wanted: boolean): Device {
+export function useDevice({ url, token }: Pick<Site, "url" | "token">, space: string, wanted: boolean): Device {
   const [line, setLine] = useState<DeviceLine>();
   const [told, setTold] = useState<string>();
   const [motion, setMotion] = useState<MotionAccess>("off");
@@ -31,13 +32,13 @@ export function useDevice(url: string, space: string, wanted: boolean): Device {
 
   useEffect(() => {
     if (!wanted) return;
-    const opened = openDeviceLine(url, SOURCE, space, setTold);
+    const opened = openDeviceLine({ url, token, source: SOURCE, space }, setTold);
     setLine(opened);
     return () => {
       opened.close();
       setLine(undefined);
     };
-  }, [url, space, wanted]);
+  }, [url, token, space, wanted]);
 
   const askMotion = useCallback(() => void motionAccess().then(setMotion), []);
   useEffect(askMotion, [askMotion]);

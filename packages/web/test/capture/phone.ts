@@ -10,8 +10,8 @@ export type Phone = { readonly browser: Browser; close(): Promise<void> };
 
 export const PORTRAIT = { width: 390, height: 844 };
 
-/** @param flags further ones of Chromium's command line */
-export async function openPhone(flags: readonly string[] = []): Promise<Phone> {
+/** @param flags further ones of Chromium's command line @param asks leave for the camera, which nobody gives by itself */
+export async function openPhone(flags: readonly string[] = [], asks = false): Promise<Phone> {
   // Not compiled: it is used by the tools as well.
   const tool: { chromium(): string; CHROMIUM_FLAGS: string[] } = await import(
     new URL("../../../../tools/chromium.mjs", import.meta.url).href
@@ -29,7 +29,7 @@ export async function openPhone(flags: readonly string[] = []): Promise<Phone> {
     executablePath: tool.chromium(),
     args: [
       ...tool.CHROMIUM_FLAGS,
-      "--use-fake-ui-for-media-stream",
+      ...(asks ? [] : ["--use-fake-ui-for-media-stream"]),
       "--use-fake-device-for-media-stream",
       `--use-file-for-fake-video-capture=${film}`,
       ...flags,

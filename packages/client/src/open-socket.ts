@@ -1,0 +1,13 @@
+/** A socket with a token, where no header can be set (GEN-34). */
+
+type Sockets<S> = new (url: string, protocols?: string[]) => S;
+
+/** What a subprotocol may be made of; a browser throws at anything else, and tokens in base64 have more. */
+const PROTOCOL = /^[\w!#$%&'*+.^`|~-]+$/;
+
+/** As a subprotocol, which no log shows; in the address only where it cannot be one. */
+export function openSocket<S>(Socket: Sockets<S>, url: string, token: string | undefined): S {
+  if (token === undefined) return new Socket(url);
+  if (PROTOCOL.test(token)) return new Socket(url, ["cairn.bearer", token]);
+  return new Socket(`${url}${url.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}`);
+}

@@ -1,0 +1,73 @@
+/**
+ * The way to a camera: on a phone the page that takes photos, elsewhere a code for one to scan. What draws codes is loaded
+ * when one is asked for.
+ */
+import { type JSX, lazy, Suspense, useState } from "react";
+import { captureQuery } from "../capture/capture-route.ts";
+import { Icon } from "../icons.tsx";
+import type { Site } from "../site.ts";
+
+const PhoneDialog = lazy(async () => ({ default: (await import("./phone-dialog.tsx")).PhoneDialog }));
+
+/** A finger, and nothing finer: it is held in a hand, and has a camera. */
+const isPhone = () => matchMedia("(pointer: coarse) and (hover: none)").matches;
+
+/** Beside the photos of a space. */
+export function AddPhone({ space, site }: { space: string; site: Site }): JSX.Element {
+  const [open, setOpen] = useState(false);
+  if (isPhone()) {
+    return (
+      <a className="button small" href={`./capture${captureQuery(space)}`}>
+        <Icon name="camera" />
+        Camera
+      </a>
+    );
+  }
+  return (
+    <>
+      <button
+        type="button"
+        className="button small"
+        aria-label="Add a phone"
+        title="Add a phone"
+        onClick={() => setOpen(true)}
+      >
+        <Icon name="phone" />
+      </button>
+      {open && <Dialog {...{ space, site }} onClose={() => setOpen(false)} />}
+    </>
+  );
+}
+
+/** On the start screen: into a new space. */
+export function PhoneOffer({ site }: { site: Site }): JSX.Element {
+  const [open, setOpen] = useState(false);
+  if (isPhone()) {
+    return (
+      <a className="offer" href="./capture">
+        <Icon name="camera" />
+        <strong>Use this phone's camera</strong>
+        <span>Photos or video; a sentence says what to do next while the model grows.</span>
+      </a>
+    );
+  }
+  return (
+    <>
+      <button type="button" className="offer" onClick={() => setOpen(true)}>
+        <Icon name="phone" />
+        <strong>Use a phone's camera</strong>
+        <span>Scan a code, and take photos or stream video into a new space.</span>
+      </button>
+      {open && <Dialog space={undefined} site={site} onClose={() => setOpen(false)} />}
+    </>
+  );
+}
+
+function Dialog({ site, ...props }: { space: string | undefined; site: Site; onClose(): void }): JSX.Element {
+  const { url, reach, token } = site;
+  return (
+    <Suspense>
+      <PhoneDialog {...props} page={url} reach={reach} token={token} />
+    </Suspense>
+  );
+}
