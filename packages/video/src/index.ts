@@ -26,6 +26,7 @@ export {
   MAX_NAL_UNITS,
   NAL,
   type NalUnit,
+  nalTypes,
   nalUnits,
   startsWithStartCode,
 } from "./h264/nal.ts";

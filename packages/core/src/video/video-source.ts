@@ -2,7 +2,7 @@
  * One named source of video: who produces it, the parameter sets and pictures that somebody who comes now needs, and
  * who consumes it. Sources never mix (HUB-7).
  */
-import { annexB, HUB_FLAG, HUB_PACKET, isPictureNal, NAL, nalUnits } from "@cairn/video";
+import { annexB, HUB_FLAG, HUB_PACKET, isPictureNal, NAL, nalTypes, nalUnits } from "@cairn/video";
 import { PictureGroup } from "./picture-group.ts";
 import { RateWindow, WINDOW_MS } from "./rate-window.ts";
 import { endPacket, type IncomingPacket, type PacketKind, StreamPacket } from "./stream-packet.ts";
@@ -185,19 +185,29 @@ export class VideoSource {
 /** What a packet is, and the SPS and PPS that it brings before any picture, when it brings both (HUB-15, HUB-18). */
 function look({ type, flags, data }: IncomingPacket): { kind: PacketKind; sets?: Uint8Array } {
   if (type === HUB_PACKET.sps || type === HUB_PACKET.pps) return { kind: "parameters" };
-  let sps: Uint8Array | undefined;
-  let pps: Uint8Array | undefined;
+  let hasSps = false;
+  let hasPps = false;
   let picture: number | undefined;
-  for (const unit of nalUnits(data)) {
-    if (unit.type === NAL.sps) sps = unit.bytes;
-    else if (unit.type === NAL.pps) pps = unit.bytes;
-    else if (isPictureNal(unit.type)) {
-      picture = unit.type;
+  for (const unit of nalTypes(data)) {
+    if (unit === NAL.sps) hasSps = true;
+    else if (unit === NAL.pps) hasPps = true;
+    else if (isPictureNal(unit)) {
+      picture = unit;
       break;
     }
   }
   const isKey = type === HUB_PACKET.key || (flags & HUB_FLAG.key) !== 0 || picture === NAL.keySlice;
   const kind = type === HUB_PACKET.configuration && picture === undefined ? "parameters" : isKey ? "key" : "frame";
-  if (!sps || !pps) return { kind };
-  return { kind, sets: type === HUB_PACKET.configuration && picture === undefined ? data : annexB([sps, pps]) };
+  if (!hasSps || !hasPps) return { kind };
+  return { kind, sets: type === HUB_PACKET.configuration && picture === undefined ? data : parameterSets(data) };
+}
+
+/** The last SPS and PPS before the first picture. */
+function parameterSets(data: Uint8Array): Uint8Array {
+  const units = new Map<number, Uint8Array>();
+  for (const { type, bytes } of nalUnits(data)) {
+    if (isPictureNal(type)) break;
+    units.set(type, bytes);
+  }
+  return annexB([units.get(NAL.sps)!, units.get(NAL.pps)!]);
 }

@@ -3,11 +3,13 @@
  * client than it may. What the messages mean is the face's business. Rules GEN-14 to GEN-27.
  */
 import { randomUUID } from "node:crypto";
+import type { Socket } from "node:net";
 import { CLOSE } from "@cairn/protocol";
 import type { WebSocket } from "ws";
 import { mayDo, type Pass, type Role } from "../http/access.ts";
 import { parseObject } from "../http/json-body.ts";
 import { DEFLATE_FROM_BYTES } from "../http/upgrades.ts";
+import { type Message as Framed, messageBytes } from "../live/frames.ts";
 import { TokenBucket } from "../live/token-bucket.ts";
 import type { Door, Metrics } from "../metrics/metrics.ts";
 import type { Manner } from "./face.ts";
@@ -56,6 +58,7 @@ type Taken = { readonly work: () => unknown; readonly bytes: number };
 export class FaceSocket {
   readonly #house: FaceSocketHouse;
   readonly #ws: WebSocket;
+  readonly #tcp: Socket;
   readonly #ended = new AbortController();
   readonly #bucket: TokenBucket;
   #take: ((message: Message, text: Buffer) => Awaitable) | undefined;
@@ -65,16 +68,20 @@ export class FaceSocket {
   #working = false;
   #outboundBytes = 0;
   readonly #waiting: (() => void)[] = [];
+  /** Framed messages of this turn of the event loop, for one write. */
+  #framed: Framed[] = [];
   #onRoom = () => {};
   #toldRateMs = Number.NEGATIVE_INFINITY;
   #seenMs = performance.now();
   #movedMs = performance.now();
 
-  constructor(house: FaceSocketHouse, ws: WebSocket) {
+  /** @param tcp what `ws` speaks over */
+  constructor(house: FaceSocketHouse, ws: WebSocket, tcp: Socket) {
     const nowMs = performance.now();
     const { perSecond, burst } = house.manner.rate ?? { perSecond: 100, burst: 200 };
     this.#house = house;
     this.#ws = ws;
+    this.#tcp = tcp;
     this.#bucket = new TokenBucket(perSecond, burst, nowMs);
     ws.on("pong", () => {
       this.#seenMs = performance.now();
@@ -137,9 +144,16 @@ export class FaceSocket {
     if (this.#outboundBytes > this.#house.limits.outboundBytes) this.close(CLOSE.tooSlow, "client too slow");
   }
 
-  /** Sends a binary message for which the caller has seen that there is room. Lent until it is out. */
-  sendBytes(bytes: Uint8Array): void {
-    this.#write(Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), true);
+  /**
+   * Sends a message that was framed once for all who get it, and for which the caller has seen that there is room. What
+   * comes within one turn of the event loop leaves in one write. Lent until it is out.
+   */
+  sendFramed(message: Framed): void {
+    if (this.signal.aborted || this.#ws.readyState !== this.#ws.OPEN) return;
+    if (this.#outboundBytes === 0) this.#movedMs = performance.now();
+    this.#outboundBytes += messageBytes(message);
+    this.#house.metrics?.messages(this.#house.face, "out");
+    if (this.#framed.push(message) === 1) process.nextTick(() => this.#writeFramed());
   }
 
   error(message: string, facts?: Readonly<Record<string, unknown>>): void {
@@ -149,6 +163,7 @@ export class FaceSocket {
   }
 
   close(code: number, reason = ""): void {
+    this.#writeFramed();
     this.#inbound.length = 0;
     this.#end();
     if (this.#ws.readyState >= this.#ws.CLOSING) return;
@@ -179,19 +194,41 @@ export class FaceSocket {
 
   #write(message: object | string | Buffer, binary: boolean): void {
     if (this.signal.aborted || this.#ws.readyState !== this.#ws.OPEN) return;
+    this.#writeFramed();
     const data = Buffer.isBuffer(message) ? message : typeof message === "string" ? message : JSON.stringify(message);
     const bytes = Buffer.byteLength(data);
     const compress = !binary && bytes >= DEFLATE_FROM_BYTES && bytes <= DEFLATE_TO_BYTES;
     if (this.#outboundBytes === 0) this.#movedMs = performance.now();
     this.#outboundBytes += bytes;
     this.#house.metrics?.messages(this.#house.face, "out");
-    this.#ws.send(data, { binary, compress }, () => {
-      this.#outboundBytes -= bytes;
-      this.#movedMs = performance.now();
-      if (!this.hasRoom) return;
-      if (this.#waiting.length > 0) for (const go of this.#waiting.splice(0)) go();
-      if (!this.signal.aborted) this.#onRoom();
-    });
+    this.#ws.send(data, { binary, compress }, () => this.#wentOut(bytes));
+  }
+
+  /** Between whole frames of `ws`, which has no close frame on its way as long as it is open. */
+  #writeFramed(): void {
+    if (this.#framed.length === 0) return;
+    const messages = this.#framed;
+    this.#framed = [];
+    if (this.#ws.readyState !== this.#ws.OPEN || this.#tcp.destroyed) return;
+    let bytes = 0;
+    this.#tcp.cork();
+    for (const [i, message] of messages.entries()) {
+      bytes += messageBytes(message);
+      const isLast = i === messages.length - 1;
+      for (const [j, piece] of message.entries()) {
+        if (isLast && j === message.length - 1) this.#tcp.write(piece, () => this.#wentOut(bytes));
+        else this.#tcp.write(piece);
+      }
+    }
+    this.#tcp.uncork();
+  }
+
+  #wentOut(bytes: number): void {
+    this.#outboundBytes -= bytes;
+    this.#movedMs = performance.now();
+    if (!this.hasRoom) return;
+    if (this.#waiting.length > 0) for (const go of this.#waiting.splice(0)) go();
+    if (!this.signal.aborted) this.#onRoom();
   }
 
   #hear(data: Buffer, binary: boolean): void {

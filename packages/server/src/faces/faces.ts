@@ -84,14 +84,14 @@ export function keepSockets<Of extends Door>({ log, metrics, access, rate, ...gi
       path,
       deflate: true,
       open(arrival) {
-        const { ws, token } = arrival;
+        const { ws, token, request } = arrival;
         const pass = access.pass(token);
         if (!pass) return ws.close(CLOSE.unauthenticated, "Not authenticated");
         const least = typeof role === "function" ? role(arrival) : role;
         if (access.judge(token, least, place(arrival)) !== "granted") return ws.close(CLOSE.forbidden, "Not allowed");
         if (stopping) return ws.close(CLOSE.stopping, "server shutting down");
         const manner = rate ? { ...own, rate } : own;
-        const socket = new FaceSocket({ face: door, manner, limits, log, metrics, pass }, ws);
+        const socket = new FaceSocket({ face: door, manner, limits, log, metrics, pass }, ws, request.socket);
         sockets.set(socket, door);
         ws.once("close", () => sockets.delete(socket));
         // Told here and not by each door: an opening that fails is said and closes.

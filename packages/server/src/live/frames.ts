@@ -9,6 +9,8 @@ export type Message = readonly Buffer[];
 
 /** Longest payload of one frame: what must be written before another look at the socket's room. */
 const FRAGMENT_BYTES = 64 * 1024;
+/** From here on a copy costs more than a second piece in the write. */
+const COPY_BYTES = 16 * 1024;
 
 export function textMessage(text: string): Message {
   return frameMessage(1, Buffer.from(text));
@@ -16,6 +18,12 @@ export function textMessage(text: string): Message {
 
 export function binaryMessage(bytes: Uint8Array): Message {
   return frameMessage(2, bytes);
+}
+
+/** A binary message as one frame, however long: head and payload, of which a long one is not copied. */
+export function wholeBinaryMessage(bytes: Uint8Array): Message {
+  if (bytes.length < COPY_BYTES) return [frame(2, true, bytes)];
+  return [headOf(2, true, bytes.length), Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)];
 }
 
 export function messageBytes(message: Message): number {
@@ -32,9 +40,15 @@ function frameMessage(opcode: Opcode, payload: Uint8Array): Message {
 }
 
 function frame(opcode: Opcode | 0, last: boolean, payload: Uint8Array): Buffer {
-  const { length } = payload;
+  const head = headOf(opcode, last, payload.length, payload.length);
+  head.set(payload, head.length - payload.length);
+  return head;
+}
+
+/** @param room for the payload behind it */
+function headOf(opcode: Opcode | 0, last: boolean, length: number, room = 0): Buffer {
   const headBytes = length < 126 ? 2 : length < 65_536 ? 4 : 10;
-  const bytes = Buffer.allocUnsafe(headBytes + length);
+  const bytes = Buffer.allocUnsafe(headBytes + room);
   bytes[0] = (last ? 0x80 : 0) | opcode;
   if (headBytes === 2) bytes[1] = length;
   else if (headBytes === 4) {
@@ -44,6 +58,5 @@ function frame(opcode: Opcode | 0, last: boolean, payload: Uint8Array): Buffer {
     bytes[1] = 127;
     bytes.writeBigUInt64BE(BigInt(length), 2);
   }
-  bytes.set(payload, headBytes);
   return bytes;
 }

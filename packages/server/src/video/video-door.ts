@@ -19,7 +19,7 @@ import type { Manner } from "../faces/face.ts";
 import type { FaceSocket } from "../faces/face-socket.ts";
 import { keepSockets } from "../faces/faces.ts";
 import type { Arrival, SocketRoute } from "../http/upgrades.ts";
-import { packetSink } from "./packet-sink.ts";
+import { LAYOUTS, packetSink } from "./packet-sink.ts";
 
 export type VideoDoor = {
   readonly routes: readonly SocketRoute[];
@@ -75,20 +75,18 @@ export function openVideoDoor(context: ServerContext, rate: Manner["rate"]): Vid
   };
 }
 
+function isLayout(name: string): name is keyof typeof LAYOUTS {
+  return Object.hasOwn(LAYOUTS, name);
+}
+
 function produces({ query }: Arrival): boolean {
   return query.get("role") === "produce";
 }
 
 /** STR-1 to STR-5. */
 function consume({ core, videoMetrics }: ServerContext, socket: FaceSocket, { params, query }: Arrival): void {
-  const layouts: Record<string, (packet: StreamPacket) => Uint8Array> = {
-    native: (packet) => packet.native,
-    hub: (packet) => packet.hub,
-    h264: (packet) => packet.data,
-  };
   const name = query.get("layout") ?? "native";
-  const layout = Object.hasOwn(layouts, name) ? layouts[name] : undefined;
-  if (!layout) throw new CairnError("request.invalid", { field: "layout" });
+  if (!isLayout(name)) throw new CairnError("request.invalid", { field: "layout" });
   let source = "";
   let told: string | undefined;
   /** What a decoder must know goes before the first packet of a source, and before any with other parameter sets. */
@@ -98,7 +96,7 @@ function consume({ core, videoMetrics }: ServerContext, socket: FaceSocket, { pa
     told = text;
     socket.reply(text);
   };
-  const sink = packetSink(socket, layout, (seconds) => videoMetrics.latency.observe(seconds), {
+  const sink = packetSink(socket, LAYOUTS[name], (seconds) => videoMetrics.latency.observe(seconds), {
     onSource(next) {
       source = next;
       told = undefined;

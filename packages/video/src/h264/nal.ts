@@ -32,6 +32,15 @@ export function* nalUnits(bytes: Uint8Array): Generator<NalUnit, void, undefined
   }
 }
 
+/** Their types alone, each as soon as it is found: who stops at the first slice has not read the picture. */
+export function* nalTypes(bytes: Uint8Array): Generator<number, void, undefined> {
+  let at = nextStartCode(bytes, 0) + 3;
+  for (let count = 0; at < bytes.length && count < MAX_NAL_UNITS; count++) {
+    yield bytes[at]! & 31;
+    at = nextStartCode(bytes, at) + 3;
+  }
+}
+
 /** @param bytes a unit without start code, not empty */
 export function nalUnit(bytes: Uint8Array): NalUnit {
   const header = bytes[0] ?? 0;

@@ -1,7 +1,6 @@
 /** `/ws/video/consume`: parameter sets, then H.264 as it comes, one message for a packet (HUB-2, HUB-20 to HUB-23). */
-import type { StreamPacket } from "@cairn/core";
 import type { Arrival } from "../../http/upgrades.ts";
-import { packetSink } from "../../video/packet-sink.ts";
+import { LAYOUTS, packetSink } from "../../video/packet-sink.ts";
 import type { FaceSocket } from "../face-socket.ts";
 import type { HubHouse } from "./house.ts";
 import { placesOf } from "./source-name.ts";
@@ -13,8 +12,7 @@ export function serveConsumer(house: HubHouse, socket: FaceSocket, { query }: Ar
     () => {},
     () => {},
   );
-  const asPacket = query.get("framing") === "packet";
-  const layout = (packet: StreamPacket) => (asPacket ? packet.hub : packet.data);
+  const layout = query.get("framing") === "packet" ? LAYOUTS.hub : LAYOUTS.h264;
   const sink = packetSink(socket, layout, (seconds) => house.context.videoMetrics.latency.observe(seconds));
   const consumer = house.video.consume({ source: places.source, gop: query.get("gop") === "1" }, sink);
   socket.onRoom(() => consumer.drain());
