@@ -1,20 +1,8 @@
 /** Posed cameras as frusta: eight lines each, one instanced draw call for all. */
 import type { CameraState, Vec3 } from "@cairn/protocol";
-import {
-  BufferAttribute,
-  DynamicDrawUsage,
-  GLSL3,
-  InstancedBufferAttribute,
-  InstancedBufferGeometry,
-  Matrix4,
-  Mesh,
-  NormalBlending,
-  RawShaderMaterial,
-  Vector2,
-  Vector4,
-} from "three";
+import { Matrix4, Vector4 } from "three";
+import { disposeLines, type LineMesh, lineMesh, resizeLines } from "./lines.ts";
 import { insidePolygon } from "./pick.ts";
-import { LINE_FRAGMENT, LINE_VERTEX } from "./shaders.ts";
 import { cameraCenter, rotationRows } from "./up.ts";
 
 /** Apex to corners, corners in a ring, and a roof that says which side of the photo is up. */
@@ -37,26 +25,11 @@ const FRESH_MS = 2500;
 type Frustum = { image: string; corners: Vec3[]; bornMs: number };
 
 export class CameraLayer {
-  readonly object: Mesh<InstancedBufferGeometry, RawShaderMaterial>;
+  readonly object: LineMesh = lineMesh();
   #frusta: Frustum[] = [];
   #bornMs = new Map<string, number>();
   #chosen: string | undefined;
   #hovered: string | undefined;
-
-  constructor() {
-    const material = new RawShaderMaterial({
-      glslVersion: GLSL3,
-      vertexShader: LINE_VERTEX,
-      fragmentShader: LINE_FRAGMENT,
-      transparent: true,
-      depthWrite: false,
-      blending: NormalBlending,
-      uniforms: { uScreenPx: { value: new Vector2(1, 1) }, uWidthPx: { value: 1.5 }, uNear: { value: 0.01 } },
-    });
-    this.object = new Mesh(this.#geometry(0), material);
-    this.object.frustumCulled = false;
-    this.object.matrixAutoUpdate = false;
-  }
 
   get count(): number {
     return this.#frusta.length;
@@ -92,10 +65,7 @@ export class CameraLayer {
       const corners = [local, at(0, 0), at(width, 0), at(width, height), at(0, height), at(width / 2, -height * 0.22)];
       return { image, corners, bornMs };
     });
-    if (this.object.geometry.instanceCount !== this.#frusta.length * LINES.length) {
-      this.object.geometry.dispose();
-      this.object.geometry = this.#geometry(this.#frusta.length);
-    }
+    resizeLines(this.object, this.#frusta.length * LINES.length);
     const start = this.object.geometry.getAttribute("lineStart");
     const end = this.object.geometry.getAttribute("lineEnd");
     let line = 0;
@@ -185,25 +155,7 @@ export class CameraLayer {
   }
 
   dispose(): void {
-    this.object.removeFromParent();
-    this.object.geometry.dispose();
-    this.object.material.dispose();
-  }
-
-  #geometry(frusta: number): InstancedBufferGeometry {
-    const lines = frusta * LINES.length;
-    const geometry = new InstancedBufferGeometry();
-    const corners = new Float32Array([0, -0.5, 0, 1, -0.5, 0, 1, 0.5, 0, 0, -0.5, 0, 1, 0.5, 0, 0, 0.5, 0]);
-    geometry.setAttribute("position", new BufferAttribute(corners, 3));
-    const add = (name: string, size: number) => {
-      const attribute = new InstancedBufferAttribute(new Float32Array(lines * size), size);
-      geometry.setAttribute(name, attribute.setUsage(DynamicDrawUsage));
-    };
-    add("lineStart", 3);
-    add("lineEnd", 3);
-    add("lineColor", 4);
-    geometry.instanceCount = lines;
-    return geometry;
+    disposeLines(this.object);
   }
 }
 

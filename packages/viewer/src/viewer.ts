@@ -13,6 +13,7 @@ import { georeferenceOf } from "./height.ts";
 import { listen } from "./input.ts";
 import { inModel } from "./layer-frame.ts";
 import { Orbit } from "./orbit.ts";
+import { PathLayer } from "./path-layer.ts";
 import { type Eye, type Picked, PointScene } from "./point-scene.ts";
 import { Refiner } from "./refiner.ts";
 import type { SpaceSource } from "./source.ts";
@@ -48,6 +49,7 @@ export type Viewer = {
   follow(source: SpaceSource | undefined): void;
   /** 1 is the size that suits the cloud's density. */
   setPointSize(scale: number): void;
+  /** Cameras, and the ways of those that filmed. */
   setCamerasVisible(visible: boolean): void;
   setColorMode(mode: ColorMode): void;
   /** What the colours mean; `undefined`: they are the photos' own. */
@@ -90,7 +92,8 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
   const lineScene = new Scene();
   const orbit = new Orbit();
   const cameras = new CameraLayer();
-  lineScene.add(cameras.object);
+  const paths = new PathLayer();
+  lineScene.add(paths.object, cameras.object);
   const eyeDome = renderer.extensions.has("EXT_color_buffer_float") ? new EyeDome(LOW, HIGH) : undefined;
   const stop = new AbortController();
   const motion = matchMedia("(prefers-reduced-motion: reduce)");
@@ -176,8 +179,14 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
       bounds = robustBounds(positions, count, inScene);
       const heights = robustBounds(positions, count, [], 0.01);
       if (heights) points.setHeights(heights.min[1], heights.max[1]);
-      cameras.set(posed, origin, frustumDepth(centers, bounds ? radius(bounds) : 1), performance.now());
-      if (!framed && (posed.length > 0 || count > 0)) cameras.settle();
+      const depth = frustumDepth(centers, bounds ? radius(bounds) : 1);
+      cameras.set(posed, origin, depth, performance.now());
+      const centreOf = new Map(posed.map(({ image }, i) => [image, centers[i]!]));
+      paths.set(Object.values(source?.state.paths ?? {}), centreOf, origin, depth, performance.now());
+      if (!framed && (posed.length > 0 || count > 0)) {
+        cameras.settle();
+        paths.settle();
+      }
       if (!touched) autoFrame(positions, count, inScene);
     }
     placeObjects();
@@ -257,8 +266,10 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
   }
 
   function placeObjects(): void {
-    cameras.object.matrix.copy(sceneFromLocal(origin));
-    cameras.object.matrixWorldNeedsUpdate = true;
+    for (const { object } of [cameras, paths]) {
+      object.matrix.copy(sceneFromLocal(origin));
+      object.matrixWorldNeedsUpdate = true;
+    }
   }
 
   function autoFrame(positions: Float32Array, count: number, centers: readonly Vec3[]): void {
@@ -305,7 +316,8 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
     const moving = orbit.step(Math.min(200, Math.max(1, elapsedMs)));
     if (moving) points.budget.move();
     drawnAtMs = nowMs;
-    const glowing = cameras.paint(time);
+    const marked = paths.paint(time);
+    const glowing = cameras.paint(time) || marked;
     updateCamera();
     const eye = eyeNow();
     const generation = points.cloud.generation;
@@ -400,10 +412,12 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
   }
 
   function updateLines(): void {
-    const lines = cameras.object.material.uniforms;
-    lines.uScreenPx!.value.set((width * pixelRatio) / 2, (height * pixelRatio) / 2);
-    lines.uWidthPx!.value = 1.35 * pixelRatio;
-    lines.uNear!.value = camera.near;
+    for (const { object } of [cameras, paths]) {
+      const lines = object.material.uniforms;
+      lines.uScreenPx!.value.set((width * pixelRatio) / 2, (height * pixelRatio) / 2);
+      lines.uWidthPx!.value = 1.35 * pixelRatio;
+      lines.uNear!.value = camera.near;
+    }
   }
 
   function pick(xPx: number, yPx: number): Picked | undefined {
@@ -536,6 +550,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
       selected = undefined;
       hovered = undefined;
       cameras.clear();
+      paths.clear();
       points.follow(next);
       unsubscribe = next?.on("state", refresh) ?? (() => {});
       refresh();
@@ -546,6 +561,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
     },
     setCamerasVisible(visible) {
       cameras.object.visible = visible;
+      paths.object.visible = visible;
       requestFrame();
     },
     setColorMode(mode) {
@@ -601,6 +617,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
       points.dispose();
       cancelAnimationFrame(frameRequest);
       cameras.dispose();
+      paths.dispose();
       eyeDome?.dispose();
       renderer.dispose();
     },

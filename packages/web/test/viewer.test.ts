@@ -622,3 +622,32 @@ test("an hour of growth leaves memory where it was: 2,000 packs over one surface
   assert.ok(last < first * 1.1 + 1, `${first.toFixed(1)} MiB after 400 packs, ${last.toFixed(1)} after 2,000`);
   await page.context().close();
 });
+
+test("KEY-9 the way of a camera that filmed is a line through its places, and its end is marked while it goes on", async () => {
+  const space = new TestSpace();
+  const page = await harness.visit(space);
+  const images = ["0", "1", "2"];
+  const path = (...names: string[]): EventDraft => {
+    const poses = names.map((image, i) => {
+      const pose = { rotation: [1, 0, 0, 0] as [number, number, number, number], translation: [0, 0, 0] as Vec3 };
+      return { image, timeNs: String(1_000_000_000 * (i + 1)), pose };
+    });
+    return { type: "path.extended", data: { path: "stream:cam:1", generation: 1, poses } };
+  };
+  const cameras = images.map((image, i): EventDraft => {
+    const draft = posed(1, [8 * i, 0, 0]);
+    return draft.type === "camera.posed" ? { ...draft, data: { ...draft.data, image } } : draft;
+  });
+  await apply(page, space, started(1), ...cameras, published(1));
+  await still(page);
+  const before = (await picture(page)).count(isOrange);
+  assert.equal(before, 0, "cameras alone are of another colour");
+  await apply(page, space, path(...images));
+  await still(page);
+  const line = (await picture(page)).count(isOrange);
+  assert.ok(line > 100, `${line} pixels of a line`);
+  await page.evaluate(() => window.harness.viewer.setCamerasVisible(false));
+  await still(page);
+  assert.equal((await picture(page)).count(isOrange), 0);
+  await page.context().close();
+});
