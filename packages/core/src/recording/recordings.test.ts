@@ -341,3 +341,48 @@ test("RCD-6 what the sender left out is no reason to end: the rest is recorded",
   const found = await unitsIn(await fetched(core, folder, files[0]!));
   assert.deepEqual(found.map(coded), units.filter((_, i) => i !== 5).map(coded));
 });
+
+test("RCD-2 RCD-3 streams of a real encoder, of another size in the middle and shown in another order, play as they came", async (t) => {
+  if (!(await hasFfmpeg())) return t.skip("SKIPPED: no ffmpeg to encode with");
+  const { core, space, folder } = await opened(t);
+  const run = promisify(execFile);
+  const encode = async (name: string, size: string, ...coding: string[]) => {
+    const path = join(folder, name);
+    const picture = ["-f", "lavfi", "-i", `testsrc2=size=${size}:rate=30`, "-t", "2", "-pix_fmt", "yuv420p"];
+    await run("ffmpeg", ["-v", "error", ...picture, "-c:v", "libx264", "-g", "20", ...coding, path]);
+    return path;
+  };
+  const streams = [
+    await encode("high.mp4", "160x120", "-profile:v", "high", "-bf", "2"),
+    await encode("low.mp4", "98x66", "-profile:v", "baseline"),
+  ];
+  const { recording } = await core.recordings.start(space, { channels: ["video/front"], formats: ["mp4"] });
+  const producer = core.video.open({ source: "front", space: space.id });
+  const beganMs = performance.now();
+  let beganNs = 0n;
+  for (const path of streams) {
+    const units = await unitsIn(path);
+    for (const { data, timeNs, key } of units) {
+      const type = key ? HUB_PACKET.key : HUB_PACKET.frame;
+      const arrivedMs = beganMs + Number(beganNs + timeNs) / 1e6;
+      producer.publish({ type, flags: 0, data, timeNs: beganNs + timeNs, arrivedMs });
+    }
+    beganNs += 2_000_000_000n;
+  }
+  const { files } = (await core.recordings.stop(space, recording)).ended!;
+  assert.deepEqual(
+    files.map(({ pictures, width, height }) => [pictures, width, height]),
+    [
+      [60, 160, 120],
+      [60, 98, 66],
+    ],
+  );
+  for (const [i, file] of files.entries()) {
+    const path = await fetched(core, folder, file);
+    assert.deepEqual(await framemd5(path), await framemd5(streams[i]!));
+    const [found, sent] = [await unitsIn(path), await unitsIn(streams[i]!)];
+    for (const [n, { timeNs }] of found.entries()) {
+      assert.ok(Math.abs(Number(timeNs - sent[n]!.timeNs)) <= 2000, `picture ${n} at ${timeNs}`);
+    }
+  }
+});

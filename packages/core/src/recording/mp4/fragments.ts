@@ -32,7 +32,7 @@ export type Picture = {
   readonly key: boolean;
 };
 
-type Sample = { readonly dts: number; readonly shownAt: number; readonly key: boolean; readonly sizeBytes: number };
+type Sample = { readonly shownAt: number; readonly key: boolean; readonly sizeBytes: number };
 
 export class Fragments {
   readonly #write: (bytes: Uint8Array) => void;
@@ -54,11 +54,8 @@ export class Fragments {
   /** In the order of decoding. The first is a key picture. */
   add({ units, atUs, key }: Picture): void {
     const shownAt = Math.max(0, Math.round(atUs));
-    // Pictures that are shown in another order are decoded as they come: right behind the one before.
-    const dts = Math.max(shownAt, this.#lastDts + 1);
-    if (this.#lastDts >= 0) this.#lastTicks = dts - this.#lastDts;
     const [first] = this.#samples;
-    if (first && (dts - first.dts >= FRAGMENT_TICKS || this.#dataBytes >= FRAGMENT_BYTES)) this.flush(dts);
+    if (first && (shownAt - first.shownAt >= FRAGMENT_TICKS || this.#dataBytes >= FRAGMENT_BYTES)) this.flush(shownAt);
     let sizeBytes = 0;
     for (const { type, bytes } of units) {
       // The file's head has them.
@@ -66,24 +63,25 @@ export class Fragments {
       this.#data.push(u32(bytes.length), bytes);
       sizeBytes += 4 + bytes.length;
     }
-    this.#samples.push({ dts, shownAt, key, sizeBytes });
+    this.#samples.push({ shownAt, key, sizeBytes });
     this.#dataBytes += sizeBytes;
-    this.#lastDts = dts;
   }
 
-  /** What there is goes out. @param nextDts of the picture that follows; left out: the last one is as long as the one before */
-  flush(nextDts?: number): void {
+  /** What there is goes out. @param nextAt when the next picture is shown; left out: the last is as long as the one before */
+  flush(nextAt?: number): void {
     const samples = this.#samples;
-    const [first] = samples;
-    if (!first) return;
+    if (samples.length === 0) return;
+    const dts = this.#decodeTimes(samples);
+    const last = dts.at(-1)!;
+    if (dts.length > 1) this.#lastTicks = last - dts.at(-2)!;
+    dts.push(nextAt === undefined ? last + this.#lastTicks : Math.max(nextAt, last + 1));
     const table = Buffer.alloc(samples.length * FRAGMENT.entryBytes);
-    for (const [i, { dts, shownAt, key, sizeBytes }] of samples.entries()) {
+    for (const [i, { shownAt, key, sizeBytes }] of samples.entries()) {
       const at = i * FRAGMENT.entryBytes;
-      const ticks = (samples[i + 1]?.dts ?? nextDts ?? dts + this.#lastTicks) - dts;
-      table.writeUInt32BE(Math.min(ticks, 2 ** 32 - 1), at);
+      table.writeUInt32BE(Math.min(dts[i + 1]! - dts[i]!, 2 ** 32 - 1), at);
       table.writeUInt32BE(sizeBytes, at + 4);
       table.writeUInt32BE(key ? KEY_FLAGS : OTHER_FLAGS, at + 8);
-      table.writeInt32BE(shownAt - dts, at + 12);
+      table.writeInt32BE(shownAt - dts[i]!, at + 12);
     }
     const moofBytes = FRAGMENT.table + table.length;
     const moof = box(
@@ -92,7 +90,7 @@ export class Fragments {
       box(
         "traf",
         fullBox("tfhd", 0, 0x020000, u32(1)), // offsets count from the moof
-        fullBox("tfdt", 1, 0, u64(first.dts)),
+        fullBox("tfdt", 1, 0, u64(dts[0]!)),
         fullBox("trun", 1, 0xf01, u32(samples.length, moofBytes + 8), table),
       ),
     );
@@ -100,5 +98,17 @@ export class Fragments {
     this.#samples = [];
     this.#data = [];
     this.#dataBytes = 0;
+  }
+
+  /**
+   * Nobody says when a picture is decoded. One after the other, at the times at which some picture is shown: where they
+   * are shown as they are decoded, that is each its own, and else as even.
+   */
+  #decodeTimes(samples: readonly Sample[]): number[] {
+    const times = samples.map(({ shownAt }) => shownAt).sort((a, b) => a - b);
+    return times.map((time) => {
+      this.#lastDts = Math.max(time, this.#lastDts + 1);
+      return this.#lastDts;
+    });
   }
 }
