@@ -1,8 +1,10 @@
-/** The generations of the model, newest first, and the way back to each. */
+/** What was: the generations of the model, newest first, with the way back to each, and what was recorded. */
 import type { CairnApi } from "@cairn/client";
 import { nsToMs, type PublishedGeneration, type SpaceState } from "@cairn/protocol";
 import { type JSX, useState } from "react";
 import { Menu } from "./menu.tsx";
+import { RecordingPlayer } from "./recording-player.tsx";
+import { RecordingsList } from "./recordings-list.tsx";
 import { count, inWords } from "./words.ts";
 
 type HistoryMenuProps = {
@@ -12,9 +14,10 @@ type HistoryMenuProps = {
   say(title: string, text?: string, tone?: "good" | "bad"): void;
 };
 
-export function HistoryMenu({ space, api, state, say }: HistoryMenuProps): JSX.Element | undefined {
+export function HistoryMenu({ space, api, state, say }: HistoryMenuProps): JSX.Element {
   const [going, setGoing] = useState<number>();
-  if (state.history.length < 2) return undefined;
+  const [played, setPlayed] = useState<string>();
+  const recording = played === undefined ? undefined : state.recordings?.[played];
   const goBack = async (generation: number) => {
     setGoing(generation);
     await api
@@ -23,31 +26,43 @@ export function HistoryMenu({ space, api, state, say }: HistoryMenuProps): JSX.E
     setGoing(undefined);
   };
   return (
-    <Menu label="History" icon="history" stays>
-      <ol className="history">
-        {state.history.toReversed().map((each) => (
-          <li key={each.generation} aria-current={each.generation === state.generation}>
-            <div>
-              <strong>{title(each)}</strong>
-              <span>{facts(each)}</span>
-            </div>
-            {each.generation === state.generation ? (
-              <em>Shown</em>
-            ) : (
-              <button
-                type="button"
-                className="button small"
-                aria-label={`Go back to ${title(each)}`}
-                disabled={going !== undefined}
-                onClick={() => void goBack(each.generation)}
-              >
-                {going === each.generation ? "Going back…" : "Go back"}
-              </button>
-            )}
-          </li>
-        ))}
-      </ol>
-    </Menu>
+    <>
+      <Menu label="History" icon="history" stays>
+        {state.history.length > 1 && (
+          <ol className="history">
+            {state.history.toReversed().map((each) => (
+              <li key={each.generation} aria-current={each.generation === state.generation}>
+                <div>
+                  <strong>{title(each)}</strong>
+                  <span>{facts(each)}</span>
+                </div>
+                {each.generation === state.generation ? (
+                  <em>Shown</em>
+                ) : (
+                  <button
+                    type="button"
+                    className="button small"
+                    aria-label={`Go back to ${title(each)}`}
+                    disabled={going !== undefined}
+                    onClick={() => void goBack(each.generation)}
+                  >
+                    {going === each.generation ? "Going back…" : "Go back"}
+                  </button>
+                )}
+              </li>
+            ))}
+          </ol>
+        )}
+        <RecordingsList {...{ space, api, state, say }} onPlay={setPlayed} />
+      </Menu>
+      {recording && (
+        <RecordingPlayer
+          key={recording.recording}
+          {...{ space, api, state, recording }}
+          onClose={() => setPlayed(undefined)}
+        />
+      )}
+    </>
   );
 }
 

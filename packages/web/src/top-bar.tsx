@@ -99,6 +99,12 @@ export function TopBar(props: TopBarProps): JSX.Element {
           {presence.count}
         </span>
       )}
+      {Object.values(state.recordings ?? {}).some(({ ended }) => !ended) && (
+        <span className="recording" role="status" title="What comes live in this space is being recorded">
+          <i aria-hidden="true" />
+          <span className="label">Recording</span>
+        </span>
+      )}
       <span className="spring" />
       <button type="button" className="button" aria-label="Show everything (F)" onClick={() => viewer?.frame()}>
         <Icon name="frame" />

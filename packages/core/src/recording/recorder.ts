@@ -206,6 +206,7 @@ export class Recorder {
     return new VideoTrack({
       timeOf: (ms) => this.#places.clock.nowNs() - BigInt(Math.round((performance.now() - ms) * 1e6)),
       onPicture: (picture) => this.#onPicture(name, picture),
+      onLeftOut: () => this.#progress.lost++,
       ...(this.#options.plan.formats.includes("mp4") && {
         openFile: (fromNs: bigint) => {
           if (this.#files < MAX_FILES) return this.#open(this.#folder.mp4Path(name, fromNs));

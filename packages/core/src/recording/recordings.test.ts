@@ -386,3 +386,33 @@ test("RCD-2 RCD-3 streams of a real encoder, of another size in the middle and s
     }
   }
 });
+
+test("RCD-6 what comes faster than the disk takes it is left out up to a key picture, and counted", async (t) => {
+  const { core, space, folder } = await opened(t);
+  const [key, ...others] = (await pictures()).slice(0, 8);
+  const { recording } = await core.recordings.start(space, { channels: ["video/*"], formats: ["mp4"] });
+  const producer = core.video.open({ source: "front", space: space.id });
+  // Slices that are large, and that nobody decodes.
+  const large = (unit: typeof key & {}) => ({ ...unit, data: Buffer.concat([unit.data, Buffer.alloc(2 ** 20, 0x55)]) });
+  let sent = 0;
+  const send = (units: readonly NonNullable<typeof key>[]) => {
+    for (const packet of packetsOf(units, sent)) producer.publish(packet);
+    sent += units.length;
+  };
+  const group = [key!, ...others].map(large);
+  // In one turn of the event loop the disk takes nothing.
+  for (let round = 0; round < 6; round++) send(group);
+  const { lost, waitingBytes } = core.recordings.progress(recording)!;
+  assert.ok(lost >= 8 && lost <= 24, `${lost} of 48 pictures are too many`);
+  assert.ok(waitingBytes < 36 * 2 ** 20, `${waitingBytes} bytes wait`);
+  const kept = 48 - lost;
+  while (core.recordings.progress(recording)!.waitingBytes > 0) await new Promise((resolve) => setImmediate(resolve));
+  send(others); // of a group whose key picture is gone
+  send([key!, ...others]);
+  const { files, lost: told } = (await core.recordings.stop(space, recording)).ended!;
+  assert.equal(told, lost + others.length);
+  const found = (await unitsIn(await fetched(core, folder, files[0]!))).map(coded);
+  const all = Array.from({ length: 6 }, () => group.map(coded)).flat();
+  assert.deepEqual(found, [...all.slice(0, found.length - 8), ...[key!, ...others].map(coded)]);
+  assert.equal(found.length, kept + 8);
+});

@@ -25,6 +25,8 @@ export type TrackOptions = {
   readonly openFile?: (fromNs: bigint) => ((bytes: Uint8Array) => void) | undefined;
   /** Told each picture, key pictures with the parameter sets in force. */
   readonly onPicture: (picture: RecordedPicture) => void;
+  /** Told each picture that is left out because of {@link VideoTrack.skip}. */
+  readonly onLeftOut: () => void;
   /** When it is, and was, by the server. @param ms on the clock of `performance.now` */
   readonly timeOf: (ms: number) => bigint;
 };
@@ -45,6 +47,7 @@ export class VideoTrack {
   #number: number | undefined;
   /** Nothing can be shown before the next key picture. */
   #waitsForKey = true;
+  #skipped = false;
 
   constructor(options: TrackOptions) {
     this.#options = options;
@@ -70,8 +73,9 @@ export class VideoTrack {
 
   /** Packets are left out from here to the next key picture. */
   skip(): void {
-    this.#assembler.flush();
-    this.#waitsForKey = true;
+    // Nobody knows whether it was whole.
+    for (const _ of this.#assembler.flush()) this.#options.onLeftOut();
+    this.#waitsForKey = this.#skipped = true;
     this.#number = undefined;
   }
 
@@ -92,8 +96,11 @@ export class VideoTrack {
   #add(unit: AccessUnit, laterNs: bigint): void {
     const units = [...nalUnits(unit.data)];
     this.#learn(units);
-    if (this.#waitsForKey && !unit.key) return;
-    this.#waitsForKey = false;
+    if (this.#waitsForKey && !unit.key) {
+      if (this.#skipped) this.#options.onLeftOut();
+      return;
+    }
+    this.#waitsForKey = this.#skipped = false;
     const timeNs = this.#timeline.at(unit.timeNs, this.#arrivals.get(unit.timeNs) ?? laterNs);
     this.#arrivals.delete(unit.timeNs);
     const brings = (type: number) => units.some((each) => each.type === type);
