@@ -2,19 +2,14 @@
  * Commands of viewers: looked at, and sent on as the same text to the devices that are connected now. Never queued,
  * never repeated (HUB-44 to HUB-49).
  */
+import { problemOfMembers } from "@cairn/core";
 import { shownType } from "../face-socket.ts";
 import type { HubHouse } from "./house.ts";
+import { HUB_KINDS } from "./steered.ts";
 import type { Viewer } from "./viewers.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Members that are numbers from -1 to 1, and those that are text, of the types that are known. */
-const NUMBERS: Readonly<Record<string, readonly string[]>> = { movement: ["x", "y"], rotation: ["yaw", "z"] };
-const TEXTS: Readonly<Record<string, readonly string[]>> = {
-  camera: ["action"],
-  flightmode: ["action"],
-  flight_mode: ["action"],
-};
 const PUBLISHED = new Set(["analysis_mode", "machineLearning"]);
 
 /** @param text as it came */
@@ -31,23 +26,14 @@ export function takeCommand(house: HubHouse, viewer: Viewer, fields: Fields, tex
     return;
   }
   // A viewer of one source steers no other.
-  const reached = viewer.sees(source) ? house.devices.command(text, source) : 0;
-  if (reached === 0) socket.error("No device connected");
+  const devices = viewer.sees(source) ? house.devices.of(source) : [];
+  if (devices.length === 0) socket.error("No device connected");
+  for (const refusal of house.steered.relay(devices, String(fields.type), fields, text)) socket.error(refusal);
 }
 
 function problemOf(fields: Fields): string | undefined {
   const { type, source } = fields;
   if (typeof type !== "string") return "type is not text";
   if (source !== undefined && typeof source !== "string") return "source is not text";
-  for (const name of Object.hasOwn(NUMBERS, type) ? NUMBERS[type]! : []) {
-    const value = fields[name];
-    if (value === undefined) continue;
-    if (typeof value !== "number" || !Number.isFinite(value)) return `${name} is not a finite number`;
-    if (Math.abs(value) > 1) return `${name} is not within -1 and 1`;
-  }
-  for (const name of Object.hasOwn(TEXTS, type) ? TEXTS[type]! : []) {
-    const value = fields[name];
-    if (value !== undefined && typeof value !== "string") return `${name} is not text`;
-  }
-  return undefined;
+  return Object.hasOwn(HUB_KINDS, type) ? problemOfMembers(fields, HUB_KINDS[type]!) : undefined;
 }

@@ -29,14 +29,8 @@ export class Devices {
     return [...this.#devices].some((device) => device.source === source);
   }
 
-  /** Sends a command on, the same text to each. @param source only its devices. @returns how many there are */
-  command(text: Buffer, source?: string): number {
-    let count = 0;
-    for (const device of this.#devices) {
-      if (source !== undefined && device.source !== source) continue;
-      device.socket.reply(text);
-      count++;
-    }
-    return count;
+  /** Those that are connected now, in the order in which they came. @param source left out: of all */
+  of(source?: string): Device[] {
+    return [...this.#devices].filter((device) => source === undefined || device.source === source);
   }
 }

@@ -4,6 +4,7 @@ import type { ServerContext } from "../../context.ts";
 import type { Devices } from "./devices.ts";
 import type { JpegFrames } from "./jpeg-frames.ts";
 import type { PlyFiles } from "./ply-files.ts";
+import type { SteeredSources } from "./steered.ts";
 import type { VideoConfigs } from "./video-configs.ts";
 import type { Viewers } from "./viewers.ts";
 
@@ -28,6 +29,7 @@ export type HubHouse = {
   readonly context: ServerContext;
   readonly video: VideoSources;
   readonly devices: Devices;
+  readonly steered: SteeredSources;
   readonly viewers: Viewers;
   readonly frames: JpegFrames;
   readonly videoConfigs: VideoConfigs;

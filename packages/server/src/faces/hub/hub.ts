@@ -17,6 +17,7 @@ import { joinBus } from "./message-bus.ts";
 import { modelRoutes } from "./model-routes.ts";
 import { Models } from "./models.ts";
 import { PlyFiles } from "./ply-files.ts";
+import { SteeredSources } from "./steered.ts";
 import { uploadRoutes } from "./upload-routes.ts";
 import { VideoConfigs } from "./video-configs.ts";
 import { videoRoutes } from "./video-routes.ts";
@@ -51,17 +52,27 @@ export function openHub(context: ServerContext): Face {
   const viewers = new Viewers();
   const outlets = new Set<HubOutlet>();
   const models = new Models({ context, viewers, outlets, onError: failed });
+  const steered = new SteeredSources({
+    devices,
+    controlOf: (space) => core.control.of(space),
+    nowNs: () => core.clock.nowNs(),
+    onError: failed,
+  });
   const house: HubHouse = {
     context,
     video: core.video,
     devices,
+    steered,
     viewers,
     frames: new JpegFrames(failed),
     videoConfigs: new VideoConfigs(),
     outlets,
     plyFiles: new PlyFiles(),
     record(source, id, signal) {
-      openSpace(id).then((space) => models.follow(source, space, signal), failed);
+      openSpace(id).then((space) => {
+        models.follow(source, space, signal);
+        steered.join(source, space, signal);
+      }, failed);
     },
   };
   house.frames.onFrame(({ source, jpeg, timeNs, width, height }) => {
