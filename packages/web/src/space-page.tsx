@@ -6,6 +6,7 @@ import { type JSX, useCallback, useEffect, useState } from "react";
 import { DropVeil, useDrop } from "./drop.tsx";
 import { Icon, Mark } from "./icons.tsx";
 import { Legend } from "./legend.tsx";
+import { LiveVideo } from "./live/live-video.tsx";
 import { AddPhone } from "./phone/add-phone.tsx";
 import { PhotoPanel } from "./photo-panel.tsx";
 import type { Site } from "./site.ts";
@@ -139,6 +140,7 @@ export function SpacePage({ space, site }: { space: string; site: Site }): JSX.E
         }}
       />
       <div className="corner">
+        <LiveVideo api={api} space={space} />
         {shown && shownStatus && (
           <section className="card photo-card" aria-label={shown.name}>
             <img src={thumbnail(shown.image, 640)} alt={shown.name} />

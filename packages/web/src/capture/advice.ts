@@ -9,12 +9,25 @@ export const FAST_RAD_PER_S = 1.5;
 /** A hint is of use for the next few photos. */
 const HINT_PHOTOS = 3;
 
+/** What goes on by itself needs another word than what takes a tap each time. */
+const WORDS = {
+  photo: {
+    first: "Point at something with edges and texture, and take the first photo.",
+    next: "Step sideways, keep most of it in view, and take the next.",
+  },
+  video: {
+    first: "Point at something with edges and texture, and start.",
+    next: "Go on slowly, sideways around it, with most of it in view.",
+  },
+} as const;
+
 /** @param turning how fast the phone turns just now, rad/s; 0 where it is not known */
-export function adviceFor(state: SpaceState, turning: number): Advice {
+export function adviceFor(state: SpaceState, use: keyof typeof WORDS, turning: number): Advice {
+  const words = WORDS[use];
   if (turning > FAST_RAD_PER_S) return { tone: "warn", text: "Move slower: pictures smear when you turn this fast." };
   const photos = photosOf(state);
   if (photos.length === 0) {
-    return { tone: "calm", text: "Point at something with edges and texture, and take the first photo." };
+    return { tone: "calm", text: words.first };
   }
   const judged = photos.filter(({ verdict }) => verdict);
   const newest = judged.at(-1);
@@ -27,7 +40,7 @@ export function adviceFor(state: SpaceState, turning: number): Advice {
   }
   if (hint && sinceHint < HINT_PHOTOS) return { tone: "warn", text: adviceOfHint(hint) };
   if (newest?.verdict?.verdict === "registered") {
-    return { tone: "good", text: "That fits. Step sideways, keep most of it in view, and take the next." };
+    return { tone: "good", text: `That fits. ${words.next}` };
   }
-  return { tone: "calm", text: "Step sideways, keep most of it in view, and take the next." };
+  return { tone: "calm", text: words.next };
 }

@@ -139,7 +139,7 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
   const live = status === "live";
   const model = modelOf(state);
   const waiting = items.filter(isWaiting).length;
-  const advice = adviceFor(state, running || use === "photo" ? device.turning : 0);
+  const advice = adviceFor(state, use, running || use === "photo" ? device.turning : 0);
   const ready = stream !== undefined && queue !== undefined;
   const streaming = use === "video";
   const choose = (next: CameraUse) => {

@@ -10,6 +10,14 @@ export type Phone = { readonly browser: Browser; close(): Promise<void> };
 
 export const PORTRAIT = { width: 390, height: 844 };
 
+/** What the camera shows, as JPEG; baseline and bare, as a camera's own: Chromium reads no other. */
+export function filmPictures(): Promise<Buffer[]> {
+  const photos = readManifest().photos.slice(0, 4);
+  return Promise.all(
+    photos.map(({ name }) => sharp(join(samplePhotosDir, name)).resize(960, 640).jpeg({ quality: 90 }).toBuffer()),
+  );
+}
+
 /** @param flags further ones of Chromium's command line @param asks leave for the camera, which nobody gives by itself */
 export async function openPhone(flags: readonly string[] = [], asks = false): Promise<Phone> {
   // Not compiled: it is used by the tools as well.
@@ -19,12 +27,7 @@ export async function openPhone(flags: readonly string[] = [], asks = false): Pr
   const dir = await mkdtemp(join(tmpdir(), "cairn-camera-"));
   // One JPEG after the other is all that this format is.
   const film = join(dir, "camera.mjpeg");
-  const photos = readManifest().photos.slice(0, 4);
-  // Baseline and bare, as a camera's own: Chromium reads no other.
-  const jpegs = await Promise.all(
-    photos.map(({ name }) => sharp(join(samplePhotosDir, name)).resize(960, 640).jpeg({ quality: 90 }).toBuffer()),
-  );
-  await writeFile(film, Buffer.concat(jpegs));
+  await writeFile(film, Buffer.concat(await filmPictures()));
   const browser = await chromium.launch({
     executablePath: tool.chromium(),
     args: [

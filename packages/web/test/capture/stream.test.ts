@@ -6,10 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type RunningServer, startServer } from "@cairn/server";
-import type { Page } from "playwright-core";
-import { visit } from "../faces/browser.ts";
+import type { Browser, Page } from "playwright-core";
+import sharp from "sharp";
+import { openBrowser, visit } from "../faces/browser.ts";
 import { consume, consumedBy, streamOf } from "./consumer.ts";
-import { openPhone, type Phone, PORTRAIT } from "./phone.ts";
+import { filmPictures, openPhone, type Phone, PORTRAIT } from "./phone.ts";
 
 declare global {
   var sent: Promise<string>[];
@@ -20,6 +21,8 @@ declare global {
 const PICTURES = 24;
 
 let phone: Phone;
+/** Another machine's, as far as browsers know of each other. */
+let viewers: Browser;
 let server: RunningServer;
 let dataDir: string;
 
@@ -27,10 +30,12 @@ before(async () => {
   dataDir = await mkdtemp(join(tmpdir(), "cairn-stream-"));
   server = await startServer({ port: 0, dataDir, logLevel: "error", openEngine: null });
   phone = await openPhone();
+  viewers = await openBrowser();
 });
 
 after(async () => {
   await phone?.close();
+  await viewers?.close();
   await server?.close();
   if (dataDir) await rm(dataDir, { recursive: true, force: true });
 });
@@ -85,7 +90,7 @@ test("CAP-4 video reaches every consumer byte for byte, and all of them decode t
   const { page, source, complaints } = await openStreaming();
   const watchers: Page[] = [];
   for (const pictures of [PICTURES, PICTURES / 2]) {
-    const { page: watcher } = await visit(phone.browser, `${server.url}/health`);
+    const { page: watcher } = await visit(viewers, `${server.url}/health`);
     await consume(watcher, source);
     await has(watcher, pictures); // the second one joins in the middle of what the first one has seen
     watchers.push(watcher);
@@ -111,7 +116,7 @@ test("CAP-4 video reaches every consumer byte for byte, and all of them decode t
   assert.ok(common.length >= PICTURES / 4, `${common.length} pictures of both`);
   for (const [timestampUs, hash] of common) assert.equal(seen.get(timestampUs), hash);
 
-  // The same pictures as ffmpeg makes of the same bytes.
+  // The same pictures as ffmpeg makes of the same bytes: its frame hashes, of the digest that browsers have as well.
   const [watcher] = watchers;
   assert.ok(watcher);
   const input = await streamOf(watcher);
@@ -148,7 +153,7 @@ test("CAP-4 video reaches every consumer byte for byte, and all of them decode t
     return globalThis.sent.length;
   });
   await page.waitForFunction((n) => globalThis.sent.length > n + 3, before);
-  const { page: late } = await visit(phone.browser, `${server.url}/health`);
+  const { page: late } = await visit(viewers, `${server.url}/health`);
   await consume(late, source);
   await has(late, 3);
   assert.equal((await consumedBy(late)).problem, undefined);
@@ -156,9 +161,67 @@ test("CAP-4 video reaches every consumer byte for byte, and all of them decode t
   for (const each of [page, late, ...watchers]) await each.context().close();
 });
 
+/** Mean difference of two pictures, 0 to 255. */
+function difference(a: Uint8Array, b: Uint8Array): number {
+  assert.equal(a.length, b.length);
+  return a.reduce((sum, value, i) => sum + Math.abs(value - b[i]!), 0) / a.length;
+}
+
+const small = (picture: Buffer) => sharp(picture).removeAlpha().resize(48, 32, { fit: "fill" }).raw().toBuffer();
+
+test("CAP-13 who watches the space sees the picture of the phone, also after it was away, and no more when it ends", async () => {
+  const { page, complaints } = await openStreaming();
+  const space = new URL(page.url()).searchParams.get("space");
+  const { page: watcher, complaints: others } = await visit(viewers, `${server.url}/#/s/${space}`);
+  const canvas = watcher.locator(".live-picture canvas[data-state=showing]");
+  await canvas.waitFor();
+  const drawn = await watcher.evaluate(() =>
+    document.querySelector<HTMLCanvasElement>(".live-picture canvas")?.toDataURL(),
+  );
+  const seen = await small(Buffer.from(drawn?.split(",")[1] ?? "", "base64"));
+  const differences = await Promise.all(
+    (await filmPictures()).map(async (each) => difference(seen, await small(each))),
+  );
+  differences.sort((a, b) => a - b);
+  assert.ok(
+    differences[0]! < 12 && differences[1]! > 2 * differences[0]!,
+    `one of the film's pictures: ${differences}`,
+  );
+
+  // It goes on, also over a new line of the phone's.
+  const pictures = () =>
+    watcher.evaluate(() => Number(document.querySelector<HTMLElement>(".live-picture canvas")?.dataset.pictures));
+  const goesOn = async (from: number) => {
+    await watcher.waitForFunction(
+      (n) => Number(document.querySelector<HTMLElement>(".live-picture canvas")?.dataset.pictures) > n,
+      from + 10,
+    );
+  };
+  await goesOn(await pictures());
+  const sent = await page.evaluate(() => {
+    for (const socket of globalThis.sockets) if (socket.url.includes("/ws/phone")) socket.close();
+    return globalThis.sent.length;
+  });
+  await page.waitForFunction((n) => globalThis.sent.length > n, sent);
+  await canvas.waitFor();
+  await goesOn(await pictures());
+
+  // By hand, and for ears.
+  await watcher.getByRole("region", { name: "Live video of phone-" }).waitFor();
+  await watcher.getByRole("button", { name: "Show it large" }).click();
+  await watcher.getByRole("button", { name: "Show it small" }).click();
+  await watcher.getByRole("button", { name: "Hide the live video" }).click();
+  await watcher.getByRole("button", { name: "Live video" }).click();
+  await canvas.waitFor();
+  assert.deepEqual([...complaints, ...others], []);
+  await page.context().close();
+  await watcher.locator(".live-card").waitFor({ state: "detached" });
+  await watcher.context().close();
+});
+
 test("CAP-6 motion arrives with its digits, axes and units, on the clock of the pictures", async () => {
   const { page, source, complaints } = await openStreaming();
-  const { page: watcher } = await visit(phone.browser, `${server.url}/health`);
+  const { page: watcher } = await visit(viewers, `${server.url}/health`);
   await watcher.evaluate(() => {
     globalThis.samples = [];
     new WebSocket(`${location.origin.replace("http", "ws")}/ws/viewer`).onmessage = ({ data }) => {

@@ -1,0 +1,77 @@
+/** A small picture in the space's page: what its cameras see right now. */
+import type { CairnApi } from "@cairn/client";
+import { type JSX, type ReactNode, useEffect, useRef, useState } from "react";
+import { Icon } from "../icons.tsx";
+import { useVideoSources } from "./use-video-sources.ts";
+import { type WatchState, watchObstacle, watchVideo } from "./watch-video.ts";
+
+export function LiveVideo({ api, space }: { api: CairnApi; space: string }): JSX.Element | null {
+  const sources = useVideoSources(api, space);
+  const [chosen, setChosen] = useState<string>();
+  const [open, setOpen] = useState(true);
+  const source = sources.find((each) => each === chosen) ?? sources[0];
+  if (source === undefined) return null;
+  if (!open) {
+    return (
+      <button type="button" className="button small live-pill" onClick={() => setOpen(true)}>
+        <i className="live-dot" aria-hidden="true" />
+        Live video
+      </button>
+    );
+  }
+  return (
+    <LiveCard key={source} {...{ api, source }} onHide={() => setOpen(false)}>
+      {sources.length > 1 && (
+        <select aria-label="Camera" value={source} onChange={({ target }) => setChosen(target.value)}>
+          {sources.map((each) => (
+            <option key={each}>{each}</option>
+          ))}
+        </select>
+      )}
+    </LiveCard>
+  );
+}
+
+type LiveCardProps = { api: CairnApi; source: string; onHide(): void; children: ReactNode };
+
+function LiveCard({ api, source, onHide, children }: LiveCardProps): JSX.Element {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const obstacle = watchObstacle();
+  const [state, setState] = useState<WatchState>({ kind: "waiting" });
+  const [large, setLarge] = useState(false);
+
+  useEffect(() => {
+    if (!canvas.current || obstacle !== undefined) return;
+    const stop = new AbortController();
+    watchVideo({ video: api.video, source, canvas: canvas.current, onState: setState, signal: stop.signal });
+    return () => stop.abort();
+  }, [api, source, obstacle]);
+
+  const problem = obstacle ?? (state.kind === "problem" ? state.text : undefined);
+  return (
+    <section className={large ? "card live-card large" : "card live-card"} aria-label={`Live video of ${source}`}>
+      {problem === undefined && (
+        <button
+          type="button"
+          className="live-picture"
+          aria-label={large ? "Show it small" : "Show it large"}
+          aria-pressed={large}
+          onClick={() => setLarge(!large)}
+        >
+          <canvas ref={canvas} width={320} height={180} data-state={state.kind} />
+        </button>
+      )}
+      <div className="live-words">
+        <i className="live-dot" data-state={problem === undefined ? state.kind : "problem"} aria-hidden="true" />
+        <span role="status">
+          {problem ?? (state.kind === "showing" ? "Live" : "Waiting for a picture")}
+          {state.kind === "showing" && !children && <em>{source}</em>}
+        </span>
+        {children}
+        <button type="button" className="icon-button" aria-label="Hide the live video" onClick={onHide}>
+          <Icon name="close" />
+        </button>
+      </div>
+    </section>
+  );
+}
