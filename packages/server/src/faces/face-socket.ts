@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
-import { CLOSE } from "@cairn/protocol";
+import { CairnError, CLOSE } from "@cairn/protocol";
 import type { WebSocket } from "ws";
 import { mayDo, type Pass, type Role } from "../http/access.ts";
 import { parseObject } from "../http/json-body.ts";
@@ -259,7 +259,7 @@ export class FaceSocket {
       message = parseObject(data, MESSAGE_BYTES, limits.jsonDepth);
     } catch (error) {
       const text = data.toString("utf8", 0, 256);
-      const said = manner.notAnObject?.(text, error instanceof Error ? error.message : "not JSON", this);
+      const said = manner.notAnObject?.(text, problemOf(error), this);
       if (said !== undefined) this.#queue(() => this.error(said), 0);
       return;
     }
@@ -322,6 +322,12 @@ export class FaceSocket {
     this.#house.log.error({ err: error, ref, face: this.#house.face }, "a message failed");
     this.error("Internal error", { ref });
   }
+}
+
+/** Of text that is no message, in a few words. */
+function problemOf(error: unknown): string {
+  const problem = error instanceof CairnError ? error.facts.problem : undefined;
+  return typeof problem === "string" ? problem : "not JSON";
 }
 
 /** A message to hand to many sockets: encoded once. */

@@ -230,8 +230,10 @@ describe("the depth face", () => {
     );
     await user.tell("no json");
     await user.tell(Buffer.of(1));
-    for (const { message } of (await user.of("error", 10)).slice(8))
-      assert.match(String(message), /^Invalid message format: /);
+    assert.deepEqual(
+      (await user.of("error", 10)).slice(8).map(({ message }) => message),
+      ["Invalid message format: not JSON", "Invalid message format: binary messages are not accepted here"],
+    );
     for (const seed of [1, 2, 3]) await user.image(png(seed));
     assert.equal(
       (await user.of("error", 11))[10]?.message,

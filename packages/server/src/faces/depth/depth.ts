@@ -22,7 +22,10 @@ export function openDepth(context: ServerContext, limits: Partial<SessionLimits>
         session?.touch();
         return { type: "pong", session_id: session?.space.id ?? null };
       },
-      notAnObject: (_text, cause) => `Invalid message format: ${cause}`,
+      notAnObject(_text, cause, socket) {
+        sessionOf.get(socket)?.touch();
+        return `Invalid message format: ${cause}`;
+      },
       binary: "Invalid message format: binary messages are not accepted here",
     },
     sockets: [

@@ -1,5 +1,5 @@
 /** What a depth session is made with. Rules DEP-2, DEP-7 to DEP-10. */
-import type { Labels } from "@cairn/protocol";
+import type { Labels, Preset } from "@cairn/protocol";
 import Type, { type Static } from "typebox";
 
 export const SessionParams = Type.Object({
@@ -29,8 +29,20 @@ export function paramsOf(labels: Labels | undefined): SessionParams | undefined 
   return Object.fromEntries(entries) as SessionParams;
 }
 
-/** How much smaller a photo is looked at (DEP-8): never larger than it is. */
+/** Of a photo in the size in which it is looked at, to the photo (DEP-8). */
 export function resizeScale({ process_res, process_res_method }: SessionParams, width: number, height: number): number {
   const side = process_res_method === "upper_bound_resize" ? Math.max(width, height) : Math.min(width, height);
   return process_res / side;
+}
+
+const SMALL_PX = 400;
+const LARGE_PX = 800;
+
+/**
+ * How much is made of photos that are looked at in that size.
+ * @param usual what the server makes of them where nothing is said; one that makes no dense points makes none here either
+ */
+export function presetFor({ process_res }: SessionParams, usual: Preset): Preset {
+  if (usual === "sparse" || (process_res >= SMALL_PX && process_res <= LARGE_PX)) return usual;
+  return process_res < SMALL_PX ? "fast" : "fine";
 }

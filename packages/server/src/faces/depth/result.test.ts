@@ -7,7 +7,7 @@ import { createSession, DepthUser } from "../../test/depth-user.ts";
 import { png } from "../../test/png.ts";
 import { testServer } from "../../test/test-server.ts";
 import { readFields } from "../fields.ts";
-import { SessionParams } from "./params.ts";
+import { presetFor, SessionParams } from "./params.ts";
 import { makeResult } from "./session-glb.ts";
 
 type Points = Parameters<typeof makeResult>[0]["points"];
@@ -44,6 +44,7 @@ async function result(given: Record<string, unknown>, count = 200) {
     images: [IMAGE],
     cameras: { "1": CAMERA },
     engine: "embedded",
+    dense: count !== 1,
     startedMs: performance.now(),
     signal: new AbortController().signal,
   });
@@ -65,6 +66,28 @@ test("DEP-8 the side that the method means becomes that long, and intrinsics are
     const wanted = [1000, 1100, 800, 600].map((value) => value * scale);
     for (const [i, value] of [fx, fy, cx, cy].entries()) assert.ok(Math.abs(value! - wanted[i]!) < 1e-9, method);
   }
+});
+
+test("DEP-8 DEP-40 a small size makes less of photos, a large one more; shapes are of the resized photos where there is depth", async () => {
+  for (const [process_res, usual, preset] of [
+    [504, "balanced", "balanced"],
+    [504, "fast", "fast"],
+    [252, "balanced", "fast"],
+    [1280, "balanced", "fine"],
+    [1280, "sparse", "sparse"],
+  ] as const) {
+    assert.equal(presetFor(readFields(SessionParams, { process_res }, "body"), usual), preset);
+  }
+  const dense = (await result({ process_res: 400 })).metadata;
+  assert.deepEqual(
+    [dense.depth_shape, dense.confidence_shape],
+    [
+      [1, 300, 400],
+      [1, 300, 400],
+    ],
+  );
+  const sparse = (await result({}, 1)).metadata;
+  assert.deepEqual([sparse.depth_shape, sparse.confidence_shape], [null, null]);
 });
 
 test("DEP-9 the least certain p percent are left out; of more than the most, an even part, the same each time", async () => {

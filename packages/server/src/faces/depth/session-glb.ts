@@ -23,6 +23,8 @@ type Input = {
   readonly images: readonly ImageState[];
   readonly cameras: Readonly<Record<string, CameraState>>;
   readonly engine: string;
+  /** It finds a depth for every pixel, not for some. */
+  readonly dense: boolean;
   readonly startedMs: number;
   readonly signal: AbortSignal;
 };
@@ -55,8 +57,7 @@ export async function makeResult(input: Input): Promise<SessionResult> {
     registered: images.map(({ image }) => cameras[image] !== undefined),
     ...statistics,
     points3d_shape: [count, 3],
-    depth_shape: null,
-    confidence_shape: null,
+    ...shapesOf(input),
     hf_alignment,
     engine: input.engine,
     processing_time_s: (performance.now() - input.startedMs) / 1000,
@@ -224,6 +225,18 @@ function intrinsicsOf(camera: CameraState | undefined, image: ImageState, params
     [0, fy * scale, cy * scale],
     [0, 0, 1],
   ];
+}
+
+/** Pictures by rows by columns, of the size in which the first is looked at. */
+function shapesOf({ dense, images, params }: Input): {
+  depth_shape: number[] | null;
+  confidence_shape: number[] | null;
+} {
+  const first = images[0];
+  if (!dense || !first) return { depth_shape: null, confidence_shape: null };
+  const scale = resizeScale(params, first.width, first.height);
+  const shape = [images.length, Math.round(first.height * scale), Math.round(first.width * scale)];
+  return { depth_shape: shape, confidence_shape: shape };
 }
 
 function extrinsicsOf(camera: CameraState | undefined): number[][] | null {

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { CairnError, CLOSE } from "@cairn/protocol";
 import type { ServerContext } from "../../context.ts";
 import { Refusal } from "../refusal.ts";
-import { labelsOf, paramsOf, type SessionParams } from "./params.ts";
+import { labelsOf, paramsOf, presetFor, type SessionParams } from "./params.ts";
 import { Session, type SessionHouse } from "./session.ts";
 
 export type SessionLimits = {
@@ -60,6 +60,9 @@ export class Sessions {
       settings,
       labels: labelsOf(params),
     });
+    const { preset: usual } = space.log.snapshot().state.settings;
+    const preset = presetFor(params, usual);
+    if (preset !== usual) await space.configure({ preset });
     // `onOpen` has made it known already, unless it ran before the labels were there.
     const session = this.#known.get(id) ?? new Session(this.#house, space);
     this.#known.set(id, session);
