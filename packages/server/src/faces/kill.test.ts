@@ -1,66 +1,20 @@
 /** A server that is killed while faces are at work: what was acknowledged is done, once, after the next start. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import type { CairnEvent } from "@cairn/protocol";
 import { samplePhotosDir } from "@cairn/sample";
 import { eventually } from "../test/eventually.ts";
-import { FaceUser, type Message } from "../test/face-user.ts";
-import { startProcess } from "../test/start-process.ts";
+import { FaceUser } from "../test/face-user.ts";
+import { answer, killableHouse, processed } from "../test/killable.ts";
 
 const PHOTOS = ["07.jpg", "08.jpg", "09.jpg", "10.jpg", "11.jpg"];
 
-type Killable = { url: string; killed(): Promise<void> };
-
-/** Starts a server over the same folder, as often as it is called. */
-async function house(t: TestContext): Promise<() => Promise<Killable>> {
-  const dataDir = await mkdtemp(join(tmpdir(), "cairn-face-kill-"));
-  t.after(() => rm(dataDir, { recursive: true, force: true }));
-  return async () => {
-    const { child, url } = await startProcess(dataDir, { reconstruct: "sparse", rebuildEvery: 3 });
-    t.after(() => child.kill("SIGKILL"));
-    const killed = async () => {
-      const ended = once(child, "exit");
-      child.kill("SIGKILL");
-      await ended;
-    };
-    return { url, killed };
-  };
-}
-
 const photo = async (name: string) => (await readFile(join(samplePhotosDir, name))).toString("base64");
 
-async function answer(url: string, init?: RequestInit): Promise<Message> {
-  const response = await fetch(url, init);
-  assert.equal(response.status, 200);
-  return (await response.json()) as Message;
-}
-
-/** Photos in the order in which the engine was done with them: one that it was given twice is there twice. */
-async function processed(url: string, space: string): Promise<string[]> {
-  const { events } = (await answer(`${url}/v1/spaces/${space}/events?limit=5000`)) as unknown as {
-    events: CairnEvent[];
-  };
-  const imageAt = new Map<number, string>();
-  const causes = new Map<string, number>();
-  const done: string[] = [];
-  for (const event of events) {
-    if (event.type === "image.added") imageAt.set(event.seq, event.data.image);
-    if (event.type === "operation.started" && event.data.kind === "reconstruct") {
-      causes.set(event.data.operation, event.cause ?? 0);
-    }
-    if (event.type !== "operation.completed") continue;
-    const image = imageAt.get(causes.get(event.data.operation) ?? 0);
-    if (image !== undefined) done.push(image);
-  }
-  return done;
-}
-
 test("HER-14 HER-25 GEN-42 GEN-44 killed twice, a project processes what it acknowledged, once, and counts on", async (t) => {
-  const start = await house(t);
+  const start = await killableHouse(t);
   const acknowledged: unknown[] = [];
   let server = await start();
   // Killed when a photo has just been taken, then while everything is reconstructed anew.
@@ -105,7 +59,7 @@ test("HER-14 HER-25 GEN-42 GEN-44 killed twice, a project processes what it ackn
 });
 
 test("DEP-16 DEP-15 DEP-32 GEN-42 a run that a kill cut off begins again by itself and completes, for who comes back", async (t) => {
-  const start = await house(t);
+  const start = await killableHouse(t);
   let server = await start();
   const { session_id } = await answer(`${server.url}/ws/session/create`, { method: "POST" });
   const path = `/ws/reconstruct/${session_id}`;
@@ -146,7 +100,7 @@ function requestsIn(event: CairnEvent): string[] | undefined {
 }
 
 test("DEP-16 DEP-31 GEN-42 what waits behind a run that a kill cut off is done after it, in order", async (t) => {
-  const start = await house(t);
+  const start = await killableHouse(t);
   let server = await start();
   const { session_id } = await answer(`${server.url}/ws/session/create`, { method: "POST" });
   const id = String(session_id);

@@ -6,9 +6,12 @@ import { test } from "node:test";
 import type { CairnEvent } from "@cairn/protocol";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { samplePhotosDir } from "@cairn/sample";
+import { eventually } from "../test/eventually.ts";
 import { FaceUser, type Message } from "../test/face-user.ts";
 import { HubUser } from "../test/hub-user.ts";
 import { Page, upload } from "../test/imagetools-client.ts";
+import { answer, killableHouse, processed } from "../test/killable.ts";
+import { MeshUser, meshFolder, place, sizedCube } from "../test/mesh-fixtures.ts";
 import { receiptOf, testServer } from "../test/test-server.ts";
 
 /** Photos of which a viewer was told. */
@@ -110,4 +113,106 @@ test("GEN-41 GEN-42 GEN-43 GEN-44 HER-16 HER-20 HUB-37 HUB-41 four faces and a v
   const status = await server.send("GET", `/ws/session/${session_id}`);
   assert.equal(((await status.json()) as { image_count: number }).image_count, 5);
   for (const { ws } of [depth, heritage, watcher, page, viewer, ...Object.values(after)]) ws.terminate();
+});
+
+/** Designs of which a viewer was told. */
+function published(heard: readonly Message[]): string[] {
+  const events = heard.flatMap((message) => (message.type === "events" ? (message.events as CairnEvent[]) : []));
+  return events.flatMap((event) => (event.type === "design.published" ? [event.data.design] : []));
+}
+
+test("GEN-41 GEN-42 GEN-43 GEN-44 MSH-8 MSH-17 killed in the middle: what four faces took all see, in one order, done once", async (t) => {
+  const dir = await meshFolder(t);
+  const meshFolders = [{ name: "current", dir }];
+  const start = await killableHouse(t, { reconstruct: "sparse", rebuildEvery: 4, meshFolders });
+  let server = await start();
+  const [one, two, three, four, five] = await Promise.all(
+    ["07", "08", "09", "10", "11"].map((name) => readFile(join(samplePhotosDir, `${name}.jpg`))),
+  );
+  const { session_id } = await answer(`${server.url}/ws/session/create`, { method: "POST" });
+  const id = String(session_id);
+  const native = async (photo: Buffer) => {
+    const receipt = await fetch(`${server.url}/v1/spaces/${id}/images`, {
+      method: "POST",
+      body: new Uint8Array(photo),
+      headers: { "content-type": "image/jpeg" },
+    });
+    assert.ok(receipt.ok);
+  };
+  const meet = async (after: { seq: number; page: number; design?: number } | undefined) => {
+    const user = {
+      depth: new FaceUser(server, `/ws/reconstruct/${id}`),
+      heritage: new FaceUser(server, `/ws/${id}`),
+      page: new Page(server, id, after ? `?after=${after.page}` : ""),
+      viewer: new FaceUser(server, `/v1/spaces/${id}/live`),
+      meshes: new MeshUser(Number(new URL(server.url).port), after ? `?since=${after.design}` : ""),
+    };
+    await user.viewer.tell({ type: "hello", version: 1, after: after?.seq ?? 0 });
+    await user.depth.of("connected");
+    await user.heritage.of("initial_state_complete");
+    await user.page.of("connection.status");
+    await user.meshes.of("connection_ack");
+    return user;
+  };
+
+  const before = await meet(undefined);
+  const base64 = (photo: Buffer | undefined) => photo!.toString("base64");
+  await Promise.all([
+    before.depth.tell({ type: "image", data: base64(one), filename: "depth.jpg" }),
+    before.heritage.tell({ type: "upload_image", image_data: base64(two), filename: "heritage.jpg" }),
+    native(three!),
+    upload(server, id, four!, {}, "tools.jpg"),
+    place(dir, "first.stl", sizedCube(1)),
+  ]);
+  await before.depth.of("ack");
+  await before.heritage.of("upload_acknowledged");
+  const design = await before.meshes.about("first");
+  await before.viewer.until((heard) => (added(heard).length === 4 ? true : undefined));
+  const uploads = await before.page.of("image.uploaded", 4);
+  const order = added(before.viewer.heard);
+  assert.deepEqual(
+    uploads.map(({ data }) => data.image_id),
+    order,
+  );
+  // In the middle: a photo is with the engine, others wait.
+  await eventually(server.url, ({ type, data }) => type === "operation.started" && data.kind === "reconstruct", id);
+  await server.killed();
+  await place(dir, "second.stl", sizedCube(2));
+
+  server = await start();
+  const seq = uploads[3]!.seq;
+  const after = await meet({ seq, page: seq, design: Number(design.seq) });
+  await upload(server, id, five!, {}, "last.jpg");
+  const [last] = await after.page.of("image.uploaded");
+  const all = [...order, String(last?.data.image_id)];
+  await after.depth.tell({ type: "generate", glb: "url" });
+  const [complete] = await after.depth.of("complete");
+  const { filenames, registered } = complete!.metadata as { filenames: string[]; registered: boolean[] };
+  assert.deepEqual([filenames.length, registered], [5, [true, true, true, true, true]]);
+  assert.deepEqual(await processed(server.url, id), all, "each once, in the order in which they came");
+  await after.heritage.until((heard) =>
+    heard.find((each) => each.type === "processing_complete" && each.total_images === 5),
+  );
+  const status = await answer(`${server.url}/projects/${id}/status`);
+  assert.deepEqual([status.total_images, status.queued_images], [5, 0]);
+
+  // Nothing of before is told again, nothing is left out.
+  assert.deepEqual(added(after.viewer.heard), all.slice(4));
+  assert.equal(after.page.heard.filter(({ type }) => type === "image.uploaded").length, 1);
+  const whole = new FaceUser(server, `/v1/spaces/${id}/live`);
+  await whole.tell({ type: "hello", version: 1, after: 0 });
+  await whole.until((heard) => (added(heard).length >= 5 ? true : undefined));
+  assert.deepEqual(added(whole.heard), all);
+  await after.meshes.of("replay_complete");
+  const replayed = await after.meshes.about("second");
+  assert.deepEqual(
+    [replayed.change, after.meshes.heard.some(({ design_id }) => design_id === "first")],
+    ["added", false],
+  );
+  const designs = new FaceUser(server, "/v1/spaces/mesh-designs/live");
+  await designs.tell({ type: "hello", version: 1, after: 0 });
+  await designs.until((heard) => (published(heard).length >= 2 ? true : undefined));
+  assert.deepEqual(published(designs.heard), ["first", "second"]);
+  for (const { ws } of [...Object.values(before), ...Object.values(after), whole, designs]) ws.terminate();
+  await server.killed();
 });
