@@ -11,12 +11,6 @@ const FIRST_EVERY_MS = 50;
 const EVERY_MS = 1000;
 /** The one that was asked longest ago is forgotten. */
 const MAX_DEVICES = 1024;
-/** Of a clock that is not asked: how fast what is known of it grows vague, and what is no delay but another time. */
-const UNASKED_DRIFT_PPM = 200n;
-const SET_NS = 60_000_000_000n;
-
-/** What came soonest after it was dated, and when that was. */
-type Soonest = { gapNs: bigint; atNs: bigint };
 
 /** One socket's part: closed with it. */
 export type ClockLink = {
@@ -29,7 +23,6 @@ export class DeviceClocks {
   readonly #clock: Pick<ServerClock, "nowNs" | "steadyNs">;
   readonly #devices = new Map<string, ClockEstimator>();
   readonly #links = new Set<ClockLink>();
-  readonly #unasked = new Map<string, Soonest>();
 
   constructor(clock: Pick<ServerClock, "nowNs" | "steadyNs">) {
     this.#clock = clock;
@@ -75,28 +68,6 @@ export class DeviceClocks {
     const toServer = this.#serverFromSteady();
     const time = this.#devices.get(source)?.timeOf(deviceNs);
     return time && { ...time, timeNs: time.timeNs + toServer };
-  }
-
-  /**
-   * The same for something that came just now, also from a device that is never asked: then what came soonest after it
-   * was dated tells how its clock stands, without a bound.
-   */
-  date(source: string, deviceNs: bigint): { readonly timeNs: bigint; readonly uncertaintyNs?: bigint } {
-    const known = this.timeOf(source, deviceNs);
-    if (known) return known;
-    const nowNs = this.#clock.nowNs();
-    const gapNs = nowNs - deviceNs;
-    const before = this.#unasked.get(source);
-    this.#unasked.delete(source);
-    for (const oldest of this.#unasked.keys()) {
-      if (this.#unasked.size < MAX_DEVICES) break;
-      this.#unasked.delete(oldest);
-    }
-    const vagueNs = before ? ((nowNs - before.atNs) * UNASKED_DRIFT_PPM) / 1_000_000n : 0n;
-    const stays = before && gapNs > before.gapNs + vagueNs && gapNs < before.gapNs + SET_NS;
-    const soonest = stays ? { gapNs: before.gapNs + vagueNs, atNs: nowNs } : { gapNs, atNs: nowNs };
-    this.#unasked.set(source, soonest);
-    return { timeNs: deviceNs + soonest.gapNs };
   }
 
   /** Those that are known, asked longest ago first. */

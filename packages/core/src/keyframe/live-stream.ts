@@ -6,6 +6,7 @@ import { CairnError, type ErrorBody, type Id } from "@cairn/protocol";
 import { type DecoderChoice, HUB_FLAG, type VideoKeyframe } from "@cairn/video";
 import { type Pool, workers } from "@cairn/worker";
 import type { ServerClock } from "../clock/server-clock.ts";
+import { StreamClock } from "../clock/stream-clock.ts";
 import type { IncomingPhoto } from "../ingest/ingest-image.ts";
 import { Bell } from "../reconstruct/turn.ts";
 import type { Space } from "../space/spaces.ts";
@@ -13,7 +14,6 @@ import type { StreamPacket } from "../video/stream-packet.ts";
 import { Intake, timeNsOf } from "./intake.ts";
 import type { KeyframeJobs, KeyframeTake } from "./keyframe-jobs.ts";
 import { PacketQueue } from "./packet-queue.ts";
-import { StreamClock } from "./stream-clock.ts";
 import { StreamPoses } from "./stream-poses.ts";
 
 export type KeyframeStats = {

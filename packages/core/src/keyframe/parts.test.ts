@@ -4,11 +4,11 @@ import { randomUUID } from "node:crypto";
 import { describe, test } from "node:test";
 import type { VideoKeyframe } from "@cairn/video";
 import fc from "fast-check";
+import { StreamClock } from "../clock/stream-clock.ts";
 import { openCore } from "../core.ts";
 import { afterwards, temporaryFolder } from "../test/fixtures.ts";
 import { Intake } from "./intake.ts";
 import { MAX_WAIT_MS, PacketQueue, type QueuedPacket } from "./packet-queue.ts";
-import { StreamClock } from "./stream-clock.ts";
 
 describe("the queue before the decoder", () => {
   const packet = (kind: QueuedPacket["kind"], arrivedMs: number, size = 10, time = arrivedMs): QueuedPacket => ({

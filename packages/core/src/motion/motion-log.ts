@@ -7,6 +7,7 @@ import { IMU_CSV_HEADER, type ImuSample, imuCsvLine, nsByDigits, readImuCsv } fr
 import type { EventData, SpaceId, TimeNs } from "@cairn/protocol";
 import type { BlobStore } from "../blob/blob-store.ts";
 import type { ServerClock } from "../clock/server-clock.ts";
+import { StreamClock } from "../clock/stream-clock.ts";
 import { checkQuota } from "../space/quota.ts";
 import type { Space, Spaces } from "../space/spaces.ts";
 import type { MotionSources } from "./motion-sources.ts";
@@ -14,7 +15,7 @@ import type { MotionSources } from "./motion-sources.ts";
 export type MotionLogParts = {
   readonly spaces: Pick<Spaces, "open">;
   readonly blobs: Pick<BlobStore, "get" | "put">;
-  readonly clock: Pick<ServerClock, "devices">;
+  readonly clock: Pick<ServerClock, "devices" | "nowNs">;
   readonly motion: Pick<MotionSources, "onFlush">;
   /** Told what went wrong where nobody asked: samples that could not be kept are gone. */
   readonly onError: (context: string, error: unknown) => void;
@@ -22,7 +23,16 @@ export type MotionLogParts = {
 };
 
 /** Samples of one source in one space that are not kept yet. */
-type Piece = { lines: string[]; fromNs: bigint; toNs: bigint; timer: NodeJS.Timeout };
+type Piece = {
+  lines: string[];
+  fromNs: bigint;
+  toNs: bigint;
+  readonly timer: NodeJS.Timeout;
+  readonly clock: StreamClock;
+  /** The server's clock − the device's, and within what that is true. */
+  offsetNs: bigint;
+  uncertaintyNs: bigint | undefined;
+};
 
 const WRITE_EVERY_MS = 30_000;
 const MOST_SAMPLES = 10_000;
@@ -71,17 +81,22 @@ export class MotionLog {
 
   #take(space: SpaceId, source: string, samples: readonly ImuSample[]): void {
     const key = `${space} ${source}`;
+    const { clock, writeEveryMs = WRITE_EVERY_MS } = this.#parts;
     for (const sample of samples) {
       const timeNs = nsByDigits(sample.timestamp);
       let piece = this.#pieces.get(key);
       if (!piece) {
-        const timer = setTimeout(() => this.#write(key), this.#parts.writeEveryMs ?? WRITE_EVERY_MS).unref();
-        piece = { lines: [], fromNs: timeNs, toNs: timeNs, timer };
+        const timer = setTimeout(() => this.#write(key), writeEveryMs).unref();
+        const times = { fromNs: timeNs, toNs: timeNs, offsetNs: 0n, uncertaintyNs: undefined };
+        piece = { lines: [], timer, clock: new StreamClock(source, clock.devices), ...times };
         this.#pieces.set(key, piece);
       }
       piece.lines.push(imuCsvLine(sample, timeNs));
       if (timeNs < piece.fromNs) piece.fromNs = timeNs;
-      if (timeNs > piece.toNs) piece.toNs = timeNs;
+      if (timeNs >= piece.toNs) {
+        piece.toNs = timeNs;
+        piece.offsetNs = piece.clock.timeOf(timeNs, clock.nowNs()) - timeNs;
+      }
       if (piece.lines.length >= MOST_SAMPLES) this.#write(key);
     }
   }
@@ -93,18 +108,16 @@ export class MotionLog {
     this.#pieces.delete(key);
     const [space = "", source = ""] = key.split(" ");
     // Now, while what is known of the device's clock is fresh.
-    const dated = this.#parts.clock.devices.date(source, piece.toNs);
+    const told = this.#parts.clock.devices.timeOf(source, piece.toNs);
+    const apartNs = told ? told.timeNs - piece.toNs - piece.offsetNs : 0n;
+    if (told && apartNs <= told.uncertaintyNs && -apartNs <= told.uncertaintyNs)
+      piece.uncertaintyNs = told.uncertaintyNs;
     this.#writing = this.#writing
-      .then(() => this.#keep(space as SpaceId, source, piece, dated))
+      .then(() => this.#keep(space as SpaceId, source, piece))
       .catch((error: unknown) => this.#parts.onError(`motion of ${source} in ${space}`, error));
   }
 
-  async #keep(
-    id: SpaceId,
-    source: string,
-    { lines, fromNs, toNs }: Piece,
-    dated: { timeNs: bigint; uncertaintyNs?: bigint },
-  ): Promise<void> {
+  async #keep(id: SpaceId, source: string, { lines, fromNs, toNs, offsetNs, uncertaintyNs }: Piece): Promise<void> {
     const space = await this.#parts.spaces.open(id);
     const bytes = Buffer.from(`${IMU_CSV_HEADER}\n${lines.join("\n")}\n`);
     checkQuota(space.log.snapshot().state, { images: 0, sizeBytes: bytes.length });
@@ -116,8 +129,8 @@ export class MotionLog {
       samples: lines.length,
       fromNs: String(fromNs) as TimeNs,
       toNs: String(toNs) as TimeNs,
-      offsetNs: String(dated.timeNs - toNs),
-      ...(dated.uncertaintyNs === undefined ? {} : { uncertaintyNs: String(dated.uncertaintyNs) as TimeNs }),
+      offsetNs: String(offsetNs),
+      ...(uncertaintyNs === undefined ? {} : { uncertaintyNs: String(uncertaintyNs) as TimeNs }),
     };
     await space.log.append([{ type: "motion.added", data }]);
   }

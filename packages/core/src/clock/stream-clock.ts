@@ -2,7 +2,7 @@
  * When the pictures of a stream were taken, by the server's clock. A device that answers questions about its clock is
  * believed; of another only differences mean something, and the packet that was fastest on its way tells the rest.
  */
-import type { DeviceClocks } from "../clock/device-clocks.ts";
+import type { DeviceClocks } from "./device-clocks.ts";
 
 /** Further apart than this the sender's times mean something else, or its clock was set. */
 const MOST_APART_NS = 10_000_000_000n;
