@@ -100,7 +100,12 @@ export type WorkOptions = {
 export type RebuildOptions = WorkOptions & {
   /** Lay the result onto these cameras rather than onto what was handed out before. */
   readonly frame?: readonly PosedCamera[];
+  /** Up as motion sensors tell it of the cameras that were handed out. */
+  readonly up?: FeltUpright;
 };
+
+/** `[3]` unit vector in the frame last handed out, and one standard deviation. */
+export type FeltUpright = { readonly direction: readonly number[]; readonly sigmaDeg: number };
 
 /** How sure the engine is of the focal length it found. */
 export type FocalReport = {

@@ -7,6 +7,7 @@ export {
   DECODE_SIDE_PX,
   type Engine,
   type EngineCache,
+  type FeltUpright,
   type FocalReport,
   type Photo,
   type Points,

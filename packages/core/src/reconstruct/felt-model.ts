@@ -1,7 +1,7 @@
 /** What the motion sensors of a space tell of its model: how long its unit is, and up. */
 import type { MetricAlignment } from "@cairn/geometry";
 import type { PosedCamera, Upright } from "@cairn/protocol";
-import { type DatedPose, FEWEST_DATED, feltMetric } from "@cairn/reconstruct";
+import { type DatedPose, FEWEST_DATED, type FeltUpright, feltMetric } from "@cairn/reconstruct";
 import type { MotionLog } from "../motion/motion-log.ts";
 import type { Space } from "../space/spaces.ts";
 
@@ -36,6 +36,11 @@ export async function feltModel(
     if (found && !(best && best.sigma <= found.sigma)) best = found;
   }
   return best;
+}
+
+/** For an engine that is about to refine everything. */
+export function feltUpright(felt: MetricAlignment | undefined): FeltUpright | undefined {
+  return felt && { direction: [...felt.up], sigmaDeg: felt.upSigma * DEGREES };
 }
 
 /** The surer of what cameras tell of up and what was felt. */

@@ -22,6 +22,7 @@ import { findGeneration } from "../generation/history.ts";
 import { restoreGeneration } from "../generation/restore.ts";
 import type { Outcome, Running } from "../operation/operations.ts";
 import { reportEvent, spaceReport } from "../report/space-report.ts";
+import { feltModel, feltUpright } from "./felt-model.ts";
 import { type PhotoSource, replay } from "./replay.ts";
 import { type Places, rebuildEvents, stepEvents } from "./step-events.ts";
 import { Bell } from "./turn.ts";
@@ -303,10 +304,12 @@ export class SpaceReconstructor {
     const pause = this.#pause?.signal;
     try {
       pause?.throwIfAborted();
+      const up = feltUpright(await feltModel(this.#shownCameras(), this.#work));
       const rebuild = await engine.rebuild({
         signal: pause ? AbortSignal.any([signal, pause]) : signal,
         onProgress: (...at) => running.progress(...at),
         ...(frame && { frame }),
+        ...(up && { up }),
       });
       const events = await rebuildEvents(rebuild, await engine.model(), this.#processed(), cause, this.#work, signal);
       const report = spaceReport(await engine.report({ signal }), this.#state, state.generation + 1);

@@ -1,7 +1,7 @@
 /** What passes between the engine on the caller's thread and its worker. Types only. */
 import type { SparseModel } from "@cairn/formats";
 import type { EngineReport, ErrorCode, ErrorFacts, PosedCamera, Preset } from "@cairn/protocol";
-import type { FocalReport, Photo, Rebuild, Step } from "../engine.ts";
+import type { FeltUpright, FocalReport, Photo, Rebuild, Step } from "../engine.ts";
 import type { CacheCall } from "./remote-cache.ts";
 
 export type WorkerData = {
@@ -28,6 +28,7 @@ export type Request =
   | {
       readonly job: number;
       readonly kind: "rebuild";
+      readonly up?: FeltUpright;
       readonly frame?: readonly PosedCamera[];
       readonly points: boolean;
     }

@@ -95,10 +95,13 @@ class EmbeddedEngine implements Engine {
     });
   }
 
-  async rebuild({ frame, ...options }: RebuildOptions = {}): Promise<Rebuild> {
+  async rebuild({ frame, up, ...options }: RebuildOptions = {}): Promise<Rebuild> {
     return this.#inTurn(options, async () => {
       const points = options.points ?? true;
-      const answer = await this.#ask((job) => ({ job, kind: "rebuild", points, ...(frame && { frame }) }), options);
+      const answer = await this.#ask(
+        (job) => ({ job, kind: "rebuild", points, ...(frame && { frame }), ...(up && { up }) }),
+        options,
+      );
       if (answer.kind !== "rebuilt") throw new CairnError("engine.failed");
       this.#focal = answer.focal;
       return answer.rebuild;

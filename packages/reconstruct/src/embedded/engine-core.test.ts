@@ -316,7 +316,7 @@ describe("the engine on synthetic photos", () => {
       });
       return { ...camera, pose: { rotation, translation: moved as [number, number, number] } };
     });
-    const rebuilt = await core.rebuild(FREE, frame);
+    const rebuilt = await core.rebuild(FREE, { frame });
     assert.ok(Math.abs(rebuilt.alignment!.scale / 3 - 1) < 0.01);
     for (const camera of rebuilt.cameras) {
       const wanted = frame.find(({ image }) => image === camera.image)!;

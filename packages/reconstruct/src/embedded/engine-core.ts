@@ -2,8 +2,8 @@
  * The engine without its thread: brings features and matches to the mapper, one job at a time. A job that is cancelled
  * leaves what it had finished; the next one goes on from there.
  */
-import type { EngineReport, PosedCamera } from "@cairn/protocol";
-import type { EngineCache, Photo, Progress, Rebuild, Step } from "../engine.ts";
+import type { EngineReport } from "@cairn/protocol";
+import type { EngineCache, Photo, Progress, Rebuild, RebuildOptions, Step } from "../engine.ts";
 import { decodeFeatures, encodeFeatures, type Features } from "../features/features.ts";
 import type { FrontEnd } from "../features/front-end.ts";
 import { findSegments } from "../features/segments.ts";
@@ -91,10 +91,10 @@ export class EngineCore {
     return fresh ? { step, features: encodeFeatures(fresh) } : { step };
   }
 
-  async rebuild(job: JobOptions, frame?: readonly PosedCamera[]): Promise<Rebuild> {
+  async rebuild(job: JobOptions, options: Pick<RebuildOptions, "frame" | "up"> = {}): Promise<Rebuild> {
     await this.#linkAll(job);
     await this.#closeGaps(job);
-    const { scene, take } = this.#mapper.refine(job.stop, job.progress, frame, job.stage);
+    const { scene, take } = this.#mapper.refine(job.stop, job.progress, options, job.stage);
     job.stage?.("depth");
     const dense = await this.#dense?.rebuild(scene, denseJob(job));
     job.stop();

@@ -56,7 +56,7 @@ async function serve(request: Request): Promise<void> {
       const added = await core.add(request.photo, request.features, options);
       reply({ kind: "added", job, ...added, focal: core.focal() });
     } else if (request.kind === "rebuild") {
-      const rebuild = await core.rebuild(options, request.frame);
+      const rebuild = await core.rebuild(options, request);
       reply({ kind: "rebuilt", job, rebuild, focal: core.focal() });
     } else if (request.kind === "model") {
       reply({ kind: "model", job, model: core.model() });

@@ -80,7 +80,8 @@ test("GENR-9 the alignment is how the model was laid onto the frame: another fra
     const core = new EngineCore(synthetic.kernels, 1);
     for (const photo of synthetic.photos) await core.add(photo, undefined, FREE);
     const { cameras } = await core.rebuild(FREE);
-    return core.rebuild(FREE, lay ? cameras.map((camera) => ({ ...camera, pose: moved(motion, camera) })) : cameras);
+    const frame = lay ? cameras.map((camera) => ({ ...camera, pose: moved(motion, camera) })) : cameras;
+    return core.rebuild(FREE, { frame });
   };
   const [plain, laid] = [await run(false), await run(true)];
   const expected = composeMotions(other, plain.alignment);

@@ -157,6 +157,27 @@ test("MAP-7 the engine's model stands as the sensors felt, from its first genera
   assert.ok(blind > 17 && blind < 23, `the cameras alone say otherwise: ${blind}`);
 });
 
+test("MAP-7 a rebuild turns the model to how sensors felt that were carried along, and says so", async () => {
+  const synthetic = syntheticPhotos(arc(10, 4), { told: true });
+  const core = new EngineCore(synthetic.kernels, 1);
+  const steps = [];
+  for (const photo of synthetic.photos) steps.push((await core.add(photo, undefined, FREE)).step);
+  const shown = new Map(steps.flatMap(({ cameras }) => cameras.map((camera) => [camera.image, camera] as const)));
+  // The cameras are level; the world leans by 20° about where the first looks to, in the frame that was shown.
+  const direction = [0, Math.sin(20 * DEG), Math.cos(20 * DEG)];
+  const about = uprightOf([...shown.values()])!;
+  assert.ok(about.tiltDeg < 1);
+  const { cameras, upright } = await core.rebuild(FREE, { up: { direction, sigmaDeg: 0.5 } });
+  assert.ok(upright);
+  assert.deepEqual([upright.source, upright.sigmaDeg], ["gravity", 0.5]);
+  assert.ok(upright.tiltDeg < 0.1, `${upright.tiltDeg}`);
+  const leaning = uprightOf(cameras)!.tiltDeg;
+  assert.ok(leaning > 17 && leaning < 23, `${leaning}`);
+  // What is known worse than by sight does not count.
+  const vague = await core.rebuild(FREE, { up: { direction: [1, 0, 0], sigmaDeg: 40 } });
+  assert.notEqual(vague.upright?.source, "gravity");
+});
+
 test("MAP-8 without GPS the unit is said to be none; with it, how surely it is a metre", () => {
   const cameras = [
     [0, 0],

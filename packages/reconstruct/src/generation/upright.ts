@@ -4,8 +4,15 @@
  * only the mean of their ups tells. What motion sensors felt counts with it. Where it is built over, plumb lines near that tell better; where nothing else does,
  * GPS.
  */
-import { georeference, poseFromQuaternion, type Similarity3, symmetricEigen } from "@cairn/geometry";
-import type { Gps, Gravity, PosedCamera, Upright } from "@cairn/protocol";
+import {
+  georeference,
+  poseFromQuaternion,
+  rotationFromQuaternion,
+  type Similarity3,
+  symmetricEigen,
+} from "@cairn/geometry";
+import type { Gps, Gravity, PosedCamera, Similarity, Upright } from "@cairn/protocol";
+import type { FeltUpright } from "../engine.ts";
 import { type PlumbCandidate, verticalOf } from "./verticals.ts";
 
 export type Up = {
@@ -138,11 +145,19 @@ export type UpEvidence = {
   readonly lines: readonly PlumbCandidate[];
   /** Cameras with GPS and an altitude. */
   readonly places: readonly { readonly centre: ArrayLike<number>; readonly gps: Gps }[];
+  /** As motion sensors tell it that were carried along with many of them. */
+  readonly carried?: FeltUpright | undefined;
   readonly seed: number;
 };
 
 /** By what tells it best. */
-export function upOf({ poses, gravities, lines, places, seed }: UpEvidence): Up | undefined {
+export function upOf({ carried, ...evidence }: UpEvidence): Up | undefined {
+  const seen = upBySight(evidence);
+  if (!carried || (seen && seen.sigmaDeg <= carried.sigmaDeg)) return seen;
+  return { ...carried, direction: Float64Array.from(carried.direction), source: "gravity" };
+}
+
+function upBySight({ poses, gravities, lines, places, seed }: Omit<UpEvidence, "carried">): Up | undefined {
   const held = upOfPoses(poses, gravities);
   const felt = held?.source === "gravity" ? held : undefined;
   const flown = upOfPlaces(places);
@@ -195,6 +210,14 @@ export function uprightOf(
  */
 export function uprightTurn(up: Up, about: ArrayLike<number>, seen: boolean): Similarity3 | undefined {
   return !seen || up.source !== "cameras" ? turnUpright(up.direction, about) : undefined;
+}
+
+/** What was felt, in the frame after a turn of the model. */
+export function turned(felt: FeltUpright, turn: Similarity | undefined): FeltUpright {
+  if (!turn) return felt;
+  const rotation = rotationFromQuaternion(turn.rotation);
+  const direction = [0, 3, 6].map((row) => dot(rotation.subarray(row, row + 3), felt.direction));
+  return { ...felt, direction };
 }
 
 /** The shortest turn about a point that makes `up` the z axis. */

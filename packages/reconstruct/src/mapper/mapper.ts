@@ -6,11 +6,11 @@
 
 import type { SparseModel } from "@cairn/formats";
 import { CALIBRATION_SIZE, cameraCentre, quaternionOfSimilarity } from "@cairn/geometry";
-import type { Doubt, EngineReport, Hint, PosedCamera, PoseSigma, Similarity } from "@cairn/protocol";
-import type { FocalReport, Photo, Progress, Rebuild, Step } from "../engine.ts";
+import type { Doubt, EngineReport, Hint, PoseSigma, Similarity } from "@cairn/protocol";
+import type { FeltUpright, FocalReport, Photo, Progress, Rebuild, RebuildOptions, Step } from "../engine.ts";
 import type { Features } from "../features/features.ts";
 import { composeMotions } from "../generation/motion.ts";
-import { uprightFrom, uprightTurn } from "../generation/upright.ts";
+import { turned, uprightFrom, uprightTurn } from "../generation/upright.ts";
 import { Hints } from "../report/hints.ts";
 import { ownSigma, sigmasOf } from "../report/pose-sigma.ts";
 import { engineReport } from "../report/report.ts";
@@ -207,10 +207,10 @@ export class Mapper {
   }
 
   /** @param seen whether somebody has seen the scene's frame */
-  #turnUpright(scene: Scene, seen: boolean): Similarity | undefined {
+  #turnUpright(scene: Scene, seen: boolean, carried?: FeltUpright): Similarity | undefined {
     const first = scene.posed[0];
     if (first === undefined) return undefined;
-    const up = upOfScene(scene, this.#seed);
+    const up = upOfScene(scene, this.#seed, carried);
     const turn = up && uprightTurn(up, cameraCentre(scene.poses, first * 12), seen);
     if (!turn) return undefined;
     scene.transform(turn);
@@ -243,9 +243,13 @@ export class Mapper {
 
   /**
    * Refines a copy of everything. Nothing has changed before it is taken, nor when `stop` throws.
-   * @param frame cameras to lay the result onto instead of those last handed out
    */
-  refine(stop: () => void, progress: Progress, frame?: readonly PosedCamera[], stage: OnStage = unwatched): Refined {
+  refine(
+    stop: () => void,
+    progress: Progress,
+    { frame, up: carried }: Pick<RebuildOptions, "frame" | "up"> = {},
+    stage: OnStage = unwatched,
+  ): Refined {
     const submaps = this.#submaps.clone();
     const larger = submaps.muchLargerThan(this.#scene);
     if (larger) submaps.exchange(larger, this.#scene.clone());
@@ -279,10 +283,11 @@ export class Mapper {
     stage("handing out");
     const laid = layOnto(scene, this.#ledger, frame, this.#seed);
     const settled = frame !== undefined || (this.#frameSettled && laid !== undefined);
-    const turn = settled ? undefined : this.#turnUpright(scene, laid !== undefined);
+    const turn = settled ? undefined : this.#turnUpright(scene, laid !== undefined, carried);
     const aligned = turn && laid?.alignment ? { ...laid, alignment: composeMotions(turn, laid.alignment) } : laid;
     submaps.refine(scene, options);
-    const up = upOfScene(scene, this.#seed);
+    // What was felt is told in the frame before: the turn that made that upright is done.
+    const up = upOfScene(scene, this.#seed, carried && turned(carried, turn));
     const take = (): Rebuild => {
       this.#pairs = pairs;
       this.#scene = scene;

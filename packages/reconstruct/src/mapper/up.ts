@@ -1,5 +1,6 @@
 /** What a scene knows of which way is up: how its cameras are held, what was felt with them, the straight edges they see, and their GPS. */
 import { cameraCentre, normalisedFromPixels } from "@cairn/geometry";
+import type { FeltUpright } from "../engine.ts";
 import { type Up, upOf } from "../generation/upright.ts";
 import type { PlumbCandidate } from "../generation/verticals.ts";
 import { type Scene, spread } from "./scene.ts";
@@ -7,7 +8,7 @@ import { type Scene, spread } from "./scene.ts";
 /** Lines of so many photos, evenly spread, are enough. */
 const LINE_VIEWS = 40;
 
-export function upOfScene(scene: Scene, seed: number): Up | undefined {
+export function upOfScene(scene: Scene, seed: number, carried?: FeltUpright): Up | undefined {
   const poses = scene.posed.map((view) => scene.pose(view));
   const gravities = scene.posed.map((view) => scene.views[view].photo.gravity);
   const lines = spread(scene.posed, LINE_VIEWS).flatMap((view) => linesOf(scene, view));
@@ -15,7 +16,7 @@ export function upOfScene(scene: Scene, seed: number): Up | undefined {
     const { gps } = scene.views[view].photo;
     return gps ? [{ gps, centre: cameraCentre(scene.poses, view * 12) }] : [];
   });
-  return upOf({ poses, gravities, lines, places, seed });
+  return upOf({ poses, gravities, lines, places, carried, seed });
 }
 
 function linesOf(scene: Scene, view: number): PlumbCandidate[] {
