@@ -6,6 +6,7 @@ import type { Access } from "../http/access.ts";
 import { parseJson } from "../http/json-body.ts";
 import type { Arrival, SocketRoute } from "../http/upgrades.ts";
 import type { Door, Metrics } from "../metrics/metrics.ts";
+import { metricsRoute } from "../metrics/metrics-route.ts";
 import { faceHealthRoute } from "../routes/health.ts";
 import { FACES, type Face, type FaceName, type FaceSocketRoute, type Manner } from "./face.ts";
 import { FACE_LIMITS, FaceSocket, type FaceSocketLimits } from "./face-socket.ts";
@@ -120,7 +121,7 @@ function placeOf({ params }: Arrival): string | undefined {
 
 /**
  * A face's HTTP routes, from `prefix` on.
- * @param own nothing belongs to others there: the face's own `/health` answers, too
+ * @param own nothing belongs to others there: the face's own `/health` answers, and `/metrics`
  * @returns their paths
  */
 export async function faceRoutes(
@@ -138,7 +139,10 @@ export async function faceRoutes(
       });
       scope.setErrorHandler((error, _request, reply) => sendRefusal(reply, error));
       takeForms(scope);
-      if (own) faceHealthRoute(scope, context, face);
+      if (own) {
+        faceHealthRoute(scope, context, face);
+        metricsRoute(scope, context.metrics);
+      }
       await face.routes(scope);
     },
     { prefix },

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, test } from "node:test";
 import { WebSocket } from "ws";
+import { type Dice, dice } from "../test/dice.ts";
 import { png } from "../test/png.ts";
 import { type TestServer, testServer } from "../test/test-server.ts";
 
@@ -167,19 +168,6 @@ const VICTIMS: readonly Victim[] = [
     routes: [["GET", "/api/ply/?"]],
   },
 ];
-
-/** Numbers in [0, count): mulberry32. */
-function dice(seed: number): (count: number) => number {
-  let state = seed;
-  return (count) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % count;
-  };
-}
-
-type Dice = ReturnType<typeof dice>;
 
 const ODD: readonly unknown[] = [
   ...[

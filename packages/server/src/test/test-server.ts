@@ -6,11 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { CairnEvent, ErrorBody, ImageReceipt } from "@cairn/protocol";
-import { type ServerOptions, startServer } from "../compose.ts";
+import { type RunningServer, type ServerOptions, startServer } from "../compose.ts";
 
 export type TestServer = {
   url: string;
   port: number;
+  listeners: RunningServer["listeners"];
   dataDir: string;
   /** Any request; a string body is sent as JSON. */
   send(
@@ -45,6 +46,9 @@ export async function testServer(t: TestContext, options: Partial<ServerOptions>
     },
     get port() {
       return running.port;
+    },
+    get listeners() {
+      return running.listeners;
     },
     dataDir,
     send(method, path, body, headers = {}) {

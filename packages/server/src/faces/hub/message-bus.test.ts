@@ -187,3 +187,36 @@ test("HUB-78 without the broker sockets go on as before, and health says it is a
   assert.equal(((await (await fetch(`${off.url}/hub/health`)).json()) as { rabbitmq: string }).rabbitmq, "off");
   for (const user of [consumer, producer]) await user.leave();
 });
+
+test("HUB-82 a restart is published when it is asked for, and at a start only with --announce-restart", async (t) => {
+  const all = await joined(t);
+  if (!all) return;
+  const { broker, server, service, from } = all;
+  const restarts = () => from("restart_exchange").map(({ body }) => body.toString());
+  const json = { contentType: "application/json" };
+  /** What each server has published before it has also been heard: confirmed in its order. */
+  const markers = () => from("analysis_mode_exchange").length;
+  const marked = async (at: { url: string }) => {
+    const before = markers();
+    const phone = await HubUser.open(at, "/ws/phone");
+    phone.send({ type: "analysis_mode", data: "none" });
+    await eventually("the server is heard on the bus", () => markers() > before);
+    await phone.leave();
+  };
+  await marked(server);
+  await server.restart();
+  await marked(server);
+  assert.deepEqual(restarts(), [], "neither at the first start nor at the second");
+  assert.equal((await fetch(`${server.url}/api/restart`, { method: "POST" })).status, 200);
+  await eventually("it was asked for", () => restarts().length === 1);
+
+  const loud = await testServer(t, { rabbitmqUrl: broker.url, announceRestart: true });
+  await eventually("it was announced", () => restarts().length === 2);
+  assert.deepEqual(restarts(), ['{"type":"restart"}', '{"type":"restart"}']);
+  // Others are told as well: their viewers begin anew.
+  const viewer = await HubUser.open(server, "/ws/viewer");
+  service.publish("restart_exchange", '{"type":"restart"}', json);
+  assert.deepEqual(await viewer.of("restart"), [{ type: "restart" }]);
+  await loud.close();
+  await viewer.leave();
+});

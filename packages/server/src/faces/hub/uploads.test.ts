@@ -42,6 +42,33 @@ describe("files over a socket", () => {
     await viewer.leave();
   });
 
+  test("HUB-31 a phone and a producer of video both upload, each message answered, and one goes on with the other's", async (t) => {
+    const server = await testServer(t);
+    const phone = await HubUser.open(server, "/ws/phone?source=p1");
+    const camera = await HubUser.open(server, "/ws/video?source=p1");
+    for (const [user, name] of [
+      [phone, "a.csv"],
+      [camera, "b.csv"],
+    ] as const) {
+      user.send({ type: "file_upload", fileName: `whole-${name}`, fileContent: name });
+      user.send({ type: "file_upload_start", fileName: name });
+      user.send({ type: "file_upload_chunk", fileName: name, chunk: `first of ${name}`, chunkIndex: 0 });
+      const said = (await statuses(user, 3)).map(({ fileName, status }) => [fileName, status]);
+      assert.deepEqual(said, [
+        [`whole-${name}`, "stored"],
+        [name, "started"],
+        [name, "progress"],
+      ]);
+    }
+    camera.send({ type: "file_upload_chunk", fileName: "a.csv", chunk: ", second", chunkIndex: 1 });
+    camera.send({ type: "file_upload_complete", fileName: "a.csv" });
+    assert.equal((await statuses(camera, 5)).at(-1)?.sha256, sha256("first of a.csv, second"));
+    assert.equal(await fileOf(server, "a.csv"), "first of a.csv, second");
+    assert.equal(await fileOf(server, "whole-b.csv"), "b.csv");
+    assert.equal(await fileOf(server, "b.csv"), undefined, "it was not completed");
+    for (const user of [phone, camera]) await user.leave();
+  });
+
   test("HUB-61 HUB-62 HUB-63 HUB-65 HUB-66 chunks in any order become a file at once, and the old one stays until then", async (t) => {
     const server = await testServer(t);
     const phone = await HubUser.open(server, "/ws/phone");
