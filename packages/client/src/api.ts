@@ -3,6 +3,7 @@ import {
   type AnchorState,
   CairnError,
   type CairnEvent,
+  type DeviceState,
   type Digest,
   type Gravity,
   type Id,
@@ -214,6 +215,22 @@ export class CairnApi {
   /** How the model came about and where it is weak. @throws {CairnError} `report.missing` before the first rebuild */
   report(id: SpaceId, options?: CallOptions): Promise<Report> {
     return this.#json("GET", spacePath(id, "report"), options);
+  }
+
+  /** Devices that take commands, or did. */
+  async devices(id: SpaceId, options?: CallOptions): Promise<DeviceState[]> {
+    return (await this.#json<{ devices: DeviceState[] }>("GET", spacePath(id, "devices"), options)).devices;
+  }
+
+  /** An emergency stop of one device, or of all: anyone may who watches. */
+  async stopDevices(
+    id: SpaceId,
+    { device, by }: { device?: string; by?: string } = {},
+    options?: CallOptions,
+  ): Promise<{ device: string; order: number }[]> {
+    const path = device === undefined ? spacePath(id, "stop") : spacePath(id, "devices", device, "stop");
+    const json = { ...(by !== undefined && { by }) };
+    return (await this.#json<{ stops: { device: string; order: number }[] }>("POST", path, { ...options, json })).stops;
   }
 
   async anchors(id: SpaceId, options?: CallOptions): Promise<AnchorState[]> {

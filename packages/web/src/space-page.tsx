@@ -3,6 +3,7 @@ import type { SpaceConnection } from "@cairn/client";
 import { type OperationState, shownLayers } from "@cairn/protocol";
 import type { ColorMode, Viewer, ViewerStats } from "@cairn/viewer";
 import { type JSX, useCallback, useEffect, useState } from "react";
+import { DevicesPanel } from "./control/devices-panel.tsx";
 import { DropVeil, useDrop } from "./drop.tsx";
 import { Icon, Mark } from "./icons.tsx";
 import { Legend } from "./legend.tsx";
@@ -139,6 +140,7 @@ export function SpacePage({ space, site }: { space: string; site: Site }): JSX.E
           if (image !== selected) viewer?.viewFrom(image);
         }}
       />
+      <DevicesPanel {...{ space, api, connection, say }} control={state.control} />
       <div className="corner">
         <LiveVideo api={api} space={space} />
         {shown && shownStatus && (

@@ -1,0 +1,131 @@
+/** Devices on the page of a space: seen and held by one window at a time, and stopped from any. */
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { serveDevice } from "@cairn/client";
+import { connect, openApi } from "@cairn/client/node";
+import { type RunningServer, startServer } from "@cairn/server";
+import type { Browser, Page } from "playwright-core";
+import { openBrowser, PATIENCE_MS, until, visit, widest } from "./faces/browser.ts";
+
+let browser: Browser;
+let server: RunningServer;
+let dataDir: string;
+
+before(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), "cairn-devices-"));
+  server = await startServer({ port: 0, dataDir, logLevel: "error", openEngine: null });
+  browser = await openBrowser();
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.close();
+  if (dataDir) await rm(dataDir, { recursive: true, force: true });
+});
+
+/** A drone that says what it was told. */
+function drone(device: string) {
+  const connection = connect({ url: server.url, space: "place" });
+  const done: string[] = [];
+  const served = serveDevice(
+    connection,
+    {
+      device,
+      kinds: {
+        hover: { properties: {} },
+        land: { properties: {} },
+        move: { properties: { x: { type: "number" } }, required: ["x"] },
+      },
+      safe: { kind: "hover" },
+      stop: { kind: "land" },
+      ttlMs: 60_000,
+    },
+    {
+      command: ({ kind }) => {
+        done.push(kind);
+        return `${kind}ing`;
+      },
+      secure: (what) => void done.push(what),
+    },
+    { lineMs: 600_000 },
+  );
+  return {
+    done,
+    leave() {
+      served.close();
+      connection.close();
+    },
+  };
+}
+
+const says = (page: Page, device: string, text: string) =>
+  page.locator(`[data-device="${device}"]`).getByText(text, { exact: true }).waitFor();
+const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true });
+const STOP = /^STOP/;
+
+test("CTL-21 one window takes a device and steers it, the other sees who and stops it, and a window that closes loses it", {
+  timeout: 2 * PATIENCE_MS,
+}, async () => {
+  await openApi(server).createSpace({ id: "place", title: "Place" });
+  const ann = await visit(browser, `${server.url}/#/s/place`);
+  const bob = await visit(browser, ann.page.url());
+  for (const { page } of [ann, bob]) {
+    await page.locator(".chip[data-status=live]").waitFor();
+    assert.equal(await page.getByRole("region", { name: "Devices" }).count(), 0, "there are none");
+  }
+  const red = drone("red");
+  for (const { page } of [ann, bob]) await says(page, "red", "Free");
+  assert.equal(await button(ann.page, "Take red").isDisabled(), true, "nobody takes it without a name");
+
+  await ann.page.getByLabel("Your name").fill("Ann");
+  await button(ann.page, "Take red").click();
+  await says(ann.page, "red", "You hold it");
+  await says(bob.page, "red", "Held by Ann");
+  await bob.page.getByLabel("Your name").fill("Bob");
+  assert.equal(await button(bob.page, "Take red").isDisabled(), true);
+  assert.equal(await button(ann.page, "move").count(), 0, "it takes more than a word");
+  await button(ann.page, "hover").click();
+  await ann.page.getByText("hover: hovering").waitFor();
+
+  await bob.page.getByRole("button", { name: STOP }).click();
+  for (const [{ page }, who] of [
+    [ann, "You hold it"],
+    [bob, "Held by Ann"],
+  ] as const) {
+    await says(page, "red", `Stopped, by Bob · ${who}`);
+  }
+  assert.deepEqual(red.done, ["hover", "stop"]);
+  assert.equal(await button(ann.page, "hover").count(), 0);
+  await button(ann.page, "Clear the stop of red").click();
+  await says(ann.page, "red", "You hold it");
+  await button(ann.page, "Release red").click();
+  for (const { page } of [ann, bob]) await says(page, "red", "Free");
+  await until(() => red.done.includes("safe"));
+
+  await button(bob.page, "Take red").click();
+  await says(ann.page, "red", "Held by Bob");
+  // A stop needs no name.
+  const blue = drone("blue");
+  await says(ann.page, "blue", "Free");
+  await ann.page.getByLabel("Your name").fill("");
+  await button(ann.page, "Stop blue").click();
+  await says(bob.page, "blue", "Stopped");
+  await ann.page.getByRole("button", { name: STOP }).click();
+  await says(ann.page, "red", "Stopped · Held by Bob");
+  await button(bob.page, "Clear the stop of red").click();
+  await says(ann.page, "red", "Held by Bob");
+
+  assert.equal(await widest(ann.page, ".devices"), 320);
+  await bob.page.context().close();
+  await says(ann.page, "red", "Free");
+  await until(() => red.done.at(-1) === "safe");
+  assert.deepEqual(red.done, ["hover", "stop", "safe", "stop", "safe"]);
+  red.leave();
+  await ann.page.locator(`[data-device="red"]`).waitFor({ state: "detached" });
+  blue.leave();
+  await says(ann.page, "blue", "Stopped · away");
+  assert.deepEqual([...ann.complaints, ...bob.complaints], []);
+});
