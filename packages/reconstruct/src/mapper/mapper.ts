@@ -261,7 +261,8 @@ export class Mapper {
     // The first adjustment makes the lenses good; pairs and tracks are then judged anew with them.
     let first = refineScene(scene, options, 1);
     stage("verification");
-    const pairs = this.#recheckPairs(scene, this.#pairs, stop);
+    const measured = first ? this.#measured(scene, focalSigmas(first, scene.calibrations)) : new Set<number>();
+    const pairs = this.#recheckPairs(scene, this.#pairs, stop, measured);
     stage("doubt");
     trustAgain(scene, pairs, doubted);
     for (let round = 0; round < UNFOLD_ROUNDS; round++) {
@@ -362,11 +363,12 @@ export class Mapper {
   }
 
   /** Whether a lens can be relied on: told by someone, or found by two-view geometry and bundle adjustment alike. */
-  #certain(lens: number): boolean {
+  #certain(lens: number, measured?: ReadonlySet<number>): boolean {
     if (this.#lenses.list[lens].source !== "estimated") return true;
     // The points of the scene bear the focal length of a zoomed photo out as far as they are right themselves.
     const base = this.#zoomedFrom.get(lens);
-    return this.#sure.has(lens) || (base !== undefined && this.#certain(base));
+    if (this.#sure.has(lens) || measured?.has(lens)) return true;
+    return base !== undefined && this.#certain(base, measured);
   }
 
   /** Whether the result may claim a lens: what EXIF says is good to begin with, but may be left far behind. */
@@ -381,8 +383,8 @@ export class Mapper {
     return doubtful ? ["focal_uncertain"] : [];
   }
 
-  #pairErrorPx(a: number, b: number): number {
-    const sure = this.#certain(this.views[a].lens) && this.#certain(this.views[b].lens);
+  #pairErrorPx(a: number, b: number, measured?: ReadonlySet<number>): number {
+    const sure = [a, b].every((view) => this.#certain(this.views[view].lens, measured));
     return sure ? PAIR_ERROR_PX : UNSURE_PAIR_ERROR_PX;
   }
 
@@ -434,13 +436,22 @@ export class Mapper {
   /** What a rebuild measures, and two-view geometry does not deny, is relied on until one finds it open. */
   #learnLenses(scene: Scene, sureness: SceneCovariance): void {
     this.#focalSigmas = focalSigmas(sureness, scene.calibrations);
-    for (const [index, lens] of this.#lenses.list.entries()) {
-      const vote = this.#votes.get(index);
-      const denied = vote && denies(vote, scene.calibration(index)[0] / lens.longSidePx);
-      const sigma = this.#focalSigmas[index];
-      if (!denied && isMeasured(sigma) && this.#isSound(scene, index, SURE_VIEWS)) this.#sure.add(index);
+    const measured = this.#measured(scene, this.#focalSigmas);
+    for (const [index, sigma] of this.#focalSigmas.entries()) {
+      if (measured.has(index)) this.#sure.add(index);
       else if (isOpen(sigma)) this.#sure.delete(index);
     }
+  }
+
+  /** Lenses whose focal length an adjustment has measured and two-view geometry does not deny. */
+  #measured(scene: Scene, sigmas: Float64Array): Set<number> {
+    const found = new Set<number>();
+    for (const [index, { longSidePx }] of this.#lenses.list.entries()) {
+      const vote = this.#votes.get(index);
+      if (vote && denies(vote, scene.calibration(index)[0] / longSidePx)) continue;
+      if (isMeasured(sigmas[index]) && this.#isSound(scene, index, SURE_VIEWS)) found.add(index);
+    }
+    return found;
   }
 
   #posedWith(scene: Scene, lens: number): number {
@@ -469,14 +480,18 @@ export class Mapper {
     this.#poseSigmas = new Map();
   }
 
-  /** Verifies pairs again whose lenses have changed much since; those that no longer hold are left out. */
-  #recheckPairs(scene: Scene, pairs: readonly Pair[], stop: () => void): Pair[] {
+  /**
+   * Verifies pairs again whose lenses have changed much since, or are known better: what passed while a focal length
+   * was doubtful is held to less then. Those that no longer hold are left out.
+   */
+  #recheckPairs(scene: Scene, pairs: readonly Pair[], stop: () => void, measured?: ReadonlySet<number>): Pair[] {
     return pairs.flatMap((pair) => {
       const { a, b, matches, focals } = pair;
+      const errorPx = this.#pairErrorPx(a, b, measured);
       const changed = [a, b].some((view, side) => Math.abs(scene.focal(view) / focals[side] - 1) > RECHECK_CHANGE);
-      if (!changed) return [pair];
+      if (!changed && errorPx >= pair.errorPx) return [pair];
       stop();
-      return verifyPair(scene, a, b, matches, this.#pairErrorPx(a, b), this.#seed) ?? [];
+      return verifyPair(scene, a, b, matches, errorPx, this.#seed) ?? [];
     });
   }
 

@@ -27,6 +27,8 @@ export type Pair = {
   readonly kind: Exclude<TwoViewKind, "none">;
   /** Decoded focal lengths under which it was checked. */
   readonly focals: readonly [number, number];
+  /** How far from its epipolar line a match could lie to be kept, decoded pixels. */
+  readonly errorPx: number;
 };
 
 const MIN_INLIERS = 25;
@@ -43,14 +45,14 @@ export function verifyPair(
   a: number,
   b: number,
   matches: Int32Array,
-  maxErrorPx: number,
+  errorPx: number,
   seed: number,
 ): Pair | undefined {
   const n = matches.length / 2;
   if (n < MIN_INLIERS) return undefined;
   const [first, second] = matchedRays(scene.rays(a), scene.rays(b), matches);
   const focals = [scene.focal(a), scene.focal(b)] as const;
-  const maxError = (2 * maxErrorPx) / (focals[0] + focals[1]);
+  const maxError = (2 * errorPx) / (focals[0] + focals[1]);
   const random = seededRandom(pairSeed(seed, a, b));
   const limits = { minInliers: MIN_INLIERS, minInlierShare: MIN_INLIER_SHARE };
   const { kind, candidates } = classifyTwoView(first, second, { random, maxError, ...limits });
@@ -62,7 +64,7 @@ export function verifyPair(
     kept[k++] = matches[2 * i];
     kept[k++] = matches[2 * i + 1];
   }
-  return { a, b, matches, kept, pose, angleRad, kind, focals };
+  return { a, b, matches, kept, pose, angleRad, kind, focals, errorPx };
 }
 
 /** The rays of both sides of each match, `[m, 2]` each. */

@@ -30,7 +30,7 @@ export async function tiedViews(
       if (matches.length < 50) continue;
       const pose = relativePose(truePose(synthetic, a), truePose(synthetic, b));
       const focals = [calibrations[0], calibrations[0]] as const;
-      pairs.push({ a, b, matches, kept: matches, pose, angleRad: 0.1, kind: "general", focals });
+      pairs.push({ a, b, matches, kept: matches, pose, angleRad: 0.1, kind: "general", focals, errorPx: 2 });
     }
   }
   return { views, calibrations, pairs };
