@@ -1,8 +1,17 @@
 /** `cairn reconstruct`: the engine without a server, photos given one at a time as if they arrived live. */
 import { type SparseModel, writeColmapText, writePly } from "@cairn/formats";
+import { cameraCentre, poseFromQuaternion } from "@cairn/geometry";
 import { type ImageDecoder, openImageDecoder } from "@cairn/images";
-import { CairnError, type Doubt, type Preset, type Verdict } from "@cairn/protocol";
-import { DECODE_SIDE_PX, type Engine, openEmbeddedEngine, type Photo, type Points } from "@cairn/reconstruct";
+import { normalsOf } from "@cairn/mesh";
+import { CairnError, type Doubt, type PosedCamera, type Preset, type Verdict } from "@cairn/protocol";
+import {
+  DECODE_SIDE_PX,
+  type Engine,
+  openEmbeddedEngine,
+  type Photo,
+  type Points,
+  type Rebuild,
+} from "@cairn/reconstruct";
 import { interruption, Problem } from "./exit.ts";
 import { writeFolder } from "./out-file.ts";
 import { cameraOf, findPhotos, type PhotoFile, sha256 } from "./photos.ts";
@@ -39,14 +48,14 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
     const judge = (verdicts: readonly Verdict[]) => {
       for (const verdict of verdicts) entries[Number(verdict.image) - 1]!.verdict = verdict;
     };
-    let points: Points | undefined;
+    let last: Rebuild | undefined;
     // Nobody watches: the points of the last rebuild are those that are written.
     const rebuild = async (afterPhotos: number) => {
       progress.update("refining", afterPhotos, photos.length, "photos");
       const taken = stopwatch();
       const refined = await engine!.rebuild({ signal, points: afterPhotos === photos.length });
       const { verdicts, residual, doubts: left = [] } = refined;
-      points = refined.points;
+      last = refined;
       judge(verdicts);
       doubts = left;
       rebuilds.push({ afterPhotos, ...taken(), ...(residual === undefined ? {} : { residual }) });
@@ -75,7 +84,7 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
     const report = {
       photos: entries,
       used: model.images.length,
-      points: (points?.positions.length ?? 0) / 3,
+      points: (last?.points.positions.length ?? 0) / 3,
       sparsePoints: model.positions.length / 3,
       focal: engine.focal() ?? null,
       doubts,
@@ -86,7 +95,7 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
       preset: options.preset,
     };
     await writeFolder(options.out, {
-      ...(model.images.length > 0 && points ? modelFiles(model, points) : {}),
+      ...(model.images.length > 0 && last ? modelFiles(model, last) : {}),
       "report.json": `${JSON.stringify(report, undefined, 2)}\n`,
     });
     if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
@@ -102,14 +111,31 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
   }
 }
 
-function modelFiles(model: SparseModel, points: Points): Record<string, string | Iterable<Uint8Array>> {
+function modelFiles(
+  model: SparseModel,
+  { points, cameras: posed }: Rebuild,
+): Record<string, string | Iterable<Uint8Array>> {
   const { cameras, images, points3D } = writeColmapText(model);
   return {
     "cameras.txt": cameras,
     "images.txt": images,
     "points3D.txt": points3D,
-    "points.ply": writePly(points.positions, points.colors),
+    "points.ply": writePly(points.positions, points.colors, normalsOfPoints(points, posed)),
   };
+}
+
+/** By the points around each and where the photo that saw it was taken. */
+function normalsOfPoints({ positions, source }: Points, cameras: readonly PosedCamera[]): Int8Array | undefined {
+  if (!source) return undefined;
+  const photoOf = new Map(source.images.map((image, photo) => [image, photo]));
+  const centres = cameras.flatMap(({ image, pose }): [number, [number, number, number]][] => {
+    const photo = photoOf.get(image);
+    if (photo === undefined) return [];
+    const [x, y, z] = cameraCentre(poseFromQuaternion(pose.rotation, pose.translation));
+    return [[photo, [x!, y!, z!]]];
+  });
+  const batch = { count: positions.length / 3, positions: Float64Array.from(positions), photos: source.of };
+  return normalsOf(batch, new Map(centres));
 }
 
 async function readPhoto(

@@ -69,13 +69,18 @@ export function plyRun(run: PointRun, shape: PlyShape): Uint8Array {
 /**
  * A whole cloud in memory as a file with `float` coordinates: first the header, then the points in pieces.
  * @param positions `[n, 3]` @param colors `[n, 3]` sRGB
+ * @param normals `[n, 3]` unit vectors times 127, 0 0 0 where one is not known; left out: the file has none
  */
-export function* writePly(positions: Float32Array | Float64Array, colors: Uint8Array): Generator<Uint8Array> {
+export function* writePly(
+  positions: Float32Array | Float64Array,
+  colors: Uint8Array,
+  normals?: Int8Array,
+): Generator<Uint8Array> {
   const n = positions.length / 3;
   if (!Number.isInteger(n) || colors.length !== n * 3) {
     throw new RangeError(`positions holds ${positions.length} numbers, colors ${colors.length}`);
   }
-  const shape = { count: n, double: false, normals: false };
+  const shape = { count: n, double: false, normals: normals !== undefined };
   yield plyHeader(shape);
   for (let from = 0; from < n; from += POINTS_PER_PIECE) {
     const to = Math.min(n, from + POINTS_PER_PIECE);
@@ -84,6 +89,7 @@ export function* writePly(positions: Float32Array | Float64Array, colors: Uint8A
       positions: Float64Array.from(positions.subarray(3 * from, 3 * to)),
       colors: colors.subarray(3 * from, 3 * to),
       photos: 0,
+      normals: normals?.subarray(3 * from, 3 * to),
     };
     yield plyRun(run, shape);
   }

@@ -11,7 +11,7 @@ import type { Samples } from "./samples.ts";
 export type Cameras = ReadonlyMap<number, readonly [number, number, number]>;
 
 /** Below this cosine a photo sees the plane too much from the side to say which side it sees. */
-const GRAZING = 0.15;
+export const GRAZING = 0.15;
 /** Costs 0 to 1 are told apart in this many steps. */
 const STEPS = 256;
 

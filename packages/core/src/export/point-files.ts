@@ -15,6 +15,8 @@ import {
 } from "@cairn/formats";
 import { CairnError, type Georeference, type Vec3 } from "@cairn/protocol";
 import type { ExportOptions } from "./export-options.ts";
+import { withNormals } from "./normals.ts";
+import { photoCentres } from "./photo-centres.ts";
 import { openShownPoints, type ShownPoints } from "./shown-points.ts";
 
 /** Text takes far longer than bytes: written a whole node at a time it would hold up everyone else. */
@@ -24,11 +26,13 @@ const TEXT_POINTS = 8192;
 export async function* exportPly(options: ExportOptions): AsyncGenerator<Uint8Array> {
   const points = await openShownPoints(options);
   const double = Math.max(...[...points.min, ...points.max].map(Math.abs)) * 2 ** -24 > points.step / 4;
-  const shape = { count: points.count, double, normals: points.normals };
+  const cameras = points.ofPhotos ? photoCentres(options.space.log.snapshot().state) : [];
+  const shape = { count: points.count, double, normals: points.normals || cameras.length > 0 };
   const header = plyHeader(shape);
   options.onSize?.(header.length + shape.count * plyPointBytes(shape));
   yield header;
-  for await (const run of told(points, options, "writing")) yield plyRun(run, shape);
+  const runs = withNormals(told(points, options, "writing"), cameras, options.signal);
+  for await (const run of runs) yield plyRun(run, shape);
 }
 
 export async function* exportCsv(options: ExportOptions): AsyncGenerator<Uint8Array> {

@@ -38,6 +38,8 @@ export type ShownPoints = {
   readonly step: number;
   /** Whether any layer knows normals. */
   readonly normals: boolean;
+  /** Whether any layer is the model that photos made. */
+  readonly ofPhotos: boolean;
   /** Where the model lies, when that is known. */
   readonly georeference: Georeference | undefined;
   /** The same points in the same order each time. */
@@ -101,6 +103,7 @@ export async function openShownPoints({ space, blobs, tables, signal, layer: onl
     max,
     step,
     normals,
+    ofPhotos: placed.some(({ layer }) => layer.kind === "model"),
     georeference,
     async *read() {
       const windows = windowsOn(

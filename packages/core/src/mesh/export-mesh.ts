@@ -1,9 +1,9 @@
 /** The shown points as a surface, in a file of some kind. Rules: docs/spec/exchange.md. */
-import { modelFromLayer } from "@cairn/cloud";
 import type { PointRun } from "@cairn/formats";
-import { CairnError, photoNumbers, type SpaceState, shownGeneration, type Vec3 } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol";
 import { workers } from "@cairn/worker";
 import type { ExportOptions } from "../export/export-options.ts";
+import { photoCentres } from "../export/photo-centres.ts";
 import { told } from "../export/point-files.ts";
 import { openShownPoints } from "../export/shown-points.ts";
 import type { MeshFile, MeshJobs } from "./mesh-jobs.ts";
@@ -24,7 +24,7 @@ export async function* exportMesh(options: ExportOptions, file: MeshFile): Async
   const pool = workers<MeshJobs>(new URL("./mesh.worker.js", import.meta.url), 1, YOUNG_MIB);
   const within = signal ? { signal } : {};
   try {
-    await pool.run("begin", { min: points.min, max: points.max, cameras: camerasOf(state) }, within);
+    await pool.run("begin", { min: points.min, max: points.max, cameras: photoCentres(state) }, within);
     for await (const run of told(points, options, "reading")) {
       const owned = ownBuffers(run);
       await pool.run("add", { run: owned.run }, { ...within, move: owned.buffers });
@@ -45,18 +45,6 @@ export async function* exportMesh(options: ExportOptions, file: MeshFile): Async
     await pool.close();
     endTurn();
   }
-}
-
-/** Where the photos of the shown generation were taken, by their numbers. */
-function camerasOf(state: SpaceState): [number, Vec3][] {
-  const numbers = photoNumbers(state);
-  return Object.values(shownGeneration(state)?.cameras ?? {}).flatMap(({ image, pose }): [number, Vec3][] => {
-    const number = numbers.get(image);
-    if (number === undefined) return [];
-    const m = modelFromLayer({ transform: { scale: 1, ...pose } }); // column-major, world→camera
-    const centre = (axis: number) => -(m[axis * 4]! * m[12]! + m[axis * 4 + 1]! * m[13]! + m[axis * 4 + 2]! * m[14]!);
-    return [[number, [centre(0), centre(1), centre(2)]]];
-  });
 }
 
 /** The same points in memory of their own, for that is what moves: the whole of it. */

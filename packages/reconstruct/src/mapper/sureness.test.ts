@@ -74,7 +74,8 @@ describe("how sure a focal length is", () => {
 
   test("what EXIF says is borne out near it, and beyond only by what is measured", () => {
     const lens = { priorPx: 1000 };
-    assert.ok(bearsOut(lens, 1080, undefined) && bearsOut(lens, 930, 0.2));
+    assert.ok(bearsOut(lens, 1080, undefined) && bearsOut(lens, 930, 0.1));
+    assert.ok(!bearsOut(lens, 1080, 0.2), "what could as well be a fifth off bears nothing out");
     assert.ok(!bearsOut(lens, 1300, undefined) && !bearsOut(lens, 1300, 0.1) && !bearsOut(lens, 700, 0));
     assert.ok(bearsOut(lens, 1300, 0.005));
   });

@@ -39,7 +39,11 @@ export function isOpen(sigma: number | undefined): boolean {
   return sigma !== undefined && sigma > OPEN;
 }
 
-/** Whether what was told of a lens and what was found of it agree, or the finding is sure enough to stand alone. */
+/**
+ * Whether what was told of a lens and what was found of it agree, or the finding is sure enough to stand alone. Where
+ * the scene could not have told the difference, agreement says nothing: drones' EXIF is up to 30 % off.
+ */
 export function bearsOut({ priorPx }: Pick<Lens, "priorPx">, focalPx: number, sigma: number | undefined): boolean {
-  return Math.abs(Math.log(focalPx / priorPx)) < EXIF_PART || isMeasured(sigma);
+  const agrees = Math.abs(Math.log(focalPx / priorPx)) < EXIF_PART && !(sigma !== undefined && sigma > EXIF_PART);
+  return agrees || isMeasured(sigma);
 }

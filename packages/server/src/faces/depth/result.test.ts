@@ -22,6 +22,7 @@ function line(count: number): Points {
     max: [count - 1, 0, 5],
     step: 1,
     normals: false,
+    ofPhotos: false,
     georeference: undefined,
     async *read() {
       yield { count, positions, colors: new Uint8Array(3 * count), confidences, photos: 1 } as never;
