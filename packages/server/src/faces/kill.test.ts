@@ -1,12 +1,17 @@
 /** A server that is killed while faces are at work: what was acknowledged is done, once, after the next start. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { ReceivedPacket } from "@cairn/client";
+import { openApi } from "@cairn/client/node";
 import type { CairnEvent } from "@cairn/protocol";
 import { samplePhotosDir } from "@cairn/sample";
 import { eventually } from "../test/eventually.ts";
 import { FaceUser } from "../test/face-user.ts";
+import { freePort } from "../test/free-port.ts";
+import { frameNal, HubUser, keyNal, PPS, SPS } from "../test/hub-user.ts";
 import { answer, killableHouse, processed } from "../test/killable.ts";
 
 const PHOTOS = ["07.jpg", "08.jpg", "09.jpg", "10.jpg", "11.jpg"];
@@ -136,5 +141,87 @@ test("DEP-16 DEP-31 GEN-42 what waits behind a run that a kill cut off is done a
   const [connected] = await back.of("connected");
   assert.deepEqual([connected?.status, connected?.has_result], ["completed", true]);
   assert.equal((await processed(server.url, id)).length, 3);
+  await server.killed();
+});
+
+test("HUB-21 HUB-66 HUB-68 STR-3 STR-11 GEN-42 killed in mid-stream: who films and who watches come back by themselves, files stand and go on", async (t) => {
+  const start = await killableHouse(t, { port: await freePort() });
+  let server = await start();
+  const backoff = { firstMs: 5, maxMs: 50 };
+  const { video } = openApi({ url: server.url });
+  const consumer = video.consume("cam", { backoff });
+  const producer = video.produce("cam", { backoff });
+  t.after(() => {
+    consumer.close();
+    producer.close();
+  });
+  const packets: ReceivedPacket[] = [];
+  let look = () => {};
+  consumer.on("packet", (packet) => {
+    packets.push(packet);
+    look();
+  });
+  const until = async (fits: () => boolean) => {
+    while (!fits()) {
+      await new Promise<void>((resolve) => {
+        look = resolve;
+      });
+    }
+  };
+  const asked: (() => void)[] = [];
+  let keysWanted = 0;
+  producer.on("keyWanted", () => {
+    keysWanted++;
+    for (const go of asked.splice(0)) go();
+  });
+  const keyWanted = async (count: number) => {
+    while (keysWanted < count) await new Promise<void>((resolve) => asked.push(resolve));
+  };
+  const sets = Buffer.concat([SPS, PPS]);
+  const film = (picture: number) => {
+    assert.ok(producer.send({ data: sets, timeNs: BigInt(picture), configuration: true }));
+    assert.ok(producer.send({ data: keyNal(picture), timeNs: BigInt(picture), key: true }));
+    assert.ok(producer.send({ data: frameNal(picture), timeNs: BigInt(picture + 1) }));
+  };
+  await keyWanted(1);
+  film(1);
+  await until(() => packets.at(-1)?.timeNs === 2n);
+
+  const phone = await HubUser.open(server, "/ws/phone?source=p");
+  phone.send({ type: "file_upload", fileName: "whole.csv", fileContent: "whole" });
+  phone.send({ type: "file_upload_start", fileName: "parts.csv", totalChunks: 3 });
+  for (const chunkIndex of [0, 2]) {
+    phone.send({ type: "file_upload_chunk", fileName: "parts.csv", chunk: `part ${chunkIndex};`, chunkIndex });
+  }
+  const said = (await phone.of("file_upload_status", 4)).map(({ status }) => status);
+  assert.deepEqual(said, ["stored", "started", "progress", "progress"]);
+  await server.killed();
+
+  server = await start();
+  await keyWanted(2);
+  const seen = packets.length;
+  // It may be back before those who watch are: they begin with the current group of pictures all the same.
+  film(11);
+  await until(() => packets.at(-1)?.timeNs === 12n);
+  const after = packets.slice(seen).map(({ data }) => Buffer.from(data));
+  assert.deepEqual(after.slice(-2), [keyNal(11), frameNal(11)]);
+  assert.deepEqual(after[0], sets);
+  assert.equal(
+    packets.every(({ lost }) => lost === 0),
+    true,
+  );
+
+  const back = await HubUser.open(server, "/ws/phone?source=p");
+  back.send({ type: "file_upload_chunk", fileName: "parts.csv", chunk: "part 1;", chunkIndex: 1 });
+  back.send({ type: "file_upload_complete", fileName: "parts.csv" });
+  const stored = (await back.of("file_upload_status", 2))[1];
+  const text = "part 0;part 1;part 2;";
+  assert.deepEqual([stored?.status, stored?.sha256], ["stored", createHash("sha256").update(text).digest("hex")]);
+  for (const [name, content] of [
+    ["whole.csv", "whole"],
+    ["parts.csv", text],
+  ]) {
+    assert.equal(await (await fetch(`${server.url}/api/uploads/${name}`)).text(), content);
+  }
   await server.killed();
 });

@@ -1,4 +1,4 @@
-/** Clients of four faces and a viewer in one space: what one of them adds all see, once and in one order. */
+/** Clients of the faces and a viewer in one space: what one of them adds all see, once and in one order. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { samplePhotosDir } from "@cairn/sample";
 import { eventually } from "../test/eventually.ts";
 import { FaceUser, type Message } from "../test/face-user.ts";
-import { HubUser } from "../test/hub-user.ts";
+import { frameNal, HubUser, keyNal, packet21 } from "../test/hub-user.ts";
 import { Page, upload } from "../test/imagetools-client.ts";
 import { answer, killableHouse, processed } from "../test/killable.ts";
 import { MeshUser, meshFolder, place, sizedCube } from "../test/mesh-fixtures.ts";
@@ -20,7 +20,7 @@ function added(heard: readonly Message[]): string[] {
   return events.flatMap((event) => (event.type === "image.added" ? [event.data.image] : []));
 }
 
-test("GEN-41 GEN-42 GEN-43 GEN-44 HER-16 HER-20 HUB-37 HUB-41 four faces and a viewer at once in one space", async (t) => {
+test("GEN-41 GEN-42 GEN-43 GEN-44 HER-16 HER-20 HUB-7 HUB-20 HUB-37 HUB-41 five faces and a viewer at once in one space", async (t) => {
   const server = await testServer(t, {
     openEngine: openEmbeddedEngine,
     spaceSettings: { rebuildEvery: 4, preset: "sparse" },
@@ -45,6 +45,19 @@ test("GEN-41 GEN-42 GEN-43 GEN-44 HER-16 HER-20 HUB-37 HUB-41 four faces and a v
   // A drone records into the same space; a page of the hub watches it.
   const drone = await HubUser.open(server, `/ws/phone?source=drone&space=${session_id}`);
   const pilot = await HubUser.open(server, "/ws/viewer?source=drone");
+
+  // A camera streams all the while.
+  const camera = await HubUser.open(server, "/ws/video?source=eye");
+  const watching = await Promise.all(
+    ["/ws/video/consume?source=eye", "/v1/video/eye?layout=h264"].map((path) => HubUser.open(server, path)),
+  );
+  const pictures: Buffer[] = [];
+  const filming = setInterval(() => {
+    const picture = pictures.length % 30 === 0 ? keyNal(pictures.length, 4000) : frameNal(pictures.length, 1000);
+    pictures.push(picture);
+    camera.send(packet21(pictures.length % 30 === 1 ? 3 : 4, picture));
+  }, 10);
+  t.after(() => clearInterval(filming));
 
   // All at once, each in its own way.
   const [, , native, tools] = await Promise.all([
@@ -91,6 +104,13 @@ test("GEN-41 GEN-42 GEN-43 GEN-44 HER-16 HER-20 HUB-37 HUB-41 four faces and a v
   const poses = (await pilot.of("trajectory_update", 4)).map(({ pose }) => pose as { pose_matrix: number[][] });
   for (const { pose_matrix } of poses) assert.deepEqual([pose_matrix.length, pose_matrix[3]], [4, [0, 0, 0, 1]]);
   for (const { ws } of [drone, pilot]) ws.terminate();
+
+  // Who watched the camera has all of it, and who watches something else nothing of it.
+  clearInterval(filming);
+  assert.ok(pictures.length > 100, `${pictures.length} pictures`);
+  for (const user of watching) assert.deepEqual(await user.packets(pictures.length), pictures);
+  assert.deepEqual(pilot.binary, []);
+  for (const { ws } of [camera, ...watching]) ws.terminate();
 
   // A restart later everyone goes on, and the next photo is everyone's, too.
   await server.restart();
