@@ -10,11 +10,12 @@ import { count, inWords } from "./words.ts";
 type HistoryMenuProps = {
   space: string;
   api: CairnApi;
+  token: string | undefined;
   state: SpaceState;
   say(title: string, text?: string, tone?: "good" | "bad"): void;
 };
 
-export function HistoryMenu({ space, api, state, say }: HistoryMenuProps): JSX.Element {
+export function HistoryMenu({ space, api, token, state, say }: HistoryMenuProps): JSX.Element {
   const [going, setGoing] = useState<number>();
   const [played, setPlayed] = useState<string>();
   const recording = played === undefined ? undefined : state.recordings?.[played];
@@ -58,7 +59,7 @@ export function HistoryMenu({ space, api, state, say }: HistoryMenuProps): JSX.E
       {recording && (
         <RecordingPlayer
           key={recording.recording}
-          {...{ space, api, state, recording }}
+          {...{ space, api, token, state, recording }}
           onClose={() => setPlayed(undefined)}
         />
       )}

@@ -7,17 +7,19 @@ import { nsToMs, type RecordingState, type SpaceState } from "@cairn/protocol";
 import { type JSX, useEffect, useMemo, useRef, useState } from "react";
 import { Icon } from "./icons.tsx";
 import { clockText, type Stretch, spanOf, stretchAt } from "./recording-time.ts";
+import { withToken } from "./token.ts";
 import { sizeInWords } from "./words.ts";
 
 type RecordingPlayerProps = {
   space: string;
   api: CairnApi;
+  token: string | undefined;
   state: SpaceState;
   recording: RecordingState;
   onClose(): void;
 };
 
-export function RecordingPlayer({ space, api, state, recording, onClose }: RecordingPlayerProps): JSX.Element {
+export function RecordingPlayer({ space, api, token, state, recording, onClose }: RecordingPlayerProps): JSX.Element {
   const span = useMemo(() => spanOf(recording), [recording]);
   const { durationMs, sources, startNs } = span;
   const [source, setSource] = useState(() => [...sources.keys()][0]);
@@ -47,7 +49,7 @@ export function RecordingPlayer({ space, api, state, recording, onClose }: Recor
     playing.current = next !== undefined;
     if (next) show(source, next.fromMs);
   };
-  const urlOf = (name: string) => api.recordingFileUrl(space, recording.recording, name);
+  const urlOf = (name: string) => withToken(api.recordingFileUrl(space, recording.recording, name), token);
   const files = recording.ended?.files ?? [];
   const at = new Date(nsToMs(String(startNs)) + atMs);
 

@@ -154,7 +154,7 @@ export function TopBar(props: TopBarProps): JSX.Element {
         </button>
       </Menu>
       <ReportMenu {...{ space, api, state }} />
-      <HistoryMenu {...{ space, api, state, say }} />
+      <HistoryMenu {...{ space, api, token, state, say }} />
       <ExportMenu {...{ space, api, token, state, say }} />
       <button type="button" className="button primary" aria-label="Share" onClick={() => void share()}>
         <Icon name="share" />

@@ -5,7 +5,7 @@ export interface BlobStore {
   /** Stores the bytes (once, however often they are put). Durable when it resolves: temp file, fsync, rename, fsync. */
   put(bytes: Uint8Array | AsyncIterable<Uint8Array>, options?: { signal?: AbortSignal }): Promise<StoredBlob>;
   /** Takes over a file on the same disk, without copying where that can be. Nobody may write to it afterwards. */
-  adopt(path: string): Promise<StoredBlob>;
+  adopt(path: string, options?: { signal?: AbortSignal }): Promise<StoredBlob>;
   /** Whole and checked against its digest. @throws {CairnError} `blob.missing`, `blob.corrupt` */
   get(digest: Digest): Promise<Uint8Array>;
   /** Bytes `start`…`end` (exclusive) as a stream, for HTTP ranges. @throws {CairnError} `blob.missing` */

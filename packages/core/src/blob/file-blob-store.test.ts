@@ -1,7 +1,7 @@
 /** Blobs are whole and durable, or not there. Rules: docs/spec/blobs.md. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { describe, type TestContext, test } from "node:test";
@@ -53,6 +53,29 @@ describe("FileBlobStore", () => {
     for (const id of ["../../etc/passwd", "", "A".repeat(64), `${"0".repeat(62)}/.`]) {
       await rejects(blobs.get(id), "request.invalid");
     }
+  });
+
+  test("BLOB-10 a file that is taken over is a blob without a copy; one that is there already, and an abort, cost nothing", async (t) => {
+    const { folder, blobs } = await make(t);
+    const bytes = Buffer.alloc(700_000, "abc");
+    const path = join(folder, "mine");
+    await writeFile(path, bytes);
+    const aborted = AbortSignal.abort(new Error("enough"));
+    await assert.rejects(blobs.adopt(path, { signal: aborted }), /enough/);
+    assert.equal(await blobs.stat(sha256(bytes)), undefined);
+    const old = new Date(Date.now() - 86_400_000);
+    await utimes(path, old, old);
+    for (let again = 0; again < 2; again++) {
+      assert.deepEqual(await blobs.adopt(path), { digest: sha256(bytes), sizeBytes: bytes.length });
+      assert.deepEqual(Buffer.from(await blobs.get(sha256(bytes))), bytes);
+      assert.equal((await stat(path)).nlink, 2);
+      // It counts as put now.
+      assert.equal((await blobs.collect(() => false, 3_600_000)).removed, 0);
+    }
+    await rm(path);
+    assert.deepEqual(Buffer.from(await blobs.get(sha256(bytes))), bytes);
+    assert.deepEqual(await temporaries(folder), []);
+    await rejects(blobs.adopt(path), "store.failed");
   });
 
   test("BLOB-3 the same bytes put at the same time are one file", async (t) => {

@@ -53,9 +53,10 @@ export class FileBlobStore implements BlobStore {
     return blob;
   }
 
-  async adopt(path: string): Promise<StoredBlob> {
+  async adopt(path: string, options: { signal?: AbortSignal } = {}): Promise<StoredBlob> {
+    const { signal } = options;
     try {
-      const blob = await hashFile(path);
+      const blob = await hashFile(path, signal);
       let linked = true;
       await this.#turn(blob.digest, async () => {
         if (await this.#renew(blob)) return;
@@ -69,8 +70,9 @@ export class FileBlobStore implements BlobStore {
         await utimes(temporary, now, now);
         await this.#name(temporary, blob.digest);
       });
-      return linked ? blob : await this.put(createReadStream(path));
+      return linked ? blob : await this.put(createReadStream(path), options);
     } catch (error) {
+      signal?.throwIfAborted();
       throw this.#trouble(error);
     }
   }
@@ -247,13 +249,14 @@ export class FileBlobStore implements BlobStore {
 }
 
 /** Synced first: what is named is durable. */
-async function hashFile(path: string): Promise<StoredBlob> {
+async function hashFile(path: string, signal: AbortSignal | undefined): Promise<StoredBlob> {
   const file = await open(path, "r+");
   try {
     await file.sync();
     const hash = createHash("sha256");
     let sizeBytes = 0;
     for await (const chunk of file.createReadStream({ start: 0, highWaterMark: 2 ** 18, autoClose: false })) {
+      signal?.throwIfAborted();
       hash.update(chunk as Buffer);
       sizeBytes += (chunk as Buffer).length;
     }

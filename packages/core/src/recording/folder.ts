@@ -61,9 +61,13 @@ export class RecordingFolder {
   /**
    * Makes the files whole, and blobs. May be done again, whatever stopped it.
    * @param how it ended, where that could not be remembered; left out: in a crash
-   * @throws what the disk says
+   * @throws what the disk says; the signal's reason
    */
-  async finish(blobs: BlobStore, how?: Ending): Promise<Omit<EventData<"recording.ended">, "recording">> {
+  async finish(
+    blobs: BlobStore,
+    signal: AbortSignal,
+    how?: Ending,
+  ): Promise<Omit<EventData<"recording.ended">, "recording">> {
     const known = await this.#read(ENDING, Ending);
     const files = known?.files ?? (await this.#finishFiles());
     const latestNs = files.reduce((latest, { toNs }) => (BigInt(toNs) > BigInt(latest) ? toNs : latest), "0");
@@ -71,7 +75,7 @@ export class RecordingFolder {
     if (!known?.files) await this.rememberEnding({ ...ending, files });
     const stored: RecordingFile[] = [];
     for (const file of files) {
-      const { digest, sizeBytes } = await blobs.adopt(join(this.path, file.name));
+      const { digest, sizeBytes } = await blobs.adopt(join(this.path, file.name), { signal });
       stored.push({ ...file, blob: digest, sizeBytes });
     }
     return { ...ending, files: stored };

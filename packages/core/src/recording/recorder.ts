@@ -3,9 +3,10 @@
  * it: what the disk is too slow for is left out, pictures up to the next key picture, and counted.
  */
 import type { ImuSample } from "@cairn/motion";
-import type { CairnEvent, EventData, Pose, RecordingEnd } from "@cairn/protocol";
+import { type CairnEvent, centreOf, type EventData, type Pose, type RecordingEnd } from "@cairn/protocol";
 import type { Signal } from "../channel/channels.ts";
 import type { ServerClock } from "../clock/server-clock.ts";
+import type { PoseSignal } from "../keyframe/stream-poses.ts";
 import type { MotionSources } from "../motion/motion-sources.ts";
 import type { Space } from "../space/spaces.ts";
 import type { StreamPacket } from "../video/stream-packet.ts";
@@ -52,6 +53,8 @@ export type RecordingProgress = {
 const FLUSH_EVERY_MS = 1000;
 /** What waits for the disk; above it is left out until half of it is gone. */
 const MAX_WAITING_BYTES = 32 * 2 ** 20;
+/** Channels of the poses of a stream. */
+const POSES_OF = /^pose\/(.+)$/;
 /** Files of one recording. */
 const MAX_FILES = 500;
 
@@ -249,9 +252,23 @@ export class Recorder {
   }
 
   #onSignal({ channel, from, data }: Signal): void {
-    if (this.#over || !this.#choice.has("signals", channel)) return;
+    if (this.#over) return;
     const logNs = this.#places.clock.nowNs();
+    const [, source] = POSES_OF.exec(channel) ?? [];
+    // Only the server's own: what a client says in its stead has the client's name.
+    if (source !== undefined && from === "" && this.#choice.has("poses")) {
+      for (const { timeNs, ...pose } of (data as PoseSignal).poses) {
+        this.#pose(`/poses/${source}`, logNs, BigInt(timeNs), pose);
+      }
+    }
+    if (!this.#choice.has("signals", channel)) return;
     this.#json({ topic: `/signals/${channel}`, schema: "signal", logNs }, { from, data });
+    this.#came();
+  }
+
+  #pose(topic: string, logNs: bigint, publishNs: bigint, pose: Pose): void {
+    const inFrame = { timestamp: timeJson(publishNs), frame_id: "model", pose: placeOf(pose) };
+    this.#json({ topic, schema: "pose", logNs, publishNs }, inFrame);
     this.#came();
   }
 
@@ -274,9 +291,9 @@ export class Recorder {
       this.#came();
     }
     if (event.type === "camera.posed" && this.#choice.has("poses")) {
-      const pose = { timestamp: timeJson(logNs), frame_id: "model", pose: placeOf(event.data.pose) };
-      this.#json({ topic: "/poses/cameras", schema: "pose", logNs }, pose);
-      this.#came();
+      const { image, pose } = event.data;
+      const { capturedNs } = this.space.log.snapshot().state.images[image] ?? {};
+      this.#pose("/poses/cameras", logNs, capturedNs === undefined ? logNs : BigInt(capturedNs), pose);
     }
   }
 
@@ -334,15 +351,7 @@ function vector([x, y, z]: readonly [number, number, number]) {
 }
 
 /** Where a camera is and how it is turned, of world→camera: the other way around. */
-function placeOf({ rotation: [w, x, y, z], translation: [tx, ty, tz] }: Pose) {
-  // -R⁻¹·t, by the conjugate (w, -x, -y, -z)
-  const rotate = (v: readonly [number, number, number]): [number, number, number] => {
-    const [a, b, c] = [-x, -y, -z];
-    const cross = (p: readonly [number, number, number], q: readonly [number, number, number]) =>
-      [p[1] * q[2] - p[2] * q[1], p[2] * q[0] - p[0] * q[2], p[0] * q[1] - p[1] * q[0]] as const;
-    const first = cross([a, b, c], v);
-    const second = cross([a, b, c], [first[0] + w * v[0], first[1] + w * v[1], first[2] + w * v[2]]);
-    return [v[0] + 2 * second[0], v[1] + 2 * second[1], v[2] + 2 * second[2]];
-  };
-  return { position: vector(rotate([-tx, -ty, -tz])), orientation: { x: -x, y: -y, z: -z, w } };
+function placeOf(pose: Pose) {
+  const [w, x, y, z] = pose.rotation;
+  return { position: vector(centreOf(pose)), orientation: { x: -x, y: -y, z: -z, w } };
 }

@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import type { CairnEvent, RecordingFile } from "@cairn/protocol";
 import { HUB_FLAG, HUB_PACKET } from "@cairn/video";
 import { type Core, openCore } from "../core.ts";
+import type { PoseSignal } from "../keyframe/stream-poses.ts";
 import type { Space } from "../space/spaces.ts";
 import { afterwards, idOf, temporaryFolder } from "../test/fixtures.ts";
 import { rejects } from "../test/log.contract.ts";
@@ -205,6 +206,13 @@ test("RCD-4 the MCAP has everything under well-known schemas, by the server's ti
       },
     },
   ]);
+  const at: PoseSignal = {
+    path: "front/1",
+    generation: 1,
+    poses: [{ timeNs: startedNs, rotation: [1, 0, 0, 0], translation: [0, 0, 2] }],
+  };
+  space.channels.publish({ channel: "pose/front", from: "", data: at });
+  space.channels.publish({ channel: "pose/front", from: "somebody", data: "anything" });
   const { head } = space.log;
   const { files, endedNs } = (await core.recordings.stop(space, recording)).ended!;
   const [mcap] = files;
@@ -223,7 +231,9 @@ test("RCD-4 the MCAP has everything under well-known schemas, by the server's ti
       "/events cairn.Event json",
       "/imu/phone cairn.ImuSample json",
       "/poses/cameras foxglove.PoseInFrame json",
+      "/poses/front foxglove.PoseInFrame json",
       "/signals/pointer cairn.Signal json",
+      "/signals/pose/front cairn.Signal json",
       "/video/front foxglove.CompressedVideo protobuf",
     ],
   );
@@ -241,6 +251,9 @@ test("RCD-4 the MCAP has everything under well-known schemas, by the server's ti
   const [pose] = of("/poses/cameras").map(({ data }) => data as { pose: { position: Record<string, number> } });
   const { x, y, z } = pose!.pose.position;
   assert.ok(Math.hypot(x!, y! - 1, z!) < 1e-12, JSON.stringify(pose));
+  const [way, ...more] = of("/poses/front");
+  assert.deepEqual([more.length, way?.publishNs], [0, startedNs]);
+  assert.equal((way!.data as { pose: { position: { z: number } } }).pose.position.z, -2);
   // Each picture begins with its parameter sets where it is a key picture, and is whole.
   const found = of("/video/front").map(({ data }) => Buffer.from(data as string, "base64"));
   for (const [i, unit] of units.entries()) assert.ok(found[i]!.includes(Buffer.from(unit.data)), `picture ${i}`);

@@ -215,7 +215,7 @@ export class Recordings {
 
   /** Its files become blobs, and an event names them. */
   async #name(space: Space, recording: Id, folder: RecordingFolder, how?: Ending): Promise<void> {
-    const ended = await folder.finish(this.#places.blobs, how);
+    const ended = await folder.finish(this.#places.blobs, AbortSignal.any([this.#closing.signal, space.signal]), how);
     await space.log.append([{ type: "recording.ended", data: { recording, ...ended } }]);
     await folder.remove();
   }
