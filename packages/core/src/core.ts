@@ -61,7 +61,7 @@ export type CoreOptions = {
   /** What a new space has when its maker does not say. */
   settings?: Partial<SpaceSettings>;
   /** Left out: no time server is asked. */
-  clock?: Pick<ClockOptions, "servers">;
+  clock?: Pick<ClockOptions, "servers" | "onUnanswered">;
   motion?: Pick<MotionOptions, "axes">;
 };
 
@@ -80,7 +80,7 @@ export async function openCore(options: CoreOptions): Promise<Core> {
     await makeFolder(dataDir);
     free = await lockFolder(dataDir);
     await removeLeftovers(dataDir);
-    const clock = new ServerClock({ ...options.clock, onError });
+    const clock = new ServerClock(options.clock);
     closeClock = () => clock.close();
     const motion = new MotionSources({ ...options.motion, onError });
     const disk = new DiskHealth(dataDir);

@@ -161,7 +161,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       onError: (context, error) => log.error({ err: error }, context),
       onThinVideo: (source, mbps) => log.warn({ source, mbps }, "live video has been under 3 Mbit/s for 25 s"),
       ...(options.spaceSettings ? { settings: options.spaceSettings } : {}),
-      ...(options.timeServers && { clock: { servers: options.timeServers } }),
+      ...(options.timeServers && {
+        clock: {
+          servers: options.timeServers,
+          onUnanswered: (why) => log.warn({ why }, "no time server answers: the system's clock is taken as it is"),
+        },
+      }),
       ...(options.imuAxes && { motion: { axes: options.imuAxes } }),
     });
     opened.push(() => core.close());

@@ -110,7 +110,7 @@ test("HUB-99 when all fail the last offset stays, it is said once, and a server 
   const clock = new ServerClock({
     servers: [gone.name, server.name],
     timeoutMs: 500,
-    onError: (_context, error) => told.push(String(error)),
+    onUnanswered: (why) => told.push(why.join(" ")),
   });
   t.after(() => clock.close());
   await synced(clock);

@@ -23,8 +23,8 @@ export type ClockOptions = {
   readonly everyMs?: number;
   readonly timeoutMs?: number;
   readonly system?: SystemTime;
-  /** Told why, when no server answers and one did before, or none ever did; once until one answers. */
-  readonly onError?: (context: string, error: unknown) => void;
+  /** Told why, server by server, when none answers and one did before, or none ever did; once until one answers. */
+  readonly onUnanswered?: (why: readonly string[]) => void;
 };
 
 export type ClockStatus = {
@@ -108,9 +108,9 @@ export class ServerClock {
   }
 
   async #ask(): Promise<void> {
-    const { servers, timeoutMs, onError } = this.#options;
+    const { servers, timeoutMs, onUnanswered } = this.#options;
     const { signal } = this.#closed;
-    let cause: unknown;
+    const why: string[] = [];
     for (const server of servers) {
       try {
         const answer = await askSntp(server, { timeoutMs, signal, now: () => this.#wall.nowNs() });
@@ -118,11 +118,11 @@ export class ServerClock {
         return;
       } catch (error) {
         if (signal.aborted) return;
-        cause = new Error(`${server}: ${error instanceof Error ? error.message : error}`, { cause });
+        why.push(`${server}: ${error instanceof Error ? error.message : error}`);
       }
     }
     this.#status = { ...this.#status, synced: false };
-    if (cause !== undefined && !this.#complained) onError?.("no time server answers", cause);
+    if (why.length > 0 && !this.#complained) onUnanswered?.(why);
     this.#complained = true;
   }
 
