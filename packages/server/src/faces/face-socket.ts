@@ -8,11 +8,12 @@ import { CairnError, CLOSE } from "@cairn/protocol";
 import type { WebSocket } from "ws";
 import { mayDo, type Pass, type Role } from "../http/access.ts";
 import { parseObject } from "../http/json-body.ts";
-import { DEFLATE_FROM_BYTES } from "../http/upgrades.ts";
+import { DEFLATE_FROM_BYTES, DEFLATE_TO_BYTES } from "../http/upgrades.ts";
 import { type Message as Framed, messageBytes } from "../live/frames.ts";
 import { TokenBucket } from "../live/token-bucket.ts";
 import type { Door, Metrics } from "../metrics/metrics.ts";
 import type { Manner } from "./face.ts";
+import { SharedText } from "./shared-text.ts";
 
 export type FaceSocketHouse = {
   readonly face: Door;
@@ -22,6 +23,8 @@ export type FaceSocketHouse = {
   readonly metrics?: Metrics | undefined;
   /** Of who is at the other end. */
   readonly pass: Pass;
+  /** It takes text that was compressed once for all who get it: with the whole window. */
+  readonly sharesDeflated?: boolean;
 };
 
 export type FaceSocketLimits = {
@@ -45,8 +48,6 @@ export const FACE_LIMITS: FaceSocketLimits = {
   slowMs: 30_000,
 };
 
-/** Larger text is never compressed: a known client library refuses what inflates past 4 MiB (GEN-24). */
-const DEFLATE_TO_BYTES = 2 ** 20;
 const MESSAGE_BYTES = 16 * 2 ** 20;
 /** A close frame behind unread data gets this long before the socket is cut. */
 const LINGER_MS = 2_000;
@@ -67,6 +68,8 @@ export class FaceSocket {
   #inboundBytes = 0;
   #working = false;
   #outboundBytes = 0;
+  /** Messages that `ws` compresses, or has not handed on yet. */
+  #compressing = 0;
   readonly #waiting: (() => void)[] = [];
   /** Framed messages of this turn of the event loop, for one write. */
   #framed: Framed[] = [];
@@ -130,10 +133,11 @@ export class FaceSocket {
 
   /**
    * Sends in the order of the calls; resolves when there is room for more, or the socket is over. Text that many are
-   * sent is handed in as one Buffer (`textOf`).
+   * sent is handed in as one Buffer (`textOf`), or, where it is long, as a `SharedText`.
    */
-  send(message: object | string | Buffer, { binary = false } = {}): Promise<void> {
-    this.#write(message, binary);
+  send(message: object | string | Buffer | SharedText, { binary = false } = {}): Promise<void> {
+    if (message instanceof SharedText) this.#writeShared(message);
+    else this.#write(message, binary);
     if (this.signal.aborted || this.hasRoom) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
@@ -201,7 +205,19 @@ export class FaceSocket {
     if (this.#outboundBytes === 0) this.#movedMs = performance.now();
     this.#outboundBytes += bytes;
     this.#house.metrics?.messages(this.#house.face, "out");
-    this.#ws.send(data, { binary, compress }, () => this.#wentOut(bytes));
+    if (compress) this.#compressing++;
+    this.#ws.send(data, { binary, compress }, () => {
+      if (compress) this.#compressing--;
+      this.#wentOut(bytes);
+    });
+  }
+
+  #writeShared({ text, plain, deflated }: SharedText): void {
+    const deflates = this.#ws.extensions.includes("permessage-deflate");
+    const framed = deflated && deflates ? deflated : plain;
+    // One that `ws` compresses would be overtaken; a smaller window was asked for.
+    if (this.#compressing > 0 || (framed === deflated && !this.#house.sharesDeflated)) this.#write(text, false);
+    else this.sendFramed(framed);
   }
 
   /** Between whole frames of `ws`, which has no close frame on its way as long as it is open. */

@@ -92,7 +92,10 @@ export function keepSockets<Of extends Door>({ log, metrics, access, rate, ...gi
         if (access.judge(token, least, place(arrival)) !== "granted") return ws.close(CLOSE.forbidden, "Not allowed");
         if (stopping) return ws.close(CLOSE.stopping, "server shutting down");
         const manner = rate ? { ...own, rate } : own;
-        const socket = new FaceSocket({ face: door, manner, limits, log, metrics, pass }, ws, request.socket);
+        // Whoever asks for a smaller window cannot read what was compressed for all.
+        const sharesDeflated = !/server_max_window_bits/i.test(request.headers["sec-websocket-extensions"] ?? "");
+        const house = { face: door, manner, limits, log, metrics, pass, sharesDeflated };
+        const socket = new FaceSocket(house, ws, request.socket);
         sockets.set(socket, door);
         ws.once("close", () => sockets.delete(socket));
         // Told here and not by each door: an opening that fails is said and closes.

@@ -55,6 +55,8 @@ const MESSAGE_BYTES = 16 * 2 ** 20;
 const TALLY_EVERY_MS = 10_000;
 /** Shorter text does not shrink (GEN-24). */
 export const DEFLATE_FROM_BYTES = 1024;
+/** Larger text is never compressed: a known client library refuses what inflates past 4 MiB (GEN-24). */
+export const DEFLATE_TO_BYTES = 2 ** 20;
 
 export function openUpgrades(options: UpgradeOptions = {}): Upgrades {
   const {

@@ -26,6 +26,13 @@ export function wholeBinaryMessage(bytes: Uint8Array): Message {
   return [headOf(2, true, bytes.length), Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)];
 }
 
+/** The same of text. @param utf8 its bytes, or what came of them without context (RFC 7692) */
+export function wholeTextMessage(utf8: Uint8Array, { deflated = false } = {}): Message {
+  const head = headOf(1, true, utf8.length);
+  if (deflated) head[0]! |= 0x40; // RSV1
+  return [head, Buffer.from(utf8.buffer, utf8.byteOffset, utf8.length)];
+}
+
 export function messageBytes(message: Message): number {
   return message.reduce((sum, frame) => sum + frame.length, 0);
 }

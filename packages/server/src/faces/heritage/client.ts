@@ -5,10 +5,11 @@
 import { setImmediate } from "node:timers/promises";
 import type { ImageReceipt } from "@cairn/protocol";
 import type { FastifyBaseLogger } from "fastify";
-import { type FaceSocket, shownType, textOf } from "../face-socket.ts";
+import { type FaceSocket, shownType } from "../face-socket.ts";
 import type { PointSet, Step } from "./progress.ts";
 import type { Project } from "./project.ts";
 import type { Shards } from "./shards.ts";
+import type { SharedTexts } from "./shared-texts.ts";
 import { isoMillis } from "./times.ts";
 import { type Refused, readUpload } from "./upload.ts";
 
@@ -119,10 +120,14 @@ export class HeritageClient {
     await this.#socket.send({ type: "initial_state_starting", ...head });
     for (const [shard_index, { set, index, points }] of shards.entries()) {
       if (this.#socket.signal.aborted) return position;
-      const shard_data = await this.#shard(set, index, shard_index);
-      if (shard_data === undefined) continue;
       const total_shards = shards.length;
-      await this.#socket.send({ type: "initial_state_shard", shard_index, total_shards, shard_data, points });
+      const place = `${set.key}/${index}/${shard_index} of ${total_shards}`;
+      const message = await this.#house.encoded.of(`${this.#project.space.id}/${place}`, async () => {
+        const shard_data = await this.#shard(set, index);
+        return { type: "initial_state_shard", shard_index, total_shards, shard_data, points };
+      });
+      if (message) await this.#socket.send(message);
+      else this.#lost(shard_index);
     }
     await this.#socket.send({ type: "initial_state_complete", total_images: total, epoch });
     return position;
@@ -159,14 +164,14 @@ export class HeritageClient {
       if (newer !== undefined) return newer;
       await this.#sendAnswers();
       const message = await this.#house.encoded.of(`${this.#project.space.id}/${set.key}/${index}`, async () => {
-        const shard = await this.#house.shards.read(this.#project.space.id, set, index);
+        const shard_data = await this.#shard(set, index);
         return {
           type: "shard_update",
           sequence,
           shard_index: index,
           total_shards: counts.length,
           is_full_refetch: full,
-          shard_data: shard.toString("base64"),
+          shard_data,
           timestamp: isoMillis(step.timeNs),
           points: counts[index],
           epoch,
@@ -197,13 +202,9 @@ export class HeritageClient {
     }
   }
 
-  async #shard(set: PointSet, index: number, shown: number): Promise<string | undefined> {
-    try {
-      return (await this.#house.shards.read(this.#project.space.id, set, index)).toString("base64");
-    } catch {
-      this.#lost(shown);
-      return undefined;
-    }
+  /** @throws when its points cannot be read back */
+  async #shard(set: PointSet, index: number): Promise<string> {
+    return (await this.#house.shards.read(this.#project.space.id, set, index)).toString("base64");
   }
 
   #lost(index: number): void {
@@ -212,36 +213,3 @@ export class HeritageClient {
 }
 
 const ACKNOWLEDGED = "Image received, processing...";
-
-/** Most bytes of encoded messages that are kept for the next socket. */
-const SHARED_BYTES = 32 * 2 ** 20;
-
-/** Messages that many are sent, encoded once; those asked for longest ago go. */
-export class SharedTexts {
-  readonly #texts = new Map<string, Promise<Buffer | undefined>>();
-  readonly #sizes = new Map<string, number>();
-  #bytes = 0;
-
-  /** `undefined` when it could not be made. */
-  of(key: string, make: () => Promise<object>): Promise<Buffer | undefined> {
-    const known = this.#texts.get(key);
-    if (known) return known;
-    const made = make().then(textOf, () => undefined);
-    this.#texts.set(key, made);
-    void made.then((text) => {
-      if (!text) {
-        this.#texts.delete(key);
-        return;
-      }
-      this.#sizes.set(key, text.length);
-      this.#bytes += text.length;
-      for (const [oldest, size] of this.#sizes) {
-        if (this.#bytes <= SHARED_BYTES || oldest === key) break;
-        this.#texts.delete(oldest);
-        this.#sizes.delete(oldest);
-        this.#bytes -= size;
-      }
-    });
-    return made;
-  }
-}

@@ -76,6 +76,8 @@ export class ProjectProgress {
   reference: PointSet = { key: "0", packs: [] };
   increments: PointSet[] = [];
   #rebuildEvery = 10;
+  /** When the project was made: one that is made again under its name has other points. */
+  #madeNs: TimeNs = "0";
   readonly #queue: Waiting[] = [];
   readonly #bySeq = new Map<number, Waiting>();
   readonly #layers = new Map<number, Layer>();
@@ -110,6 +112,7 @@ export class ProjectProgress {
     switch (event.type) {
       case "space.created":
         this.#rebuildEvery = event.data.settings.rebuildEvery;
+        this.#madeNs = event.timeNs;
         return;
       case "space.configured":
         this.#rebuildEvery = event.data.settings.rebuildEvery ?? this.#rebuildEvery;
@@ -262,7 +265,7 @@ export class ProjectProgress {
   }
 
   #increment({ image, packs }: Waiting): PointSet {
-    return { key: `${this.epoch}-${image}`, packs, ...(this.#frame && { frame: this.#frame }) };
+    return { key: `${this.#madeNs}-${this.epoch}-${image}`, packs, ...(this.#frame && { frame: this.#frame }) };
   }
 
   #everything(): PointSet {
@@ -274,6 +277,6 @@ export class ProjectProgress {
     // The frame follows its camera as the model is refined, so that it stays as well as the photos allow.
     const pose = this.#first === undefined ? undefined : this.#poses.get(this.#first);
     this.#frame = pose ?? this.#frame;
-    return { key: `${this.epoch}`, packs, ...(this.#frame && { frame: this.#frame }) };
+    return { key: `${this.#madeNs}-${this.epoch}`, packs, ...(this.#frame && { frame: this.#frame }) };
   }
 }
