@@ -3,11 +3,12 @@ import { CairnApi } from "@cairn/client";
 import {
   adviceOfHint,
   DOUBTS,
-  type Scale,
+  placeInWords,
   type SpaceState,
+  scaleInWords,
   shownGeneration,
   shownLayers,
-  type Upright,
+  uprightInWords,
 } from "@cairn/protocol";
 import { EXIT, interruption } from "./exit.ts";
 import { apiOptions, reach } from "./server-url.ts";
@@ -45,6 +46,7 @@ function summarise(space: string, seq: number, state: SpaceState) {
     doubts: newest?.published?.doubts ?? [],
     upright: newest?.published?.upright ?? null,
     scale: newest?.published?.scale ?? null,
+    georeference: newest?.published?.georeference ?? null,
     points: shownLayers(state).reduce((sum, layer) => sum + layer.points, 0),
     imports: shownLayers(state)
       .filter(({ kind }) => kind === "import")
@@ -66,6 +68,7 @@ function text({
   doubts,
   upright,
   scale,
+  georeference,
   imports,
   hint,
   running,
@@ -81,30 +84,13 @@ function text({
     `  photos   ${photos.used} of ${photos.all} used${rest.length ? `; ${rest.join(", ")}` : ""}`,
     `  model    ${cameras} cameras, ${points} points, generation ${generation}`,
     ...(upright || scale
-      ? [`  frame    ${[upright && uprightText(upright), scale && scaleText(scale)].filter(Boolean).join("; ")}`]
+      ? [`  frame    ${[upright && uprightInWords(upright), scale && scaleInWords(scale)].filter(Boolean).join("; ")}`]
       : []),
+    ...(georeference ? [`  place    ${placeInWords(georeference)}`] : []),
     ...doubts.map((doubt) => `  doubtful ${DOUBTS[doubt]}`),
     ...imports.map(({ layer, name, points: all }) => `  layer ${layer}  ${name}: ${all} of the points`),
     `  at work  ${running.length ? running.map(({ kind, progress }) => [kind, progress?.stage].filter(Boolean).join(": ")).join("; ") : "nothing"}`,
     ...(hint ? [`  hint     ${adviceOfHint(hint)}`] : []),
     `  log      ${seq} events`,
   ].join("\n");
-}
-
-function uprightText({ source, sigmaDeg, tiltDeg }: Upright): string {
-  const way = tiltDeg < Math.max(1, sigmaDeg) ? "z is up" : `z is ${Math.round(tiltDeg)}° from up`;
-  return `${way}, ±${sigmaDeg.toFixed(sigmaDeg < 10 ? 1 : 0)}° by ${UP_BY[source]}`;
-}
-
-const UP_BY = {
-  verticals: "plumb lines",
-  gravity: "motion sensors",
-  horizon: "the cameras' horizons",
-  gps: "GPS",
-  cameras: "how the cameras are held",
-} as const satisfies Record<Upright["source"], string>;
-
-function scaleText({ source, sigma }: Scale): string {
-  if (source === "unit") return "no scale: its unit is not a metre";
-  return sigma === undefined ? "metres by GPS" : `metres by GPS, ±${(100 * sigma).toFixed(1)} %`;
 }

@@ -53,6 +53,7 @@ export {
   Upright,
   Verdict,
 } from "./events.ts";
+export { frameInWords, placeInWords, scaleInWords, uprightInWords } from "./frame-words.ts";
 export {
   decodeHaveFrame,
   decodeImageFrame,

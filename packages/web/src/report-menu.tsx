@@ -11,12 +11,12 @@ export function ReportMenu({ space, api, state }: ReportMenuProps): JSX.Element 
   if (!state.report) return undefined;
   return (
     <Menu label="Report" icon="report" stays>
-      <ReportRows key={state.report.blob} space={space} api={api} />
+      <ReportRows key={state.report.blob} space={space} api={api} state={state} />
     </Menu>
   );
 }
 
-function ReportRows({ space, api }: Pick<ReportMenuProps, "space" | "api">): JSX.Element {
+function ReportRows({ space, api, state }: ReportMenuProps): JSX.Element {
   const [report, setReport] = useState<Report>();
   const [problem, setProblem] = useState<string>();
   useEffect(() => {
@@ -29,7 +29,7 @@ function ReportRows({ space, api }: Pick<ReportMenuProps, "space" | "api">): JSX
   if (!report) return <p className="report-wait">{problem ?? "Loading…"}</p>;
   return (
     <dl className="report" aria-label={`Report of model ${report.generation}`}>
-      {reportRows(report).map(({ name, text }) => (
+      {reportRows(report, state.generations[report.generation]?.published).map(({ name, text }) => (
         <div key={name + text}>
           <dt>{name}</dt>
           <dd>{text}</dd>

@@ -3,6 +3,8 @@ import {
   ADVICE,
   adviceOfHint,
   CairnError,
+  frameInWords,
+  type GenerationState,
   type ImageState,
   type Report,
   type SpaceState,
@@ -85,13 +87,17 @@ export function newestHint(state: SpaceState): string | undefined {
   return since < HINT_PHOTOS ? adviceOfHint(hint) : undefined;
 }
 
-/** A report in a few lines. */
-export function reportRows({ photos, used, points, reprojection, tracks, graph, coverage }: Report) {
+/** A report, and the frame of the generation that it is about, in a few lines. */
+export function reportRows(
+  { photos, used, points, reprojection, tracks, graph, coverage }: Report,
+  published: GenerationState["published"],
+) {
   const name = (index: number) => photos[index]?.name ?? "?";
   const [link] = graph.weakLinks;
   const [, one = 0, ...more] = coverage.bySpreadViews;
-  const rows = [
+  const rows: { name: string; text: string }[] = [
     { name: "Photos", text: `${used} of ${photos.length} used` },
+    ...(published ? frameInWords(published) : []),
     { name: "Error", text: `${reprojection.meanPx.toFixed(2)} px mean, ${reprojection.medianPx.toFixed(2)} px median` },
     { name: "Points", text: `${count(points, "point")}, each seen by ${tracks.meanViews.toFixed(1)} photos` },
     { name: "Pairs", text: count(graph.edges.length, "pair") },
