@@ -106,8 +106,8 @@ export function judgeRequest(access: Access, request: FastifyRequest): Verdict {
   return access.judge(tokenOf(request), role, place ? null : (space ?? project ?? session));
 }
 
-/** For routes that look themselves. */
-export function requestReaches({ pass }: FastifyRequest, space: string): boolean {
+/** For routes that look themselves. @param space `undefined`: the whole server */
+export function requestReaches({ pass }: FastifyRequest, space: string | undefined): boolean {
   return pass !== null && reaches(pass, space);
 }
 

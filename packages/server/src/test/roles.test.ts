@@ -79,6 +79,20 @@ describe("roles", () => {
     ] as const) {
       assert.equal((await get(path)).status, status, path);
     }
+    for (const [source, space] of [
+      ["gate", "garden"],
+      ["stairs", "cellar"],
+      ["roof", undefined],
+    ] as const) {
+      const query = new URLSearchParams({ role: "produce", token: ADMIN, ...(space && { space }) });
+      await new FaceUser(server, `/v1/video/${source}?${query}`).of("welcome");
+    }
+    const listed = async (token: string) => {
+      const answer = await (await server.send("GET", "/v1/video", null, as(token))).json();
+      return (answer as { sources: { source: string }[] }).sources.map(({ source }) => source).sort();
+    };
+    assert.deepEqual(await listed(GUEST), ["gate"]);
+    assert.deepEqual(await listed(ADMIN), ["gate", "roof", "stairs"]);
     const put = (path: string, fields: Record<string, string>, token = GUEST) =>
       server.send("POST", path, formOf(fields, { bytes: png(3), name: "a.png" }), as(token));
     const made = { custom_session_id: "garden" };

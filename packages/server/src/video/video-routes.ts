@@ -2,6 +2,7 @@
 import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
+import { requestReaches } from "../http/access.ts";
 import { refusals } from "../http/schemas.ts";
 import { codecOf } from "./video-door.ts";
 
@@ -26,21 +27,26 @@ export function videoRoutes(app: FastifyInstance, { core }: Pick<ServerContext, 
   app.get(
     "/v1/video",
     {
+      config: { place: "own" },
       schema: {
         operationId: "listVideo",
         description: "Sources of live video. Their sockets are at `/v1/video/{source}`: see `/asyncapi.json`.",
         response: { 200: Sources, ...refusals },
       },
     },
-    async (_request, reply): Promise<Static<typeof Sources>> => {
+    async (request, reply): Promise<Static<typeof Sources>> => {
       reply.header("cache-control", "no-store");
       return {
-        sources: core.video.sources().map(({ space, lastPacketMs, parameterBytes, ...stats }) => ({
-          ...stats,
-          ...(parameterBytes > 0 && codecOf(core.video.source(stats.source)?.parameters?.data)),
-          ...(space !== undefined && { space }),
-          ...(lastPacketMs !== undefined && { lastPacketMs }),
-        })),
+        // Those in no space are for who may be everywhere.
+        sources: core.video
+          .sources()
+          .filter(({ space }) => requestReaches(request, space))
+          .map(({ space, lastPacketMs, parameterBytes, ...stats }) => ({
+            ...stats,
+            ...(parameterBytes > 0 && codecOf(core.video.source(stats.source)?.parameters?.data)),
+            ...(space !== undefined && { space }),
+            ...(lastPacketMs !== undefined && { lastPacketMs }),
+          })),
       };
     },
   );

@@ -142,6 +142,7 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
   const advice = adviceFor(state, use, running || use === "photo" ? device.turning : 0);
   const ready = stream !== undefined && queue !== undefined;
   const streaming = use === "video";
+  const unsent = way?.kind === "video" && device.refused;
   const choose = (next: CameraUse) => {
     setRunning(false);
     setUse(next);
@@ -200,10 +201,15 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
             {advice.text}
           </p>
         )}
-        {streaming && way && (
+        {streaming && unsent && (
+          <p className="problem" role="alert">
+            The token that this phone came with allows photos, but no video.
+          </p>
+        )}
+        {streaming && way && !unsent && (
           <p className="capture-way" data-way={way.kind}>
             {way.kind === "video"
-              ? `H.264, ${way.plan.width} × ${way.plan.height}${running ? ` · ${count(video.stats.sent, "picture")} sent${video.stats.skipped > 0 ? `, ${video.stats.skipped} left out` : ""}` : ""}`
+              ? `H.264 ${way.plan.profile}, ${way.plan.width} × ${way.plan.height}${running ? ` · ${count(video.stats.sent, "picture")} sent${video.stats.skipped > 0 ? `, ${video.stats.skipped} left out` : ""}` : ""}`
               : "This browser encodes no H.264, so it sends photos at a pace instead:"}
             {way.kind === "photos" && (
               <select aria-label="Pace" value={paceS} onChange={({ target }) => setPaceS(Number(target.value))}>
@@ -241,7 +247,7 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
             type="button"
             className="shutter"
             data-running={running}
-            disabled={problem ? !queue : !ready || (streaming ? !way : busy)}
+            disabled={problem ? !queue : !ready || (streaming ? !way || unsent : busy)}
             aria-label={streaming ? (running ? "Stop" : "Start") : "Take photo"}
             onClick={press}
           >

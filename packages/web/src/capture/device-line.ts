@@ -3,6 +3,7 @@
  * picture and the motion at its time take the same way. Comes back by itself; what is not sent at once is lost.
  */
 import { Backoff, openSocket } from "@cairn/client";
+import { CLOSE } from "@cairn/protocol";
 
 export type DeviceLine = {
   readonly open: boolean;
@@ -22,8 +23,14 @@ export type DevicePlace = {
   readonly space: string;
 };
 
-/** @param onTold what the server says that is worth showing */
-export function openDeviceLine(place: DevicePlace, onTold: (text: string) => void): DeviceLine {
+export type DeviceListeners = {
+  /** What the server says that is worth showing. */
+  onTold(text: string): void;
+  /** Whoever came with this token may not stream. */
+  onRefused(): void;
+};
+
+export function openDeviceLine(place: DevicePlace, { onTold, onRefused }: DeviceListeners): DeviceLine {
   const { url, token, source, space } = place;
   const address = new URL(`${url}/hub/ws/phone`);
   address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
@@ -45,8 +52,11 @@ export function openDeviceLine(place: DevicePlace, onTold: (text: string) => voi
       const told = typeof data === "string" ? toldIn(data) : undefined;
       if (told !== undefined) onTold(told);
     };
-    own.onclose = () => {
-      if (!closed) again = setTimeout(connect, backoff.nextMs());
+    own.onclose = ({ code }) => {
+      if (closed) return;
+      if (code === CLOSE.unauthenticated || code === CLOSE.forbidden)
+        onRefused(); // it would say so again
+      else again = setTimeout(connect, backoff.nextMs());
     };
   }
   connect();

@@ -15,6 +15,8 @@ export type Device = {
   readonly motion: MotionAccess;
   /** The most of the last moment, rad/s. */
   readonly turning: number;
+  /** Photos only: the token that one came with does not allow more. */
+  readonly refused: boolean;
   /** What the server said was wrong. */
   readonly told?: string;
   /** In a tap. */
@@ -26,13 +28,17 @@ const SOURCE = streamSource();
 export function useDevice({ url, token }: Pick<Site, "url" | "token">, space: string, wanted: boolean): Device {
   const [line, setLine] = useState<DeviceLine>();
   const [told, setTold] = useState<string>();
+  const [refused, setRefused] = useState(false);
   const [motion, setMotion] = useState<MotionAccess>("off");
   const [turning, setTurning] = useState(0);
   const shown = useRef(0);
 
   useEffect(() => {
     if (!wanted) return;
-    const opened = openDeviceLine({ url, token, source: SOURCE, space }, setTold);
+    const opened = openDeviceLine(
+      { url, token, source: SOURCE, space },
+      { onTold: setTold, onRefused: () => setRefused(true) },
+    );
     setLine(opened);
     return () => {
       opened.close();
@@ -64,5 +70,5 @@ export function useDevice({ url, token }: Pick<Site, "url" | "token">, space: st
     };
   }, [line, motion]);
 
-  return { ...(line && { line }), source: SOURCE, motion, turning, ...(told && { told }), askMotion };
+  return { ...(line && { line }), source: SOURCE, motion, turning, refused, ...(told && { told }), askMotion };
 }

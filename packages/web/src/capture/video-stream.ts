@@ -1,13 +1,19 @@
 /**
- * The camera as H.264 for the space: constrained baseline, which every server decodes without anything installed, in
- * access units that begin with their parameter sets at every key picture. A link that is too slow gets fewer pictures,
+ * The camera as H.264 for the space: constrained baseline where there is a choice, which every server decodes without
+ * anything installed, in access units that begin with their parameter sets at every key picture. A link that is too slow gets fewer pictures,
  * never broken ones: what is left out is left out before it is encoded.
  */
 import { HUB_FLAG, HUB_PACKET, writeHubPacket } from "@cairn/video/packet";
 import { epochUs } from "./clock.ts";
 import type { DeviceLine } from "./device-line.ts";
 
-const CODEC = "avc1.42E01F";
+/** What is asked for, the first that there is: constrained baseline first, which needs nothing installed to be decoded. */
+const PROFILES = [
+  { codec: "avc1.42E01F", profile: "constrained baseline" },
+  { codec: "avc1.42001F", profile: "baseline" },
+  { codec: "avc1.4D001F", profile: "main" },
+  { codec: "avc1.64001F", profile: "high" },
+] as const;
 const BITRATE = 4_000_000;
 const FRAMES_PER_S = 30;
 /** Level 3.1 in macroblocks of 16 × 16. */
@@ -17,22 +23,30 @@ const KEY_EVERY_MS = 2000;
 const MOST_WAITING_BYTES = 512 * 1024;
 const MOST_IN_ENCODER = 2;
 
-export type VideoPlan = { readonly width: number; readonly height: number; readonly config: VideoEncoderConfig };
+export type VideoPlan = {
+  readonly width: number;
+  readonly height: number;
+  readonly profile: (typeof PROFILES)[number]["profile"];
+  readonly config: VideoEncoderConfig;
+};
 
 /** How this browser would encode pictures of such a size; `undefined`: it has no H.264 encoder. */
 export async function planVideo(width: number, height: number): Promise<VideoPlan | undefined> {
-  if (!("VideoEncoder" in globalThis)) return undefined;
+  if (!("VideoEncoder" in globalThis && "requestVideoFrameCallback" in HTMLVideoElement.prototype)) return undefined;
   const size = fitted(width, height);
-  const config: VideoEncoderConfig = {
-    codec: CODEC,
-    ...size,
-    bitrate: BITRATE,
-    framerate: FRAMES_PER_S,
-    latencyMode: "realtime",
-    avc: { format: "annexb" },
-  };
-  const { supported } = await VideoEncoder.isConfigSupported(config).catch(() => ({ supported: false }));
-  return supported ? { ...size, config } : undefined;
+  for (const { codec, profile } of PROFILES) {
+    const config: VideoEncoderConfig = {
+      codec,
+      ...size,
+      bitrate: BITRATE,
+      framerate: FRAMES_PER_S,
+      latencyMode: "realtime",
+      avc: { format: "annexb" },
+    };
+    const { supported } = await VideoEncoder.isConfigSupported(config).catch(() => ({ supported: false }));
+    if (supported) return { ...size, profile, config };
+  }
+  return undefined;
 }
 
 /** Even sides, as 4:2:0 wants, within the level. */

@@ -73,7 +73,7 @@ async function openStreaming(): Promise<{ page: Page; source: string; complaints
   });
   await page.locator(".shutter:enabled").waitFor();
   await page.getByRole("button", { name: "Video" }).click();
-  await page.getByText("H.264, 960 × 640").waitFor();
+  await page.getByText("H.264 constrained baseline, 960 × 640").waitFor();
   await page.locator(".shutter:enabled").click();
   await page.waitForFunction(() => globalThis.sent.length > 3);
   const source = await page.evaluate(() => sessionStorage.getItem("cairn-source"));

@@ -14,7 +14,16 @@ import sharp from "sharp";
 import { openBrowser, visit } from "../faces/browser.ts";
 import { openPhone, type Phone, PORTRAIT } from "./phone.ts";
 
+declare global {
+  var lock: WakeLockSentinel | undefined;
+}
+
 const TOKEN = "a-token+of/the-operator";
+const SENDER = "a-token-of-one-who-sends";
+const TOKENS = [
+  { token: TOKEN, role: "operate" },
+  { token: SENDER, role: "contribute" },
+];
 /** A name that is no loopback: what comes from there by plain HTTP is no secure context. */
 const LAN = "--host-resolver-rules=MAP cairn.lan 127.0.0.1";
 
@@ -25,7 +34,7 @@ let dir: string;
 
 before(async () => {
   dir = await mkdtemp(join(tmpdir(), "cairn-way-"));
-  await writeFile(join(dir, "tokens.json"), JSON.stringify([{ token: TOKEN, role: "operate" }]));
+  await writeFile(join(dir, "tokens.json"), JSON.stringify(TOKENS));
   const binary = fileURLToPath(new URL("../../../cli/bin/cairn.mjs", import.meta.url));
   const words = ["serve", "--https", "--host", "127.0.0.1", "--port", "0", "--tokens", join(dir, "tokens.json")];
   server = spawn(process.execPath, [binary, ...words, "--data", join(dir, "data"), "--preset", "sparse"], {
@@ -168,4 +177,31 @@ test("CAP-1 a camera that is refused, and one that is not there, are said and tr
   } finally {
     await browser.close();
   }
+});
+
+test("CAP-14 the screen stays on; a token that may not stream leaves photos, and says so", async () => {
+  const url = `http://127.0.0.1:${port}/capture#${new URLSearchParams({ token: SENDER }).toString()}`;
+  const { page, complaints } = await visit(phone.browser, url, {
+    viewport: PORTRAIT,
+    before: async (each) => {
+      await each.addInitScript(() => {
+        const { request } = WakeLock.prototype;
+        WakeLock.prototype.request = async function (type) {
+          globalThis.lock = await request.call(this, type);
+          return globalThis.lock;
+        };
+      });
+    },
+  });
+  await page.waitForFunction(() => globalThis.lock?.released === false);
+  await page.getByRole("button", { name: "Video" }).click();
+  await page.getByText("allows photos, but no video").waitFor();
+  assert.ok(await page.locator(".shutter").isDisabled());
+  await page.getByRole("button", { name: "Photo", exact: true }).click();
+  // By keyboard alone.
+  await page.locator(".shutter:enabled").focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: /^Photo of .*: (On disk|Not yet placed)/ }).waitFor();
+  assert.deepEqual(complaints, []);
+  await page.context().close();
 });
