@@ -95,7 +95,7 @@ test("VID-24 the beginning of a handheld take becomes a posed model", async (t) 
   if (!existsSync(clip)) return t.skip("SKIPPED: the data set sevenscenes-video was not found");
   if (spawnSync("ffmpeg", ["-version"]).status !== 0) return t.skip("SKIPPED: ffmpeg is not installed");
   const cut = join(folder, "handheld.mp4");
-  execFileSync("ffmpeg", ["-v", "error", "-i", clip, "-t", "3", "-c", "copy", cut]);
+  execFileSync("ffmpeg", ["-v", "error", "-i", clip, "-t", "4", "-c", "copy", cut]);
   const server = await startServer({ port: 0, dataDir: join(folder, "posed"), logLevel: "error" });
   try {
     const words = ["push", "take", cut, "--server", server.url, "--preset", "sparse", "--wait", "--json"];

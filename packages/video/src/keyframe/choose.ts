@@ -64,6 +64,8 @@ const RECENT = 45;
 const FEWEST_CORNERS = 12;
 /** Whatever is demanded: with fewer corners than this part the next keyframe may not be placed any more. */
 const LEAST_OVERLAP = 0.4;
+/** … nor when what is seen has moved further, in parts of the width. */
+const MOST_SHIFT = 0.14;
 
 type Candidate<T> = Keyframe<T> & {
   readonly pyramid: Pyramid;
@@ -84,7 +86,7 @@ export class KeyframeChooser<T> {
 
   constructor(options: KeyframeOptions = {}) {
     this.#options = {
-      dueShift: 0.07,
+      dueShift: 0.1,
       dueOverlap: 0.65,
       dueBaseline: 0.12,
       minIntervalMs: 150,
@@ -192,7 +194,8 @@ export class KeyframeChooser<T> {
     const shift = total < FEWEST_CORNERS ? 2 * STILL : median(shifts) / gray.width;
     const { dueShift, dueOverlap, dueBaseline } = this.#options;
     const dueLoss = Math.max(1 - dueOverlap, Math.min((1 - dueOverlap) * this.#demand, 1 - LEAST_OVERLAP));
-    let due = Math.max(shift / (dueShift * this.#demand), (1 - overlap) / dueLoss);
+    const dueMove = Math.max(dueShift, Math.min(dueShift * this.#demand, MOST_SHIFT));
+    let due = Math.max(shift / dueMove, (1 - overlap) / dueLoss);
     if (prior && priorThen) {
       const [a, b] = [prior.position, priorThen.position];
       const baseline = Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]) / prior.sceneDistance;
