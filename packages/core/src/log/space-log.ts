@@ -1,5 +1,5 @@
 /** The log of one space. Rules: docs/spec/log.md. */
-import type { CairnEvent, EventDraft, Seq, SpaceState } from "@cairn/protocol";
+import type { CairnError, CairnEvent, EventDraft, Seq, SpaceState } from "@cairn/protocol";
 
 export interface SpaceLog {
   /** Changes when seqs may have been handed out that this log does not know (restored, trimmed whole). */
@@ -8,6 +8,8 @@ export interface SpaceLog {
   readonly head: Seq;
   /** Oldest seq that can still be read; `head + 1` when none can. */
   readonly first: Seq;
+  /** Why appends are refused until the log is opened again; a full disk is not such a reason. */
+  readonly refusing: CairnError | undefined;
 
   /**
    * Appends all of `drafts` next to each other, or none. Resolves when they are on disk (fdatasync), and not before.

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { check, type EventData, RecordingEnd, RecordingFile, TimeNs } from "@cairn/protocol";
 import Type, { type Static } from "typebox";
 import type { BlobStore } from "../blob/blob-store.ts";
-import { makeFolder, syncFolder, writeFileDurably } from "../disk/disk.ts";
+import { errnoOf, makeFolder, syncFolder, writeFileDurably } from "../disk/disk.ts";
 import { finishMcap } from "./mcap/finish.ts";
 import { finishMp4 } from "./mp4/finish.ts";
 
@@ -40,9 +40,13 @@ export class RecordingFolder {
     return new RecordingFolder(path);
   }
 
-  /** The space it is of; undefined when a crash came before it was made. */
+  /** The space it is of; undefined when a crash came before it was made. @throws what the disk says */
   async space(): Promise<string | undefined> {
-    return (await this.#read(OWNER, Owner))?.space;
+    const text = await readFile(join(this.path, OWNER), "utf8").catch((error: unknown) => {
+      if (errnoOf(error) === "ENOENT") return undefined;
+      throw error;
+    });
+    return text === undefined ? undefined : check(Owner, JSON.parse(text)).space;
   }
 
   mp4Path(source: string, fromNs: bigint): string {

@@ -10,9 +10,11 @@ import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { RecordingFile } from "@cairn/protocol";
+import { openFileBlobStore } from "../blob/file-blob-store.ts";
 import { openCore } from "../core.ts";
 import { afterwards, temporaryFolder } from "../test/fixtures.ts";
 import { coded, ended, fetched, packetsOf, pictures, readMcap, unitsIn } from "../test/recorded.ts";
+import { RecordingFolder } from "./folder.ts";
 import { finishMcap } from "./mcap/finish.ts";
 import { finishMp4 } from "./mp4/finish.ts";
 
@@ -211,4 +213,41 @@ test("RCD-7 a server that stops keeps what was recorded, and the next start name
   const { reason, files } = await ended(await core.spaces.open("place"), recording);
   assert.equal(reason, "server_stopping");
   assert.deepEqual((await unitsIn(await fetched(core, folder, files[0]!))).map(coded), units.map(coded));
+});
+
+test("RCD-7 a crash between the files and the event changes nothing of the files; a space that can't be read keeps its own", async (t) => {
+  const folder = await temporaryFolder(t);
+  const dataDir = join(folder, "data");
+  const first = await openCore({ dataDir });
+  const place = await first.spaces.create({ id: "place" });
+  const { recording } = await first.recordings.start(place, { channels: ["video/*"] });
+  const producer = first.video.open({ source: "front", space: place.id });
+  for (const packet of packetsOf(await pictures())) producer.publish(packet);
+  await first.close();
+  const path = join(dataDir, "recordings", recording);
+  const names = await readdir(path);
+
+  // Its log is damaged: nobody knows whether it is there.
+  const [log = ""] = (await readdir(dataDir, { recursive: true })).filter((name) => /0000000001\.log$/.test(name));
+  const whole = await readFile(join(dataDir, log));
+  const damaged = Buffer.from(whole);
+  damaged[20]! ^= 1;
+  await writeFile(join(dataDir, log), damaged);
+  for (const file of await readdir(join(dataDir, log, ".."))) {
+    if (file.endsWith(".state")) await rm(join(dataDir, log, "..", file));
+  }
+  const hindered = await openCore({ dataDir });
+  await hindered.close();
+  assert.deepEqual(await readdir(path), names);
+  await writeFile(join(dataDir, log), whole);
+
+  const blobs = await openFileBlobStore(join(dataDir, "blobs"));
+  const { files } = await new RecordingFolder(path).finish(blobs, new AbortController().signal);
+  const bytes = await Promise.all(files.map(({ blob }) => blobs.get(blob)));
+  const core = await openCore({ dataDir });
+  afterwards(t, () => core.close());
+  const over = await ended(await core.spaces.open("place"), recording);
+  assert.deepEqual([over.reason, over.files], ["server_stopping", files]);
+  assert.deepEqual(await Promise.all(files.map(({ blob }) => core.blobs.get(blob))), bytes);
+  while ((await readdir(join(dataDir, "recordings"))).length > 0) await setTimeout(5);
 });

@@ -13,6 +13,7 @@ import {
   type RecordingEnd,
   type RecordingFormat,
   type RecordingState,
+  type SpaceId,
 } from "@cairn/protocol";
 import type { BlobStore } from "../blob/blob-store.ts";
 import { makeFolder, storeError } from "../disk/disk.ts";
@@ -241,15 +242,8 @@ export class Recordings {
   }
 
   async #recover(names: readonly string[], unended: readonly Unended[]): Promise<void> {
-    const { spaces } = this.#places;
     for (const name of names) {
-      const folder = new RecordingFolder(join(this.#root, name));
-      const id = await folder.space();
-      const space = id === undefined ? undefined : await spaces.open(id).catch(() => undefined);
-      const state = space?.log.snapshot().state.recordings?.[name];
-      // Its space is gone, it never began, or the event that names its files is there already.
-      if (!space || !state || state.ended) await folder.remove();
-      else await this.#untilDone(space, () => this.#name(space, name, folder));
+      await this.#recoverOne(name).catch((error: unknown) => this.#places.onError(`recording ${name}`, error));
       if (this.#closing.signal.aborted) return;
     }
     // Their folders are lost.
@@ -259,5 +253,24 @@ export class Recordings {
       const lost: EventDraft = { type: "recording.ended", data: { recording, reason: "crashed", endedNs, files: [] } };
       await this.#untilDone(space, async () => void (await space.log.append([lost])));
     }
+  }
+
+  /** @throws where its space can't be read now: it stays for another start */
+  async #recoverOne(name: Id): Promise<void> {
+    const folder = new RecordingFolder(join(this.#root, name));
+    const id = await folder.space();
+    const space = id === undefined ? undefined : await this.#openIfThere(id);
+    if (space?.log.refusing) throw space.log.refusing;
+    const state = space?.log.snapshot().state.recordings?.[name];
+    // Its space is gone, it never began, or the event that names its files is there already.
+    if (!space || !state || state.ended) await folder.remove();
+    else await this.#untilDone(space, () => this.#name(space, name, folder));
+  }
+
+  async #openIfThere(id: SpaceId): Promise<Space | undefined> {
+    return this.#places.spaces.open(id).catch((error: unknown) => {
+      if (error instanceof CairnError && error.code === "space.missing") return undefined;
+      throw error;
+    });
   }
 }
