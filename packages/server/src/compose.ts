@@ -104,6 +104,8 @@ export type ServerOptions = {
   keyframes?: boolean;
   /** A program that reconstructs in place of the embedded engine: run for each photo. */
   engineProgram?: string;
+  /** One of its runs that takes longer is ended; by default ten minutes. */
+  engineProgramMs?: number;
 };
 
 export type RunningServer = {
@@ -193,12 +195,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
     const operationKinds = new Map<string, OperationStarter>();
     let restore: ServerContext["restore"] = restoreGeneration;
-    const { engineProgram: program } = options;
+    const { engineProgram: program, engineProgramMs: timeoutMs } = options;
     const photoBytes = (digest: string) => core.blobs.get(digest);
     const ownEngine =
       program === undefined
         ? openEmbeddedEngine
-        : ({ cache }: EngineOptions) => openCommandEngine({ program, photoBytes, cache });
+        : ({ cache }: EngineOptions) =>
+            openCommandEngine({ program, photoBytes, cache, ...(timeoutMs !== undefined && { timeoutMs }) });
     const openEngine = options.openEngine === undefined ? ownEngine : options.openEngine;
     if (openEngine) {
       const running: Reconstructor = startReconstructor({

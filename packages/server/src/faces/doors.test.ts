@@ -14,8 +14,16 @@ import { shownType } from "./face-socket.ts";
 import { type Faces, openFaces } from "./faces.ts";
 import { readFields } from "./fields.ts";
 import { Refusal } from "./refusal.ts";
+import { SharedText } from "./shared-text.ts";
 
 const errors: object[] = [];
+
+/** What many are sent, long and short and too long to be compressed, between messages that are one's own. */
+const SIZES = [2000, 10, 50_000, 3000, 2 ** 20 + 2, 5000];
+const SHARED = SIZES.flatMap((size, n): (object | Promise<SharedText>)[] => [
+  SharedText.of({ n: 2 * n, pad: "y".repeat(size) }),
+  { n: 2 * n + 1, pad: "z".repeat(size / 2) },
+]);
 
 /** Repeats what it is told; `fail` throws, `flood` sends without waiting for room, `pour` with. */
 /** Lets the work of a message `wait` end. */
@@ -39,6 +47,7 @@ const ECHO: Face = {
           if (message.type === "wait") await new Promise<void>((done) => (release = done));
           if (message.type === "flood") while (!socket.signal.aborted) socket.reply({ pad: "x".repeat(2 ** 16) });
           if (message.type === "pour") for (let n = 0; n < 1000; n++) await socket.send({ n, pad: "x".repeat(4096) });
+          if (message.type === "share") for (const each of SHARED) void socket.send(await each);
           if (message.type === "known") return socket.reply({ ...message, ...params });
           return socket.error(`Unknown message type: ${shownType(message.type)}`);
         });
@@ -184,6 +193,29 @@ describe("the doors of the faces", () => {
     client.ws.resume();
     const { code } = await client.closed;
     assert.ok(code === 1013 || code === 1006, String(code)); // the close frame lies behind what it never read
+  });
+
+  test("GEN-22 GEN-24 what was compressed once for all is the same, in order, for whoever takes it in whichever way", async () => {
+    const ways: ClientOptions[] = [
+      {},
+      { perMessageDeflate: false },
+      { perMessageDeflate: { serverMaxWindowBits: 9 } },
+      { perMessageDeflate: { clientMaxWindowBits: 10 } },
+    ];
+    for (const options of ways) {
+      const client = new Client(`${base}/ws/p`, options);
+      await client.tell({ type: "share" });
+      const said = (await client.heard(2 * SIZES.length)).slice(0, 2 * SIZES.length);
+      assert.deepEqual(
+        said.map(({ n, pad }) => [n, String(pad).length]),
+        SIZES.flatMap((size, n) => [
+          [2 * n, size],
+          [2 * n + 1, size / 2],
+        ]),
+        JSON.stringify(options),
+      );
+      client.ws.close();
+    }
   });
 
   test("GEN-24 text from 1 KiB on is compressed where it is offered, without context takeover", async () => {

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { WebSocket } from "ws";
+import type { ServerOptions } from "../../compose.ts";
 import { png } from "../../test/png.ts";
 import { testServer } from "../../test/test-server.ts";
 
@@ -43,7 +44,7 @@ else if (plan !== "empty") {
 console.log(out);
 `;
 
-async function setUp(t: TestContext, plan: Record<number, string>) {
+async function setUp(t: TestContext, plan: Record<number, string>, options: Partial<ServerOptions> = {}) {
   const home = await mkdtemp(join(tmpdir(), "cairn-program-"));
   t.after(() => rm(home, { recursive: true, force: true }));
   const program = join(home, "program.cjs");
@@ -53,6 +54,7 @@ async function setUp(t: TestContext, plan: Record<number, string>) {
   const server = await testServer(t, {
     engineProgram: program,
     spaceSettings: { rebuildEvery: 4 },
+    ...options,
   });
   const heard: Message[] = [];
   const connect = async () => {
@@ -141,6 +143,28 @@ describe("an external program as the engine", () => {
       assert.equal(image_id, acknowledged[i + 1]);
       assert.doesNotMatch(String(message), /\/tmp|cairn-program/);
     }
+    ws.close();
+  });
+
+  test("HER-41 HER-48 GEN-21 one that hangs is ended; meanwhile others are answered, and the next photo goes on", async (t) => {
+    const { connect, until, of, calls } = await setUp(t, { 1: "hang" }, { engineProgramMs: 5000 });
+    const ws = await connect();
+    upload(ws);
+    upload(ws, png(2));
+    // While it hangs: a second photo was acknowledged, and signs of life are answered.
+    await until(() => of("upload_acknowledged").length === 2);
+    ws.send(JSON.stringify({ type: "ping" }));
+    await until(() => of("pong").length === 1);
+    await until(() => of("processing_complete").length === 1);
+    const [hung, next] = of("upload_acknowledged").map(({ image_id }) => image_id);
+    assert.deepEqual(
+      of("error").map(({ image_id }) => image_id),
+      [hung],
+    );
+    assert.match(String(of("error")[0]?.message), /^Reconstruction failed: /);
+    const [done] = of("processing_complete");
+    assert.deepEqual([done?.image_id, done?.sequence, done?.total_images], [next, 1, 1]);
+    assert.equal((await calls()).length, 2);
     ws.close();
   });
 });
