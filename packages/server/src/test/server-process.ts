@@ -4,7 +4,7 @@ import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { type ServerOptions, startServer } from "../compose.ts";
 
 /** What a test says of it, as JSON; `reconstruct`: with the engine, at this preset. */
-export type ProcessOptions = Pick<ServerOptions, "meshFolders" | "port"> & {
+export type ProcessOptions = Pick<ServerOptions, "socketRate" | "meshFolders" | "port"> & {
   readonly reconstruct?: Preset;
   readonly rebuildEvery?: number;
 };
