@@ -3,6 +3,7 @@ import type { CairnApi } from "@cairn/client";
 import { type JSX, type ReactNode, useEffect, useRef, useState } from "react";
 import { Icon } from "../icons.tsx";
 import { useVideoSources } from "./use-video-sources.ts";
+import { useVisible } from "./use-visible.ts";
 import { type WatchState, watchObstacle, watchVideo } from "./watch-video.ts";
 
 export function LiveVideo({ api, space }: { api: CairnApi; space: string }): JSX.Element | null {
@@ -37,15 +38,16 @@ type LiveCardProps = { api: CairnApi; source: string; onHide(): void; children: 
 function LiveCard({ api, source, onHide, children }: LiveCardProps): JSX.Element {
   const canvas = useRef<HTMLCanvasElement>(null);
   const obstacle = watchObstacle();
+  const visible = useVisible();
   const [state, setState] = useState<WatchState>({ kind: "waiting" });
   const [large, setLarge] = useState(false);
 
   useEffect(() => {
-    if (!canvas.current || obstacle !== undefined) return;
+    if (!canvas.current || obstacle !== undefined || !visible) return;
     const stop = new AbortController();
     watchVideo({ video: api.video, source, canvas: canvas.current, onState: setState, signal: stop.signal });
     return () => stop.abort();
-  }, [api, source, obstacle]);
+  }, [api, source, obstacle, visible]);
 
   const problem = obstacle ?? (state.kind === "problem" ? state.text : undefined);
   return (

@@ -50,7 +50,7 @@ export function watchVideo({ video, source, canvas, onState, signal }: WatchOpti
   let stale: ReturnType<typeof setTimeout> | undefined;
   let shown = "";
   /** Pictures drawn, for those who look at the page from outside. */
-  let drawn = 0;
+  let drawn = Number(canvas.dataset.pictures ?? 0);
 
   const wait = () => {
     shown = "";
