@@ -63,8 +63,8 @@ export class ServedDevice {
   #away: ReturnType<typeof setTimeout> | undefined;
   #connected = false;
   #closed = false;
-  /** What goes on. */
-  #running = new AbortController();
+  /** What goes on: one for each command. */
+  readonly #running = new Set<AbortController>();
   /** Numbers begin anew under another epoch. */
   #epoch: string | undefined;
   #last = { lease: 0, command: 0, order: 0 };
@@ -109,7 +109,7 @@ export class ServedDevice {
     clearTimeout(this.#timer);
     clearTimeout(this.#away);
     for (const stop of this.#stops) stop();
-    this.#running.abort(new CairnError("operation.cancelled", { reason: "the device left" }));
+    this.#interrupt("the device left");
   }
 
   async #come(): Promise<void> {
@@ -174,7 +174,9 @@ export class ServedDevice {
       return;
     }
     this.#say({ ...answer, outcome: "accepted" });
-    const { signal } = this.#running;
+    const running = new AbortController();
+    this.#running.add(running);
+    const { signal } = running;
     try {
       const word = await this.#handlers.command({ kind, data, lease, command, signal });
       const message = typeof word === "string" ? { message: word.slice(0, 500) } : {};
@@ -183,6 +185,8 @@ export class ServedDevice {
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       this.#say({ ...answer, outcome: "failed", message: message.slice(0, 500) });
+    } finally {
+      this.#running.delete(running);
     }
   }
 
@@ -202,8 +206,7 @@ export class ServedDevice {
   }
 
   #interrupt(why: string): void {
-    this.#running.abort(new Error(why));
-    this.#running = new AbortController();
+    for (const each of [...this.#running]) each.abort(new Error(why));
   }
 
   /** Now, or when there is a line again. */
