@@ -113,7 +113,7 @@ async function flight(t: TestContext, lineMs = 600_000) {
 describe("steering by the SDK", () => {
   test("CTL-9 CTL-19 taken, steered, acknowledged and let go; the other one is told who holds it", async (t) => {
     const { server, deeds, ann } = await flight(t);
-    const held = await holdDevice(ann.connection, "drone", { holder: "Ann" });
+    const held = await holdDevice(ann.connection, "drone", { holder: "Ann", heartbeatMs: 10_000 });
     const bob = connected(t, server);
     await bob.connection.ready();
     await assert.rejects(holdDevice(bob.connection, "drone", { holder: "Bob" }), (error) => {

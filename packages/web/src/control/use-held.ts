@@ -3,7 +3,7 @@ import { type HeldDevice, holdDevice, type SpaceConnection } from "@cairn/client
 import { useCallback, useEffect, useRef, useState } from "react";
 
 /** A window may be held up for a moment; three of these without a sign of it, and the device is safe. */
-const HEARTBEAT_MS = 2000;
+const HEARTBEAT_MS = 3000;
 
 export type Held = {
   /** By name. */
