@@ -9,21 +9,30 @@ import { writeAt } from "./files.ts";
 
 const SYNC_EVERY_MS = 5000;
 
+export type GrowingFileOptions = {
+  /** Told once, when the disk refuses; from then on nothing is written. */
+  readonly onTrouble: (error: CairnError) => void;
+  readonly onAppended: () => void;
+};
+
 export class GrowingFile {
   readonly path: string;
   #file: FileHandle | undefined;
-  readonly #onTrouble: (error: CairnError) => void;
+  readonly #onTrouble: GrowingFileOptions["onTrouble"];
+  readonly #onAppended: () => void;
   #queue: Uint8Array[] = [];
   #waitingBytes = 0;
   #writtenBytes = 0;
   #syncedMs = performance.now();
   #writing: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
   #failed = false;
 
-  /** Made with its first bytes. @param onTrouble told once, when the disk refuses; from then on nothing is written */
-  constructor(path: string, onTrouble: (error: CairnError) => void) {
+  /** Made with its first bytes. */
+  constructor(path: string, { onTrouble, onAppended }: GrowingFileOptions) {
     this.path = path;
     this.#onTrouble = onTrouble;
+    this.#onAppended = onAppended;
   }
 
   /** Appended, or waiting for the disk. */
@@ -36,23 +45,25 @@ export class GrowingFile {
   }
 
   append(bytes: Uint8Array): void {
-    if (this.#failed) return;
+    if (this.#failed || this.#closing) return;
     this.#queue.push(bytes);
     this.#waitingBytes += bytes.length;
     this.#writing ??= this.#write();
+    this.#onAppended();
   }
 
-  /** What was appended is on disk, as far as it took it. */
-  async close(): Promise<void> {
+  /** Nothing more comes. Resolves when what was appended is on disk, as far as that took it. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     await this.#writing;
-    try {
-      if (!this.#failed) await this.#file?.sync();
-    } catch (error) {
-      this.#fail(error);
-    } finally {
-      await this.#file?.close();
-      this.#file = undefined;
-    }
+    const file = this.#file;
+    this.#file = undefined;
+    if (!this.#failed) await file?.sync().catch((error: unknown) => this.#fail(error));
+    await file?.close().catch((error: unknown) => this.#fail(error));
   }
 
   async #write(): Promise<void> {
@@ -73,6 +84,7 @@ export class GrowingFile {
   }
 
   #fail(error: unknown): void {
+    if (this.#failed) return;
     this.#failed = true;
     this.#queue = [];
     this.#waitingBytes = 0;

@@ -64,12 +64,12 @@ export class Recorder {
   readonly #folder: RecordingFolder;
   readonly #choice: ChannelChoice;
   readonly #tracks = new Map<string, VideoTrack>();
+  /** All of its files, also those that are closed. */
   readonly #growing = new Set<GrowingFile>();
   readonly #stop: (() => void)[] = [];
   readonly #stopped = new AbortController();
   readonly #chunks: Chunks | undefined;
   readonly #beganMs = performance.now();
-  #files = 0;
   #lastMs = performance.now();
   #choked = false;
   #progress = { pictures: 0, messages: 0, lost: 0 };
@@ -94,8 +94,8 @@ export class Recorder {
         ["name", plan.name],
         ["channels", plan.channels.join(" ")],
       ]);
-      this.#chunks = new Chunks(about, this.#open(folder.mcapPath));
-      this.#chunks.flush();
+      const file = this.#open(folder.mcapPath);
+      this.#chunks = new Chunks(about, (bytes) => file.append(bytes));
     }
     this.#listen();
   }
@@ -212,7 +212,7 @@ export class Recorder {
       onLeftOut: () => this.#progress.lost++,
       ...(this.#options.plan.formats.includes("mp4") && {
         openFile: (fromNs: bigint) => {
-          if (this.#files < MAX_FILES) return this.#open(this.#folder.mp4Path(name, fromNs));
+          if (this.#growing.size < MAX_FILES) return this.#open(this.#folder.mp4Path(name, fromNs));
           this.#endSoon("files");
           return undefined;
         },
@@ -252,7 +252,7 @@ export class Recorder {
   }
 
   #onSignal({ channel, from, data }: Signal): void {
-    if (this.#over) return;
+    if (this.#over || !this.#chunks) return;
     const logNs = this.#places.clock.nowNs();
     const [, source] = POSES_OF.exec(channel) ?? [];
     // Only the server's own: what a client says in its stead has the client's name.
@@ -323,17 +323,15 @@ export class Recorder {
     this.#lastMs = performance.now();
   }
 
-  /** A file, and where its bytes go. */
-  #open(path: string): (bytes: Uint8Array) => void {
-    const file = new GrowingFile(path, ({ code }) => {
-      this.#endSoon(code === "store.full" ? "disk_full" : "disk_failed");
+  #open(path: string): GrowingFile {
+    const file = new GrowingFile(path, {
+      onTrouble: ({ code }) => this.#endSoon(code === "store.full" ? "disk_full" : "disk_failed"),
+      onAppended: () => {
+        if (this.#sizeBytes >= this.#options.plan.maxBytes) this.#endSoon("bytes");
+      },
     });
     this.#growing.add(file);
-    this.#files++;
-    return (bytes) => {
-      file.append(bytes);
-      if (this.#sizeBytes >= this.#options.plan.maxBytes) this.#endSoon("bytes");
-    };
+    return file;
   }
 
   #tick(): void {

@@ -14,6 +14,7 @@ import {
   readSps,
 } from "@cairn/video";
 import type { StreamPacket } from "../video/stream-packet.ts";
+import type { GrowingFile } from "./growing-file.ts";
 import { Fragments } from "./mp4/fragments.ts";
 import type { TrackSets } from "./mp4/movie.ts";
 import { Timeline } from "./timeline.ts";
@@ -21,8 +22,8 @@ import { Timeline } from "./timeline.ts";
 export type RecordedPicture = { readonly unit: AccessUnit; readonly timeNs: bigint };
 
 export type TrackOptions = {
-  /** A new file, and where its bytes go; undefined: no more may be. Left out: no file is wanted. */
-  readonly openFile?: (fromNs: bigint) => ((bytes: Uint8Array) => void) | undefined;
+  /** A new file; undefined: no more may be. Left out: no file is wanted. */
+  readonly openFile?: (fromNs: bigint) => Pick<GrowingFile, "append" | "close"> | undefined;
   /** Told each picture, key pictures with the parameter sets in force. */
   readonly onPicture: (picture: RecordedPicture) => void;
   /** Told each picture that is left out because of {@link VideoTrack.skip}. */
@@ -31,7 +32,12 @@ export type TrackOptions = {
   readonly timeOf: (ms: number) => bigint;
 };
 
-type File = { readonly fragments: Fragments; readonly fromNs: bigint; readonly sets: ReadonlyMap<string, Buffer> };
+type File = {
+  readonly fragments: Fragments;
+  readonly fromNs: bigint;
+  readonly sets: ReadonlyMap<string, Buffer>;
+  readonly close: () => unknown;
+};
 
 /** Arrivals are remembered until the picture is whole. */
 const MAX_ARRIVALS = 64;
@@ -88,8 +94,7 @@ export class VideoTrack {
   end(): void {
     const now = this.#options.timeOf(performance.now());
     for (const unit of this.#assembler.flush()) this.#add(unit, now);
-    this.flush();
-    this.#file = undefined;
+    this.#endFile();
     this.#waitsForKey = true;
   }
 
@@ -113,11 +118,18 @@ export class VideoTrack {
   }
 
   #next(fromNs: bigint): void {
-    this.flush();
-    this.#file = undefined;
+    this.#endFile();
     const sets = trackSets(this.#sets);
-    const write = sets && this.#options.openFile?.(fromNs);
-    if (write) this.#file = { fragments: new Fragments(sets, write), fromNs, sets: new Map(this.#sets) };
+    const file = sets && this.#options.openFile?.(fromNs);
+    if (!file) return;
+    const fragments = new Fragments(sets, (bytes) => file.append(bytes));
+    this.#file = { fragments, fromNs, sets: new Map(this.#sets), close: () => file.close() };
+  }
+
+  #endFile(): void {
+    this.flush();
+    this.#file?.close();
+    this.#file = undefined;
   }
 
   #learn(units: readonly NalUnit[]): void {
