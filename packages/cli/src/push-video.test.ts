@@ -2,13 +2,14 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { CairnApi } from "@cairn/client";
 import { alignmentDistances, alignPoints } from "@cairn/geometry";
 import type { Pose } from "@cairn/protocol";
 import { samplePhotosDir } from "@cairn/sample";
 import { type RunningServer, startServer } from "@cairn/server";
+import { openVideoFile } from "@cairn/video";
 import { workplace } from "./test/workplace.ts";
 
 const { folder, cairn } = workplace();
@@ -66,6 +67,37 @@ describe("videos", () => {
       keyframes.map(({ image }) => image),
     );
     assert.equal(Object.keys((await api.snapshot("mixed")).state.images).length, photos.length);
+  });
+
+  test("VID-24 MP4, MOV and WebM, whatever they are called; portrait stays portrait", async (t) => {
+    if (spawnSync("ffmpeg", ["-version"]).status !== 0) return t.skip("SKIPPED: ffmpeg is not installed");
+    const make = (name: string, ...words: string[]) => {
+      const path = join(folder, name);
+      execFileSync("ffmpeg", ["-v", "error", ...words, "-y", path]);
+      return path;
+    };
+    const moving = ["-f", "lavfi", "-i", "mandelbrot=s=160x120:r=25", "-t", "2"];
+    const flat = make("flat.mp4", ...moving, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p");
+    const files = [
+      make("mp4.dat", "-i", flat, "-c", "copy", "-f", "mp4"),
+      make("portrait.mov", "-i", flat, "-c", "copy", "-metadata:s:v", "rotate=90"),
+      make("webm.jpg", "-i", flat, "-c:v", "libvpx", "-deadline", "realtime", "-f", "webm"),
+    ];
+    const { code, photos } = await push("containers", ...files);
+    assert.equal(code, 0);
+    const { state } = await api.snapshot("containers");
+    for (const path of files) {
+      const name = basename(path);
+      const file = await openVideoFile(path);
+      file.close();
+      // How ffmpeg is told to write the turn changes with its version; what is written counts.
+      const lying = file.facts.rotation % 180 !== 0;
+      const [width, height] = lying ? [120, 160] : [160, 120];
+      const images = photos.filter(({ video }) => video === name).map(({ image }) => state.images[image!]!);
+      assert.ok(images.length >= 1, `${name} gave no photo`);
+      for (const image of images) assert.deepEqual([image.width, image.height], [width, height], name);
+      assert.equal(new Set(images.map(({ sequence }) => sequence)).size, 1);
+    }
   });
 
   test("VID-24 a video without its index is refused by name, and the photos are sent", async () => {
