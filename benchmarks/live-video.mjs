@@ -60,7 +60,15 @@ try {
   const viewer = connect({ url: server.url, space: "walk" });
   await viewer.ready();
   const seen = { judgedMs: new Map(), pointsMs: undefined };
-  viewer.on("event", ({ type, data }) => {
+  const work = { kinds: new Map(), startedNs: new Map(), spentS: { reconstruct: [], rebuild: [] } };
+  viewer.on("event", ({ type, data, timeNs }) => {
+    if (type === "operation.started") {
+      work.kinds.set(data.operation, data.kind);
+      work.startedNs.set(data.operation, BigInt(timeNs));
+    } else if (type === "operation.completed") {
+      const spentS = Number(BigInt(timeNs) - work.startedNs.get(data.operation)) / 1e9;
+      work.spentS[work.kinds.get(data.operation)]?.push(spentS);
+    }
     if (type === "image.judged" && !seen.judgedMs.has(data.image)) seen.judgedMs.set(data.image, Date.now());
     if (type === "segments.added") seen.pointsMs ??= Date.now();
   });
@@ -92,7 +100,9 @@ try {
   await viewer.waitFor((state) => {
     const { refined = 0 } = state.generations[state.generation]?.published ?? {};
     const idle = Object.values(state.operations).every(({ endedNs }) => endedNs !== undefined);
-    return idle && (every !== undefined || refined >= Object.keys(state.images).length);
+    const paths = Object.values(state.paths ?? {});
+    const pathed = paths.length > 0 && paths.every(({ generation }) => generation === state.generation);
+    return idle && pathed && (every !== undefined || refined >= Object.keys(state.images).length);
   });
   const state = viewer.state;
   viewer.close();
@@ -127,6 +137,12 @@ try {
   console.log(
     `picture to verdict  median ${median(waits).toFixed(1)} s, p95 ${at(0.95).toFixed(1)} s, most ${at(1).toFixed(1)} s; wanted 3 s; all ${((followedMs - streamedMs) / 1000).toFixed(1)} s after the end`,
   );
+  for (const [kind, spent] of Object.entries(work.spentS)) {
+    const all = spent.reduce((sum, each) => sum + each, 0);
+    console.log(
+      `${kind.padEnd(12)} ${spent.length}, median ${median(spent).toFixed(2)} s, most ${Math.max(...spent).toFixed(1)} s, in all ${all.toFixed(1)} s`,
+    );
+  }
   const path = Object.values(state.paths ?? {})[0];
   console.log(`path         ${path?.poses.length} poses of generation ${path?.generation} (shown ${state.generation})`);
   console.log(`CPU          ${((cpu.user + cpu.system) / 1e6).toFixed(0)} s, without the decoder's process`);

@@ -69,7 +69,7 @@ export { Hint, HintCode, HintStep } from "./hints.ts";
 export { checkSpaceId, Digest, Id, Seq, type SpaceId, TimeNs } from "./ids.ts";
 export { ClientMessage, ImageHead, type ImageReceipt, type Presence, type ServerMessage, View } from "./live.ts";
 export { CLOSE, LIVE_VERSION, PRESENCE } from "./live-names.ts";
-export { centreOf, poseBetween } from "./paths.ts";
+export { centreOf, poseBetween, STREAM } from "./paths.ts";
 export {
   EngineReport,
   Histogram,

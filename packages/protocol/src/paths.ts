@@ -2,6 +2,9 @@
 import type { Pose } from "./events.ts";
 import type { Vec3 } from "./vectors.ts";
 
+/** What the `sequence` of a live stream's photos begins with. */
+export const STREAM = "stream:";
+
 type Quaternion = Pose["rotation"];
 
 /** Where a camera stands, model frame: `-Rᵀt`. */

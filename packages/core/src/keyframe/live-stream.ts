@@ -2,7 +2,7 @@
  * One stream that builds a model: from its first packet to its last, or until its space goes. Packets wait in a bounded
  * queue for a thread that decodes them and chooses keyframes; these become photos of the space.
  */
-import { CairnError, type ErrorBody, type Id } from "@cairn/protocol";
+import { CairnError, type ErrorBody, type Id, STREAM } from "@cairn/protocol";
 import { type DecoderChoice, HUB_FLAG, type VideoKeyframe } from "@cairn/video";
 import { type Pool, workers } from "@cairn/worker";
 import type { ServerClock } from "../clock/server-clock.ts";
@@ -59,7 +59,7 @@ export type LiveStreamOptions = {
 const BATCH = 8;
 /** Behind by more than this, fewer pictures are looked at; every one is decoded. */
 const LATE_MS = 400;
-const LOOK_MS = { usual: 30, late: 95 } as const;
+const LOOK_MS = { usual: 45, late: 120 } as const;
 
 export class LiveStream {
   readonly #options: LiveStreamOptions;
@@ -87,7 +87,7 @@ export class LiveStream {
     const { source, space, clock, reconstructs } = options;
     this.#options = options;
     this.#signal = AbortSignal.any([this.#stop.signal, space.signal]);
-    this.sequence = `stream:${source}:${clock.nowNs()}`;
+    this.sequence = `${STREAM}${source}:${clock.nowNs()}`;
     this.#clock = new StreamClock(source, clock.devices);
     this.#pool = workers<KeyframeJobs>(new URL("./keyframe.worker.js", import.meta.url), 1);
     this.#poses = new StreamPoses({ source, path: this.sequence, space });

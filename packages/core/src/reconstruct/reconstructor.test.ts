@@ -134,6 +134,7 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
     make: () => CountingEngine = () => new CountingEngine(),
     settleMs = 60_000,
     log: SpaceLogOptions = {},
+    followMs = 1000,
   ): Promise<World> {
     const core = await openCore({ dataDir, log });
     const engines: CountingEngine[] = [];
@@ -142,6 +143,7 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
     const reconstructor = startReconstructor({
       core,
       settleMs,
+      followMs,
       cache: { get: async () => undefined, put: async () => {} },
       decode: async (bytes) => {
         if (bytes[0] === 0) throw new CairnError("image.corrupt");
@@ -162,7 +164,7 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
     return { core, reconstructor, engines, presets, errors };
   }
 
-  async function add(core: Core, space: Space, count: number, first = 1): Promise<void> {
+  async function add(core: Core, space: Space, count: number, first = 1, sequence?: string): Promise<void> {
     for (let i = 0; i < count; i++) {
       const { digest, sizeBytes } = await core.blobs.put(Buffer.from([first, i, ...Buffer.from(randomUUID())]));
       const data = {
@@ -175,6 +177,7 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
         height: 8,
         orientation: 1,
         source: "test",
+        ...(sequence !== undefined && { sequence }),
       };
       await space.log.append([{ type: "image.added", data }]);
     }
@@ -356,6 +359,26 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
     assert.equal(state.operations[operation]?.result?.generation, 2);
     assert.equal(engines.length, 1);
     assert.deepEqual(errors, []);
+  });
+
+  test("REC-18 keyframes of a live stream do not wait for a rebuild, but that it is far larger than the last", async () => {
+    const { core } = await start(await folder(), undefined, 60_000, {}, -1);
+    const space = await core.spaces.create({ id: "a", settings: { rebuildEvery: 3 } });
+    await add(core, space, 7, 1, "stream:cam:1");
+    const state = await until(space, allJudged(7));
+    assert.deepEqual([state.generation, rebuildsOf(state).length], [1, 0]);
+    // A photo that somebody took is no such keyframe.
+    await add(core, space, 1);
+    await until(space, (at) => at.generation === 2 && allJudged(8)(at));
+
+    const long = await core.spaces.create({ id: "b", settings: { rebuildEvery: 10 } });
+    await add(core, long, 130, 2, "stream:cam:2");
+    await until(long, allJudged(130));
+    const published = (await everything(long)).filter((event) => event.type === "generation.published");
+    assert.deepEqual(
+      published.map((event) => event.data.refined),
+      [0, 64, 128],
+    );
   });
 
   test("REC-4 REC-5 copies count in their turn, and without rebuildWhenIdle nothing else leads to a rebuild", async () => {

@@ -32,6 +32,8 @@ export type ReconstructorOptions = {
   settleMs?: number;
   /** Quiet time after which a space's engine is let go; the log brings it back. */
   idleMs?: number;
+  /** Keyframes of a live stream do not wait for a rebuild that takes longer than this. */
+  followMs?: number;
   onError: (error: unknown, about: string) => void;
 };
 
@@ -48,7 +50,8 @@ export type Reconstructor = {
 };
 
 export function startReconstructor(options: ReconstructorOptions): Reconstructor {
-  const { core, decode, openEngine, cache, scratchDir, settleMs = 1500, idleMs = 60_000, onError } = options;
+  const { core, decode, openEngine, cache, scratchDir, settleMs = 1500, idleMs = 60_000 } = options;
+  const { followMs = 1000, onError } = options;
   const stopping = new AbortController();
   const turn = openTurns();
   const running = new Map<SpaceId, { reconstructor: SpaceReconstructor; ended: Promise<void> }>();
@@ -78,6 +81,7 @@ export function startReconstructor(options: ReconstructorOptions): Reconstructor
       signal,
       settleMs,
       idleMs,
+      followMs,
       onError,
     });
     const ended = reconstructor.run().finally(() => running.delete(space.id));

@@ -14,6 +14,7 @@ import {
   type Reason,
   type Seq,
   type SpaceState,
+  STREAM,
   shownGeneration,
 } from "@cairn/protocol";
 import { type Engine, layStep, type Step } from "@cairn/reconstruct";
@@ -28,6 +29,8 @@ import { type Places, rebuildEvents, stepEvents } from "./step-events.ts";
 import { Bell } from "./turn.ts";
 
 const RETRY_MS = 1000;
+/** However long a rebuild takes, one is done in the midst of a stream when the model has grown to this, or doubled. */
+const MOST_UNREFINED = 64;
 
 /** What may be work: a removed copy leaves one that has no verdict any more. */
 const RINGING: ReadonlySet<EventType> = new Set(["image.added", "image.removed", "space.configured"]);
@@ -49,6 +52,8 @@ type SpaceWork = Places & {
   readonly settleMs: number;
   /** Quiet time after which the engine is let go. */
   readonly idleMs: number;
+  /** Keyframes of a live stream do not wait for a rebuild that takes longer than this. */
+  readonly followMs: number;
   readonly onError: (error: unknown, about: string) => void;
 };
 
@@ -70,6 +75,8 @@ export class SpaceReconstructor {
   /** The rebuild at work. */
   #rebuilding: Id | undefined;
   #lastRebuildMs = 0;
+  /** The last one, or longer where one was let go. */
+  #rebuildTakesMs = 0;
   /** Of the rebuild at work that began because no photo came: lets it go when one does. */
   #pause: AbortController | undefined;
 
@@ -134,10 +141,11 @@ export class SpaceReconstructor {
     }
     const back = this.#restores.shift();
     if (back) return this.#restore(back);
-    if (this.#requests.length > 0 || this.#rebuildDue()) return this.#rebuild();
+    const due = this.#rebuildDue();
+    if (this.#requests.length > 0 || (due && !this.#follows())) return this.#rebuild();
     const next = this.#nextPhoto();
     if (next) return this.#add(next);
-    const unsettled = this.#unsettled();
+    const unsettled = due || this.#unsettled();
     const rung = await this.#bell.wait(signal, unsettled ? Math.max(settleMs, 2 * this.#lastRebuildMs) : idleMs);
     if (rung) return;
     if (unsettled) return this.#rebuildWhileIdle();
@@ -206,6 +214,13 @@ export class SpaceReconstructor {
     return generation > 0 && Math.floor(processed / every) > Math.floor(this.#refined() / every);
   }
 
+  /** The last photo is of a live stream, whose model should follow it: what takes long is done when it pauses. */
+  #follows(): boolean {
+    const last = Object.values(this.#state.images).at(-1);
+    if (!last?.sequence?.startsWith(STREAM) || this.#rebuildTakesMs <= this.#work.followMs) return false;
+    return this.#processed() < Math.max(MOST_UNREFINED, 2 * this.#refined());
+  }
+
   /** Photos came since everything was last refined together. */
   #unsettled(): boolean {
     const processed = this.#processed();
@@ -262,7 +277,7 @@ export class SpaceReconstructor {
       const own = await engine.add(photo, {
         signal,
         onProgress: (...at) => running.progress(...at),
-        rebuildFollows: this.#dueAfter(this.#processed() + 1),
+        rebuildFollows: this.#dueAfter(this.#processed() + 1) && !this.#follows(),
       });
       this.#advised ||= own.rebuildAdvised;
       const step = this.#differs ? layStep(own, await posedBy(engine), this.#shownCameras()) : own;
@@ -315,7 +330,7 @@ export class SpaceReconstructor {
       const report = spaceReport(await engine.report({ signal }), this.#state, state.generation + 1);
       events.push(await reportEvent(report, this.#work.blobs, cause));
       this.#differs = false;
-      this.#lastRebuildMs = performance.now() - startedMs;
+      this.#lastRebuildMs = this.#rebuildTakesMs = performance.now() - startedMs;
       return {
         events,
         result: {
@@ -326,7 +341,10 @@ export class SpaceReconstructor {
         },
       };
     } catch (error) {
-      if (pause?.aborted && !signal.aborted) return { result: { paused: true } };
+      if (pause?.aborted && !signal.aborted) {
+        this.#rebuildTakesMs = Math.max(this.#rebuildTakesMs, performance.now() - startedMs);
+        return { result: { paused: true } };
+      }
       if (!signal.aborted) this.#work.onError(error, `rebuild of ${space.id}`);
       throw error;
     }
