@@ -130,6 +130,8 @@ try {
     `keyframes    ${images.length}, let go ${figure("cairn_keyframes_dropped_total")}; pictures not decoded ${figure("cairn_keyframe_pictures_left_out_total")}`,
   );
   console.log(`registered   ${errors.placed} (${(100 * share).toFixed(1)} %), wanted 95 %`);
+  for (const { name, verdict } of images)
+    if (verdict.verdict !== "registered") console.log(`             ${name}: ${verdict.verdict}, ${verdict.reason}`);
   const cm = [mean, middle, max].map((metres) => (100 * metres).toFixed(1));
   console.log(`position     mean ${cm[0]} cm, median ${cm[1]}, most ${cm[2]}; wanted mean 5 cm`);
   console.log(`rotation     mean ${errors.rotation.mean.toFixed(2)}°`);

@@ -11,9 +11,12 @@ import type { Space } from "../space/spaces.ts";
 const IN_HAND = 3;
 /** Keyframes that wait here; a JPEG of 1280 × 720 has about 200 KiB. */
 const MOST_HELD = 24;
-/** Each that waits beyond the first demands so much more, up to {@link MOST_DEMAND}. */
-const DEMAND_EACH = 0.25;
+/** A model that follows by a second is one that keeps up; each second more demands so much more of a keyframe. */
+const KEEPS_UP_MS = 1000;
+const DEMAND_EACH_MS = 1 / 1000;
 const MOST_DEMAND = 3;
+/** What a photo takes, before the first has been seen to. */
+const FIRST_GUESS_MS = 400;
 
 export type IntakeOptions = {
   readonly space: Space;
@@ -23,12 +26,18 @@ export type IntakeOptions = {
   readonly ingest: (keyframe: VideoKeyframe) => Promise<void>;
   /** A keyframe was refused. */
   readonly onRefused: (error: unknown) => void;
+  /** For tests; otherwise `performance.now`. */
+  readonly nowMs?: () => number;
 };
 
 export class Intake {
   readonly #options: IntakeOptions;
   #held: VideoKeyframe[] = [];
   #unjudged = 0;
+  /** When the engine began with what it is at now. */
+  #busySinceMs = 0;
+  /** What a photo takes, mean of the last few. */
+  #eachMs = FIRST_GUESS_MS;
   #dropped = 0;
   #pumping: Promise<void> | undefined;
   #ending = false;
@@ -48,9 +57,10 @@ export class Intake {
     return this.#held.length + this.#unjudged;
   }
 
-  /** How much more than usual a keyframe must show, 1 or more. */
+  /** How much more than usual a keyframe must show, 1 or more: by how long one that came now would wait. */
   get demand(): number {
-    return Math.min(MOST_DEMAND, 1 + DEMAND_EACH * Math.max(0, this.waiting - 1));
+    const behindMs = this.waiting * this.#eachMs;
+    return Math.min(MOST_DEMAND, 1 + Math.max(0, behindMs - KEEPS_UP_MS) * DEMAND_EACH_MS);
   }
 
   add(keyframe: VideoKeyframe): void {
@@ -91,7 +101,7 @@ export class Intake {
 
   async #give(): Promise<void> {
     for (;;) {
-      this.#unjudged = this.#options.reconstructs ? unjudged(this.#options.space.log.snapshot().state) : 0;
+      this.#count();
       if (this.#held.length === 0 || (this.#unjudged >= IN_HAND && !this.#ending)) return;
       try {
         await this.#options.ingest(this.#held.shift()!);
@@ -100,6 +110,15 @@ export class Intake {
         this.#options.onRefused(error);
       }
     }
+  }
+
+  #count(): void {
+    const { reconstructs, space, nowMs = () => performance.now() } = this.#options;
+    const before = this.#unjudged;
+    this.#unjudged = reconstructs ? unjudged(space.log.snapshot().state) : 0;
+    const done = before - this.#unjudged;
+    if (done > 0) this.#eachMs += ((nowMs() - this.#busySinceMs) / done - this.#eachMs) / 2;
+    if (done > 0 || before === 0) this.#busySinceMs = nowMs();
   }
 }
 

@@ -160,9 +160,11 @@ describe("keyframes on their way into a space", () => {
     afterwards(t, () => core.close());
     const space = await core.spaces.create({ id: "place" });
     const given: { index: number; image: string }[] = [];
+    let nowMs = 0;
     const intake = new Intake({
       space,
       reconstructs: true,
+      nowMs: () => nowMs,
       async ingest({ index }) {
         const { digest, sizeBytes } = await core.blobs.put(Buffer.from(String(index)));
         const image = randomUUID();
@@ -188,6 +190,7 @@ describe("keyframes on their way into a space", () => {
     assert.ok(intake.dropped > 0 && intake.waiting <= 27, `${intake.waiting} wait`);
     // The engine goes on, one photo after the other.
     for (let i = 0; i < given.length; i++) {
+      nowMs += 700;
       await space.log.append([{ type: "image.judged", data: { image: given[i]!.image, verdict: "registered" } }]);
       intake.pump();
       await intake.settled();
@@ -198,8 +201,16 @@ describe("keyframes on their way into a space", () => {
     assert.equal(given.length, 27);
     assert.equal(given.at(-1)!.index, 59);
     assert.ok(Math.max(...gaps) <= 4, `${given.map(({ index }) => index)}`);
+    // Now it is known that each takes 700 ms: one that waits is no reason, three are.
+    intake.add(keyframe(60));
+    await intake.settled();
+    assert.equal(intake.demand, 1);
+    intake.add(keyframe(61));
+    intake.add(keyframe(62));
+    await intake.settled();
+    assert.ok(Math.abs(intake.demand - 2.1) < 0.05, `${intake.demand}`);
     await space.configure({ reconstruct: false });
-    for (let i = 60; i < 70; i++) intake.add(keyframe(i));
+    for (let i = 63; i < 70; i++) intake.add(keyframe(i));
     await intake.settled();
     assert.equal(intake.waiting, 0, "where photos only lie, nothing waits");
   });
