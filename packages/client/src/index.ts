@@ -27,6 +27,7 @@ export { openSocket } from "./open-socket.ts";
 export type { ByteSource } from "./tus.ts";
 export type { PhotoSource, UploadOptions } from "./upload.ts";
 export {
+  type ProducedInto,
   type ReceivedPacket,
   type SentPacket,
   Video,

@@ -15,6 +15,13 @@ export type VideoOptions = {
   backoff?: BackoffOptions;
 };
 
+export type ProducedInto = {
+  /** Where its pictures are recorded and reconstructed; left out: nowhere. */
+  space?: string;
+  /** False: they are recorded, and build no model. */
+  keyframes?: boolean;
+};
+
 /** Where the sockets are and how one gets in; `CairnApi` knows. */
 export type VideoAddress = {
   readonly url: (source: string | undefined) => string;
@@ -89,7 +96,7 @@ export class Video {
   }
 
   /** A newer producer of the same source takes its place: the older is then `off`. */
-  produce(source: string, options: VideoOptions & { space?: string } = {}): VideoProducer {
+  produce(source: string, options: VideoOptions & ProducedInto = {}): VideoProducer {
     return new VideoProducer(this.#address, source, options);
   }
 }
@@ -153,8 +160,12 @@ export class VideoProducer {
   #waitsForKey = true;
   #dropped = 0;
 
-  constructor(address: VideoAddress, source: string, { space, ...options }: VideoOptions & { space?: string }) {
-    const query = new URLSearchParams({ role: "produce", ...(space !== undefined && { space }) });
+  constructor(address: VideoAddress, source: string, { space, keyframes, ...options }: VideoOptions & ProducedInto) {
+    const query = new URLSearchParams({
+      role: "produce",
+      ...(space !== undefined && { space }),
+      ...(keyframes === false && { keyframes: "off" }),
+    });
     this.#line = new Line(`${address.url(source)}?${query}`, address, options, {
       opened: () => {},
       status: (status) => this.#emitter.emit("status", status),

@@ -94,7 +94,8 @@ class Streams implements Keyframes {
   readonly #options: KeyframesOptions;
   readonly #watched = new Map<string, Watched>();
   readonly #retryAtMs = new Map<string, number>();
-  readonly #last = new Map<string, KeyframeStats>();
+  /** Of streams that end, or have ended. */
+  readonly #last = new Map<string, () => KeyframeStats>();
   readonly #open = new Set<LiveStream>();
   /** Over, but not all of their photos have a verdict. */
   readonly #lingering = new Set<LiveStream>();
@@ -116,7 +117,7 @@ class Streams implements Keyframes {
   of(source: string): KeyframeStats | undefined {
     const watched = this.#watched.get(source);
     if (watched?.stream) return watched.stream.stats();
-    if (!watched) return this.#last.get(source);
+    if (!watched) return this.#last.get(source)?.();
     return { ...NOTHING, source, space: watched.space, ...(watched.problem && { problem: watched.problem }) };
   }
 
@@ -207,20 +208,23 @@ class Streams implements Keyframes {
   /** What is left of a stream goes into its space. */
   #finish(name: string, stream: LiveStream): void {
     const { onError } = this.#options;
+    this.#last.delete(name);
+    const now = () => stream.stats();
+    this.#last.set(name, now);
+    for (const oldest of this.#last.keys()) {
+      if (this.#last.size <= ENDED_KEPT) break;
+      this.#last.delete(oldest);
+    }
     stream
       .end()
       .catch((error: unknown) => onError(`keyframes of ${name}`, error))
       .finally(() => {
         const stats = stream.stats();
+        // The thread and its queue are let go; another stream of the source may have ended since.
+        if (this.#last.get(name) === now) this.#last.set(name, () => stats);
         this.#open.delete(stream);
         this.#linger(stream);
         add(this.#past, stats);
-        this.#last.delete(name);
-        this.#last.set(name, stats);
-        for (const oldest of this.#last.keys()) {
-          if (this.#last.size <= ENDED_KEPT) break;
-          this.#last.delete(oldest);
-        }
       });
   }
 

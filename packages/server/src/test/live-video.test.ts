@@ -8,7 +8,7 @@ import { connect } from "@cairn/client/node";
 import type { SpaceState } from "@cairn/protocol";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { AccessUnitAssembler, HUB_FLAG, HUB_PACKET } from "@cairn/video";
-import { HubUser, packet13, packet21 } from "./hub-user.ts";
+import { HubUser, packet21 } from "./hub-user.ts";
 import { type TestServer, testServer } from "./test-server.ts";
 
 const root = fileURLToPath(new URL("../../../../", import.meta.url));
@@ -74,14 +74,27 @@ test("KEY-7 ?keyframes=off at a socket, and a server without keyframes, relay vi
   const phoneOff = await HubUser.open(server, "/ws/phone?source=phone&space=place&keyframes=off");
   const consumer = await HubUser.open(server, "/ws/video/consume?source=off");
   await stream(off, units, 250_000);
-  for (const { data } of units) phoneOff.send(packet13(HUB_PACKET.frame, Buffer.from(data)));
+  for (const { data } of units) phoneOff.send(packet21(HUB_PACKET.frame, Buffer.from(data)));
   await phoneOff.settled();
+  const nativeOff = await HubUser.open(server, "/v1/video/native?role=produce&layout=hub&space=place&keyframes=off");
+  for (const { data } of units) nativeOff.send(packet21(HUB_PACKET.frame, Buffer.from(data)));
+  nativeOff.send({ type: "ping" });
+  await nativeOff.of("pong");
   await stream(on, units, 250_000);
   assert.ok((await consumer.packets(units.length)).length === units.length);
-  for (const user of [off, on, phoneOff, consumer]) await user.leave();
+  for (const user of [off, on, phoneOff, nativeOff, consumer]) await user.leave();
   const viewer = await follow(t, server, "place");
   await viewer.waitFor((state) => photos(state).length >= 1);
   assert.ok(photos(viewer.state).every(({ contributor }) => contributor === "on"));
+  const { sources } = (await (await server.send("GET", "/v1/video")).json()) as {
+    sources: { source: string; frames: number; keyframes?: { sequence: string; keyframes: number } }[];
+  };
+  for (const { source, keyframes, frames } of sources) {
+    assert.ok(frames >= units.length, source);
+    assert.equal(keyframes !== undefined, source === "on", source);
+    if (keyframes) assert.match(keyframes.sequence, /^stream:on:/);
+  }
+  assert.deepEqual(sources.map(({ source }) => source).sort(), ["native", "off", "on", "phone"]);
 
   const without = await testServer(t, { keyframes: false });
   const user = await HubUser.open(without, "/ws/video?source=cam&space=place");

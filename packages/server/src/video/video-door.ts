@@ -124,6 +124,7 @@ async function produce(
   const producer = core.video.open({
     source: params.source,
     space,
+    keyframes: query.get("keyframes") !== "off",
     address,
     onReplaced: () => socket.close(CLOSE.replaced, "Replaced by a newer producer"),
   });

@@ -1,10 +1,25 @@
 /** `GET /v1/video`: what is live, what was, and how it flows (STR-10). */
+import type { KeyframeStats } from "@cairn/core";
 import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
 import { requestReaches } from "../http/access.ts";
 import { refusals } from "../http/schemas.ts";
 import { codecOf } from "./video-door.ts";
+
+const StreamKeyframes = Type.Object({
+  sequence: Type.Optional(Type.String({ description: "Of the stream's photos; none before it has begun." })),
+  pictures: Type.Integer({ description: "Decoded." }),
+  leftOut: Type.Integer({ description: "Not decoded: decoding was behind, or could not begin." }),
+  untrusted: Type.Integer({ description: "Spoilt by damage: none of them became a keyframe." }),
+  keyframes: Type.Integer({ description: "Became photos." }),
+  dropped: Type.Integer({ description: "Chosen and let go: the engine was behind, or the space refused them." }),
+  waiting: Type.Integer({ description: "Wait for the engine." }),
+  demand: Type.Number({ description: "How much more than usual a keyframe must show; 1: the engine keeps up." }),
+  problem: Type.Optional(
+    Type.Object({ code: Type.String(), detail: Type.String() }, { description: "Why nothing comes of the stream." }),
+  ),
+});
 
 const Source = Type.Object({
   source: Type.String(),
@@ -20,10 +35,14 @@ const Source = Type.Object({
   picturesPerS: Type.Number({ description: "Over the last 5 s." }),
   lost: Type.Integer({ description: "Packets that the sender counted and that never came." }),
   lastPacketMs: Type.Optional(Type.Number({ description: "Milliseconds since 1970." })),
+  keyframes: Type.Optional(StreamKeyframes),
 });
 const Sources = Type.Object({ sources: Type.Array(Source) });
 
-export function videoRoutes(app: FastifyInstance, { core }: Pick<ServerContext, "core">): void {
+export function videoRoutes(
+  app: FastifyInstance,
+  { core, keyframes }: Pick<ServerContext, "core" | "keyframes">,
+): void {
   app.get(
     "/v1/video",
     {
@@ -46,8 +65,22 @@ export function videoRoutes(app: FastifyInstance, { core }: Pick<ServerContext, 
             ...(parameterBytes > 0 && codecOf(core.video.source(stats.source)?.parameters?.data)),
             ...(space !== undefined && { space }),
             ...(lastPacketMs !== undefined && { lastPacketMs }),
+            ...shownKeyframes(keyframes?.of(stats.source)),
           })),
       };
     },
   );
+}
+
+/** What becomes of a source's pictures, where they are to build a model (KEY-6). */
+function shownKeyframes(stats: KeyframeStats | undefined): { keyframes?: Static<typeof StreamKeyframes> } {
+  if (!stats) return {};
+  const { pictures, leftOut, untrusted, keyframes, dropped, waiting, demand, sequence, problem } = stats;
+  return {
+    keyframes: {
+      ...(sequence !== "" && { sequence }),
+      ...{ pictures, leftOut, untrusted, keyframes, dropped, waiting, demand },
+      ...(problem && { problem: { code: problem.code, detail: problem.detail } }),
+    },
+  };
 }
