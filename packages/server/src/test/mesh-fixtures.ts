@@ -1,4 +1,5 @@
 /** For tests: STL files whose figures are known, a watched folder, and a client of the socket. */
+import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -115,4 +116,20 @@ export class MeshUser {
     if (this.ws.readyState === WebSocket.CONNECTING) await once(this.ws, "open");
     this.ws.send(typeof message === "string" || Buffer.isBuffer(message) ? message : JSON.stringify(message));
   }
+}
+
+export type Row = Record<string, unknown> & { design_id: string };
+
+/** Of an answer that is a success. */
+export async function json<T>(server: TestServer, path: string): Promise<T> {
+  const response = await server.send("GET", path);
+  assert.equal(response.status, 200, path);
+  return (await response.json()) as T;
+}
+
+/** A client that is connected. */
+export async function watcher(server: TestServer, query = ""): Promise<MeshUser> {
+  const user = new MeshUser(server.port, query);
+  await user.of("connection_ack");
+  return user;
 }
