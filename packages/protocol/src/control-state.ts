@@ -42,14 +42,15 @@ type ControlEvent = EventOf<
 
 /** Folds one event into `control`, in place. */
 export function applyControl(control: ControlState, event: ControlEvent): void {
-  const device = control.devices[event.data.device];
+  const { devices } = control;
+  const device = Object.hasOwn(devices, event.data.device) ? devices[event.data.device] : undefined;
   switch (event.type) {
     case "control.connected": {
       const { device: name, definition } = event.data;
       const { lease, stopped, owed, commands = [] } = device ?? {};
       const known = definition ?? device;
       if (!known) return;
-      control.devices[name] = {
+      devices[name] = {
         ...definitionOf(known),
         connected: true,
         sinceNs: event.timeNs,

@@ -8,15 +8,18 @@ import { TimeNs } from "./ids.ts";
 /** A client's own name for a message that it wants answered. */
 export const CommandId = Type.String({ minLength: 1, maxLength: 64 });
 
-/** As sources of video and motion are named: a drone's picture and its commands go by one name. */
-export const DeviceName = Type.String({ pattern: "^[A-Za-z0-9._-]{1,64}$" });
+/**
+ * As sources of video and motion are named: a drone's picture and its commands go by one name. States and definitions are
+ * objects by name, so the one word that objects have no room for is none.
+ */
+export const DeviceName = Type.String({ pattern: "^(?!__proto__$)[A-Za-z0-9._-]{1,64}$" });
 export type DeviceName = Static<typeof DeviceName>;
 
 /** Who it is, for people; not a proof of anything. */
 export const PersonName = Type.String({ minLength: 1, maxLength: 80 });
 
-const MemberName = Type.String({ pattern: "^[A-Za-z0-9_.-]{1,32}$" });
-const KindName = Type.String({ pattern: "^[A-Za-z0-9_.:-]{1,64}$" });
+const MemberName = Type.String({ pattern: "^(?!__proto__$)[A-Za-z0-9_.-]{1,32}$" });
+const KindName = Type.String({ pattern: "^(?!__proto__$)[A-Za-z0-9_.:-]{1,64}$" });
 
 /** What a member of a command may be: a small part of JSON Schema, without patterns. */
 export const MemberRule = Type.Union([

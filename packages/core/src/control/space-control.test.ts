@@ -382,6 +382,27 @@ describe("devices", () => {
     await refused(control.connect({ ...DRONE, kinds }, link), "request.invalid");
   });
 
+  test("CTL-1 CTL-5 names that every object has are names like others, but the one that has no room in it", async (t) => {
+    const place = await controlledSpace(t);
+    const { control } = place;
+    const odd = new TestDevice();
+    await refused(control.connect({ ...DRONE, device: "__proto__" }, odd.link), "request.invalid");
+    await refused(control.stop("__proto__"), "control.device_missing");
+    await refused(control.take("toString", { holder: "Ann" }), "control.device_missing");
+    const session = await control.connect({ ...DRONE, device: "constructor" }, odd.link);
+    const ann = await control.take("constructor", { holder: "Ann" });
+    await refused(control.send("constructor", ann, { command: 1, kind: "valueOf" }), "control.bad_command");
+    await control.send("constructor", ann, { ...move(1), kind: "move" });
+    session.answer({ lease: ann.lease, command: 1, outcome: "done" });
+    await place.events();
+    assert.deepEqual(Object.keys(place.space.log.snapshot().state.control!.devices), ["constructor"]);
+    assert.equal(place.device("constructor").commands[0]?.outcome, "done");
+    await place.restart();
+    await place.events();
+    assert.equal(place.device("constructor").lease, undefined);
+    assert.equal(({} as { lease?: unknown }).lease, undefined, "no other object was touched");
+  });
+
   test("CTL-1 a definition is in the log once, and again when it is another", async (t) => {
     const { place, session } = await flight(t);
     session.end();

@@ -227,7 +227,17 @@ export class SpaceControl {
     }
     const same = known && JSON.stringify(definitionOf(known.definition)) === JSON.stringify(definitionOf(definition));
     const data = same && known.noted ? { device: name } : { device: name, definition: definitionOf(definition) };
-    await this.#journal.write({ type: "control.connected", data });
+    try {
+      await this.#journal.write({ type: "control.connected", data });
+    } catch (error) {
+      if (device.arriving === link) {
+        device.arriving = undefined;
+        // Nobody has heard of it, or it was there and is not any more.
+        if (!device.noted) this.#devices.delete(name);
+        else if (old) this.#note([{ type: "control.disconnected", data: { device: name, reason: "left" } }]);
+      }
+      throw error;
+    }
     if (device.arriving !== link) throw new CairnError("control.replaced");
     device.noted = true;
     device.redefine(definition);
