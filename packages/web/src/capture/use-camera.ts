@@ -11,14 +11,14 @@ export type CameraState = {
 };
 
 export function useCamera(viewfinder: RefObject<HTMLVideoElement | null>, use: CameraUse): CameraState {
-  const [state, setState] = useState<Omit<CameraState, "retry">>({});
+  const [state, setState] = useState<Omit<CameraState, "retry"> & { use?: CameraUse }>({});
   const [attempt, setAttempt] = useState(0);
 
   useEffect(() => {
     void attempt;
     const obstacle = cameraObstacle();
     if (obstacle) {
-      setState({ problem: obstacle });
+      setState({ use, problem: obstacle });
       return;
     }
     const stop = new AbortController();
@@ -32,7 +32,7 @@ export function useCamera(viewfinder: RefObject<HTMLVideoElement | null>, use: C
       // A phone that calls or sleeps takes the camera away; it is asked for again when the page is seen again.
       stream.getVideoTracks()[0]?.addEventListener("ended", again, { signal: stop.signal });
       await element.play();
-      if (!stop.signal.aborted) setState({ stream });
+      if (!stop.signal.aborted) setState({ use, stream });
     };
     const again = () => {
       if (document.visibilityState === "visible") setAttempt((n) => n + 1);
@@ -46,7 +46,7 @@ export function useCamera(viewfinder: RefObject<HTMLVideoElement | null>, use: C
       for (const track of stream?.getTracks() ?? []) track.stop();
     };
     open().catch((error: unknown) => {
-      if (!stop.signal.aborted) setState({ problem: openProblem(error) });
+      if (!stop.signal.aborted) setState({ use, problem: openProblem(error) });
     });
     return () => {
       stop.abort();
@@ -56,5 +56,6 @@ export function useCamera(viewfinder: RefObject<HTMLVideoElement | null>, use: C
   }, [viewfinder, use, attempt]);
 
   const retry = useCallback(() => setAttempt((n) => n + 1), []);
-  return { ...state, retry };
+  // In the moment between two uses the old one's camera is no longer there to be used.
+  return { ...(state.use === use && state), retry };
 }

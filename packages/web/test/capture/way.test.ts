@@ -199,8 +199,8 @@ test("CAP-14 the screen stays on; a token that may not stream leaves photos, and
   assert.ok(await page.locator(".shutter").isDisabled());
   await page.getByRole("button", { name: "Photo", exact: true }).click();
   // By keyboard alone.
-  await page.locator(".shutter:enabled").focus();
-  await page.keyboard.press("Enter");
+  await page.locator(".shutter:enabled").press("Enter");
+  await page.locator(".strip li").waitFor();
   await page.getByRole("button", { name: /^Photo of .*: (On disk|Not yet placed)/ }).waitFor();
   assert.deepEqual(complaints, []);
   await page.context().close();
