@@ -94,6 +94,19 @@ export type VideoSourceInfo = {
   lastPacketMs?: number;
 };
 
+/** The same, with what flows to each consumer. */
+export type VideoSourceDetails = Omit<VideoSourceInfo, "consumers"> & {
+  consumers: {
+    packets: number;
+    bytes: number;
+    /** Pictures that it was too slow for. */
+    dropped: number;
+    waitingBytes: number;
+    /** From a packet's arrival until it is sent on, lately. */
+    latencyMs?: number;
+  }[];
+};
+
 /** What is to be recorded; all of it may be left out: everything, as MP4 and MCAP, for an hour at most. */
 export type RecordingWish = {
   name?: string | undefined;
@@ -172,6 +185,11 @@ export class CairnApi {
   /** Sources of live video, with what flows. */
   async videoSources(options?: CallOptions): Promise<VideoSourceInfo[]> {
     return (await this.#json<{ sources: VideoSourceInfo[] }>("GET", "/v1/video", options)).sources;
+  }
+
+  /** @throws {CairnError} `request.not_found`: nobody has produced or awaited it */
+  videoSource(source: string, options?: CallOptions): Promise<VideoSourceDetails> {
+    return this.#json("GET", `/v1/video/${encodeURIComponent(source)}`, options);
   }
 
   async images(id: SpaceId, options?: CallOptions): Promise<ImageState[]> {

@@ -8,6 +8,7 @@ export {
   type RecordingInfo,
   type RecordingWish,
   type SurfaceWish,
+  type VideoSourceDetails,
   type VideoSourceInfo,
 } from "./api.ts";
 export { Backoff, type BackoffOptions } from "./backoff.ts";

@@ -21,6 +21,15 @@ export type IncomingPacket = {
 
 export type PacketKind = "parameters" | "key" | "frame";
 
+/** What its source makes of a packet. */
+type Found = {
+  readonly kind: PacketKind;
+  readonly data: Uint8Array;
+  readonly number: number;
+  readonly arrivedMs: number;
+  readonly sets: Uint8Array | undefined;
+};
+
 export class StreamPacket {
   readonly kind: PacketKind;
   readonly type: HubPacketType;
@@ -36,17 +45,16 @@ export class StreamPacket {
   #hub: Uint8Array | undefined;
   #native: Uint8Array | undefined;
 
-  constructor(
-    packet: IncomingPacket & { kind: PacketKind; number: number; arrivedMs: number; sets?: Uint8Array | undefined },
-  ) {
-    this.kind = packet.kind;
+  /** @param found what its source made of it; with a PPS, `data` has its SPS too */
+  constructor(packet: IncomingPacket, found: Found) {
+    this.kind = found.kind;
     this.type = packet.type;
     this.timeNs = packet.timeNs;
     this.flags = packet.flags;
-    this.data = packet.data;
-    this.number = packet.number;
-    this.arrivedMs = packet.arrivedMs;
-    this.sets = packet.sets;
+    this.data = found.data;
+    this.number = found.number;
+    this.arrivedMs = found.arrivedMs;
+    this.sets = found.sets;
     this.#hub = packet.hub;
   }
 
@@ -79,28 +87,15 @@ export class StreamPacket {
 
 /** Parameter sets of a source as a packet of their own, for who comes later. @param number of the packet before the next */
 export function parametersPacket(data: Uint8Array, timeNs: bigint, number: number): StreamPacket {
-  return new StreamPacket({
-    kind: "parameters",
-    type: HUB_PACKET.configuration,
-    flags: HUB_FLAG.configuration,
-    data,
-    sets: data,
-    timeNs,
-    number: number >>> 0,
-    arrivedMs: performance.now(),
-  });
+  const incoming = { type: HUB_PACKET.configuration, flags: HUB_FLAG.configuration, data, timeNs };
+  const arrivedMs = performance.now();
+  return new StreamPacket(incoming, { kind: "parameters", data, sets: data, number: number >>> 0, arrivedMs });
 }
 
 /** The end of a stream whose producer went without a word; in the hub's layout it is nothing. */
 export function endPacket(number: number): StreamPacket {
-  return new StreamPacket({
-    kind: "frame",
-    type: HUB_PACKET.frame,
-    flags: HUB_FLAG.end,
-    data: new Uint8Array(0),
-    hub: new Uint8Array(0),
-    timeNs: 0n,
-    number: number >>> 0,
-    arrivedMs: performance.now(),
-  });
+  const data = new Uint8Array(0);
+  const incoming = { type: HUB_PACKET.frame, flags: HUB_FLAG.end, data, hub: data, timeNs: 0n };
+  const arrivedMs = performance.now();
+  return new StreamPacket(incoming, { kind: "frame", data, sets: undefined, number: number >>> 0, arrivedMs });
 }

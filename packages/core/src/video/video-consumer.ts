@@ -10,6 +10,8 @@ export interface VideoSink {
   readonly ready: boolean;
   /** Bytes that it has taken and that are not gone yet. */
   readonly waitingBytes: number;
+  /** From a packet's arrival until it was taken, about the mean of the last 16; `undefined` before the first. */
+  readonly latencyMs?: number | undefined;
   /** @returns bytes that it sends of it; 0: its layout has nothing to send */
   take(packet: StreamPacket): number;
   /** What comes next is of this source. Told before its first packet, and again when a follower moves on. */
@@ -25,6 +27,7 @@ export type ConsumerStats = {
   /** Pictures that it was too slow for. */
   readonly dropped: number;
   readonly waitingBytes: number;
+  readonly latencyMs: number | undefined;
 };
 
 /** What consumers of all sources do together, for the figures. */
@@ -63,6 +66,7 @@ export class VideoConsumer {
       bytes: this.#bytes,
       dropped: this.#dropped,
       waitingBytes: this.#queueBytes + this.sink.waitingBytes,
+      latencyMs: this.sink.latencyMs,
     };
   }
 

@@ -112,13 +112,12 @@ export class VideoSource {
     }
     const pair = incoming.type === HUB_PACKET.pps && data !== incoming.data ? data : undefined;
     const sets = found.sets ?? pair;
-    const packet = new StreamPacket({
-      ...incoming,
-      data,
-      sets,
+    const packet = new StreamPacket(incoming, {
       kind: found.kind,
+      data,
       number: this.#count(incoming.number, feed),
       arrivedMs: incoming.arrivedMs ?? nowMs,
+      sets,
     });
     if (sets) this.#remember(sets, packet);
     this.group.add(packet);

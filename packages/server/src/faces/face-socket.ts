@@ -49,6 +49,8 @@ export const FACE_LIMITS: FaceSocketLimits = {
 };
 
 const MESSAGE_BYTES = 16 * 2 ** 20;
+/** A larger framed message gains nothing from sharing a write with others. */
+const TOGETHER_BYTES = 4096;
 /** A close frame behind unread data gets this long before the socket is cut. */
 const LINGER_MS = 2_000;
 
@@ -149,15 +151,18 @@ export class FaceSocket {
   }
 
   /**
-   * Sends a message that was framed once for all who get it, and for which the caller has seen that there is room. What
-   * comes within one turn of the event loop leaves in one write. Lent until it is out.
+   * Sends a message that was framed once for all who get it, and for which the caller has seen that there is room. Small
+   * ones that come within one turn of the event loop leave in one write. Lent until it is out.
    */
   sendFramed(message: Framed): void {
     if (this.signal.aborted || this.#ws.readyState !== this.#ws.OPEN) return;
     if (this.#outboundBytes === 0) this.#movedMs = performance.now();
-    this.#outboundBytes += messageBytes(message);
+    const bytes = messageBytes(message);
+    this.#outboundBytes += bytes;
     this.#house.metrics?.messages(this.#house.face, "out");
-    if (this.#framed.push(message) === 1) process.nextTick(() => this.#writeFramed());
+    const count = this.#framed.push(message);
+    if (bytes > TOGETHER_BYTES) this.#writeFramed();
+    else if (count === 1) process.nextTick(() => this.#writeFramed());
   }
 
   error(message: string, facts?: Readonly<Record<string, unknown>>): void {

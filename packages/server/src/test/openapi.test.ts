@@ -149,6 +149,11 @@ test("HTTP-4 the document is whole, and answers fit the shapes that it gives", a
   producer.send(Buffer.from(writeVideoPacket({ flags: 2, number: 0, timeNs: 0n, data: Buffer.concat([SPS, PPS]) })));
   await producer.settledJson();
   await holds("GET", "/v1/video", "/v1/video", 200);
+  const consumer = await HubUser.open(server, "/v1/video/cam");
+  await consumer.packets(1);
+  await holds("GET", "/v1/video/{source}", "/v1/video/cam", 200);
+  await holds("GET", "/v1/video/{source}", "/v1/video/none", 404);
+  await consumer.leave();
   await producer.leave();
   await holds("GET", "/health", "/health", 200);
   await holds("GET", "/ready", "/ready", 200);

@@ -51,12 +51,16 @@ export function packetSink(
   { onSource, onPacket = () => {} }: PacketListeners = {},
 ): VideoSink {
   let joinedMs = 0;
+  let latencyMs: number | undefined;
   return {
     get ready() {
       return socket.waitingBytes < IN_SOCKET_BYTES;
     },
     get waitingBytes() {
       return socket.waitingBytes;
+    },
+    get latencyMs() {
+      return latencyMs;
     },
     onSource(name) {
       joinedMs = performance.now();
@@ -68,7 +72,11 @@ export function packetSink(
       onPacket(packet);
       socket.sendFramed(message);
       // What lay in the group of pictures says nothing of how fast this is.
-      if (packet.arrivedMs >= joinedMs) onSent((performance.now() - packet.arrivedMs) / 1000);
+      if (packet.arrivedMs >= joinedMs) {
+        const tookMs = performance.now() - packet.arrivedMs;
+        latencyMs = latencyMs === undefined ? tookMs : latencyMs + (tookMs - latencyMs) / 16;
+        onSent(tookMs / 1000);
+      }
       return sizeBytes;
     },
   };

@@ -143,6 +143,12 @@ describe("live video", () => {
       lost: 2,
     });
     assert.ok([bytes, mbps, picturesPerS, lastPacketMs].every((value) => Number(value) > 0));
+    const one = (await (await server.send("GET", "/v1/video/cam")).json()) as { consumers: Record<string, number>[] };
+    const [{ latencyMs, ...flow } = {}] = one.consumers;
+    const relayed = consumer.binary.reduce((sum, { length }) => sum + length, 0);
+    assert.deepEqual(flow, { packets: 3, bytes: relayed, dropped: 0, waitingBytes: 0 });
+    assert.ok(latencyMs !== undefined && latencyMs >= 0);
+    assert.equal((await server.send("GET", "/v1/video/none")).status, 404);
     producer.ws.terminate();
     const last = (await consumer.packets(4))[3]!;
     assert.deepEqual([readVideoPacket(last).flags, readVideoPacket(last).data.length], [VIDEO_FLAG.end, 0]);

@@ -1,5 +1,6 @@
-/** `GET /v1/video`: what is live, what was, and how it flows (STR-10). */
-import type { KeyframeStats } from "@cairn/core";
+/** `GET /v1/video` and `GET /v1/video/{source}`: what is live, what was, and how it flows to each consumer (STR-10). */
+import type { KeyframeStats, SourceStats } from "@cairn/core";
+import { CairnError } from "@cairn/protocol";
 import type { FastifyInstance } from "fastify";
 import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
@@ -38,6 +39,17 @@ const Source = Type.Object({
   keyframes: Type.Optional(StreamKeyframes),
 });
 const Sources = Type.Object({ sources: Type.Array(Source) });
+const Consumer = Type.Object({
+  packets: Type.Integer({ description: "Messages that it was sent." }),
+  bytes: Type.Integer(),
+  dropped: Type.Integer({ description: "Pictures that it was too slow for." }),
+  waitingBytes: Type.Integer({ description: "What it has not taken yet." }),
+  latencyMs: Type.Optional(Type.Number({ description: "From a packet's arrival until it is sent on, lately." })),
+});
+const SourceWithConsumers = Type.Intersect([
+  Type.Omit(Source, ["consumers"]),
+  Type.Object({ consumers: Type.Array(Consumer) }),
+]);
 
 export function videoRoutes(
   app: FastifyInstance,
@@ -60,16 +72,44 @@ export function videoRoutes(
         sources: core.video
           .sources()
           .filter(({ space }) => requestReaches(request, space))
-          .map(({ space, lastPacketMs, parameterBytes, ...stats }) => ({
-            ...stats,
-            ...(parameterBytes > 0 && codecOf(core.video.source(stats.source)?.parameters?.data)),
-            ...(space !== undefined && { space }),
-            ...(lastPacketMs !== undefined && { lastPacketMs }),
-            ...shownKeyframes(keyframes?.of(stats.source)),
-          })),
+          .map((stats) => ({ ...shown(stats), consumers: stats.consumers })),
       };
     },
   );
+
+  app.get<{ Params: { source: string } }>(
+    "/v1/video/:source",
+    {
+      config: { place: "own" },
+      schema: {
+        operationId: "getVideo",
+        description: "One source of live video, and what flows to each of its consumers.",
+        params: Type.Object({ source: Type.String({ pattern: "^[A-Za-z0-9._-]{1,64}$" }) }),
+        response: { 200: SourceWithConsumers, ...refusals },
+      },
+    },
+    async (request, reply): Promise<Static<typeof SourceWithConsumers>> => {
+      const { params } = request;
+      const stats = core.video.sources().find(({ source }) => source === params.source);
+      if (!stats || !requestReaches(request, stats.space)) throw new CairnError("request.not_found");
+      reply.header("cache-control", "no-store");
+      const consumers = [...(core.video.source(params.source)?.consumers ?? [])].map(({ stats }) => {
+        const { packets, bytes, dropped, waitingBytes, latencyMs } = stats;
+        return { packets, bytes, dropped, waitingBytes, ...(latencyMs !== undefined && { latencyMs }) };
+      });
+      return { ...shown(stats), consumers };
+    },
+  );
+
+  function shown({ space, lastPacketMs, parameterBytes, consumers: _, ...stats }: SourceStats) {
+    return {
+      ...stats,
+      ...(parameterBytes > 0 && codecOf(core.video.source(stats.source)?.parameters?.data)),
+      ...(space !== undefined && { space }),
+      ...(lastPacketMs !== undefined && { lastPacketMs }),
+      ...shownKeyframes(keyframes?.of(stats.source)),
+    };
+  }
 }
 
 /** What becomes of a source's pictures, where they are to build a model (KEY-6). */
