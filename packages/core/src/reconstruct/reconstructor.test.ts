@@ -8,6 +8,7 @@ import {
   CairnError,
   type CairnEvent,
   check,
+  type EventDraft,
   type Hint,
   type OperationState,
   type PosedCamera,
@@ -16,7 +17,7 @@ import {
   type SpaceState,
   type Verdict,
 } from "@cairn/protocol";
-import type { Engine, Photo, Points, Rebuild, Step } from "@cairn/reconstruct";
+import type { Engine, Photo, Points, Rebuild, Step, WorkOptions } from "@cairn/reconstruct";
 import { type Core, openCore } from "../core.ts";
 import type { SpaceLogOptions } from "../log/file-space-log.ts";
 import { openSegmentFile } from "../log/segment.ts";
@@ -27,6 +28,8 @@ import { type Reconstructor, startReconstructor } from "./reconstructor.ts";
 /** An engine whose model can be read off: camera k stands at x = k, one point a camera; rebuilds move nothing. */
 class CountingEngine implements Engine {
   readonly given: string[] = [];
+  /** Whether the points of each photo were wanted. */
+  readonly wanted: boolean[] = [];
   readonly shift: number;
   readonly frames: (readonly PosedCamera[] | undefined)[] = [];
   fail: (name: string) => boolean = () => false;
@@ -37,9 +40,10 @@ class CountingEngine implements Engine {
     this.shift = shift;
   }
 
-  async add(photo: Photo): Promise<Step> {
+  async add(photo: Photo, options: WorkOptions = {}): Promise<Step> {
     if (this.fail(photo.name)) throw new Error("the engine fell over");
     this.given.push(photo.image);
+    this.wanted.push(options.points ?? true);
     if (this.given.length === 1) {
       return {
         verdicts: [{ image: photo.image, verdict: "waiting", reason: "first" }],
@@ -164,7 +168,16 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
     return { core, reconstructor, engines, presets, errors };
   }
 
-  async function add(core: Core, space: Space, count: number, first = 1, sequence?: string): Promise<void> {
+  /** @param atOnce all lie there before the first is looked at */
+  async function add(
+    core: Core,
+    space: Space,
+    count: number,
+    first = 1,
+    sequence?: string,
+    atOnce = false,
+  ): Promise<void> {
+    const drafts: EventDraft[] = [];
     for (let i = 0; i < count; i++) {
       const { digest, sizeBytes } = await core.blobs.put(Buffer.from([first, i, ...Buffer.from(randomUUID())]));
       const data = {
@@ -179,8 +192,10 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
         source: "test",
         ...(sequence !== undefined && { sequence }),
       };
-      await space.log.append([{ type: "image.added", data }]);
+      drafts.push({ type: "image.added", data });
+      if (!atOnce) await space.log.append(drafts.splice(0));
     }
+    if (atOnce) await space.log.append(drafts);
   }
 
   /** Reads the log until the state fits. */
@@ -359,6 +374,26 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
     assert.equal(state.operations[operation]?.result?.generation, 2);
     assert.equal(engines.length, 1);
     assert.deepEqual(errors, []);
+  });
+
+  test("REC-18 while another keyframe of a stream waits its dense points do, till the rebuild", async () => {
+    const { core, engines } = await start(await folder(), undefined, 20);
+    const space = await core.spaces.create({ id: "a", settings: { rebuildEvery: 3 } });
+    await add(core, space, 7, 1, "stream:cam:1", true);
+    // All are placed before the rebuild that is due, and it comes by itself.
+    const state = await until(space, (at) => at.generation === 2 && allJudged(7)(at));
+    assert.deepEqual(engines[0]?.wanted, [false, false, false, false, false, false, true]);
+    assert.equal(rebuildsOf(state).length, 1);
+    // A stream that the engine keeps up with, and photos that somebody took, have their points at once.
+    await add(core, space, 1, 2, "stream:cam:1");
+    await until(space, (at) => at.generation === 3 && allJudged(8)(at));
+    await add(core, space, 2, 3, undefined, true);
+    await until(space, allJudged(10));
+    assert.deepEqual(engines[0]?.wanted.slice(7), [true, true, true]);
+    const still = await core.spaces.create({ id: "b", settings: { rebuildEvery: 100, rebuildWhenIdle: false } });
+    await add(core, still, 3, 4, "stream:cam:2", true);
+    await until(still, allJudged(3));
+    assert.deepEqual(engines[1]?.wanted, [true, true, true], "nothing would make them later");
   });
 
   test("REC-18 keyframes of a live stream do not wait for a rebuild, but that it is far larger than the last", async () => {

@@ -77,6 +77,8 @@ export class SpaceReconstructor {
   #lastRebuildMs = 0;
   /** The last one, or longer where one was let go. */
   #rebuildTakesMs = 0;
+  /** Photos of a live stream were placed without their dense points: the next rebuild makes them. */
+  #owesPoints = false;
   /** Of the rebuild at work that began because no photo came: lets it go when one does. */
   #pause: AbortController | undefined;
 
@@ -217,8 +219,16 @@ export class SpaceReconstructor {
   /** The last photo is of a live stream, whose model should follow it: what takes long is done when it pauses. */
   #follows(): boolean {
     const last = Object.values(this.#state.images).at(-1);
-    if (!last?.sequence?.startsWith(STREAM) || this.#rebuildTakesMs <= this.#work.followMs) return false;
+    if (!last?.sequence?.startsWith(STREAM)) return false;
+    if (this.#rebuildTakesMs <= this.#work.followMs && !this.#owesPoints) return false;
     return this.#processed() < Math.max(MOST_UNREFINED, 2 * this.#refined());
+  }
+
+  /** A live stream's next photo waits already: where the camera is comes before points that a rebuild makes anyway. */
+  #isBehind({ image: id, sequence }: ImageState): boolean {
+    const { images, settings } = this.#state;
+    if (!sequence?.startsWith(STREAM) || !settings.rebuildWhenIdle) return false;
+    return Object.values(images).some(({ image, verdict }) => !verdict && image !== id);
   }
 
   /** Photos came since everything was last refined together. */
@@ -273,12 +283,15 @@ export class SpaceReconstructor {
         return { events: [rejected(image, "unreadable")] };
       throw error;
     }
+    const isBehind = this.#isBehind(image);
     try {
       const own = await engine.add(photo, {
         signal,
         onProgress: (...at) => running.progress(...at),
         rebuildFollows: this.#dueAfter(this.#processed() + 1) && !this.#follows(),
+        ...(isBehind && { points: false }),
       });
+      this.#owesPoints ||= isBehind;
       this.#advised ||= own.rebuildAdvised;
       const step = this.#differs ? layStep(own, await posedBy(engine), this.#shownCameras()) : own;
       const events = await stepEvents(step, image, this.#work, signal);
@@ -331,6 +344,7 @@ export class SpaceReconstructor {
       events.push(await reportEvent(report, this.#work.blobs, cause));
       this.#differs = false;
       this.#lastRebuildMs = this.#rebuildTakesMs = performance.now() - startedMs;
+      this.#owesPoints = false;
       return {
         events,
         result: {
