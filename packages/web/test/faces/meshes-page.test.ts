@@ -124,7 +124,7 @@ test("MSH-34 rows with size, age, counts and NEW; search; figures and 3D; a new 
   await place("tower.stl", box(1, 1, 4));
   await told;
   await page.locator(".designs li").first().getByText("tower").waitFor();
-  assert.equal(await row(page, "tower").locator(".badge-new").innerText(), "NEW");
+  assert.equal(await row(page, "tower").locator(".badge-new").textContent(), "NEW");
   await row(page, "tower")
     .getByText(/just now|seconds? ago/)
     .waitFor();
