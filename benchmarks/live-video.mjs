@@ -20,7 +20,7 @@ import { connect } from "@cairn/client/node";
 import { startServer } from "@cairn/server";
 import { HUB_FLAG, HUB_PACKET, openVideoFile, writeHubPacket } from "@cairn/video";
 import { WebSocket } from "ws";
-import { poseErrors } from "./lib/pose-errors.mjs";
+import { matrixOf, poseErrors } from "./lib/pose-errors.mjs";
 import { dataset, machine, median } from "./support.mjs";
 
 const { values: options } = parseArgs({
@@ -152,20 +152,4 @@ try {
 } finally {
   await server.close();
   rmSync(folder, { recursive: true });
-}
-
-/** World to camera, as the truth has it. */
-function matrixOf({ rotation: [w, x, y, z], translation }) {
-  const R = [
-    1 - 2 * (y * y + z * z),
-    2 * (x * y - w * z),
-    2 * (x * z + w * y),
-    2 * (x * y + w * z),
-    1 - 2 * (x * x + z * z),
-    2 * (y * z - w * x),
-    2 * (x * z - w * y),
-    2 * (y * z + w * x),
-    1 - 2 * (x * x + y * y),
-  ];
-  return { R, t: translation };
 }

@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { CairnApi } from "@cairn/client";
 import { startServer } from "@cairn/server";
-import { poseErrors } from "./lib/pose-errors.mjs";
+import { matrixOf, poseErrors } from "./lib/pose-errors.mjs";
 import { dataset, machine, median, root } from "./support.mjs";
 
 const { values: options } = parseArgs({
@@ -96,22 +96,6 @@ function run(args, env) {
     });
     child.once("close", (code) => (out ? resolve(out) : reject(new Error(`cairn push ended with ${code}`))));
   });
-}
-
-/** World to camera, as the truth has it. */
-function matrixOf({ rotation: [w, x, y, z], translation }) {
-  const R = [
-    1 - 2 * (y * y + z * z),
-    2 * (x * y - w * z),
-    2 * (x * z + w * y),
-    2 * (x * y + w * z),
-    1 - 2 * (x * x + z * z),
-    2 * (y * z - w * x),
-    2 * (x * z - w * y),
-    2 * (y * z + w * x),
-    1 - 2 * (x * x + y * y),
-  ];
-  return { R, t: translation };
 }
 
 function centre({ R, t }) {

@@ -7,7 +7,13 @@
  * camera that was not placed counts as never right. That is the usual benchmark's formula (trapezoids over the sorted
  * errors, the last step held flat).
  */
-import { alignmentDistances, alignPoints, alignPointsRobust, seededRandom } from "@cairn/geometry";
+import {
+  alignmentDistances,
+  alignPoints,
+  alignPointsRobust,
+  rotationFromQuaternion,
+  seededRandom,
+} from "@cairn/geometry";
 
 const AUC_DEGREES = [1, 3, 5, 10];
 /** A camera farther off than this part of the extent, after a robust alignment, stands in a wrong place. */
@@ -125,4 +131,9 @@ function statistics(values) {
     median: sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2,
     max: sorted[sorted.length - 1],
   };
+}
+
+/** A pose of an event as the truth has it. */
+export function matrixOf({ rotation, translation }) {
+  return { R: [...rotationFromQuaternion(rotation)], t: translation };
 }

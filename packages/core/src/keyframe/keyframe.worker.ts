@@ -7,8 +7,8 @@ let stream: StreamKeyframes | undefined;
 
 function takeOf(from: StreamKeyframes, report: Report): KeyframeTake {
   const { problem, keyframes: found, ...rest } = from.take();
-  // Of a pool of memory they would be copied, and take others with them.
-  const keyframes = found.map((keyframe) => ({ ...keyframe, jpeg: keyframe.jpeg.slice() }));
+  // The encoder's own memory cannot be moved, and a pool's would take others with it. `Buffer.slice` copies nothing.
+  const keyframes = found.map((keyframe) => ({ ...keyframe, jpeg: new Uint8Array(keyframe.jpeg) }));
   for (const { jpeg } of keyframes) report.move(jpeg.buffer);
   return { ...rest, keyframes, ...(problem && { problem: problem.toJSON() }) };
 }
