@@ -167,7 +167,7 @@ class Compaction {
         }
       } else if (isTouched(node) || node.parts.some(({ blob }) => sparse.has(blob))) {
         const segments: Segment[] = [];
-        for (const part of node.parts) segments.push({ ...part, bytes: (await read(part)).slice() });
+        for (const part of node.parts) segments.push({ ...part, bytes: new Uint8Array(await read(part)) });
         asTheyAre.set(node, segments);
       }
     }

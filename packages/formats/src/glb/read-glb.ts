@@ -204,7 +204,7 @@ function readComponents(
 
 function elementsOf(bytes: Uint8Array, component: ComponentName) {
   const size = component === "f32" ? 4 : component === "i16" || component === "u16" ? 2 : 1;
-  const { buffer, byteOffset, length } = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  const { buffer, byteOffset, length } = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
   const count = Math.floor(length / size);
   switch (component) {
     case "i8":

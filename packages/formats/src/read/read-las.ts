@@ -90,7 +90,7 @@ async function samplesOf(blocks: LasBlocks): Promise<Uint8Array[]> {
   const places = Array.from({ length: SAMPLES }, (_, i) => Math.floor((i * (blocks.count - 1)) / (SAMPLES - 1)));
   for (const block of new Set(places)) {
     for await (const bytes of blocks.read(block)) {
-      samples.push(bytes.slice());
+      samples.push(new Uint8Array(bytes));
       break;
     }
   }

@@ -29,7 +29,7 @@ export class StreamState {
       try {
         if (nal.type === NAL.sps) {
           const set = readSps(nal.bytes);
-          this.#sps.set(set.id, { set, nal: nal.bytes.slice() });
+          this.#sps.set(set.id, { set, nal: new Uint8Array(nal.bytes) });
         } else if (nal.type === NAL.pps) {
           const set = readPps(nal.bytes);
           this.#pps.set(set.id, { set, nal: nal.bytes.slice() });
