@@ -96,7 +96,9 @@ export function RecordingPlayer({ space, api, token, state, recording, onClose }
             if (!currentTarget.ended) playing.current = false;
           }}
           onTimeUpdate={({ currentTarget }) => {
-            if (!currentTarget.paused) setAtMs(stretch.fromMs + currentTarget.currentTime * 1000);
+            // At its end it counts as paused already when it says for the last time where it is.
+            const moves = !currentTarget.paused || currentTarget.ended;
+            if (moves) setAtMs(stretch.fromMs + currentTarget.currentTime * 1000);
           }}
           onEnded={goOn}
           onError={() => setUnplayable(true)}

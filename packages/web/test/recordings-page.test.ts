@@ -130,7 +130,7 @@ test("RCD-12 a recording begins and ends on the page, plays at the time that is 
     await page.waitForFunction(() => document.querySelector("video")?.ended);
     await page.waitForFunction(
       (least) => (document.querySelector<HTMLInputElement>(".scrub input")?.valueAsNumber ?? 0) > least,
-      offsetMs + 1200,
+      offsetMs + 1990,
     );
   } else {
     console.log("SKIPPED: this Chromium plays no H.264; only that the page says so is looked at");

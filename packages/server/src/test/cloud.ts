@@ -331,7 +331,10 @@ export class Watcher {
     }
     if (message.type !== "events") return;
     for (const event of message.events) {
-      if (event.type === "layer.compacted") this.#remember(event.data.layer);
+      if (event.type === "layer.compacted") {
+        this.#remember(event.data.layer);
+        for (const blob of [event.data.index, ...event.data.blobs]) this.named.add(blob.slice(0, 16));
+      }
       applyEvent(this.state, event);
       if (event.type === "segments.added") this.named.add(event.data.blob.slice(0, 16));
       if (event.type === "layer.started") this.#remember(event.data.layer);
