@@ -1,5 +1,6 @@
-import type { Doubt, Reason } from "./events.ts";
+import type { Doubt } from "./generation-events.ts";
 import type { Hint, HintStep } from "./hints.ts";
+import type { Reason } from "./image-events.ts";
 
 /** What to tell the photographer about a photo that is not used. */
 export const ADVICE: Readonly<Record<Reason, string>> = {

@@ -1,6 +1,7 @@
 /** The frame of a model in words: which way is up, what its unit is, where on the earth it lies, and how surely. */
 import { DOUBTS } from "./advice.ts";
-import type { EventData, Georeference, Scale, Upright } from "./events.ts";
+import type { EventData } from "./events.ts";
+import type { Georeference, Scale, Upright } from "./generation-events.ts";
 
 const UP_BY = {
   verticals: "plumb lines",

@@ -1,4 +1,5 @@
 export { ADVICE, adviceOfHint, DOUBTS, directionInWords } from "./advice.ts";
+export { applyEvent } from "./apply-event.ts";
 export { check } from "./check.ts";
 export {
   Action,
@@ -22,37 +23,9 @@ export {
 } from "./control.ts";
 export { type ControlMessage, Until } from "./control-messages.ts";
 export { type ControlState, type DeviceState, definitionOf, KEPT_COMMANDS, MOST_DEVICES } from "./control-state.ts";
+export { MeshMeasure } from "./design-events.ts";
 export { CairnError, ERRORS, type ErrorBody, type ErrorCode, type ErrorFacts } from "./errors.ts";
-export {
-  type CairnEvent,
-  Doubt,
-  EVENTS,
-  type EventData,
-  type EventDraft,
-  type EventOf,
-  type EventType,
-  Georeference,
-  Gps,
-  Gravity,
-  ImageChange,
-  Intrinsics,
-  Labels,
-  MeshMeasure,
-  PathPose,
-  Pose,
-  PosedCamera,
-  PoseSigma,
-  Preset,
-  Reason,
-  RecordingEnd,
-  RecordingFile,
-  RecordingFormat,
-  Scale,
-  Similarity,
-  SpaceSettings,
-  Upright,
-  Verdict,
-} from "./events.ts";
+export { type CairnEvent, EVENTS, type EventData, type EventDraft, type EventOf, type EventType } from "./events.ts";
 export { frameInWords, placeInWords, scaleInWords, uprightInWords } from "./frame-words.ts";
 export {
   decodeHaveFrame,
@@ -65,11 +38,24 @@ export {
   MAX_MESSAGE_BYTES,
   type RangeFrame,
 } from "./frames.ts";
+export { Doubt, Georeference, PathPose, Scale, Upright } from "./generation-events.ts";
 export { Hint, HintCode, HintStep } from "./hints.ts";
 export { checkSpaceId, Digest, Id, Seq, type SpaceId, TimeNs } from "./ids.ts";
+export { Gps, Gravity, ImageChange, Reason, Verdict } from "./image-events.ts";
 export { ClientMessage, ImageHead, type ImageReceipt, type Presence, type ServerMessage, View } from "./live.ts";
 export { CLOSE, LIVE_VERSION, PRESENCE } from "./live-names.ts";
 export { centreOf, poseBetween, STREAM } from "./paths.ts";
+export { Intrinsics, Pose, PosedCamera, PoseSigma, Similarity } from "./pose.ts";
+export {
+  photoNumbers,
+  processedPhotos,
+  shownGeneration,
+  shownLayers,
+  shownVersion,
+  wasGiven,
+  wasProcessed,
+} from "./read-state.ts";
+export { RecordingEnd, RecordingFile, RecordingFormat } from "./recording-events.ts";
 export {
   EngineReport,
   Histogram,
@@ -80,9 +66,9 @@ export {
   ReportPhoto,
   WeakLink,
 } from "./report.ts";
+export { Labels, Preset, SpaceSettings } from "./space-events.ts";
 export {
   type AnchorState,
-  applyEvent,
   type CameraState,
   canonicalState,
   DEFAULT_SETTINGS,
@@ -98,16 +84,9 @@ export {
   type PackState,
   type PathState,
   type PublishedGeneration,
-  photoNumbers,
-  processedPhotos,
   type RecordingState,
   type SpaceState,
   type SpaceSummary,
-  shownGeneration,
-  shownLayers,
-  shownVersion,
-  wasGiven,
-  wasProcessed,
 } from "./state.ts";
 export { msToNs, nowNs, nsToMs } from "./time.ts";
 export type { Vec3 } from "./vectors.ts";

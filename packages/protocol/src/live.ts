@@ -6,8 +6,10 @@ import Type, { type Static } from "typebox";
 import { CommandId, type DeviceMessage } from "./control.ts";
 import { CONTROL_MESSAGES } from "./control-messages.ts";
 import type { ErrorBody } from "./errors.ts";
-import { type CairnEvent, Gravity, Intrinsics, Pose } from "./events.ts";
+import type { CairnEvent } from "./events.ts";
 import { type Digest, type Id, Seq, TimeNs } from "./ids.ts";
+import { Gravity } from "./image-events.ts";
+import { Intrinsics, Pose } from "./pose.ts";
 import type { SpaceState } from "./state.ts";
 
 /**

@@ -1,5 +1,5 @@
 /** The way of a camera that filmed: poses of its keyframes, and what lies between them. */
-import type { Pose } from "./events.ts";
+import type { Pose } from "./pose.ts";
 import type { Vec3 } from "./vectors.ts";
 
 /** What the `sequence` of a live stream's photos begins with. */

@@ -4,8 +4,10 @@
  * are of the model's frame in the report's generation, pixels of the photos at full size.
  */
 import Type, { type Static } from "typebox";
-import { Doubt, PoseSigma, Reason, Verdict } from "./events.ts";
+import { Doubt } from "./generation-events.ts";
 import { Id } from "./ids.ts";
+import { Reason, Verdict } from "./image-events.ts";
+import { PoseSigma } from "./pose.ts";
 import { Vec3 } from "./vectors.ts";
 
 const Index = Type.Integer({ minimum: 0, description: "Index into `photos`." });
