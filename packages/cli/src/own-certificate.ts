@@ -8,7 +8,7 @@ import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { lanAddresses } from "@cairn/server";
-import { generate } from "selfsigned";
+import { DAY_MS, isAddress, makeAuthority, makeServer, namesItsKey, type Pair, SERVER_DAYS } from "./certificates.ts";
 
 export type OwnCertificate = {
   /** PEM: the server's, then the authority's. */
@@ -21,10 +21,6 @@ export type OwnCertificate = {
   readonly fingerprint: string;
 };
 
-const DAY_MS = 86_400_000;
-/** Browsers take none that lasts longer than this, whoever made it. */
-const SERVER_DAYS = 397;
-const AUTHORITY_DAYS = 3650;
 /** Renewed when less than this is left. */
 const LEFT_DAYS = 30;
 
@@ -40,7 +36,9 @@ export function ownNames(addresses: readonly string[] = lanAddresses()): string[
 /** Made when there is none, when it ends soon, and when a name is missing in it; else what was kept. */
 export async function ownCertificate(dataDir: string, names = ownNames(), now = new Date()): Promise<OwnCertificate> {
   const folder = join(dataDir, "tls");
-  const authority = await kept(join(folder, "authority.pem"), SERVER_DAYS + LEFT_DAYS, now, makeAuthority);
+  const authority = await kept(join(folder, "authority.pem"), SERVER_DAYS + LEFT_DAYS, now, (at) =>
+    makeAuthority(authorityName(), at),
+  );
   const fits = (cert: X509Certificate) =>
     cert.verify(new X509Certificate(authority.cert).publicKey) && names.every((name) => isFor(cert, name));
   const own = await kept(join(folder, "server.pem"), LEFT_DAYS, now, (at) => makeServer(authority, names, at), fits);
@@ -52,9 +50,8 @@ export async function ownCertificate(dataDir: string, names = ownNames(), now = 
   };
 }
 
-type Pair = { readonly cert: string; readonly key: string };
+const authorityName = () => `Cairn on ${hostname().replace(/[^\w.-]/g, "-")}`;
 
-const isAddress = (name: string) => /^[\d.]+$|:/.test(name);
 const isFor = (cert: X509Certificate, name: string) =>
   (isAddress(name) ? cert.checkIP(name) : cert.checkHost(name)) !== undefined;
 
@@ -69,7 +66,7 @@ async function kept(
   if (found) {
     const cert = new X509Certificate(found.cert);
     const lasts = Date.parse(cert.validTo) - now.getTime() >= leftDays * DAY_MS;
-    if (lasts && Date.parse(cert.validFrom) <= now.getTime() && fits(cert)) return found;
+    if (lasts && Date.parse(cert.validFrom) <= now.getTime() && namesItsKey(found.cert) && fits(cert)) return found;
   }
   const made = await make(now);
   await writeSecret(path, made.key + made.cert);
@@ -101,50 +98,3 @@ async function writeSecret(path: string, text: string): Promise<void> {
   }
   await rename(draft, path);
 }
-
-/** P-256: every phone knows it, and it is made at once. */
-const KIND = { keyType: "ec", curve: "P-256", algorithm: "sha256" } as const;
-
-async function makeAuthority(now: Date): Promise<Pair> {
-  return pairOf(
-    await generate([{ name: "commonName", value: `Cairn on ${hostname().replace(/[^\w.-]/g, "-")}` }], {
-      ...KIND,
-      ...lasting(now, AUTHORITY_DAYS),
-      extensions: [
-        { name: "basicConstraints", cA: true, pathLenConstraint: 0, critical: true },
-        { name: "keyUsage", keyCertSign: true, cRLSign: true, critical: true },
-      ],
-    }),
-  );
-}
-
-async function makeServer(authority: Pair, names: readonly string[], now: Date): Promise<Pair> {
-  return pairOf(
-    await generate([{ name: "commonName", value: "Cairn" }], {
-      ...KIND,
-      ...lasting(now, SERVER_DAYS),
-      ca: authority,
-      extensions: [
-        { name: "basicConstraints", cA: false, critical: true },
-        { name: "keyUsage", digitalSignature: true, critical: true },
-        { name: "extKeyUsage", serverAuth: true },
-        {
-          name: "subjectAltName",
-          altNames: names.map((name) => (isAddress(name) ? { type: 7, ip: name } : { type: 2, value: name })),
-        },
-      ],
-    }),
-  );
-}
-
-/** From a day ago: a phone's clock may be behind. */
-const lasting = (now: Date, days: number) => {
-  const notBeforeDate = new Date(now.getTime() - DAY_MS);
-  return { notBeforeDate, notAfterDate: new Date(notBeforeDate.getTime() + days * DAY_MS) };
-};
-
-/** With an end of line, so that they can stand one behind the other. */
-const pairOf = ({ cert, private: key }: { cert: string; private: string }): Pair => ({
-  cert: `${cert.trim()}\n`,
-  key: `${key.trim()}\n`,
-});

@@ -5,8 +5,8 @@ import { writeFileSync } from "node:fs";
 import { request } from "node:https";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { generate } from "selfsigned";
 import { WebSocket } from "ws";
+import { ownCertificate } from "./own-certificate.ts";
 import { workplace } from "./test/workplace.ts";
 
 const { folder, start, cairn, firstLine } = workplace();
@@ -30,9 +30,7 @@ function ask(url: string, ca: string, token?: string): Promise<number> {
 
 describe("cairn serve", () => {
   test("GEN-35 GEN-37 --tokens and --tls-cert with --tls-key: https and wss, to those that the file names", async () => {
-    const { cert, private: key } = await generate([{ name: "commonName", value: "localhost" }], {
-      extensions: [{ name: "subjectAltName", altNames: [{ type: 7, ip: "127.0.0.1" }] }],
-    });
+    const { cert, key, authority } = await ownCertificate(path("another-data"));
     for (const [name, text] of Object.entries({ cert, key, tokens: JSON.stringify(TOKENS) })) {
       writeFileSync(path(name), text);
     }
@@ -40,12 +38,12 @@ describe("cairn serve", () => {
     const child = start(["serve", "--port", "0", "--data", path("data"), ...words]);
     const [, url] = /(https:\/\/127\.0\.0\.1:\d+)/.exec(await firstLine(child)) ?? [];
     assert.ok(url);
-    assert.equal(await ask(`${url}/v1/spaces`, cert), 401);
-    assert.equal(await ask(`${url}/v1/spaces`, cert, TOKENS[0]!.token), 200);
-    assert.equal(await ask(`${url}/v1/spaces/attic`, cert, TOKENS[1]!.token), 403);
+    assert.equal(await ask(`${url}/v1/spaces`, authority), 401);
+    assert.equal(await ask(`${url}/v1/spaces`, authority, TOKENS[0]!.token), 200);
+    assert.equal(await ask(`${url}/v1/spaces/attic`, authority, TOKENS[1]!.token), 403);
     await assert.rejects(ask(url, "")); // a certificate that nobody vouched for
     const closes = async (token: string) => {
-      const ws = new WebSocket(`${url.replace("https", "wss")}/ws/attic`, ["cairn.bearer", token], { ca: cert });
+      const ws = new WebSocket(`${url.replace("https", "wss")}/ws/attic`, ["cairn.bearer", token], { ca: authority });
       const [event] = (await Promise.race([once(ws, "message"), once(ws, "close")])) as [Buffer | number];
       ws.close();
       return typeof event === "number" ? event : JSON.parse(String(event)).type;
