@@ -1,9 +1,9 @@
 /** Posed cameras as frusta: eight lines each, one instanced draw call for all. */
-import type { CameraState, Vec3 } from "@cairn/protocol";
+import { type CameraState, centreOf, type Vec3 } from "@cairn/protocol";
 import { Matrix4, Vector4 } from "three";
 import { disposeLines, type LineMesh, lineMesh, resizeLines } from "./lines.ts";
 import { insidePolygon } from "./pick.ts";
-import { cameraCenter, rotationRows } from "./up.ts";
+import { rotationRows } from "./up.ts";
 
 /** Apex to corners, corners in a ring, and a roof that says which side of the photo is up. */
 const LINES = [
@@ -50,7 +50,7 @@ export class CameraLayer {
       const fy = pinhole ? params[1]! : fx;
       const cx = params[pinhole ? 2 : 1]!;
       const cy = params[pinhole ? 3 : 2]!;
-      const apex = cameraCenter(pose);
+      const apex = centreOf(pose);
       const rows = rotationRows(pose.rotation);
       const at = (xPx: number, yPx: number): Vec3 => {
         const [x, y, z] = [((xPx - cx) / fx) * depth, ((yPx - cy) / fy) * depth, depth];

@@ -1,6 +1,6 @@
 /** From a segment's bytes to what the GPU takes: 16 bytes a point. Runs in a worker where there are workers. */
 import { decodeSegment, type NodePoints } from "@cairn/cloud";
-import { pointSpacing } from "./framing.ts";
+import { pointSpacing } from "./point-spacing.ts";
 
 /** `u16 x, y, z, slot · u8 red, green, blue, confidence · u32 photo | batch << 20` */
 export const POINT_BYTES = 16;

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { emptyState, type Georeference, type LayerState, type Pose, type Vec3 } from "@cairn/protocol";
+import { centreOf, emptyState, type Georeference, type LayerState, type Pose, type Vec3 } from "@cairn/protocol";
 import fc from "fast-check";
-import { center, fitView, foreground, isLike, pointSpacing, radius, robustBounds, viewDirection } from "./framing.ts";
+import { center, fitView, foreground, isLike, radius, robustBounds, viewDirection } from "./framing.ts";
 import { heightUnits } from "./height.ts";
 import { Orbit } from "./orbit.ts";
 import { insidePolygon } from "./pick.ts";
-import { cameraCenter, estimateUp, upOf } from "./up.ts";
+import { pointSpacing } from "./point-spacing.ts";
+import { estimateUp, upOf } from "./up.ts";
 
 /** Mulberry32: the same numbers on every machine. */
 function random(seed: number): () => number {
@@ -92,7 +93,7 @@ test("framing that would hardly change the view is left", () => {
 });
 
 test("a camera's centre is where its pose maps to 0", () => {
-  const center = cameraCenter({ rotation: about([0, 1, 0], Math.PI / 2), translation: [1, 2, 3] });
+  const center = centreOf({ rotation: about([0, 1, 0], Math.PI / 2), translation: [1, 2, 3] });
   // Turning by 90° about y takes x to −z and z to x: x_cam = (z, y, −x) + t.
   assert.deepEqual(
     center.map((value) => Math.round(value * 1e9) / 1e9),

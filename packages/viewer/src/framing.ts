@@ -133,32 +133,35 @@ export function fitView(
 }
 
 /**
- * Distance between neighbouring points: the median over a few of the distance to the nearest other one. Only part of a
- * large cloud is looked at; on a surface, thinning by f widens gaps by √f, which is taken back.
+ * A view of what photos show, from where they show it: the scene without its background, every camera in the picture.
+ * @param bounds of everything, for where there is nothing else
  */
-export function pointSpacing(positions: Float32Array, count: number): number {
-  if (count < 2) return 0;
-  const stride = Math.max(1, Math.floor(count / 8000));
-  const kept = Math.floor(count / stride);
-  const probes = Math.min(kept, 96);
-  const nearest: number[] = [];
-  for (let probe = 0; probe < probes; probe++) {
-    const at = Math.floor((probe * kept) / probes) * stride * 3;
-    const [x, y, z] = [positions[at]!, positions[at + 1]!, positions[at + 2]!];
-    let best = Infinity;
-    for (let i = 0; i < kept; i++) {
-      const p = i * stride * 3;
-      if (p === at) continue;
-      const dx = positions[p]! - x;
-      const dy = positions[p + 1]! - y;
-      const dz = positions[p + 2]! - z;
-      const squared = dx * dx + dy * dy + dz * dz;
-      if (squared < best && squared > 0) best = squared;
-    }
-    if (best < Infinity) nearest.push(Math.sqrt(best));
-  }
-  nearest.sort((a, b) => a - b);
-  return (nearest[nearest.length >> 1] ?? 0) / Math.sqrt(stride);
+export function viewOfScene(
+  positions: Float32Array, // [n, 3]
+  count: number,
+  cameras: readonly Vec3[],
+  bounds: Bounds,
+  { fovY, aspect }: { fovY: number; aspect: number },
+): View {
+  const near = foreground(positions, count, cameras);
+  const nearCount = near.length / 3;
+  const shown = robustBounds(near, nearCount, cameras) ?? bounds;
+  const scene = robustBounds(near, nearCount, nearCount > 0 ? [] : cameras, 0.1) ?? bounds;
+  return fitView(center(shown), near, nearCount, cameras, viewDirection(center(scene), cameras), fovY, aspect);
+}
+
+/** The view of a photo: from where it was taken, onto what lies there. @param forward unit vector */
+export function viewOfPhoto(from: Vec3, forward: Vec3, bounds: Bounds): View {
+  const middle = center(bounds);
+  const reach =
+    (middle[0] - from[0]) * forward[0] + (middle[1] - from[1]) * forward[1] + (middle[2] - from[2]) * forward[2];
+  const distance = Math.max(reach, radius(bounds) * 0.2);
+  return {
+    target: [from[0] + forward[0] * distance, from[1] + forward[1] * distance, from[2] + forward[2] * distance],
+    distance,
+    azimuth: Math.atan2(-forward[0], -forward[2]),
+    elevation: Math.asin(Math.max(-1, Math.min(1, -forward[1]))),
+  };
 }
 
 /** Whether two views are so close that going from one to the other would be noticed only as unrest. */

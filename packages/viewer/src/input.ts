@@ -3,7 +3,7 @@
  * pinch zooms to where it points, double click or double tap sets the pivot, F frames, arrows turn, + and − zoom.
  */
 
-type InputTarget = {
+export type InputTarget = {
   rotate(rightPx: number, upPx: number): void;
   pan(rightPx: number, downPx: number): void;
   zoom(factor: number, xPx: number, yPx: number): void;

@@ -11,6 +11,9 @@ import {
   Vector2,
 } from "three";
 import { LINE_FRAGMENT, LINE_VERTEX } from "./shaders.ts";
+import type { Viewport } from "./viewport.ts";
+
+const WIDTH_PX = 1.35;
 
 export type LineMesh = Mesh<InstancedBufferGeometry, RawShaderMaterial>;
 
@@ -22,7 +25,7 @@ export function lineMesh(): LineMesh {
     transparent: true,
     depthWrite: false,
     blending: NormalBlending,
-    uniforms: { uScreenPx: { value: new Vector2(1, 1) }, uWidthPx: { value: 1.5 }, uNear: { value: 0.01 } },
+    uniforms: { uScreenPx: { value: new Vector2(1, 1) }, uWidthPx: { value: WIDTH_PX }, uNear: { value: 0.01 } },
   });
   const mesh = new Mesh(lineGeometry(0), material);
   mesh.frustumCulled = false;
@@ -35,6 +38,14 @@ export function resizeLines(mesh: LineMesh, lines: number): void {
   if (mesh.geometry.instanceCount === lines) return;
   mesh.geometry.dispose();
   mesh.geometry = lineGeometry(lines);
+}
+
+/** Once a picture: width and depth are told in its pixels. */
+export function fitLines(mesh: LineMesh, { width, height, pixelRatio, camera }: Viewport): void {
+  const { uScreenPx, uWidthPx, uNear } = mesh.material.uniforms;
+  uScreenPx!.value.set((width * pixelRatio) / 2, (height * pixelRatio) / 2);
+  uWidthPx!.value = WIDTH_PX * pixelRatio;
+  uNear!.value = camera.near;
 }
 
 export function disposeLines(mesh: LineMesh): void {

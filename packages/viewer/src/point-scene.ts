@@ -1,10 +1,11 @@
 /** The points of a space in a picture: between the cloud, which knows what to draw, and the GPU, which draws it. */
-import { cornerOf, edgeOf, type LayerView } from "@cairn/cloud";
+import { cornerOf, edgeOf } from "@cairn/cloud";
 import type { LayerState, SpaceState, Vec3 } from "@cairn/protocol";
 import { Matrix4, Quaternion, Vector3 } from "three";
 import { Cloud, type PlacedNode } from "./cloud.ts";
 import { type ColorMode, type Legend, legendOf, photoColors, RAMPS, rgbOf } from "./color-modes.ts";
 import { createDecoder } from "./decoder.ts";
+import type { Eye } from "./eye.ts";
 import { GlPoints, type LayerDraw, type PointPass, type PointStyle } from "./gl-points.ts";
 import { heightUnits } from "./height.ts";
 import { inModel } from "./layer-frame.ts";
@@ -13,19 +14,6 @@ import { meetsBall, PICK_PX, Picker } from "./picker.ts";
 import { PointBudget } from "./point-budget.ts";
 import { indexOfPoint, rangesOf } from "./residents.ts";
 import type { SpaceSource } from "./source.ts";
-
-/** Where the picture is seen from, and how the scene lies in the model. */
-export type Eye = {
-  readonly origin: Vec3;
-  readonly sceneFromModel: Quaternion;
-  readonly eyeFromScene: Matrix4;
-  readonly clipFromEye: Matrix4;
-  readonly view: LayerView;
-  /** Of the picture, drawn pixels. */
-  readonly widthPx: number;
-  readonly heightPx: number;
-  readonly pixelRatio: number;
-};
 
 export type Picked = {
   readonly layer: number;

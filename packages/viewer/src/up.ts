@@ -10,16 +10,6 @@ export function rotationRows([w, x, y, z]: Pose["rotation"]): [Vec3, Vec3, Vec3]
   ];
 }
 
-/** Where a camera stands, model frame: `−Rᵀt`. */
-export function cameraCenter({ rotation, translation: [tx, ty, tz] }: Pose): Vec3 {
-  const [a, b, c] = rotationRows(rotation);
-  return [
-    -(a[0] * tx + b[0] * ty + c[0] * tz),
-    -(a[1] * tx + b[1] * ty + c[1] * tz),
-    -(a[2] * tx + b[2] * ty + c[2] * tz),
-  ];
-}
-
 /** How much the mean of "up in the picture" counts against "the picture's horizon is level". */
 const MEAN_WEIGHT = 0.05;
 

@@ -1,7 +1,7 @@
 /** Where we look, as the server is told. */
 import type { Pose, View } from "@cairn/protocol";
 import { Matrix4, Quaternion, Vector3 } from "three";
-import type { Eye } from "./point-scene.ts";
+import type { Eye } from "./eye.ts";
 
 const MOST_PX = 65_536;
 

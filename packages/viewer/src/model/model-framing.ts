@@ -32,14 +32,13 @@ export function sampleOf(content: Object3D): { cloud: Float32Array; clouds: numb
 /**
  * A view of everything; `undefined` when there is nothing.
  * @param all a sample of the points, scene's frame, `[n, 3]` @param eye where a photographer stood, frame of the files
- * @param fovY radians
+ * @param free what the view must fit in; `fovY` radians
  */
 export function viewOf(
   content: Object3D,
   all: Float32Array,
   eye: Vec3 | undefined,
-  fovY: number,
-  aspect: number,
+  { fovY, aspect }: { fovY: number; aspect: number },
 ): View | undefined {
   const { corners, cameras } = landmarksOf(content);
   if (eye && all.length > 0) {

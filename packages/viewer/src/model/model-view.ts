@@ -10,18 +10,19 @@ import {
   HemisphereLight,
   Mesh,
   type Object3D,
-  PerspectiveCamera,
   Points,
   Raycaster,
   Scene,
   Vector2,
   Vector3,
-  WebGLRenderer,
 } from "three";
-import { EyeDome } from "../eye-dome.ts";
-import { isLike, pointSpacing } from "../framing.ts";
+import { isLike } from "../framing.ts";
 import { listen } from "../input.ts";
 import { Orbit } from "../orbit.ts";
+import { Picture } from "../picture.ts";
+import { pointSpacing } from "../point-spacing.ts";
+import { steer } from "../steer.ts";
+import { type Insets, Viewport } from "../viewport.ts";
 import { filePointsMaterial } from "./file-points.ts";
 import { sampleOf, viewOf } from "./model-framing.ts";
 import { disposeOf, type Model } from "./parse-model.ts";
@@ -42,15 +43,13 @@ export type ModelView = {
   setEye(eye: Vec3 | undefined): void;
   setWireframe(on: boolean): void;
   /** Room taken by panels over the canvas, CSS pixels. */
-  setInsets(insets: { top: number; right: number; bottom: number; left: number }): void;
+  setInsets(insets: Insets): void;
   /** Glides to a view of everything, and keeps everything in view until the next touch. */
   frame(): void;
   readonly stats: ModelStats;
   dispose(): void;
 };
 
-const FOV_Y = (50 * Math.PI) / 180;
-const MAX_PIXEL_RATIO = 2;
 /** While parts stream in, the scene is framed anew so often. */
 const REFRAME_MS = 160;
 /** Points are drawn a little larger than they lie apart, so that a surface is closed. */
@@ -60,35 +59,30 @@ const FEW_POINTS = 30_000;
 const SURFACE_PX = 24;
 const DOT_PX = 8;
 const POINTS_LAYER = 1;
-const LOW = new Vector3(0.035, 0.043, 0.055);
-const HIGH = new Vector3(0.082, 0.1, 0.125);
 const TURNS: Readonly<Record<ModelUp, number>> = { y: 0, z: -Math.PI / 2, "-y": Math.PI };
 
 /** @throws {Error} when the browser has no WebGL 2 */
 export function createModelView(canvas: HTMLCanvasElement, onStats: (stats: ModelStats) => void = () => {}): ModelView {
-  const renderer = new WebGLRenderer({ canvas, antialias: true, alpha: false, powerPreference: "high-performance" });
-  renderer.autoClear = false;
-  const camera = new PerspectiveCamera((FOV_Y * 180) / Math.PI, 1, 0.01, 1000);
+  const stop = new AbortController();
+  const onContext = (restored: boolean) => restored && requestFrame();
+  const picture = new Picture(canvas, onContext, stop.signal);
+  const orbit = new Orbit();
+  const viewport = new Viewport(canvas, orbit);
+  const { camera } = viewport;
   const scene = new Scene();
   const content = new Group();
   const sky = new HemisphereLight(0xdfeaf5, 0x2a323c, 1.35);
   const lamp = new DirectionalLight(0xffffff, 2.1);
   scene.add(content, sky, lamp, lamp.target);
-  const eyeDome = renderer.extensions.has("EXT_color_buffer_float") ? new EyeDome(LOW, HIGH) : undefined;
-  const pointMaterial = filePointsMaterial(eyeDome === undefined);
+  const pointMaterial = filePointsMaterial(!picture.shaded);
   const models = new Map<string, Model>();
-  const orbit = new Orbit();
-  const stop = new AbortController();
   const motion = matchMedia("(prefers-reduced-motion: reduce)");
   orbit.reducedMotion = motion.matches;
 
-  let insets = { top: 0, right: 0, bottom: 0, left: 0 };
-  let [width, height, pixelRatio] = [1, 1, 1];
   let wireframe = false;
   let eye: Vec3 | undefined;
   let touched = false;
   let framed = false;
-  let lost = false;
   let frameRequest = 0;
   let refreshTimer: ReturnType<typeof setTimeout> | undefined;
   let refreshedAtMs = Number.NEGATIVE_INFINITY;
@@ -124,10 +118,7 @@ export function createModelView(canvas: HTMLCanvasElement, onStats: (stats: Mode
   }
 
   function autoFrame(cloud: Float32Array): void {
-    const freeWidth = Math.max(80, width - insets.left - insets.right);
-    const freeHeight = Math.max(80, height - insets.top - insets.bottom);
-    const fovY = 2 * Math.atan(Math.tan(FOV_Y / 2) * (freeHeight / height));
-    const view = viewOf(content, cloud, eye, fovY, freeWidth / freeHeight);
+    const view = viewOf(content, cloud, eye, viewport.free);
     if (!view) {
       framed = false;
       return;
@@ -140,73 +131,47 @@ export function createModelView(canvas: HTMLCanvasElement, onStats: (stats: Mode
   function draw(nowMs: number): void {
     cancelAnimationFrame(frameRequest);
     frameRequest = 0;
-    if (lost) return;
+    if (picture.lost) return;
     const elapsedMs = inARow ? nowMs - drawnAtMs : 16;
     drawnAtMs = nowMs;
     inARow = orbit.step(Math.min(200, Math.max(1, elapsedMs)));
-    updateCamera();
+    viewport.look();
+    lightScene();
+    const { height, pixelRatio } = viewport;
     const { uSizePx, uMinPx, uMaxPx } = pointMaterial.uniforms;
     uSizePx!.value = (camera.projectionMatrix.elements[5]! * height * pixelRatio) / 2;
     uMinPx!.value = 2 * pixelRatio;
     uMaxPx!.value = maxPointPx * pixelRatio;
-    const drawPoints = () => {
-      camera.layers.set(POINTS_LAYER);
-      renderer.render(scene, camera);
-    };
-    if (eyeDome) eyeDome.render(renderer, camera, pixelRatio, drawPoints);
-    else {
-      renderer.setClearColor(0x0d1117, 1);
-      renderer.clear();
-      drawPoints();
-    }
+    camera.layers.set(POINTS_LAYER);
+    picture.drawPoints(viewport, () => picture.draw(scene, camera));
     camera.layers.set(0);
-    renderer.render(scene, camera);
+    picture.draw(scene, camera);
     if (inARow) requestFrame();
   }
 
-  function updateCamera(): void {
+  /** Over the shoulder of who looks: each side is lit as one turns. */
+  function lightScene(): void {
     const { target, distance } = orbit.view;
-    camera.aspect = width / height;
-    camera.near = distance / 800;
-    camera.far = distance * 150;
-    const shiftX = (insets.right - insets.left) / 2;
-    const shiftY = (insets.bottom - insets.top) / 2;
-    camera.setViewOffset(width, height, shiftX, shiftY, width, height);
-    camera.position.set(...orbit.position);
-    camera.lookAt(target[0], target[1], target[2]);
-    camera.updateProjectionMatrix();
-    camera.updateMatrixWorld();
-    // Over the shoulder of who looks: each side is lit as one turns.
     lamp.position.set(-0.45, 0.7, 0.8).multiplyScalar(distance).applyQuaternion(camera.quaternion);
     lamp.position.add(new Vector3(...target));
     lamp.target.position.set(...target);
   }
 
-  /** What lies there, or else the plane through the target. */
-  function pointAt(xPx: number, yPx: number, onlyHits: boolean): Vec3 | undefined {
-    updateCamera();
-    const at = new Vector2((xPx / width) * 2 - 1, 1 - (yPx / height) * 2);
-    if (onlyHits) {
-      const ray = new Raycaster();
-      ray.params.Points.threshold = Math.max(pointMaterial.uniforms.uSpacing!.value, orbit.view.distance / 200);
-      ray.layers.enableAll();
-      ray.setFromCamera(at, camera);
-      const hit = ray.intersectObject(content, true)[0]?.point;
-      return hit && [hit.x, hit.y, hit.z];
-    }
-    const target = new Vector3(...orbit.view.target).project(camera);
-    const { x, y, z } = new Vector3(at.x, at.y, target.z).unproject(camera);
-    return [x, y, z];
+  function hit(xPx: number, yPx: number): Vec3 | undefined {
+    viewport.look();
+    const ray = new Raycaster();
+    ray.params.Points.threshold = Math.max(pointMaterial.uniforms.uSpacing!.value, orbit.view.distance / 200);
+    ray.layers.enableAll();
+    ray.setFromCamera(new Vector2(...viewport.clipAt(xPx, yPx)), camera);
+    const point = ray.intersectObject(content, true)[0]?.point;
+    return point && [point.x, point.y, point.z];
   }
 
   function resize(): void {
-    width = Math.max(1, canvas.clientWidth);
-    height = Math.max(1, canvas.clientHeight);
-    pixelRatio = Math.min(devicePixelRatio || 1, MAX_PIXEL_RATIO);
-    renderer.setPixelRatio(pixelRatio);
-    renderer.setSize(width, height, false);
+    viewport.measure();
+    picture.resize(viewport);
     refresh();
-    if (!lost) draw(performance.now()); // in the same task: a resized canvas is blank until it is drawn
+    if (!picture.lost) draw(performance.now()); // in the same task: a resized canvas is blank until it is drawn
   }
 
   function stats(): ModelStats {
@@ -253,32 +218,15 @@ export function createModelView(canvas: HTMLCanvasElement, onStats: (stats: Mode
     refresh();
   }
 
-  function touch(): void {
-    touched = true;
-    requestFrame();
-  }
-
   listen(
     canvas,
     {
-      rotate(rightPx, upPx) {
-        orbit.rotate((rightPx / height) * Math.PI, (upPx / height) * Math.PI);
-        touch();
-      },
-      pan(rightPx, downPx) {
-        orbit.pan(rightPx / height, -downPx / height, FOV_Y);
-        touch();
-      },
-      zoom(factor, xPx, yPx) {
-        orbit.zoom(factor, pointAt(xPx, yPx, false));
-        touch();
-      },
-      pivot(xPx, yPx) {
-        const point = pointAt(xPx, yPx, true);
-        if (!point) return;
-        orbit.setPivot(point);
-        touch();
-      },
+      ...steer(orbit, viewport, {
+        hit,
+        zoomPoint: (xPx, yPx) => viewport.targetPlaneAt(xPx, yPx),
+        touch: () => (touched = true),
+        moved: requestFrame,
+      }),
       frame,
       hold() {},
       hover() {},
@@ -286,24 +234,7 @@ export function createModelView(canvas: HTMLCanvasElement, onStats: (stats: Mode
     },
     stop.signal,
   );
-  const { signal } = stop;
-  canvas.addEventListener(
-    "webglcontextlost",
-    (event) => {
-      event.preventDefault(); // says that we want it back
-      lost = true;
-    },
-    { signal },
-  );
-  canvas.addEventListener(
-    "webglcontextrestored",
-    () => {
-      lost = false;
-      requestFrame();
-    },
-    { signal },
-  );
-  motion.addEventListener("change", () => (orbit.reducedMotion = motion.matches), { signal });
+  motion.addEventListener("change", () => (orbit.reducedMotion = motion.matches), { signal: stop.signal });
   const sizes = new ResizeObserver(resize);
   sizes.observe(canvas);
   resize();
@@ -342,7 +273,7 @@ export function createModelView(canvas: HTMLCanvasElement, onStats: (stats: Mode
       requestFrame();
     },
     setInsets(next) {
-      insets = next;
+      viewport.insets = next;
       changed();
     },
     frame,
@@ -356,9 +287,7 @@ export function createModelView(canvas: HTMLCanvasElement, onStats: (stats: Mode
       sizes.disconnect();
       for (const key of [...models.keys()]) drop(key);
       pointMaterial.dispose();
-      eyeDome?.dispose();
-      renderer.dispose();
-      renderer.forceContextLoss();
+      picture.giveUp();
     },
   };
 }
