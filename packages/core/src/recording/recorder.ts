@@ -3,7 +3,7 @@
  * it: what the disk is too slow for is left out, pictures up to the next key picture, and counted.
  */
 import type { ImuSample } from "@cairn/motion";
-import { type CairnEvent, centreOf, type EventData, type Pose, type RecordingEnd } from "@cairn/protocol";
+import type { CairnEvent, EventData, RecordingEnd } from "@cairn/protocol";
 import type { Signal } from "../channel/channels.ts";
 import type { ServerClock } from "../clock/server-clock.ts";
 import type { PoseSignal } from "../keyframe/stream-poses.ts";
@@ -14,11 +14,17 @@ import type { VideoSource } from "../video/video-source.ts";
 import type { VideoSources } from "../video/video-sources.ts";
 import { ChannelChoice } from "./choice.ts";
 import type { Ending, RecordingFolder } from "./folder.ts";
-import { GrowingFile } from "./growing-file.ts";
+import { GrowingFiles } from "./growing-files.ts";
 import { Chunks, type McapMessage } from "./mcap/chunks.ts";
-import { compressedVideo } from "./mcap/protobuf.ts";
-import { timeJson } from "./mcap/schemas.ts";
-import { type RecordedPicture, VideoTrack } from "./video-track.ts";
+import {
+  cameraMessage,
+  eventMessage,
+  pictureMessage,
+  sampleMessages,
+  signalMessage,
+  streamPoseMessages,
+} from "./messages.ts";
+import { VideoTrack } from "./video-track.ts";
 
 export type RecorderPlaces = {
   readonly video: VideoSources;
@@ -51,12 +57,8 @@ export type RecordingProgress = {
 
 /** A crash costs no more than this of what was there. */
 const FLUSH_EVERY_MS = 1000;
-/** What waits for the disk; above it is left out until half of it is gone. */
-const MAX_WAITING_BYTES = 32 * 2 ** 20;
 /** Channels of the poses of a stream. */
 const POSES_OF = /^pose\/(.+)$/;
-/** Files of one recording. */
-const MAX_FILES = 500;
 
 export class Recorder {
   readonly #places: RecorderPlaces;
@@ -64,14 +66,12 @@ export class Recorder {
   readonly #folder: RecordingFolder;
   readonly #choice: ChannelChoice;
   readonly #tracks = new Map<string, VideoTrack>();
-  /** All of its files, also those that are closed. */
-  readonly #growing = new Set<GrowingFile>();
+  readonly #files: GrowingFiles;
   readonly #stop: (() => void)[] = [];
   readonly #stopped = new AbortController();
   readonly #chunks: Chunks | undefined;
   readonly #beganMs = performance.now();
   #lastMs = performance.now();
-  #choked = false;
   #progress = { pictures: 0, messages: 0, lost: 0 };
   /** Why it ends as soon as what is being done is done. */
   #over: RecordingEnd | undefined;
@@ -87,6 +87,7 @@ export class Recorder {
     const { plan, space } = options;
     this.#seq = options.seq;
     this.#choice = new ChannelChoice(plan.channels);
+    this.#files = new GrowingFiles({ maxBytes: plan.maxBytes, onEnd: (reason) => this.#endSoon(reason) });
     if (plan.formats.includes("mcap")) {
       const about = new Map([
         ["recording", plan.recording],
@@ -94,8 +95,8 @@ export class Recorder {
         ["name", plan.name],
         ["channels", plan.channels.join(" ")],
       ]);
-      const file = this.#open(folder.mcapPath);
-      this.#chunks = new Chunks(about, (bytes) => file.append(bytes));
+      const file = this.#files.open(folder.mcapPath);
+      this.#chunks = new Chunks(about, (bytes) => file?.append(bytes));
     }
     this.#listen();
   }
@@ -118,7 +119,8 @@ export class Recorder {
   }
 
   get progress(): RecordingProgress {
-    return { sizeBytes: this.#sizeBytes, waitingBytes: this.#waitingBytes, ...this.#progress };
+    const { sizeBytes, waitingBytes } = this.#files;
+    return { sizeBytes, waitingBytes, ...this.#progress };
   }
 
   /** No more is taken. What was goes to disk; `closed` says when it is there. The first reason counts. */
@@ -142,7 +144,7 @@ export class Recorder {
       for (const event of events) if (event.seq <= head) this.#onEvent(event);
     }
     this.#chunks?.flush();
-    await Promise.all([...this.#growing].map((file) => file.close()));
+    await this.#files.close();
   }
 
   #endSoon(reason: RecordingEnd): void {
@@ -154,14 +156,6 @@ export class Recorder {
   /** Resolves when nothing writes to its files any more. */
   async closed(): Promise<void> {
     await this.#closed;
-  }
-
-  get #sizeBytes(): number {
-    return [...this.#growing].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  }
-
-  get #waitingBytes(): number {
-    return [...this.#growing].reduce((sum, { waitingBytes }) => sum + waitingBytes, 0);
   }
 
   #listen(): void {
@@ -196,7 +190,7 @@ export class Recorder {
       this.#tracks.set(source.name, track);
       if (source.parameters) track.know(source.parameters.data);
     }
-    if (this.#isChoked()) {
+    if (this.#files.isBehind()) {
       track.skip();
       if (packet.kind !== "parameters") this.#progress.lost++;
       return;
@@ -208,14 +202,13 @@ export class Recorder {
   #newTrack(name: string): VideoTrack {
     return new VideoTrack({
       timeOf: (ms) => this.#places.clock.nowNs() - BigInt(Math.round((performance.now() - ms) * 1e6)),
-      onPicture: (picture) => this.#onPicture(name, picture),
+      onPicture: (picture) => {
+        this.#progress.pictures++;
+        if (this.#chunks) this.#write([pictureMessage(name, picture)]);
+      },
       onLeftOut: () => this.#progress.lost++,
       ...(this.#options.plan.formats.includes("mp4") && {
-        openFile: (fromNs: bigint) => {
-          if (this.#growing.size < MAX_FILES) return this.#open(this.#folder.mp4Path(name, fromNs));
-          this.#endSoon("files");
-          return undefined;
-        },
+        openFile: (fromNs: bigint) => this.#files.open(this.#folder.mp4Path(name, fromNs)),
       }),
     });
   }
@@ -225,50 +218,23 @@ export class Recorder {
     this.#tracks.delete(name);
   }
 
-  #onPicture(name: string, { unit, timeNs }: RecordedPicture): void {
-    this.#progress.pictures++;
-    if (!this.#chunks) return;
-    const data = compressedVideo({ timeNs, frameId: name, data: unit.data });
-    this.#message({ topic: `/video/${name}`, schema: "video", logNs: timeNs, data });
-  }
-
   #onSamples(name: string, samples: readonly ImuSample[], space: string | undefined): void {
     if (!this.#chunks || !this.#takes("imu", name, space)) return;
-    const { clock } = this.#places;
-    const logNs = clock.nowNs();
-    for (const { timestamp, accelerometer, gyroscope } of samples) {
-      const measured = clock.devices.timeOf(name, timestamp)?.timeNs;
-      this.#json(
-        { topic: `/imu/${name}`, schema: "imu", logNs, ...(measured !== undefined && { publishNs: measured }) },
-        {
-          timestamp: timeJson(measured ?? logNs),
-          device_timestamp: String(timestamp),
-          linear_acceleration: vector(accelerometer),
-          angular_velocity: vector(gyroscope),
-        },
-      );
-    }
+    this.#write(sampleMessages(name, samples, this.#places.clock));
     this.#came();
   }
 
-  #onSignal({ channel, from, data }: Signal): void {
+  #onSignal(signal: Signal): void {
     if (this.#over || !this.#chunks) return;
     const logNs = this.#places.clock.nowNs();
-    const [, source] = POSES_OF.exec(channel) ?? [];
+    const [, source] = POSES_OF.exec(signal.channel) ?? [];
     // Only the server's own: what a client says in its stead has the client's name.
-    if (source !== undefined && from === "" && this.#choice.has("poses")) {
-      for (const { timeNs, ...pose } of (data as PoseSignal).poses) {
-        this.#pose(`/poses/${source}`, logNs, BigInt(timeNs), pose);
-      }
+    if (source !== undefined && signal.from === "" && this.#choice.has("poses")) {
+      this.#write(streamPoseMessages(source, signal.data as PoseSignal, logNs));
+      this.#came();
     }
-    if (!this.#choice.has("signals", channel)) return;
-    this.#json({ topic: `/signals/${channel}`, schema: "signal", logNs }, { from, data });
-    this.#came();
-  }
-
-  #pose(topic: string, logNs: bigint, publishNs: bigint, pose: Pose): void {
-    const inFrame = { timestamp: timeJson(publishNs), frame_id: "model", pose: placeOf(pose) };
-    this.#json({ topic, schema: "pose", logNs, publishNs }, inFrame);
+    if (!this.#choice.has("signals", signal.channel)) return;
+    this.#write([signalMessage(signal, logNs)]);
     this.#came();
   }
 
@@ -284,16 +250,16 @@ export class Recorder {
   #onEvent(event: CairnEvent): void {
     if (event.seq <= this.#seq) return;
     this.#seq = event.seq;
-    const logNs = BigInt(event.timeNs);
     const isControl = event.type.startsWith("control.");
     if (this.#choice.has(isControl ? "control" : "events")) {
-      this.#json({ topic: isControl ? "/control" : "/events", schema: "event", logNs }, event);
+      this.#write([eventMessage(event, isControl ? "/control" : "/events")]);
       this.#came();
     }
     if (event.type === "camera.posed" && this.#choice.has("poses")) {
-      const { image, pose } = event.data;
-      const { capturedNs } = this.space.log.snapshot().state.images[image] ?? {};
-      this.#pose("/poses/cameras", logNs, capturedNs === undefined ? logNs : BigInt(capturedNs), pose);
+      const { capturedNs } = this.space.log.snapshot().state.images[event.data.image] ?? {};
+      const captured = capturedNs === undefined ? undefined : BigInt(capturedNs);
+      this.#write([cameraMessage(event.data, captured, BigInt(event.timeNs))]);
+      this.#came();
     }
   }
 
@@ -304,34 +270,16 @@ export class Recorder {
     return space === this.#options.space.id && this.#choice.has(kind, name);
   }
 
-  #json(head: Omit<McapMessage, "data">, value: unknown): void {
-    this.#message({ ...head, data: Buffer.from(JSON.stringify(value)) });
-  }
-
-  #message(message: McapMessage): void {
+  #write(messages: readonly McapMessage[]): void {
     if (!this.#chunks) return;
-    if (this.#isChoked() || !this.#chunks.add(message)) this.#progress.lost++;
-    else this.#progress.messages++;
-  }
-
-  #isChoked(): boolean {
-    this.#choked = this.#waitingBytes > (this.#choked ? MAX_WAITING_BYTES / 2 : MAX_WAITING_BYTES);
-    return this.#choked;
+    for (const message of messages) {
+      if (this.#files.isBehind() || !this.#chunks.add(message)) this.#progress.lost++;
+      else this.#progress.messages++;
+    }
   }
 
   #came(): void {
     this.#lastMs = performance.now();
-  }
-
-  #open(path: string): GrowingFile {
-    const file = new GrowingFile(path, {
-      onTrouble: ({ code }) => this.#endSoon(code === "store.full" ? "disk_full" : "disk_failed"),
-      onAppended: () => {
-        if (this.#sizeBytes >= this.#options.plan.maxBytes) this.#endSoon("bytes");
-      },
-    });
-    this.#growing.add(file);
-    return file;
   }
 
   #tick(): void {
@@ -342,14 +290,4 @@ export class Recorder {
     if (nowMs - this.#beganMs >= maxDurationMs) this.end("duration");
     else if (nowMs - this.#lastMs >= idleMs) this.end("idle");
   }
-}
-
-function vector([x, y, z]: readonly [number, number, number]) {
-  return { x, y, z };
-}
-
-/** Where a camera is and how it is turned, of world→camera: the other way around. */
-function placeOf(pose: Pose) {
-  const [w, x, y, z] = pose.rotation;
-  return { position: vector(centreOf(pose)), orientation: { x: -x, y: -y, z: -z, w } };
 }
