@@ -22,6 +22,7 @@ export class LiveTable {
   /** By number of the pack after the index. */
   readonly #places: PackPlace[] = [];
   readonly #packOf = new Map<Digest, number>();
+  readonly #indexBlobs: ReadonlySet<Digest>;
   readonly #byHash = new Map<string, Found>();
   /** How many parts there are in all. */
   parts = 0;
@@ -33,6 +34,7 @@ export class LiveTable {
     this.table = table;
     this.index = index;
     this.#advance = advance;
+    this.#indexBlobs = new Set(index?.blobs);
     for (const pack of packs) if (pack.pack < table.packs) this.#heard(pack);
     for (const node of table.list) this.#learn(node);
     this.parts = table.list.reduce((sum, node) => sum + node.parts.length, 0);
@@ -53,9 +55,12 @@ export class LiveTable {
     return this.#places[pack - this.firstPack];
   }
 
-  /** Pack that brought this part; −1: the index. */
+  /**
+   * Pack that brought this part; −1: the index. Who shares the table may have given it packs that are not heard of here
+   * yet: those are behind all others.
+   */
   packOf({ blob }: Part): number {
-    return this.#packOf.get(blob) ?? -1;
+    return this.#packOf.get(blob) ?? (this.#indexBlobs.has(blob) ? -1 : Number.POSITIVE_INFINITY);
   }
 
   /** The counts of a client that has all. */

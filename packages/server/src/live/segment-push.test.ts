@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe, mock, test } from "node:test";
 import { layerView, nodesToShow, type Part, spacingPx } from "@cairn/cloud";
 import type { Similarity, View } from "@cairn/protocol";
 import { floor, TestLayer, Watcher } from "../test/cloud.ts";
@@ -40,6 +40,32 @@ async function quiet(watcher: Watcher): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 15));
     still = watcher.pushed.length === had ? still + 1 : 0;
   }
+}
+
+/** Keeps all who open tables of the house waiting until `release`. @returns asked: resolves when someone does */
+function held(house: TestDoor): { asked: Promise<void>; release(): void } {
+  const { tables } = house.core.layers;
+  const asked = gate();
+  const released = gate();
+  const open = tables.open.bind(tables);
+  const opening = mock.method(tables, "open", async (...args: Parameters<typeof open>) => {
+    asked.open();
+    await released.passed;
+    return open(...args);
+  });
+  const release = () => {
+    opening.mock.restore();
+    released.open();
+  };
+  return { asked: asked.passed, release };
+}
+
+function gate(): { passed: Promise<void>; open(): void } {
+  let open = () => {};
+  const passed = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { passed, open };
 }
 
 async function shownFloor(house: TestDoor, points = 20_000): Promise<TestLayer> {
@@ -118,6 +144,106 @@ describe("points pushed (docs/spec/live.md)", () => {
     await Promise.all(watchers.map((each) => each.client.untilSeq(house.space.log.head)));
     await Promise.all(watchers.map((each) => each.complete(1)));
     assert.equal(early, 0);
+    await house.close();
+  });
+
+  test("LIVE-7 a pack that others have read before its event was sent waits for its event", async () => {
+    const house = await openDoor();
+    const layer = await shownFloor(house, 3000);
+    const watcher = await Watcher.open(house.url);
+    let early = 0;
+    watcher.client.ws.on("message", (_data: Buffer, binary: boolean) => {
+      if (binary && !watcher.named.has(watcher.pushed.at(-1)!.blob)) early++;
+    });
+    watcher.view();
+    await watcher.complete(1);
+    const packs = [];
+    for (let i = 2; i < 14; i++) packs.push(await layer.pack(floor(300, i)));
+    // All are in the table but the last, whose head is slow to come: events are told one by one meanwhile.
+    const { blobs } = house.core;
+    const range = blobs.range.bind(blobs);
+    const last = packs.at(-1)!;
+    const slow = gate();
+    const asked = gate();
+    mock.method(blobs, "range", async (...[digest, start, end]: Parameters<typeof range>) => {
+      if (digest === last.blob && end === last.headBytes) {
+        asked.open();
+        await slow.passed;
+      }
+      return range(digest, start, end);
+    });
+    const pongs = watcher.client.of("pong").length;
+    await house.space.log.append(packs.map(({ draft }) => draft));
+    await asked.passed;
+    assert.ok(watcher.seq < house.space.log.head - 1, "most events are yet to be told");
+    // It looks elsewhere: what comes next is chosen anew.
+    watcher.view({ points: 1_000_000 });
+    watcher.client.send({ type: "ping" });
+    await watcher.client.until((client) => client.of("pong").length > pongs);
+    await watcher.client.untilSeq(house.space.log.head);
+    slow.open();
+    await watcher.complete(1);
+    assert.equal(early, 0);
+    await house.close();
+  });
+
+  test("LIVE-15 who looks while a layer is compacted gets the index and what came after it, each once", async () => {
+    const house = await openDoor();
+    const layer = await shownFloor(house, 3000);
+    const watcher = await Watcher.open(house.url);
+    await watcher.client.until(() => watcher.seq > 0);
+    const opening = held(house);
+    watcher.view();
+    await opening.asked;
+    for (let i = 2; i < 6; i++) await layer.grow(floor(300, i));
+    await layer.compact();
+    for (let i = 6; i < 9; i++) await layer.grow(floor(300, i));
+    await watcher.client.untilSeq(house.space.log.head);
+    opening.release();
+    await watcher.complete(1);
+    await quiet(watcher);
+    assert.equal(new Set(watcher.pushed.map(partKey)).size, watcher.pushed.length, "nothing twice");
+    assert.deepEqual(house.errors, []);
+    await house.close();
+  });
+
+  test("LIVE-15 a view that comes before the snapshot has nothing sent twice", async () => {
+    const house = await openDoor();
+    const layer = await shownFloor(house, 3000);
+    const watcher = await Watcher.open(house.url, { credit: 2_000_000 });
+    watcher.view();
+    for (let i = 2; i < 6; i++) await layer.grow(floor(300, i));
+    await watcher.client.untilSeq(house.space.log.head);
+    await watcher.complete(1);
+    await quiet(watcher);
+    assert.equal(new Set(watcher.pushed.map(partKey)).size, watcher.pushed.length);
+    await house.close();
+  });
+
+  test("LIVE-15 who has all is sent no index, also when a layer is compacted again before the first one is told", async () => {
+    const house = await openDoor();
+    const layer = await shownFloor(house, 3000);
+    const watcher = await Watcher.open(house.url);
+    watcher.view();
+    for (let i = 2; i < 5; i++) await layer.grow(floor(300, i));
+    await watcher.client.untilSeq(house.space.log.head);
+    await watcher.complete(1);
+    await quiet(watcher);
+    const pushed = watcher.pushed.length;
+    const opening = held(house);
+    await layer.compact();
+    await opening.asked;
+    // The same points once more, under another index.
+    await layer.compact({ reversed: true });
+    await watcher.client.untilSeq(house.space.log.head);
+    opening.release();
+    await quiet(watcher);
+    assert.equal(watcher.pushed.length, pushed);
+    // It shares the newest table: what is new goes to it as to all.
+    await layer.grow(floor(300, 9));
+    await watcher.client.untilSeq(house.space.log.head);
+    await watcher.complete(1);
+    assert.equal(new Set(watcher.pushed.map(partKey)).size, watcher.pushed.length);
     await house.close();
   });
 

@@ -14,6 +14,7 @@ import {
   type HaveFrame,
   type LayerState,
   type Seq,
+  type SpaceState,
   shownLayers,
   type View,
 } from "@cairn/protocol";
@@ -44,8 +45,10 @@ type Sending = {
   sent: number;
   /** Packs before this one the client has heard of. */
   known: number;
-  /** Bytes of the index that went, and the next pack whose head goes. */
+  /** Bytes of the index that went; without end when the client is taken to have it. */
   indexBytes: number;
+  /** Heads go, or went, from this pack on; and the next that goes. */
+  firstHead: number;
   nextHead: number;
   shown: boolean;
 };
@@ -88,7 +91,8 @@ export class SegmentPush {
   #tasks: Promise<void> = Promise.resolve();
   #waitingTasks = 0;
   #binding = false;
-  #reset = false;
+  /** What the client begins anew with. */
+  #snapshot: SpaceState | undefined;
   #fresh: Wanted[] = [];
   #ahead: Wanted[] = [];
   /** There may be more than what is ahead. */
@@ -142,7 +146,7 @@ export class SegmentPush {
     if (item.kind === "snapshot") {
       this.#position = position;
       if (this.#view) {
-        this.#reset = true;
+        this.#snapshot = item.state;
         this.#bind();
       }
       return;
@@ -246,13 +250,13 @@ export class SegmentPush {
       const shown = new Set(shownLayers(state).map(({ layer }) => layer));
       // And those of which the client holds something: their bytes may be those of a layer that is shown.
       const held = this.#have.map(({ layer }) => layer).filter((layer) => state.layers[layer] && !shown.has(layer));
-      const reset = this.#reset;
-      this.#reset = false;
+      const snapshot = this.#snapshot;
+      this.#snapshot = undefined;
       this.#generation = state.generation;
       this.#boundSeq = Number.POSITIVE_INFINITY;
       for (const layer of [...shown, ...new Set(held)]) {
         if (this.#closed) return;
-        await this.#bindLayer(layer, reset).catch((error: unknown) => {
+        await this.#bindLayer(layer, snapshot).catch((error: unknown) => {
           // The others go on; this one the client asks for by name, and is told why not.
           if (!(error instanceof CairnError && error.code === "layer.missing")) this.#options.onError(error);
         });
@@ -264,11 +268,13 @@ export class SegmentPush {
     });
   }
 
-  async #bindLayer(layer: number, reset: boolean): Promise<void> {
+  async #bindLayer(layer: number, snapshot: SpaceState | undefined): Promise<void> {
     const { space, tables, after } = this.#options;
     const before = this.#sendings.get(layer);
     const now = space.log.snapshot().state.layers[layer];
-    if (before && !reset && before.live.next >= (now?.index?.packs ?? 0)) {
+    // A snapshot with the index that is being sent from tells of nothing that must go again.
+    const other = snapshot !== undefined && snapshot.layers[layer]?.index?.index !== before?.live.index?.index;
+    if (before && !other && before.live.next >= (now?.index?.packs ?? 0)) {
       for (const pack of [...(now?.packs ?? [])]) {
         if (pack.pack >= before.live.next) await before.live.offer(pack);
         before.known = Math.max(before.known, pack.pack + 1);
@@ -280,7 +286,8 @@ export class SegmentPush {
     const told = this.#told.get(layer);
     const known = packsOf(state);
     // Who came back with points of this layer has read its tree as far as it had heard of it.
-    const knows = after !== undefined && !reset && have.length > 0;
+    const knows = after !== undefined && !snapshot && have.length > 0;
+    const firstHead = knows ? Math.max(told?.pack ?? known, live.firstPack) : live.firstPack;
     const sending: Sending = {
       layer,
       live,
@@ -288,7 +295,8 @@ export class SegmentPush {
       sent: 0,
       known,
       indexBytes: knows && !told?.index ? Number.POSITIVE_INFINITY : 0,
-      nextHead: knows ? Math.max(told?.pack ?? known, live.firstPack) : live.firstPack,
+      firstHead,
+      nextHead: firstHead,
       shown: false,
     };
     for (const { nodes } of have) for (const { points, ...id } of nodes) hold(sending, nodeKey(id), points);
@@ -311,8 +319,11 @@ export class SegmentPush {
     const sending = this.#sendings.get(pack.layer);
     if (!sending?.shown) return;
     if (pack.pack < sending.known) {
-      // Known from the state that its layers are of, and only now heard of.
-      sending.nextHead = Math.min(sending.nextHead, pack.pack);
+      // Known from the state that its layers are of, and only now heard of. What is in the index needs no head.
+      if (pack.pack >= sending.live.firstPack && pack.pack < sending.firstHead) {
+        sending.firstHead = pack.pack;
+        sending.nextHead = pack.pack;
+      }
       return;
     }
     sending.live.offer(pack).then((touched) => {
@@ -354,7 +365,8 @@ export class SegmentPush {
     if (live.next !== sending.known || live.table.packs !== sending.known) return;
     sending.shown = false;
     const next = { ...sending, live, counts: live.all(), sent: live.parts, shown: true };
-    this.#sendings.set(layer, { ...next, indexBytes: Number.POSITIVE_INFINITY });
+    // It may be that of a later compaction, which this client will hear of, and then has.
+    this.#sendings.set(layer, { ...next, indexBytes: live.index?.sizeBytes ?? 0 });
     this.#fresh = [];
     this.#ahead = [];
   }

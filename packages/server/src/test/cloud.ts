@@ -106,6 +106,15 @@ export class TestLayer {
 
   /** One pack; its blob. */
   async grow(points: CloudPoints): Promise<{ blob: Digest; headBytes: number; segments: Uint8Array[] }> {
+    const { draft, ...pack } = await this.pack(points);
+    await this.#space.log.append([draft]);
+    return pack;
+  }
+
+  /** The same, with the event that is yet to be appended. */
+  async pack(
+    points: CloudPoints,
+  ): Promise<{ blob: Digest; headBytes: number; segments: Uint8Array[]; draft: EventDraft }> {
     const { root, segments, kept, merged, min, max } = this.#octree.insert(points);
     for (const each of segments) {
       const key = `${each.node.e}_${each.node.x}_${each.node.y}_${each.node.z}`;
@@ -117,16 +126,17 @@ export class TestLayer {
     const { bytes, headBytes } = encodePack(root, encoded, hashOf);
     const { digest: blob, sizeBytes } = await this.#core.blobs.put(bytes);
     const data = { layer: this.layer, pack: this.#packs++, blob, sizeBytes, headBytes, points: kept, merged, min, max };
-    await this.#space.log.append([{ type: "segments.added", data: { ...data, segments: segments.length } }]);
-    return { blob, headBytes, segments: encoded };
+    const draft: EventDraft = { type: "segments.added", data: { ...data, segments: segments.length } };
+    return { blob, headBytes, segments: encoded, draft };
   }
 
-  /** Each node becomes one part of one blob. */
-  async compact(): Promise<void> {
+  /** Each node becomes one part of one blob. @param reversed the last first: another blob of the same points */
+  async compact({ reversed = false } = {}): Promise<void> {
     const pieces: Uint8Array[] = [];
     const places: { node: NodePoints["node"]; start: number; end: number; points: number; hash: string }[] = [];
     let at = 0;
-    for (const { node, parts } of this.#parts.values()) {
+    const all = [...this.#parts.values()];
+    for (const { node, parts } of reversed ? all.reverse() : all) {
       const bytes = encodeSegment(join(parts));
       const points = parts.reduce((sum, { count }) => sum + count, 0);
       places.push({ node, start: at, end: at + bytes.length, points, hash: hashOf(bytes) });
@@ -134,6 +144,7 @@ export class TestLayer {
       at += bytes.length;
     }
     const { digest: blob } = await this.#core.blobs.put(Buffer.concat(pieces));
+    if (reversed) places.reverse();
     const nodes: IndexNode[] = places.map(({ node, ...part }) => ({ node, parts: [{ ...part, blob }] }));
     const index = await this.#core.blobs.put(encodeLayerIndex({ root: this.#octree.root, nodes }, deflate));
     const data = { layer: this.layer, packs: this.#packs, index: index.digest, sizeBytes: index.sizeBytes };
@@ -342,11 +353,17 @@ export class Watcher {
     }
   }
 
-  /** Who follows live keeps its table when a layer is compacted. */
+  /** Who follows live keeps its table when a layer is compacted; who has nothing of it yet begins with the index. */
   #remember(layer: number): void {
     const state = this.state.layers[layer];
     const base = this.#base.get(layer);
     if (!state) return;
+    const { index, packs: before } = base ?? state;
+    const first = index?.index ?? before[0]?.blob ?? state.packs[0]?.blob;
+    if (first !== undefined && !this.bytesOf({ blob: first, start: 0 })) {
+      this.#base.delete(layer);
+      return;
+    }
     const packs = new Map([...(base?.packs ?? []), ...state.packs].map((each) => [each.pack, each]));
     this.#base.set(layer, { ...structuredClone(base ?? state), packs: [...packs.values()] });
   }
