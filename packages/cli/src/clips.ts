@@ -1,12 +1,11 @@
-/** Videos among what is pushed: told by their first bytes, and sent as the keyframes that are chosen of them. */
+/** Videos among what is pushed are sent as the keyframes that are chosen of them. */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { open, stat } from "node:fs/promises";
-import { basename, parse } from "node:path";
+import { stat } from "node:fs/promises";
+import { parse } from "node:path";
 import type { TimeNs } from "@cairn/protocol";
-import { isVideoHead, keyframesOf, openVideoFile } from "@cairn/video";
-
-export type Clip = { readonly path: string; readonly name: string };
+import { keyframesOf, openVideoFile } from "@cairn/video";
+import type { Clip } from "./named-files.ts";
 
 /** One keyframe, ready to be sent. */
 export type ClipPhoto = {
@@ -20,29 +19,6 @@ export type ClipPhoto = {
 };
 
 export type ClipEnd = { readonly frames: number; readonly untrusted: number; readonly cutOff: boolean };
-
-/** Which of the named files are videos; standard input is none. */
-export async function splitClips(names: readonly string[]): Promise<{ clips: Clip[]; photos: string[] }> {
-  const clips: Clip[] = [];
-  const photos: string[] = [];
-  for (const path of names) {
-    if (path !== "-" && (await isVideo(path))) clips.push({ path, name: basename(path) });
-    else photos.push(path);
-  }
-  return { clips, photos };
-}
-
-async function isVideo(path: string): Promise<boolean> {
-  if (!(await stat(path)).isFile()) return false;
-  const file = await open(path);
-  try {
-    const head = Buffer.alloc(4096);
-    const { bytesRead } = await file.read(head, 0, head.length);
-    return isVideoHead(head.subarray(0, bytesRead));
-  } finally {
-    await file.close();
-  }
-}
 
 /**
  * Reads a video once and gives its keyframes, each when the one before has been taken.

@@ -143,7 +143,7 @@ function program(): Command {
 
   command(
     "push <space> <photos...>",
-    "send photos and videos into a space, made if it is not there; - reads standard input",
+    "send photos, videos and folders of them into a space, made if it is not there; - reads names from standard input",
   )
     .addOption(serverOption())
     .addOption(cameraOption())
@@ -228,7 +228,10 @@ function program(): Command {
     .addOption(serverOption())
     .action(async (space, layer, options) => finish(await removeLayer(space, layer, options)));
 
-  command("reconstruct <photos...>", "a model from photos without a server; - reads standard input")
+  command(
+    "reconstruct <photos...>",
+    "a model from photos, or folders of them, without a server; - reads standard input",
+  )
     .requiredOption("--out <dir>", "folder for cameras.txt, images.txt, points3D.txt, points.ply and report.json")
     .addOption(cameraOption())
     .option("--shuffle", "take the photos in another order")
@@ -276,6 +279,7 @@ Examples:
   $ cairn serve                                       then open http://127.0.0.1:8000
   $ cairn serve --https                               and take photos with a phone
   $ cairn push castle photos/*.jpg --wait             see them placed one by one
+  $ cairn push castle DCIM/                           all photos and videos of a card
   $ find . -name '*.jpg' | cairn push castle -        file names from another program
   $ cairn push castle walk.mp4 --wait                 a video: the pictures worth it are chosen and sent
   $ cairn status castle

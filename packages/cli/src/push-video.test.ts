@@ -1,7 +1,7 @@
 /** `cairn push` with videos among photos, against a real server. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { CairnApi } from "@cairn/client";
@@ -67,6 +67,43 @@ describe("videos", () => {
       keyframes.map(({ image }) => image),
     );
     assert.equal(Object.keys((await api.snapshot("mixed")).state.images).length, photos.length);
+  });
+
+  test("VID-26 names from a pipe and folders mean what they mean on the command line", async () => {
+    const card = join(folder, "DCIM");
+    for (const name of ["100", "100/.thumbnails"]) mkdirSync(join(card, name), { recursive: true });
+    copyFileSync(photo, join(card, "100/IMG_10.jpg"));
+    copyFileSync(join(samplePhotosDir, "02.jpg"), join(card, "100/IMG_9.jpg"));
+    copyFileSync(join(samplePhotosDir, "03.jpg"), join(card, "100/.thumbnails/IMG_9.jpg"));
+    copyFileSync(small, join(card, "clip"));
+    writeFileSync(join(card, "notes.txt"), "neither a photo nor a video");
+    const named = await push("named", card);
+    assert.equal(named.code, 0);
+    const clips = named.photos.filter(({ video }) => video === "clip");
+    assert.ok(clips.length >= 1);
+    const rest = named.photos.filter(({ video }) => !video).map(({ name }) => name);
+    assert.deepEqual(rest, ["IMG_9.jpg", "IMG_10.jpg"]);
+
+    const { out } = await cairn(["push", "piped", "-", "--server", server.url, "--json"], `${card}\r\n\n${small}\n`);
+    const piped = (JSON.parse(String(out)) as { photos: Row[] }).photos;
+    const counted = (rows: Row[], clip?: string) => rows.filter(({ video }) => video === clip).length;
+    assert.deepEqual([counted(piped), counted(piped, "clip")], [2, clips.length]);
+    assert.equal(counted(piped, "baseline-90x74.h264"), clips.length);
+  });
+
+  test("VID-26 a folder without any, a video in a pipe, and one where photos are taken are said at once", async () => {
+    const bare = join(folder, "bare");
+    mkdirSync(bare);
+    writeFileSync(join(bare, "notes.txt"), "neither a photo nor a video");
+    const none = await cairn(["push", "none", bare, "--server", server.url]);
+    assert.deepEqual([none.code, none.err], [1, `cairn: ${bare} has no photo or video in it\n`]);
+    const poured = await cairn(["push", "none", "-", "--server", server.url], readFileSync(small));
+    assert.equal(poured.code, 2);
+    assert.match(poured.err, /name its file/);
+    const taken = await cairn(["reconstruct", photo, small, "--out", join(folder, "model")]);
+    assert.equal(taken.code, 2);
+    assert.match(taken.err, /baseline-90x74\.h264 is a video/);
+    assert.equal((await fetch(`${server.url}/v1/spaces/none`)).status, 404);
   });
 
   test("VID-24 MP4, MOV and WebM, whatever they are called; portrait stays portrait", async (t) => {

@@ -3,10 +3,11 @@ import { CairnApi, type SpaceConnection } from "@cairn/client";
 import { connect } from "@cairn/client/node";
 import { openImageDecoder } from "@cairn/images";
 import { CairnError, type Id, type Preset, processedPhotos, type SpaceState, shownGeneration } from "@cairn/protocol";
-import { type Clip, type ClipEnd, eachKeyframe, splitClips } from "./clips.ts";
+import { type ClipEnd, eachKeyframe } from "./clips.ts";
 import { EXIT, interruption, Problem } from "./exit.ts";
 import { createUnlessThere, settingsOf } from "./make-space.ts";
-import { cameraOf, findPhotos, type PhotoFile, sha256 } from "./photos.ts";
+import { type Clip, findFiles, type PhotoFile } from "./named-files.ts";
+import { cameraOf, sha256 } from "./photos.ts";
 import { ProgressLine } from "./progress.ts";
 import { apiOptions, reach } from "./server-url.ts";
 import { exitCodeOf, type Named, printVerdicts } from "./verdicts.ts";
@@ -23,8 +24,7 @@ type PushOptions = {
 type Sent = { readonly name: string; readonly image?: Id; readonly refused?: string; readonly clip?: string };
 
 export async function push(space: string, names: readonly string[], options: PushOptions): Promise<number> {
-  const { clips, photos: photoNames } = await splitClips(names);
-  const photos = clips.length > 0 && photoNames.length === 0 ? [] : await findPhotos(photoNames);
+  const { photos, clips } = await findFiles(names);
   const { signal, release } = interruption();
   const progress = new ProgressLine({ quiet: options.json ?? false });
   const api = new CairnApi(apiOptions(options.server));

@@ -13,8 +13,9 @@ import {
   type Rebuild,
 } from "@cairn/reconstruct";
 import { interruption, Problem } from "./exit.ts";
+import { findPhotos, type PhotoFile } from "./named-files.ts";
 import { writeFolder } from "./out-file.ts";
-import { cameraOf, findPhotos, type PhotoFile, sha256 } from "./photos.ts";
+import { cameraOf, sha256 } from "./photos.ts";
 import { ProgressLine } from "./progress.ts";
 import { exitCodeOf, printVerdicts } from "./verdicts.ts";
 

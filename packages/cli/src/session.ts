@@ -2,8 +2,8 @@
 import { type DepthParams, DepthRefused, type DepthResult, DepthSession } from "@cairn/client/depth";
 import { depthOptions } from "@cairn/client/node";
 import { EXIT, interruption, Problem } from "./exit.ts";
+import { findPhotos } from "./named-files.ts";
 import { writeWhole } from "./out-file.ts";
-import { findPhotos } from "./photos.ts";
 import { ProgressLine } from "./progress.ts";
 import { apiOptions, reach } from "./server-url.ts";
 import { videoFrames } from "./video-frames.ts";
