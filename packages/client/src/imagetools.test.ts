@@ -87,6 +87,29 @@ describe("the service of image tools' pages", () => {
     }
   });
 
+  test("GEN-34 the token goes with the socket, in the address where it cannot be a subprotocol, and with each request", async (t) => {
+    const made: unknown[] = [];
+    class Seen extends FakeSocket {
+      constructor(...given: [url: string, protocols?: string[]]) {
+        super(given[0]);
+        made.push(given);
+      }
+    }
+    for (const token of ["plain", "a/b="]) new ImageSession({ url: "http://h", WebSocket: Seen, token }).connect("x");
+    assert.deepEqual(made, [["ws://h/api/v1/ws/x", ["cairn.bearer", "plain"]], ["ws://h/api/v1/ws/x?token=a%2Fb%3D"]]);
+    const asked: unknown[] = [];
+    const fetch: typeof globalThis.fetch = async (_url, init) => {
+      asked.push(new Headers(init?.headers).get("authorization"));
+      return Response.json({ status: "healthy", events: [] });
+    };
+    const { session, pass } = service(t, { WebSocket: null, fetch, token: "a/b=" });
+    session.connect("x");
+    pass(30_000);
+    while (asked.length < 2) await turn();
+    assert.deepEqual(asked, ["Bearer a/b=", "Bearer a/b="]);
+    session.disconnect();
+  });
+
   test("IMG-66 typed handlers first, then those of everything; one that throws is logged", (t) => {
     const { session, sockets, logged } = service(t);
     const heard: unknown[] = [];

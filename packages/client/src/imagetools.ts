@@ -3,6 +3,8 @@
  * and polling where no socket can be had. Names and waits are those that its users know; rules IMG-64 to IMG-70.
  */
 
+import { openSocket } from "./open-socket.ts";
+
 export type ImageMessage = {
   readonly type: string;
   readonly timestamp?: string;
@@ -27,8 +29,10 @@ export type ImageSocket = {
 export type ImageSessionOptions = {
   /** `http(s)://HOST…` or `ws(s)://HOST…` of the server; left out: the page's own. */
   readonly url?: string;
+  /** Where the server asks for one (GEN-34). */
+  readonly token?: string | undefined;
   /** Left out: the global one; null: there is none. */
-  readonly WebSocket?: (new (url: string) => ImageSocket) | null;
+  readonly WebSocket?: (new (url: string, protocols?: string[]) => ImageSocket) | null;
   readonly fetch?: typeof fetch;
   readonly log?: Pick<Console, "warn" | "error">;
 };
@@ -114,7 +118,8 @@ export class ImageSession {
     }
     let socket: ImageSocket;
     try {
-      socket = new Socket(this.#address("ws", `/api/v1/ws/${encodeURIComponent(this.#session ?? "")}${this.#after}`));
+      const path = `/api/v1/ws/${encodeURIComponent(this.#session ?? "")}${this.#after}`;
+      socket = openSocket(Socket, this.#address("ws", path), this.#options.token);
     } catch (error) {
       this.#log.error("the socket could not be made", error);
       this.#goOffline();
@@ -221,21 +226,20 @@ export class ImageSession {
   }
 
   async #ask(signal: AbortSignal): Promise<void> {
-    const { fetch = globalThis.fetch } = this.#options;
-    const healthy = await fetch(this.#address("http", "/health"), { signal }).then(
+    const healthy = await this.#fetch("/health", signal).then(
       ({ ok }) => ok,
       () => false,
     );
     if (signal.aborted) return;
     this.#pollFailures = healthy ? 0 : this.#pollFailures + 1;
     this.#tell("health", { healthy });
-    if (healthy) await this.#catchUp(fetch, signal).catch(() => {}); // the next time, then
+    if (healthy) await this.#catchUp(signal).catch(() => {}); // the next time, then
   }
 
   /** What a socket would have said. */
-  async #catchUp(fetch: typeof globalThis.fetch, signal: AbortSignal): Promise<void> {
+  async #catchUp(signal: AbortSignal): Promise<void> {
     const path = `/api/v1/sessions/${encodeURIComponent(this.#session ?? "")}/events${this.#after}`;
-    const response = await fetch(this.#address("http", path), { signal });
+    const response = await this.#fetch(path, signal);
     if (!response.ok) return;
     const body: unknown = await response.json();
     if (signal.aborted || this.#socket || body === null || typeof body !== "object") return;
@@ -243,6 +247,12 @@ export class ImageSession {
       for (const message of body.events as unknown[]) if (isMessage(message)) this.#take(message);
     }
     if ("seq" in body && typeof body.seq === "number") this.#seq = Math.max(this.#seq ?? 0, body.seq);
+  }
+
+  #fetch(path: string, signal: AbortSignal): Promise<Response> {
+    const { fetch = globalThis.fetch, token } = this.#options;
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    return fetch(this.#address("http", path), { signal, headers });
   }
 
   get #after(): string {

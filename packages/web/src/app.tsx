@@ -19,6 +19,15 @@ const FacePage = lazy(async () => ({ default: (await import("./faces/face-page.t
 const CapturePage = lazy(async () => ({ default: (await import("./capture/capture-page.tsx")).CapturePage }));
 
 export function App(): JSX.Element {
+  if (!face) return <Cairn />;
+  return (
+    <Suspense fallback={<main className="space" />}>
+      <FacePage name={face} token={token} />
+    </Suspense>
+  );
+}
+
+function Cairn(): JSX.Element {
   const space = useSpaceRoute();
   const { reach, asksToken } = useReach(api);
   if (asksToken) return <TokenPage refused={token !== undefined} />;
@@ -27,13 +36,6 @@ export function App(): JSX.Element {
     return (
       <Suspense fallback={<main className="space" />}>
         <CapturePage space={captureSpace(location.search)} site={site} />
-      </Suspense>
-    );
-  }
-  if (face) {
-    return (
-      <Suspense fallback={<main className="space" />}>
-        <FacePage name={face} />
       </Suspense>
     );
   }

@@ -2,6 +2,7 @@
 import type { SpaceState } from "@cairn/protocol";
 import { type JSX, type ReactNode, useRef } from "react";
 import { Icon } from "./icons.tsx";
+import { PanelHead } from "./panel-head.tsx";
 import { PhotoPicker } from "./photo-picker.tsx";
 import type { Uploads } from "./uploads.ts";
 import { count, newestHint, photoStatus, photosOf } from "./words.ts";
@@ -30,18 +31,19 @@ export function PhotoPanel(props: PhotoPanelProps): JSX.Element {
 
   return (
     <aside className={open ? "card panel open" : "card panel"} aria-label="Photos">
-      <div className="panel-head">
-        <button type="button" className="panel-title" aria-expanded={open} onClick={() => setOpen(!open)}>
-          <strong>Photos</strong>
-          <span>{photos.length === 0 ? "none yet" : `${placed} of ${photos.length} placed`}</span>
-        </button>
+      <PanelHead
+        title="Photos"
+        said={photos.length === 0 ? "none yet" : `${placed} of ${photos.length} placed`}
+        open={open}
+        onOpen={setOpen}
+      >
         {camera}
         <button type="button" className="button small" onClick={() => picker.current?.click()}>
           <Icon name="plus" />
           Add
         </button>
         <PhotoPicker ref={picker} onFiles={onFiles} />
-      </div>
+      </PanelHead>
       {hint && <p className="advice next-photo">{hint}</p>}
       {open && (
         <ul className="photos">

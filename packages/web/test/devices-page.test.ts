@@ -1,34 +1,17 @@
 /** Devices on the page of a space: seen and held by one window at a time, and stopped from any. */
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { serveDevice } from "@cairn/client";
 import { connect, openApi } from "@cairn/client/node";
-import { type RunningServer, startServer } from "@cairn/server";
-import type { Browser, Page } from "playwright-core";
-import { openBrowser, PATIENCE_MS, until, visit, widest } from "./faces/browser.ts";
+import type { Page } from "playwright-core";
+import { PATIENCE_MS, until, visit, widest } from "./faces/browser.ts";
+import { openStage } from "./faces/stage.ts";
 
-let browser: Browser;
-let server: RunningServer;
-let dataDir: string;
-
-before(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), "cairn-devices-"));
-  server = await startServer({ port: 0, dataDir, logLevel: "error", openEngine: null });
-  browser = await openBrowser();
-});
-
-after(async () => {
-  await browser?.close();
-  await server?.close();
-  if (dataDir) await rm(dataDir, { recursive: true, force: true });
-});
+const stage = openStage();
 
 /** A drone that says what it was told. */
 function drone(device: string) {
-  const connection = connect({ url: server.url, space: "place" });
+  const connection = connect({ url: stage.server.url, space: "place" });
   const done: string[] = [];
   const served = serveDevice(
     connection,
@@ -69,9 +52,9 @@ const STOP = /^STOP/;
 test("CTL-21 one window takes a device and steers it, the other sees who and stops it, and a window that closes loses it", {
   timeout: 2 * PATIENCE_MS,
 }, async () => {
-  await openApi(server).createSpace({ id: "place", title: "Place" });
-  const ann = await visit(browser, `${server.url}/#/s/place`);
-  const bob = await visit(browser, ann.page.url());
+  await openApi(stage.server).createSpace({ id: "place", title: "Place" });
+  const ann = await visit(stage.browser, `${stage.server.url}/#/s/place`);
+  const bob = await visit(stage.browser, ann.page.url());
   for (const { page } of [ann, bob]) {
     await page.locator(".chip[data-status=live]").waitFor();
     assert.equal(await page.getByRole("region", { name: "Devices" }).count(), 0, "there are none");

@@ -1,41 +1,26 @@
 /** Recording on the page of a space: begun and ended there, seen in every window, and scrubbed to the picture of a time. */
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { openApi } from "@cairn/client/node";
-import { type RunningServer, startServer } from "@cairn/server";
 import { AccessUnitAssembler } from "@cairn/video";
-import type { Browser, Page } from "playwright-core";
-import { openBrowser, PATIENCE_MS, visit, widest } from "./faces/browser.ts";
+import type { Page } from "playwright-core";
+import { PATIENCE_MS, visit, widest } from "./faces/browser.ts";
+import { openStage } from "./faces/stage.ts";
 
 const FIXTURES = fileURLToPath(new URL("../../video/fixtures/", import.meta.url));
 /** A second of red, a second of blue. */
 const COLOURS = { file: "red-blue-64x48.h264", pictures: 20, everyMs: 100 };
 const OTHER = { file: "baseline-90x74.h264", pictures: 24, everyMs: 33 };
 
-let browser: Browser;
-let server: RunningServer;
-let dataDir: string;
-
-before(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), "cairn-recordings-"));
-  server = await startServer({ port: 0, dataDir, logLevel: "error", openEngine: null });
-  browser = await openBrowser();
-});
-
-after(async () => {
-  await browser?.close();
-  await server?.close();
-  if (dataDir) await rm(dataDir, { recursive: true, force: true });
-});
+const stage = openStage();
 
 /** Sends a stream as a device would, and waits until the recording has all of it. */
 async function stream(source: string, { file, pictures, everyMs }: typeof COLOURS, already: number): Promise<void> {
-  const api = openApi(server);
+  const api = openApi(stage.server);
   const producer = api.video.produce(source, { space: "place" });
   await new Promise<void>((resolve) => producer.on("keyWanted", resolve));
   const assembler = new AccessUnitAssembler();
@@ -77,10 +62,10 @@ const scrub = (page: Page, ms: number) => page.getByRole("slider", { name: "Time
 test("RCD-12 a recording begins and ends on the page, plays at the time that is scrubbed to, and goes for everyone", {
   timeout: 2 * PATIENCE_MS,
 }, async () => {
-  const api = openApi(server);
+  const api = openApi(stage.server);
   await api.createSpace({ id: "place", title: "Place" });
-  const { page, complaints } = await visit(browser, `${server.url}/#/s/place`);
-  const other = await visit(browser, page.url());
+  const { page, complaints } = await visit(stage.browser, `${stage.server.url}/#/s/place`);
+  const other = await visit(stage.browser, page.url());
   await page.getByRole("button", { name: "History" }).click();
   await page.getByRole("button", { name: "Record", exact: true }).click();
   await Promise.all([page, other.page].map((each) => each.locator(".recording").waitFor()));

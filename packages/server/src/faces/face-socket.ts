@@ -100,10 +100,10 @@ export class FaceSocket {
     return this.#ended.signal;
   }
 
-  /** Says it when not. */
-  may(role: Role): boolean {
+  /** Says it when not. @param facts further fields of the error */
+  may(role: Role, facts?: Readonly<Record<string, unknown>>): boolean {
     const may = mayDo(this.#house.pass, role);
-    if (!may) this.error("Not allowed");
+    if (!may) this.error("Not allowed", facts);
     return may;
   }
 

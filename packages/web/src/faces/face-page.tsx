@@ -1,12 +1,11 @@
-/** The page of a face. Each is fetched when it is asked for, so that the start page stays small. */
-import { type ComponentType, type JSX, lazy, Suspense } from "react";
+/** The page of a face, behind the question for a token. Each is fetched when asked for, so that the start page stays small. */
+import { type ComponentType, type JSX, lazy, Suspense, useEffect, useMemo, useState } from "react";
+import { TokenPage } from "../token-page.tsx";
 import "./faces.css";
 import type { FacePageName } from "./face-route.ts";
 import { Place } from "./shared/place.ts";
 
 type FacePageProps = { place: Place };
-
-const PLACE = new Place(location.href);
 
 const PAGES = {
   heritage: lazy(async () => ({ default: (await import("./heritage/heritage-page.tsx")).HeritagePage })),
@@ -15,11 +14,24 @@ const PAGES = {
   imagetools: lazy(async () => ({ default: (await import("./imagetools/imagetools-page.tsx")).ImagetoolsPage })),
 } as const satisfies Record<FacePageName, ComponentType<FacePageProps>>;
 
-export function FacePage({ name }: { name: FacePageName }): JSX.Element {
+export function FacePage({ name, token }: { name: FacePageName; token: string | undefined }): JSX.Element {
+  const place = useMemo(() => new Place(location.href, token), [token]);
+  const asksToken = useAsksToken(place);
   const Page = PAGES[name];
+  if (asksToken) return <TokenPage refused={token !== undefined} />;
   return (
     <Suspense fallback={<main className="space" />}>
-      <Page place={PLACE} />
+      <Page place={place} />
     </Suspense>
   );
+}
+
+function useAsksToken(place: Place): boolean {
+  const [asksToken, setAsksToken] = useState(false);
+  useEffect(() => {
+    const stop = new AbortController();
+    place.asksToken(stop.signal).then(setAsksToken, () => {}); // a server that is away is said by the page
+    return () => stop.abort();
+  }, [place]);
+  return asksToken;
 }

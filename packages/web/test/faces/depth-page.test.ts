@@ -1,20 +1,19 @@
 /** A depth session in a real browser, with the real engine: photos dropped, a model that grows, a file that one saves. */
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { readManifest, samplePhotosDir } from "@cairn/sample";
-import { type RunningServer, startServer } from "@cairn/server";
-import type { Browser } from "playwright-core";
-import { brightPixels, type Dropped, drop, openBrowser, shows, visit, widest } from "./browser.ts";
+import { brightPixels, type Dropped, drop, shows, visit, widest } from "./browser.ts";
+import { openStage } from "./stage.ts";
 
 const PHOTOS = 3;
 
-let browser: Browser;
-let server: RunningServer;
-let dataDir: string;
+const stage = openStage({
+  openEngine: (options) => openEmbeddedEngine({ ...options, threads: 1 }),
+  spaceSettings: { preset: "sparse" },
+});
 let photos: Dropped[];
 
 before(async () => {
@@ -22,25 +21,10 @@ before(async () => {
   photos = await Promise.all(
     names.slice(0, PHOTOS + 1).map(async (name) => ({ name, bytes: await readFile(join(samplePhotosDir, name)) })),
   );
-  dataDir = await mkdtemp(join(tmpdir(), "cairn-depth-page-"));
-  server = await startServer({
-    port: 0,
-    dataDir,
-    logLevel: "error",
-    openEngine: (options) => openEmbeddedEngine({ ...options, threads: 1 }),
-    spaceSettings: { preset: "sparse" },
-  });
-  browser = await openBrowser();
-});
-
-after(async () => {
-  await browser?.close();
-  await server?.close();
-  if (dataDir) await rm(dataDir, { recursive: true, force: true });
 });
 
 test("DEP-27 photos dropped become a model that grows, with its stages, a GLB to save, and the same after a reload", async () => {
-  const { page, complaints } = await visit(browser, `${server.url}/depth/`);
+  const { page, complaints } = await visit(stage.browser, `${stage.server.url}/depth/`);
   await page.getByText("Drop photos anywhere").waitFor();
   const generate = page.getByRole("button", { name: "Generate" });
   assert.ok(await generate.isDisabled());
@@ -109,7 +93,7 @@ test("DEP-27 photos dropped become a model that grows, with its stages, a GLB to
 });
 
 test("DEP-35 photos that cannot be joined are said so, and the session goes on with one that fits", async () => {
-  const { page, complaints } = await visit(browser, `${server.url}/depth/`);
+  const { page, complaints } = await visit(stage.browser, `${stage.server.url}/depth/`);
   await drop(page, photos.slice(0, 1));
   await page.getByRole("button", { name: "Generate" }).click();
   await page.getByText("Failed to generate point cloud: not enough overlapping images.").waitFor();
@@ -123,7 +107,7 @@ test("DEP-35 photos that cannot be joined are said so, and the session goes on w
 });
 
 test("DEP-45 an address of no session says so, and a new one can be begun", async () => {
-  const { page } = await visit(browser, `${server.url}/depth/#/00000000-0000-4000-8000-000000000000`);
+  const { page } = await visit(stage.browser, `${stage.server.url}/depth/#/00000000-0000-4000-8000-000000000000`);
   await page.getByText("cannot be opened. Session not found.").waitFor();
   assert.equal(new URL(page.url()).hash, "");
   await page.context().close();

@@ -1,46 +1,28 @@
 /** The heritage page in real browsers, with the real engine: photos of one window are the cloud of all. */
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { readManifest, samplePhotosDir } from "@cairn/sample";
-import { type RunningServer, startServer } from "@cairn/server";
-import type { Browser, Page } from "playwright-core";
-import { brightPixels, chip, type Dropped, drop, openBrowser, until, visit, widest } from "./browser.ts";
+import type { Page } from "playwright-core";
+import { brightPixels, chip, type Dropped, drop, until, visit, widest } from "./browser.ts";
+import { openStage } from "./stage.ts";
 
 const REBUILD_EVERY = 2;
 const PHOTOS = 3;
 
-let browser: Browser;
-let server: RunningServer;
-let dataDir: string;
+const stage = openStage({
+  openEngine: (options) => openEmbeddedEngine({ ...options, threads: 1 }),
+  spaceSettings: { preset: "sparse", rebuildEvery: REBUILD_EVERY },
+});
 let photos: Dropped[];
-
-const serve = (port: number) =>
-  startServer({
-    port,
-    dataDir,
-    logLevel: "error",
-    openEngine: (options) => openEmbeddedEngine({ ...options, threads: 1 }),
-    spaceSettings: { preset: "sparse", rebuildEvery: REBUILD_EVERY },
-  });
 
 before(async () => {
   const names = readManifest().photos.map(({ name }) => name);
   photos = await Promise.all(
     names.slice(0, PHOTOS).map(async (name) => ({ name, bytes: await readFile(join(samplePhotosDir, name)) })),
   );
-  dataDir = await mkdtemp(join(tmpdir(), "cairn-heritage-page-"));
-  server = await serve(0);
-  browser = await openBrowser();
-});
-
-after(async () => {
-  await browser?.close();
-  await server?.close();
-  if (dataDir) await rm(dataDir, { recursive: true, force: true });
 });
 
 const counter = (page: Page, name: string, value: number) =>
@@ -56,13 +38,13 @@ const whole = (page: Page, wanted?: string) =>
   }, wanted);
 
 test("HER-20 HER-28 photos of one window become the same cloud in two, through a rebuild, a resync and a restart", async () => {
-  const first = await visit(browser, `${server.url}/heritage/`);
+  const first = await visit(stage.browser, `${stage.server.url}/heritage/`);
   const opened = first.page.waitForEvent("websocket");
   await first.page.getByRole("textbox", { name: "Name of the project" }).fill("old bridge");
   await first.page.getByRole("button", { name: "Connect" }).click();
   await chip(first.page, "connected");
   await first.page.getByRole("heading", { name: "old bridge" }).waitFor();
-  const second = await visit(browser, first.page.url());
+  const second = await visit(stage.browser, first.page.url());
   await chip(second.page, "connected");
   const windows = [first, second];
 
@@ -93,10 +75,10 @@ test("HER-20 HER-28 photos of one window become the same cloud in two, through a
   await until(() => blocks.length === 1);
   await whole(first.page, counted);
 
-  await server.close();
+  await stage.server.close();
   for (const { page } of windows) await chip(page, "disconnected");
   assert.equal(await points(first.page), counted, "what was there stays visible");
-  server = await serve(server.port);
+  await stage.restart();
   for (const { page } of windows) {
     await chip(page, "connected");
     await counter(page, "Photos", PHOTOS);
@@ -112,13 +94,13 @@ test("HER-20 HER-28 photos of one window become the same cloud in two, through a
 });
 
 test("HER-3 HER-4 projects are listed with their photos; a name that is not allowed is said so", async () => {
-  const { page, complaints } = await visit(browser, `${server.url}/heritage/`);
+  const { page, complaints } = await visit(stage.browser, `${stage.server.url}/heritage/`);
   await page
     .getByRole("link", { name: /old bridge/ })
     .getByText(`${PHOTOS} photos`)
     .waitFor();
   assert.ok((await widest(page, ".home")) <= 320);
-  await page.goto(`${server.url}/heritage/#/${encodeURIComponent("a/b")}`);
+  await page.goto(`${stage.server.url}/heritage/#/${encodeURIComponent("a/b")}`);
   await chip(page, "closed");
   await page.getByText("Project id is not allowed.").waitFor();
   assert.deepEqual(complaints, []);

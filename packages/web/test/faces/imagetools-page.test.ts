@@ -1,37 +1,23 @@
 /** The page of image sessions in real browsers: what a phone sends, everyone sees; long work is seen, stopped and kept. */
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { readManifest, samplePhotosDir } from "@cairn/sample";
-import { type RunningServer, startServer } from "@cairn/server";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import sharp from "sharp";
-import { drop, openBrowser, visit, widest } from "./browser.ts";
+import { drop, visit, widest } from "./browser.ts";
+import { openStage } from "./stage.ts";
 
-let browser: Browser;
-let server: RunningServer;
-let dataDir: string;
+const stage = openStage();
 let photo: Buffer;
-
-const serve = (port: number) => startServer({ port, dataDir, logLevel: "error", openEngine: null });
 
 before(async () => {
   photo = await readFile(join(samplePhotosDir, readManifest().photos[0]!.name));
-  dataDir = await mkdtemp(join(tmpdir(), "cairn-images-page-"));
-  server = await serve(0);
-  browser = await openBrowser();
-});
-
-after(async () => {
-  await browser?.close();
-  await server?.close();
-  if (dataDir) await rm(dataDir, { recursive: true, force: true });
 });
 
 async function session(facts: object): Promise<string> {
-  const answer = await fetch(`${server.url}/api/v1/sessions`, {
+  const answer = await fetch(`${stage.server.url}/api/v1/sessions`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(facts),
@@ -45,7 +31,7 @@ async function phone(id: string, name: string, bytes: Buffer): Promise<void> {
   form.set("session_id", id);
   form.set("source", "android_app");
   form.set("file", new Blob([new Uint8Array(bytes)]), name);
-  const { status } = await fetch(`${server.url}/api/v1/images`, { method: "POST", body: form });
+  const { status } = await fetch(`${stage.server.url}/api/v1/images`, { method: "POST", body: form });
   assert.equal(status, 200);
 }
 
@@ -60,11 +46,11 @@ const seen = (page: Page, name: string) =>
   }, name);
 
 test("IMG-11 uploads of a phone and of a page are seen by all at once, and compressed together, also after a restart", async () => {
-  const first = await visit(browser, `${server.url}/imagetools/`);
+  const first = await visit(stage.browser, `${stage.server.url}/imagetools/`);
   await first.page.getByRole("button", { name: "Start a session" }).click();
   await chip(first.page, "connected");
   const id = new URL(first.page.url()).hash.slice(2);
-  const second = await visit(browser, `${server.url}/imagetools/`);
+  const second = await visit(stage.browser, `${stage.server.url}/imagetools/`);
   const field = second.page.getByRole("textbox", { name: "Id of a session" });
   await field.fill("nobody-has-this");
   await second.page.getByRole("button", { name: "Join" }).click();
@@ -110,9 +96,9 @@ test("IMG-11 uploads of a phone and of a page are seen by all at once, and compr
     await seen(page, "big.jpg");
   }
 
-  await server.close();
+  await stage.server.close();
   for (const { page } of windows) await chip(page, "reconnecting");
-  server = await serve(server.port);
+  await stage.restart();
   for (const { page } of windows) await chip(page, "connected");
   await phone(id, "later.jpg", photo);
   for (const { page } of windows) {
@@ -149,7 +135,7 @@ test("IMG-51 a long operation shows how far it is, and stops when it is told to"
   // Far more than are done before it is stopped, however slow this browser is beside the server.
   const images = 12;
   for (let i = 1; i <= images; i++) await phone(id, `${i}.jpg`, noise);
-  const { page, complaints } = await visit(browser, `${server.url}/imagetools/#/${id}`);
+  const { page, complaints } = await visit(stage.browser, `${stage.server.url}/imagetools/#/${id}`);
   await page.getByRole("button", { name: "Select all" }).click();
   await page.getByRole("button", { name: "Compress…" }).click();
   await page.getByRole("radio", { name: /^My own figures/ }).check();
@@ -170,13 +156,13 @@ test("IMG-51 a long operation shows how far it is, and stops when it is told to"
 });
 
 test("IMG-15 IMG-20 the end of a session is warned of, comes, and is put off", async () => {
-  const soon = await visit(browser, `${server.url}/imagetools/#/${await session({ ttl_seconds: 290 })}`);
+  const soon = await visit(stage.browser, `${stage.server.url}/imagetools/#/${await session({ ttl_seconds: 290 })}`);
   await soon.page.getByText(/This session ends in [1-4] minutes?\./).waitFor();
   await soon.page.getByRole("button", { name: "Renew for seven days" }).click();
   await soon.page.locator(".notice").waitFor({ state: "detached" });
   await soon.page.getByText(/ends in 6 days/).waitFor();
   await soon.page.goto("about:blank");
-  await soon.page.goto(`${server.url}/imagetools/#/${await session({ ttl_seconds: 2 })}`);
+  await soon.page.goto(`${stage.server.url}/imagetools/#/${await session({ ttl_seconds: 2 })}`);
   await chip(soon.page, "over");
   await soon.page.getByText("Session expired. Nothing can be uploaded.").waitFor();
   assert.ok(await soon.page.getByRole("button", { name: "Upload" }).isDisabled());
@@ -187,7 +173,7 @@ test("IMG-15 IMG-20 the end of a session is warned of, comes, and is put off", a
 test("IMG-70 without a socket the page asks now and then, and shows the same", async () => {
   const id = await session({});
   await phone(id, "before.jpg", photo);
-  const { page, complaints } = await visit(browser, `${server.url}/imagetools/#/${id}`, {
+  const { page, complaints } = await visit(stage.browser, `${stage.server.url}/imagetools/#/${id}`, {
     before: async (page) => {
       await page.clock.install();
       await page.addInitScript(() => Reflect.deleteProperty(globalThis, "WebSocket"));

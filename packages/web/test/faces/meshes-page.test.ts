@@ -1,35 +1,17 @@
 /** The history of designs in a real browser: rows come and go as files do, each is shown in 3D, nothing is missed. */
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, rename, rm, utimes, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { meshGlb, meshObj, meshPly, type TriangleMesh } from "@cairn/formats/mesh";
-import { type RunningServer, startServer } from "@cairn/server";
-import type { Browser, Page } from "playwright-core";
-import { brightPixels, chip, openBrowser, shows, until, visit, widest } from "./browser.ts";
+import type { Page } from "playwright-core";
+import { brightPixels, chip, shows, until, visit, widest } from "./browser.ts";
+import { openStage } from "./stage.ts";
 
-let browser: Browser;
-let server: RunningServer;
-let folder: string;
 let designs: string;
 let parts: string;
 
-const serve = (port: number) =>
-  startServer({
-    port,
-    dataDir: join(folder, "data"),
-    logLevel: "error",
-    openEngine: null,
-    meshFolders: [
-      { name: "current", dir: designs },
-      { name: "parts", dir: parts },
-    ],
-    listen: [{ face: "meshes", port: 0 }],
-  });
-
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "cairn-meshes-page-"));
+const stage = openStage(async (folder) => {
   designs = join(folder, "designs");
   parts = join(folder, "parts");
   await mkdir(designs);
@@ -40,14 +22,13 @@ before(async () => {
   await place("cube.stl", box(1), 30);
   await place("slab.stl", box(3, 3, 1), 30);
   await place("notes.stl", Buffer.from("nothing that is a mesh"), 30);
-  server = await serve(0);
-  browser = await openBrowser();
-});
-
-after(async () => {
-  await browser?.close();
-  await server?.close();
-  if (folder) await rm(folder, { recursive: true, force: true });
+  return {
+    meshFolders: [
+      { name: "current", dir: designs },
+      { name: "parts", dir: parts },
+    ],
+    listen: [{ face: "meshes", port: 0 }],
+  };
 });
 
 /** Four faces, four vertices, in all colours. */
@@ -88,7 +69,7 @@ const row = (page: Page, name: string) => page.getByRole("button", { name }).fil
 const toast = (page: Page, text: string) => page.locator(".toast", { hasText: text });
 
 test("MSH-34 rows with size, age, counts and NEW; search; figures and 3D; a new one in place, with a note for 5 s", async () => {
-  const { page, complaints } = await visit(browser, `${server.url}/meshes/`, {
+  const { page, complaints } = await visit(stage.browser, `${stage.server.url}/meshes/`, {
     before: (page) => page.clock.install(),
   });
   await chip(page, "connected");
@@ -160,7 +141,9 @@ test("MSH-34 rows with size, age, counts and NEW; search; figures and 3D; a new 
 });
 
 test("MSH-34 limit, and refresh every 10 s where it is asked for", async () => {
-  const { page } = await visit(browser, `${server.url}/meshes/`, { before: (page) => page.clock.install() });
+  const { page } = await visit(stage.browser, `${stage.server.url}/meshes/`, {
+    before: (page) => page.clock.install(),
+  });
   await chip(page, "connected");
   const asked: string[] = [];
   page.on("request", (request) => {
@@ -187,7 +170,7 @@ test("MSH-35 a ping every 30 s by one timer; back after 5 s, again and again, an
   const dials: string[] = [];
   const sent: string[] = [];
   let pongs = 0;
-  const { page, complaints } = await visit(browser, `${server.url}/meshes/`, {
+  const { page, complaints } = await visit(stage.browser, `${stage.server.url}/meshes/`, {
     before: async (page) => {
       await page.clock.install();
       page.on("websocket", (socket) => {
@@ -208,7 +191,7 @@ test("MSH-35 a ping every 30 s by one timer; back after 5 s, again and again, an
   assert.deepEqual(sent, ["ping", "ping"]);
 
   const dialled = (times: number) => until(() => dials.length >= times);
-  await server.close();
+  await stage.server.close();
   await chip(page, "disconnected");
   assert.match(await page.locator(".chip").innerText(), /Disconnected/);
   for (let tries = 2; tries < 7; tries++) {
@@ -217,7 +200,7 @@ test("MSH-35 a ping every 30 s by one timer; back after 5 s, again and again, an
     await chip(page, "disconnected");
   }
   await place("away.stl", box(2));
-  server = await serve(server.port);
+  await stage.restart();
   await page.clock.fastForward(5000);
   await chip(page, "connected");
   await row(page, "away").waitFor();
@@ -240,7 +223,7 @@ test("MSH-35 a ping every 30 s by one timer; back after 5 s, again and again, an
 test("MSH-35 a line on which no ping is answered is given up, and another one is taken", async () => {
   const heard: string[] = [];
   let dials = 0;
-  const { page } = await visit(browser, `${server.url}/meshes/`, {
+  const { page } = await visit(stage.browser, `${stage.server.url}/meshes/`, {
     before: async (page) => {
       await page.clock.install();
       // A peer that is gone without a word: it said hello, and takes what it is sent.
@@ -264,7 +247,7 @@ test("MSH-35 a line on which no ping is answered is given up, and another one is
 });
 
 test("MSH-27 designs of every collection, in each format, are shown when they are asked for", async () => {
-  const { page, complaints } = await visit(browser, `${server.url}/meshes/`);
+  const { page, complaints } = await visit(stage.browser, `${stage.server.url}/meshes/`);
   await chip(page, "connected");
   await row(page, "cube").waitFor();
   assert.equal(await page.locator(".designs li", { hasText: "part" }).count(), 0);
@@ -286,8 +269,8 @@ test("MSH-27 designs of every collection, in each format, are shown when they ar
 });
 
 test("GEN-3 a listener tied to the face shows its page from the root, and a link to a design shows that", async () => {
-  const [tied] = server.listeners;
-  const { page, complaints } = await visit(browser, `http://127.0.0.1:${tied?.port}/?design=cube`);
+  const [tied] = stage.server.listeners;
+  const { page, complaints } = await visit(stage.browser, `http://127.0.0.1:${tied?.port}/?design=cube`);
   await page.getByRole("region", { name: "Design cube" }).getByText("1 × 1 × 1").waitFor();
   await shows(page, /12 faces/);
   assert.deepEqual(complaints, []);

@@ -68,7 +68,7 @@ export class HeritageClient {
   async #take(message: Readonly<Record<string, unknown>>): Promise<void> {
     switch (message.type) {
       case "upload_image":
-        if (!this.#socket.may("contribute")) return;
+        if (!this.#socket.may("contribute", refOf(message))) return;
         this.#uploading = this.#upload(message);
         await this.#uploading;
         this.#uploading = undefined;
@@ -83,7 +83,7 @@ export class HeritageClient {
   }
 
   async #upload(message: Readonly<Record<string, unknown>>): Promise<void> {
-    const ref = typeof message.client_ref === "string" ? { client_ref: message.client_ref } : {};
+    const ref = refOf(message);
     try {
       // Goes on when the socket closes: closing it cancels none of its uploads.
       const receipt = await this.#house.ingest(this.#project, readUpload(message), this.#project.space.signal);
@@ -213,3 +213,8 @@ export class HeritageClient {
 }
 
 const ACKNOWLEDGED = "Image received, processing...";
+
+/** A client's own name for what it sends, which the answer carries. */
+function refOf({ client_ref }: Readonly<Record<string, unknown>>): { client_ref?: string } {
+  return typeof client_ref === "string" ? { client_ref } : {};
+}

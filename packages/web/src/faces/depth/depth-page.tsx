@@ -3,6 +3,7 @@ import type { ModelView } from "@cairn/viewer/model";
 import { type JSX, useCallback, useEffect, useRef, useState } from "react";
 import { DropVeil, useDrop } from "../../drop.tsx";
 import { Icon } from "../../icons.tsx";
+import { PanelHead } from "../../panel-head.tsx";
 import { PhotoPicker } from "../../photo-picker.tsx";
 import { count } from "../../words.ts";
 import { FaceBar } from "../shared/face-bar.tsx";
@@ -79,22 +80,18 @@ export function DepthPage({ place }: { place: Place }): JSX.Element {
         </div>
       )}
       <aside className={panelOpen ? "card panel depth-panel open" : "card panel depth-panel"} aria-label="Photos">
-        <div className="panel-head">
-          <button
-            type="button"
-            className="panel-title"
-            aria-expanded={panelOpen}
-            onClick={() => setPanelOpen(!panelOpen)}
-          >
-            <strong>Photos</strong>
-            <span>{photos.length + earlier === 0 ? "none yet" : photos.length + earlier}</span>
-          </button>
+        <PanelHead
+          title="Photos"
+          said={photos.length + earlier === 0 ? "none yet" : photos.length + earlier}
+          open={panelOpen}
+          onOpen={setPanelOpen}
+        >
           <button type="button" className="button small" onClick={() => picker.current?.click()}>
             <Icon name="plus" />
             Add
           </button>
           <PhotoPicker ref={picker} accept={ACCEPT} onFiles={onFiles} />
-        </div>
+        </PanelHead>
         {panelOpen && (
           <div className="panel-body">
             {photos.length > 0 ? (

@@ -6,7 +6,7 @@ import { type DepthMetadata, type DepthParams, type DepthProgress, DepthSession 
 import { CairnError } from "@cairn/protocol";
 import type { Model } from "@cairn/viewer/model";
 import { inWords } from "../../words.ts";
-import { isRecord, type Place } from "../shared/place.ts";
+import { isRecord, type Place, sentence } from "../shared/place.ts";
 import { Store } from "../shared/store.ts";
 
 export type DepthPhoto = {
@@ -154,12 +154,12 @@ export class DepthWork extends Store<DepthState> {
 
   async #fetchResult(path: string): Promise<void> {
     const { signal } = this.#stop;
-    const response = await fetch(this.#place.http(`${path}/result.glb`), { signal });
+    const response = await this.#place.fetch(`${path}/result.glb`, { signal });
     if (response.ok) await this.#show(new Uint8Array(await response.arrayBuffer()), undefined, false);
   }
 
   #open(id: string): DepthSession {
-    return new DepthSession({ url: this.#place.root }, id);
+    return new DepthSession(this.#place.server, id);
   }
 
   async #run(
@@ -196,7 +196,7 @@ export class DepthWork extends Store<DepthState> {
   /** Makes the session where there is none, and sends what it does not have. */
   async #sent(params: DepthParams): Promise<DepthSession> {
     const { signal } = this.#stop;
-    this.#session ??= await DepthSession.create({ url: this.#place.root }, params, signal);
+    this.#session ??= await DepthSession.create(this.#place.server, params, signal);
     const session = this.#session;
     this.set({ session: session.id });
     history.replaceState(null, "", `#/${session.id}`);
@@ -239,12 +239,6 @@ function wait(delayMs: number, signal: AbortSignal): Promise<void> {
 
 function upload(done: number, total: number): DepthProgress {
   return { stage: "upload", progress: done / total, message: `Sending photo ${done + 1} of ${total}...` };
-}
-
-/** The server's words, which come without a stop. */
-function sentence(words: string): string {
-  const text = words.charAt(0).toUpperCase() + words.slice(1);
-  return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
 function placedIn(photo: DepthPhoto, { filenames, registered }: DepthMetadata): DepthPhoto {

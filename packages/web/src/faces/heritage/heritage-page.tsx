@@ -3,6 +3,7 @@ import type { ModelView } from "@cairn/viewer/model";
 import { type JSX, useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { DropVeil, useDrop } from "../../drop.tsx";
 import { Icon } from "../../icons.tsx";
+import { PanelHead } from "../../panel-head.tsx";
 import { PhotoPicker } from "../../photo-picker.tsx";
 import { count } from "../../words.ts";
 import { FaceBar } from "../shared/face-bar.tsx";
@@ -121,22 +122,18 @@ function Project({ place, name }: { place: Place; name: string }): JSX.Element {
         </div>
       )}
       <aside className={panelOpen ? "card panel open" : "card panel"} aria-label="Photos">
-        <div className="panel-head">
-          <button
-            type="button"
-            className="panel-title"
-            aria-expanded={panelOpen}
-            onClick={() => setPanelOpen(!panelOpen)}
-          >
-            <strong>Photos</strong>
-            <span>{queued > 0 ? `${queued} waiting` : images === 0 ? "none yet" : images}</span>
-          </button>
+        <PanelHead
+          title="Photos"
+          said={queued > 0 ? `${queued} waiting` : images === 0 ? "none yet" : images}
+          open={panelOpen}
+          onOpen={setPanelOpen}
+        >
           <button type="button" className="button small" onClick={() => picker.current?.click()}>
             <Icon name="plus" />
             Upload
           </button>
           <PhotoPicker ref={picker} accept={ACCEPT} onFiles={onFiles} />
-        </div>
+        </PanelHead>
         {panelOpen && (
           <>
             <dl className="counters">

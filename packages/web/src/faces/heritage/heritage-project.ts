@@ -6,7 +6,7 @@ import type { Model } from "@cairn/viewer/model";
 import { inWords } from "../../words.ts";
 import { fromBase64, toBase64 } from "../shared/base64.ts";
 import { Link, type LinkStatus } from "../shared/link.ts";
-import { isRecord, type Place } from "../shared/place.ts";
+import { isRecord, type Place, sentence } from "../shared/place.ts";
 import { Store } from "../shared/store.ts";
 
 export type HeritagePhoto = {
@@ -75,7 +75,7 @@ export class HeritageProject extends Store<HeritageState> {
     this.#place = place;
     this.#name = name;
     this.#link = new Link({
-      url: () => place.ws(`ws/${encodeURIComponent(name)}`),
+      connect: () => place.socket(`ws/${encodeURIComponent(name)}`),
       retryMs: RETRY_MS,
       ping: '{"type":"ping"}',
       onMessage: (message) => {
@@ -118,7 +118,8 @@ export class HeritageProject extends Store<HeritageState> {
   }
 
   #linked(status: LinkStatus, reason: string): void {
-    const over = status === "closed" ? { problem: reason ? `${reason}.` : "The server closed the connection." } : {};
+    const over =
+      status === "closed" ? { problem: reason ? sentence(reason) : "The server closed the connection." } : {};
     this.set({ status, ...over });
     if (status === "disconnected") {
       // What was not acknowledged is sent again: the same picture twice is one.
@@ -236,7 +237,7 @@ export class HeritageProject extends Store<HeritageState> {
   }
 
   #refused({ message, client_ref, image_id }: Readonly<Record<string, unknown>>): void {
-    const problem = `${message}.`;
+    const problem = sentence(String(message));
     if (typeof client_ref === "string") {
       this.#change(client_ref, { status: "refused", problem });
       void this.#sendNext();

@@ -11,7 +11,7 @@ type ImageTileProps = { place: Place; image: SessionImage; chosen: boolean; onTo
 export function ImageTile({ place, image, chosen, onToggle }: ImageTileProps): JSX.Element {
   const { original_filename, original_size, current_size, width, height, source, version } = image;
   const saved = Math.round(100 * (1 - current_size / original_size));
-  const fresh = (url: string) => place.http(version > 0 ? `${url}?v=${version}` : url);
+  const fresh = (url: string) => place.link(version > 0 ? `${url}?v=${version}` : url);
   return (
     <li className={chosen ? "tile chosen" : "tile"}>
       <a href={fresh(image.image_url)} target="_blank" rel="noreferrer" title={`Open ${original_filename}`}>

@@ -79,6 +79,7 @@ export class ImageUploads {
       form.set("file", file);
       const request = new XMLHttpRequest();
       request.open("POST", this.#place.http("api/v1/images"));
+      for (const [name, value] of Object.entries(this.#place.headers)) request.setRequestHeader(name, value);
       request.responseType = "json";
       request.upload.onprogress = ({ loaded, total }) => onSent(total > 0 ? loaded / total : 0);
       request.onload = () => {

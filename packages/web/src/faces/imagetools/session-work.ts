@@ -4,7 +4,7 @@
  */
 import { ImageSession } from "@cairn/client/imagetools";
 import { inWords } from "../../words.ts";
-import { isRecord, type Place } from "../shared/place.ts";
+import { isRecord, type Place, refusal, sentence } from "../shared/place.ts";
 import { Store } from "../shared/store.ts";
 import { type Compression, type SessionImage, type SessionOperation, sourceInWords, timeOf } from "./image-types.ts";
 import { type ImageUpload, ImageUploads } from "./image-uploads.ts";
@@ -55,7 +55,7 @@ export class SessionWork extends Store<SessionState> {
     this.#tell = tell;
     const fields = { session_id: id, source: "web", client_id: this.#clientId };
     this.#uploads = new ImageUploads(place, fields, (uploads) => this.set({ uploads }));
-    this.#client = new ImageSession({ url: place.root, log: { warn() {}, error: console.error } });
+    this.#client = new ImageSession({ ...place.server, log: { warn() {}, error: console.error } });
     this.#listen();
     this.#client.connect(id);
   }
@@ -112,13 +112,14 @@ export class SessionWork extends Store<SessionState> {
   async save(images: readonly string[]): Promise<Blob | undefined> {
     let saved: Blob | undefined;
     await this.#try(async () => {
-      const response = await fetch(this.#place.http("api/v1/images/download-zip"), {
+      const response = await this.#place.fetch("api/v1/images/download-zip", {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify({ image_ids: images }),
         signal: this.#stop.signal,
       });
-      if (!response.ok) throw new Error("These images cannot be saved: one of them is gone.");
+      if (response.status === 404) throw new Error("These images cannot be saved: one of them is gone.");
+      if (!response.ok) throw await refusal(response);
       saved = await response.blob();
     });
     return saved;
@@ -169,7 +170,7 @@ export class SessionWork extends Store<SessionState> {
       // The server's own word, and not only that the socket is open: from here on events come.
       if (active_connections !== undefined) void this.#load();
     } else if (status === "reconnecting") this.set({ status: "reconnecting" });
-    else if (code === 4004) this.set({ status: "over", problem: `${reason || "Invalid session"}.` });
+    else if (code === 4004) this.set({ status: "over", problem: sentence(String(reason || "Invalid session")) });
     else if (code === 1000) this.set({ status: "over", problem: "This session was deleted." });
     else {
       this.set({ status: "offline" });

@@ -54,7 +54,7 @@ export function DesignCard(props: DesignCardProps): JSX.Element {
         </details>
       )}
       <div className="tools">
-        <a className="button small" href={place.http(at(design.url, revision))} download>
+        <a className="button small" href={place.link(at(design.url, revision))} download>
           <Icon name="download" /> Download
         </a>
         <button type="button" className="button small" aria-pressed={zUp} onClick={() => props.onZUp(!zUp)}>

@@ -4,7 +4,7 @@
  */
 import { inWords } from "../../words.ts";
 import { Link, type LinkStatus } from "../shared/link.ts";
-import { isRecord, type Place } from "../shared/place.ts";
+import { isRecord, type Place, sentence } from "../shared/place.ts";
 import { Store } from "../shared/store.ts";
 
 export type Design = {
@@ -106,16 +106,16 @@ export class DesignFeed extends Store<FeedState> {
 
   #listen(): void {
     this.#link = new Link({
-      url: () => {
+      connect: () => {
         const query = new URLSearchParams({ collection: "*" });
         if (this.#seq !== undefined) query.set("since", String(this.#seq));
-        return this.#place.ws(`ws/meshes?${query}`);
+        return this.#place.socket(`ws/meshes?${query}`);
       },
       retryMs: RETRY_MS,
       ping: "ping",
       onMessage: (message) => this.#hear(message),
-      onStatus: (status) => {
-        this.set({ status });
+      onStatus: (status, reason) => {
+        this.set({ status, ...(status === "closed" && { problem: sentence(reason) }) });
         if (status === "connected" && this.state.problem !== undefined) void this.refresh();
       },
     });
@@ -123,7 +123,7 @@ export class DesignFeed extends Store<FeedState> {
 
   #hear(message: Readonly<Record<string, unknown>>): void {
     const { event, seq } = message;
-    if (event === "error") this.set({ problem: String(message.message) });
+    if (event === "error") this.set({ problem: sentence(String(message.message)) });
     if (event === "replay_complete" && typeof seq === "number") this.#seq = Math.max(this.#seq ?? 0, seq);
     if ((event !== "new_mesh" && event !== "mesh_removed") || !isDesignEvent(message)) return;
     this.#seq = Math.max(this.#seq ?? 0, message.seq);

@@ -73,5 +73,5 @@ function Thumbnail({ place, url }: { place: Place; url: string | null | undefine
       </span>
     );
   }
-  return <img src={place.http(url)} alt="" loading="lazy" width={60} height={45} onError={() => setFailed(true)} />;
+  return <img src={place.link(url)} alt="" loading="lazy" width={60} height={45} onError={() => setFailed(true)} />;
 }

@@ -61,10 +61,7 @@ export function at(url: string, revision: number | undefined): string {
 }
 
 async function read(place: Place, url: string, guess: ModelFormat, signal: AbortSignal): Promise<Model> {
-  const [response, { parseModel }] = await Promise.all([
-    fetch(place.http(url), { signal }),
-    import("@cairn/viewer/model"),
-  ]);
+  const [response, { parseModel }] = await Promise.all([place.fetch(url, { signal }), import("@cairn/viewer/model")]);
   if (!response.ok) throw new Error("The file of this design is not on the server any more.");
   const bytes = await response.arrayBuffer();
   const format = FORMATS[response.headers.get("content-type")?.split(";")[0] ?? ""] ?? guess;

@@ -2,6 +2,7 @@
 import type { ModelView } from "@cairn/viewer/model";
 import { type JSX, useCallback, useEffect, useMemo, useState } from "react";
 import { Icon } from "../../icons.tsx";
+import { PanelHead } from "../../panel-head.tsx";
 import { Toasts, useToasts } from "../../toast-list.tsx";
 import { count, sizeInWords } from "../../words.ts";
 import { FaceBar } from "../shared/face-bar.tsx";
@@ -104,20 +105,16 @@ export function MeshesPage({ place }: { place: Place }): JSX.Element {
         </div>
       )}
       <aside className={panelOpen ? "card panel wide open" : "card panel wide"} aria-label="History of designs">
-        <div className="panel-head">
-          <button
-            type="button"
-            className="panel-title"
-            aria-expanded={panelOpen}
-            onClick={() => setPanelOpen(!panelOpen)}
-          >
-            <strong>History</strong>
-            <span>{designs ? `${found.length} of ${designs.length} shown` : "loading…"}</span>
-          </button>
+        <PanelHead
+          title="History"
+          said={designs ? `${found.length} of ${designs.length} shown` : "loading…"}
+          open={panelOpen}
+          onOpen={setPanelOpen}
+        >
           <button type="button" className="button small" onClick={() => void store?.refresh()}>
             Refresh
           </button>
-        </div>
+        </PanelHead>
         {panelOpen && (
           <>
             <div className="filters">

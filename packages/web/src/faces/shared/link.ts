@@ -6,8 +6,8 @@
 export type LinkStatus = "connecting" | "connected" | "disconnected" | "closed";
 
 export type LinkOptions = {
-  /** Asked before each attempt: it may say where to go on. */
-  url(): string;
+  /** Called for each attempt: it may say where to go on. */
+  connect(): WebSocket;
   retryMs: number;
   /** Sent every 30 s while the socket is open. */
   ping: string;
@@ -46,9 +46,9 @@ export class Link {
   }
 
   #dial(): void {
-    const { url, onMessage, onStatus } = this.#options;
+    const { connect, onMessage, onStatus } = this.#options;
     onStatus("connecting", "");
-    const socket = new WebSocket(url());
+    const socket = connect();
     this.#socket = socket;
     socket.onopen = () => {
       if (socket !== this.#socket) return;

@@ -1,0 +1,180 @@
+/** The faces' pages on a server with tokens: asked for once, sent with everything, and what it does not allow is said. */
+import assert from "node:assert/strict";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { before, describe, test } from "node:test";
+import { readManifest, samplePhotosDir } from "@cairn/sample";
+import type { BrowserContext, Page } from "playwright-core";
+import { chip, type Dropped, drop, PATIENCE_MS, visit } from "./browser.ts";
+import { openStage } from "./stage.ts";
+
+/** With signs that no subprotocol may have: sockets send it another way. */
+const VIEW = "a/token=of-one-who+watches";
+const CONTRIBUTE = "a-token-of-one-who-sends";
+const GUEST = "a-token-for-one-place-only";
+const SESSION = "seven-days";
+const TRIANGLE =
+  "solid t\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 1 0 0\nvertex 0 1 0\nendloop\nendfacet\nendsolid t\n";
+/** What a page says to whom may not. */
+const NOT_ALLOWED = "Your token does not allow this. Ask whoever runs the server for one that does.";
+
+let photo: Dropped;
+
+const stage = openStage(async (folder) => {
+  const dir = join(folder, "designs");
+  await mkdir(dir);
+  await writeFile(join(dir, "part.stl"), TRIANGLE);
+  return {
+    meshFolders: [{ name: "current", dir }],
+    listen: [{ face: "heritage", port: 0 }],
+    tokens: [
+      { token: VIEW, role: "view" },
+      { token: CONTRIBUTE, role: "contribute" },
+      { token: GUEST, role: "contribute", spaces: ["elsewhere"] },
+    ],
+  };
+});
+
+before(async () => {
+  const { name } = readManifest().photos[0]!;
+  photo = { name, bytes: await readFile(join(samplePhotosDir, name)) };
+});
+
+const enter = async (page: Page, token: string) => {
+  await page.getByLabel("Token").fill(token);
+  await page.getByRole("button", { name: "Come in" }).click();
+};
+const alert = (page: Page, text: string) => page.getByRole("alert").getByText(text).first().waitFor();
+const at = (path: string) => `${stage.server.url}${path}`;
+
+/** A window whose browser has the token from an earlier visit to any page. */
+async function known(token: string): Promise<{ page: Page; context: BrowserContext; complaints: string[] }> {
+  const { page, complaints } = await visit(stage.browser, at(`/#token=${encodeURIComponent(token)}`));
+  await page.getByRole("button", { name: "Drop your photos here" }).waitFor();
+  return { page, context: page.context(), complaints };
+}
+
+describe("the faces' pages on a server with tokens", { timeout: 3 * PATIENCE_MS }, () => {
+  test("HTTP-23 GEN-34 a page asks for the token once, wherever it is served, and the other pages have it then", async () => {
+    const { page, complaints } = await visit(stage.browser, at("/heritage/#/old-bridge"));
+    await enter(page, "a token of nobody here");
+    await alert(page, "is not known here");
+    await enter(page, VIEW);
+    await chip(page, "connected");
+    await page.goto(at("/meshes/"));
+    await chip(page, "connected");
+    assert.equal(await page.getByLabel("Token").count(), 0);
+    // A listener of one face's own asks at its root.
+    const { port } = stage.server.listeners[0]!;
+    await page.goto(`http://127.0.0.1:${port}/`);
+    await enter(page, VIEW);
+    await page.getByRole("button", { name: "Connect" }).waitFor();
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+  });
+
+  test("GEN-34 GEN-35 heritage: what one sends is taken, and one who watches finds the project and is told what that token may not", async () => {
+    const [giver, watcher] = [await known(CONTRIBUTE), await known(VIEW)];
+    for (const { page } of [giver, watcher]) {
+      await page.goto(at("/heritage/#/old-bridge"));
+      await chip(page, "connected");
+    }
+    await drop(giver.page, [photo]);
+    await giver.page.locator(".photos li", { hasText: photo.name }).getByText("Waiting its turn").waitFor();
+    await watcher.page.goto(at("/heritage/"));
+    await watcher.page.getByRole("link", { name: /old-bridge/ }).click();
+    await chip(watcher.page, "connected");
+    await drop(watcher.page, [photo]);
+    await watcher.page.locator(".photos li.unused").getByText(NOT_ALLOWED).waitFor();
+    const guest = await known(GUEST);
+    await guest.page.goto(at("/heritage/#/old-bridge"));
+    await chip(guest.page, "closed");
+    await alert(guest.page, NOT_ALLOWED);
+    for (const { complaints, context } of [giver, watcher, guest]) {
+      assert.deepEqual(complaints, []);
+      await context.close();
+    }
+  });
+
+  test("GEN-34 GEN-35 depth: photos go with the token, and one who only watches sees the session and not more", async () => {
+    const [giver, watcher] = [await known(CONTRIBUTE), await known(VIEW)];
+    await giver.page.goto(at("/depth/"));
+    await drop(giver.page, [photo]);
+    await giver.page.getByRole("button", { name: "Generate" }).click();
+    await giver.page.locator(".previews li.stored").waitFor();
+    await watcher.page.goto(at("/depth/"));
+    await drop(watcher.page, [photo]);
+    await watcher.page.getByRole("button", { name: "Generate" }).click();
+    await alert(watcher.page, NOT_ALLOWED);
+    await watcher.page.goto("about:blank");
+    await watcher.page.goto(giver.page.url());
+    await watcher.page.getByText("1 photo in this session from before.").waitFor();
+    for (const { complaints, context } of [giver, watcher]) {
+      assert.deepEqual(complaints, []);
+      await context.close();
+    }
+  });
+
+  test("GEN-34 GEN-35 image tools: uploads, pictures and files carry the token; what one who watches tries is refused in words", async () => {
+    const [giver, watcher] = [await known(CONTRIBUTE), await known(VIEW)];
+    await fetch(at("/api/v1/sessions"), {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${CONTRIBUTE}` },
+      body: JSON.stringify({ custom_session_id: SESSION }),
+    });
+    for (const { page } of [giver, watcher]) {
+      await page.goto(at(`/imagetools/#/${SESSION}`));
+      await page.locator(".chip[data-status=connected]").waitFor();
+    }
+    await drop(giver.page, [photo]);
+    for (const { page } of [giver, watcher]) {
+      await page.waitForFunction(() => {
+        const picture = document.querySelector<HTMLImageElement>(".tile a img");
+        return picture?.complete === true && picture.naturalWidth > 0;
+      });
+    }
+    const { page } = watcher;
+    const original = (await page.locator(".tile a").getAttribute("href")) ?? "";
+    assert.equal((await fetch(original)).status, 200);
+    await page.getByRole("checkbox", { name: `Select ${photo.name}` }).check();
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("button", { name: "Save" }).click(),
+    ]);
+    assert.equal(download.suggestedFilename(), "images.zip");
+    await page.getByRole("button", { name: "Turn right" }).click();
+    await page.locator(".toast.bad").getByText(NOT_ALLOWED).waitFor();
+    await drop(page, [photo]);
+    await page.locator(".tile.unused").getByText(NOT_ALLOWED).waitFor();
+    for (const { complaints, context } of [giver, watcher]) {
+      assert.deepEqual(complaints, []);
+      await context.close();
+    }
+  });
+
+  test("GEN-34 GEN-35 designs: list, picture, model and file come with the token, and who is let into one place only is told", async () => {
+    const watcher = await known(VIEW);
+    await watcher.page.goto(at("/meshes/"));
+    await chip(watcher.page, "connected");
+    const row = watcher.page.locator(".designs li", { hasText: "part" });
+    await row.getByRole("button").click();
+    const card = watcher.page.getByRole("region", { name: "Design part" });
+    await card.getByText("1 face", { exact: true }).waitFor();
+    await watcher.page.waitForFunction(
+      () => (document.querySelector<HTMLImageElement>(".designs img")?.naturalWidth ?? 0) > 0,
+    );
+    const [download] = await Promise.all([
+      watcher.page.waitForEvent("download"),
+      card.getByRole("link", { name: "Download" }).click(),
+    ]);
+    assert.equal(await readFile((await download.path())!, "utf8"), TRIANGLE);
+    const guest = await known(GUEST);
+    await guest.page.goto(at("/meshes/"));
+    await chip(guest.page, "closed");
+    await alert(guest.page, NOT_ALLOWED);
+    for (const { complaints, context } of [watcher, guest]) {
+      assert.deepEqual(complaints, []);
+      await context.close();
+    }
+  });
+});
