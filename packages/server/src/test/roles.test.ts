@@ -141,8 +141,8 @@ describe("roles", () => {
     const watcher = new FaceUser(server, `/ws/place?token=${VIEW}`);
     await watcher.of("initial_state_complete");
     await watcher.tell({ type: "upload_image", image_data: photo, client_ref: "mine" });
-    const [{ message, client_ref } = { message: undefined }] = await watcher.of("error");
-    assert.deepEqual([message, client_ref], ["Not allowed", "mine"]);
+    const [refusal] = await watcher.of("error");
+    assert.deepEqual([refusal?.message, refusal?.client_ref], ["Not allowed", "mine"]);
     const giver = new FaceUser(server, `/ws/place?token=${GUEST}`);
     await giver.of("initial_state_complete");
     await giver.tell({ type: "upload_image", image_data: photo });
