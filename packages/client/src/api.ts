@@ -25,18 +25,8 @@ import {
   type TimeNs,
   type Vec3,
 } from "@cairn/protocol";
-import type { SocketConstructor } from "./connection.ts";
-import { errorFromBody } from "./error-body.ts";
+import { type ApiOptions, type CallBody, type CallOptions, Calls } from "./calls.ts";
 import { Video } from "./video.ts";
-
-export type ApiOptions = {
-  /** Where the server is, `http://host:port`; a path in front of `/v1` is kept. */
-  url: string;
-  token?: string;
-  fetch?: typeof globalThis.fetch;
-  /** For live video, where the machine has none of its own. */
-  WebSocket?: SocketConstructor;
-};
 
 export type PhotoFacts = {
   name: string;
@@ -131,27 +121,20 @@ export type RecordingInfo = RecordingState & {
   };
 };
 
-type CallOptions = { signal?: AbortSignal | undefined };
-
 export class CairnApi {
-  readonly #base: string;
-  readonly #token: string | undefined;
-  readonly #fetch: typeof globalThis.fetch;
+  readonly #calls: Calls;
 
   /** Live video: `video.consume("cam")`, `video.produce("cam")`. */
   readonly video: Video;
 
-  constructor({ url, token, fetch, WebSocket }: ApiOptions) {
-    this.#base = url.replace(/\/+$/, "");
-    this.#token = token;
-    const videoUrl = `${this.#base.replace(/^http/, "ws")}/v1/video`;
+  constructor(options: ApiOptions) {
+    this.#calls = new Calls(options);
+    const videoUrl = `${this.#calls.socketBase}/v1/video`;
     this.video = new Video({
       url: (source) => (source === undefined ? videoUrl : `${videoUrl}/${encodeURIComponent(source)}`),
-      token,
-      WebSocket,
+      token: options.token,
+      WebSocket: options.WebSocket,
     });
-    // Called as a method of something else, a browser's fetch refuses.
-    this.#fetch = fetch ?? ((...args) => globalThis.fetch(...args));
   }
 
   async spaces(options?: CallOptions): Promise<SpaceSummary[]> {
@@ -355,12 +338,12 @@ export class CairnApi {
 
   /** Where it can be fetched, in ranges too: for `<video src>` and links. */
   recordingFileUrl(id: SpaceId, recording: Id, name: string): string {
-    return this.#base + recordingPath(id, recording, name);
+    return this.#calls.base + recordingPath(id, recording, name);
   }
 
   /** Where a blob can be fetched, for `<img src>` and the like. */
   blobUrl(digest: Digest): string {
-    return `${this.#base}/v1/blobs/${digest}`;
+    return `${this.#calls.base}/v1/blobs/${digest}`;
   }
 
   async blob(digest: Digest, options?: CallOptions): Promise<Uint8Array> {
@@ -380,7 +363,7 @@ export class CairnApi {
 
   /** Where tus uploads of this space start, and the headers they need. */
   uploads(id: SpaceId): { endpoint: string; headers: Record<string, string> } {
-    return { endpoint: this.#base + spacePath(id, "uploads"), headers: this.#auth() };
+    return { endpoint: this.#calls.base + spacePath(id, "uploads"), headers: this.#calls.auth() };
   }
 
   /** What a whole tus upload became; the server is asked to finish it when it has not. @param url as tus names it */
@@ -402,48 +385,22 @@ export class CairnApi {
   }
 
   #pathOf(url: string): string {
-    return url.startsWith(this.#base) ? url.slice(this.#base.length) : new URL(url).pathname;
+    return url.startsWith(this.#calls.base) ? url.slice(this.#calls.base.length) : new URL(url).pathname;
   }
 
   liveUrl(id: SpaceId): string {
-    return `${this.#base.replace(/^http/, "ws")}${spacePath(id, "live")}`;
+    return `${this.#calls.socketBase}${spacePath(id, "live")}`;
   }
 
   /** Any call. @throws {CairnError} what the server answered; {@link TypeError} when it could not be reached */
-  async call(
-    method: string,
-    path: string,
-    { json, body, headers, signal }: CallOptions & CallBody = {},
-  ): Promise<Response> {
-    const init: RequestInit = { method, headers: { ...this.#auth(), ...headers } };
-    if (signal) init.signal = signal;
-    if (json !== undefined) {
-      init.body = JSON.stringify(json);
-      init.headers = { ...init.headers, "content-type": "application/json" };
-    } else if (body) {
-      init.body = body as BodyInit;
-      // A stream that is sent while it is read; `fetch` wants to be told.
-      if (body instanceof ReadableStream) Object.assign(init, { duplex: "half" });
-    }
-    const response = await this.#fetch(this.#base + path, init);
-    if (!response.ok) throw await errorOf(response);
-    return response;
+  call(method: string, path: string, options: CallOptions & CallBody = {}): Promise<Response> {
+    return this.#calls.call(method, path, options);
   }
 
-  async #json<T>(method: string, path: string, options: (CallOptions & CallBody) | undefined): Promise<T> {
-    return (await (await this.call(method, path, options)).json()) as T;
-  }
-
-  #auth(): Record<string, string> {
-    return this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };
+  #json<T>(method: string, path: string, options: (CallOptions & CallBody) | undefined): Promise<T> {
+    return this.#calls.json(method, path, options);
   }
 }
-
-type CallBody = {
-  json?: unknown;
-  body?: Blob | Uint8Array | ReadableStream<Uint8Array>;
-  headers?: Record<string, string>;
-};
 
 /** The facts of a photo as flat text fields: query of a POST, metadata of a tus upload. */
 export function photoFields({
@@ -464,11 +421,6 @@ export function photoFields({
     ...(sequence === undefined ? {} : { sequence }),
     ...(contributor === undefined ? {} : { contributor }),
   };
-}
-
-async function errorOf(response: Response): Promise<CairnError> {
-  const body: unknown = await response.json().catch(() => undefined);
-  return errorFromBody(response.status, body);
 }
 
 function spacePath(id: SpaceId, ...rest: string[]): string {

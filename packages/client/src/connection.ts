@@ -6,14 +6,12 @@ import {
   applyEvent,
   CairnError,
   type CairnEvent,
-  CLOSE,
   type ClientMessage,
   type DeviceMessage,
   type Digest,
-  decodeRangeFrame,
+  type ErrorCode,
   type ErrorFacts,
   emptyState,
-  encodeHaveFrame,
   encodeImageFrame,
   type HaveFrame,
   type Id,
@@ -27,30 +25,16 @@ import {
   type SpaceState,
   type View,
 } from "@cairn/protocol";
-import { type ApiOptions, CairnApi, type PhotoFacts } from "./api.ts";
-import { Backoff, type BackoffOptions } from "./backoff.ts";
-import { BlobCache } from "./blob-cache.ts";
+import { CairnApi, type PhotoFacts } from "./api.ts";
+import type { BackoffOptions } from "./backoff.ts";
+import type { ApiOptions } from "./calls.ts";
 import { type CommandOptions, Commands } from "./commands.ts";
-import { CreditWindow, FIRST_CREDIT_BYTES } from "./credit-window.ts";
 import { Emitter } from "./emitter.ts";
 import { errorFromBody } from "./error-body.ts";
-import { openSocket } from "./open-socket.ts";
-import { PushedRanges, rangeKey } from "./pushed-ranges.ts";
+import { LiveLine, type Status } from "./live-line.ts";
+import { Push } from "./push.ts";
 import { randomId } from "./random-id.ts";
 import { type PhotoSource, type UploadOptions, Uploads } from "./upload.ts";
-
-/** What is used of a WebSocket; a browser's own and that of `ws` both have it. */
-export interface SocketLike {
-  binaryType: string;
-  readonly readyState: number;
-  onopen: ((event: never) => void) | null;
-  onmessage: ((event: never) => void) | null;
-  onclose: ((event: never) => void) | null;
-  onerror: ((event: never) => void) | null;
-  send(data: string | Uint8Array<ArrayBuffer>): void;
-  close(code?: number, reason?: string): void;
-}
-export type SocketConstructor = new (url: string, protocols?: string[]) => SocketLike;
 
 export type ConnectOptions = ApiOptions & {
   space: SpaceId;
@@ -71,9 +55,6 @@ export type ConnectOptions = ApiOptions & {
   silenceMs?: number;
 };
 
-/** `reconnecting` also before the first connection; `offline`: the machine has no network, or nothing answers for long. */
-export type Status = "live" | "reconnecting" | "offline" | "closed";
-
 export type ConnectionEvents = {
   /** Every event once, in order of seq, after it was folded into the state. */
   event: [event: CairnEvent];
@@ -91,25 +72,6 @@ export type ConnectionEvents = {
   error: [error: CairnError];
 };
 
-/** Attempts in a row that fail before the status says `offline`. */
-const OFFLINE_AFTER = 4;
-/** A camera moves at every frame; the server is told this often. */
-const VIEW_EVERY_MS = 100;
-/** Grants count as messages, of which the server takes 100 a second. */
-const GRANT_EVERY_MS = 16;
-/** A connection that held this long was a success: the next break starts with short waits again. */
-const STABLE_MS = 5_000;
-
-/** Closed for good: asking again would get the same answer. */
-const FINAL: Readonly<Record<number, ConstructorParameters<typeof CairnError>[0]>> = {
-  [CLOSE.normal]: "space.closed",
-  [CLOSE.notAllowedId]: "space.id_invalid",
-  [CLOSE.unauthenticated]: "auth.required",
-  [CLOSE.forbidden]: "auth.forbidden",
-  [CLOSE.missing]: "space.missing",
-  [CLOSE.version]: "live.version",
-};
-
 /** Connects, and goes on connecting until `close()`. Never throws for a server that is away. */
 export function connect(options: ConnectOptions): SpaceConnection {
   return new SpaceConnection(options);
@@ -120,62 +82,49 @@ export class SpaceConnection {
   readonly api: CairnApi;
   /** This client's own name, the same over reconnects. */
   readonly client = randomId();
-  /**
-   * What is held of each layer, asked each time before the server begins to push: it leaves that out. Counts points
-   * from a node's first on. Whoever keeps points sets it.
-   */
-  held: (() => Iterable<HaveFrame>) | undefined;
-
-  readonly #options: ConnectOptions;
   readonly #emitter = new Emitter<ConnectionEvents>();
   readonly #signals = new Emitter<Record<string, [data: unknown, from: string]>>();
-  readonly #backoff: Backoff;
-  readonly #cache: BlobCache;
-  readonly #pushed: PushedRanges;
-  readonly #credit = new CreditWindow();
+  readonly #line: LiveLine;
+  readonly #push: Push;
   readonly #uploads: Uploads;
   readonly #commands: Commands;
   readonly #stopped = new AbortController();
   readonly #channels: Set<string>;
+  readonly #name: string | undefined;
 
   #state = emptyState();
   #seq: Seq = 0;
   #epoch: string | undefined;
-  #status: Status = "reconnecting";
   #peer: string | undefined;
-  #socket: SocketLike | undefined;
-  #liveSinceMs: number | undefined;
-  #retry: ReturnType<typeof setTimeout> | undefined;
-  #silence: ReturnType<typeof setTimeout> | undefined;
-  #view: View | undefined;
-  #viewing: ReturnType<typeof setTimeout> | undefined;
-  #granting: ReturnType<typeof setTimeout> | undefined;
-  #viewSentMs = Number.NEGATIVE_INFINITY;
-  /** This connection was told a view, so the server pushes. */
-  #pushing = false;
-  #askedMs = 0;
 
   constructor(options: ConnectOptions) {
-    this.#options = options;
+    const { token, WebSocket, name, backoff, silenceMs, creditBytes, cacheBytes } = options;
     this.space = options.space;
     this.api = new CairnApi(options);
-    this.#backoff = new Backoff(options.backoff);
-    this.#cache = new BlobCache(options.cacheBytes ?? 64 * 2 ** 20);
-    this.#pushed = new PushedRanges(this.#cache);
-    this.held = options.held;
+    this.#name = name;
     this.#channels = new Set(options.channels);
-    this.#commands = new Commands((message) => this.#sendRaw(message));
+    const send = (message: string | Uint8Array<ArrayBuffer>) => this.#line.send(message);
+    this.#commands = new Commands(send);
+    this.#push = new Push({ api: this.api, send, isOpen: () => this.open, creditBytes, cacheBytes });
+    this.#push.held = options.held;
     this.#uploads = new Uploads({
       api: this.api,
       space: this.space,
       parallel: options.parallelUploads ?? 4,
       signal: this.#stopped.signal,
       sendLive: (facts, bytes, signal) => this.#sendImage(facts, bytes, signal),
-      ...(options.backoff ? { backoff: options.backoff } : {}),
+      ...(backoff ? { backoff } : {}),
     });
-    globalThis.addEventListener?.("online", this.#onOnline);
-    globalThis.addEventListener?.("offline", this.#onOffline);
-    this.#open();
+    this.#line = new LiveLine(
+      { url: this.api.liveUrl(this.space), token, WebSocket, backoff, silenceMs },
+      {
+        hello: () => this.#hello(),
+        message: (data) => this.#receive(data),
+        broken: (wasOpen) => this.#broken(wasOpen),
+        refused: (code) => this.#refused(code),
+        status: (status) => this.#emitter.emit("status", status),
+      },
+    );
   }
 
   /** Borrowed and live: it changes with the next event. */
@@ -193,7 +142,7 @@ export class SpaceConnection {
   }
 
   get status(): Status {
-    return this.#status;
+    return this.#line.status;
   }
 
   /** The name under which others get this client's signals; changes with each connection. */
@@ -203,7 +152,19 @@ export class SpaceConnection {
 
   /** There is a connection that takes messages. */
   get open(): boolean {
-    return this.#liveSinceMs !== undefined;
+    return this.#line.open;
+  }
+
+  /**
+   * What is held of each layer, asked each time before the server begins to push: it leaves that out. Counts points
+   * from a node's first on. Whoever keeps points sets it.
+   */
+  get held(): (() => Iterable<HaveFrame>) | undefined {
+    return this.#push.held;
+  }
+
+  set held(held: (() => Iterable<HaveFrame>) | undefined) {
+    this.#push.held = held;
   }
 
   /** Returns how to stop listening. */
@@ -216,14 +177,14 @@ export class SpaceConnection {
     const off = this.#signals.on(channel, listener);
     if (!this.#channels.has(channel)) {
       this.#channels.add(channel);
-      if (this.#socket) this.#reopen();
+      this.#line.renew();
     }
     return off;
   }
 
   /** Delivered now or never: dropped when not connected. */
   signal(channel: string, data: unknown): void {
-    this.#send({ type: "signal", channel, data });
+    this.tell({ type: "signal", channel, data });
   }
 
   /** Resolves as soon as `predicate` holds. @throws the signal's reason; {@link CairnError} when closed first */
@@ -260,47 +221,27 @@ export class SpaceConnection {
    * called at every frame. Without a camera everything is seen, coarse first; `undefined`: nothing more is asked for.
    */
   view(view: Omit<View, "type"> | undefined): void {
-    this.#view = view && { ...view, type: "view" };
-    if (!view || this.#viewing !== undefined) return;
-    this.#viewing = setTimeout(
-      () => {
-        this.#viewing = undefined;
-        this.#sendView();
-      },
-      Math.max(0, this.#viewSentMs + VIEW_EVERY_MS - performance.now()),
-    );
+    this.#push.view(view);
   }
 
   /**
    * Bytes `start`…`end` (exclusive) of a blob: from the cache, from the push that is on its way, or by HTTP. Lent: not
    * to be changed. @throws {CairnError} the server's reason; the signal's reason when it aborts
    */
-  async range(
+  range(
     digest: Digest,
     start: number,
     end: number,
-    { signal }: { signal?: AbortSignal | undefined } = {},
+    options: { signal?: AbortSignal | undefined } = {},
   ): Promise<Uint8Array> {
-    signal?.throwIfAborted();
-    const here =
-      this.#pushed.kept(digest, start, end) ??
-      (this.#pushing ? await this.#pushed.arrival(digest, start, end, signal) : undefined);
-    if (here) return here;
-    const bytes = await this.api.range(digest, start, end, { signal });
-    this.#cache.put(rangeKey(digest, start), bytes);
-    return bytes;
+    return this.#push.range(digest, start, end, options);
   }
 
   /** A whole blob, as `range`. */
-  async blob(digest: Digest, options: { signal?: AbortSignal | undefined } = {}): Promise<Uint8Array> {
-    const kept = this.#cache.get(digest);
-    if (kept) return kept;
+  blob(digest: Digest, options: { signal?: AbortSignal | undefined } = {}): Promise<Uint8Array> {
     // Indexes are pushed, in pieces.
     const layer = Object.values(this.#state.layers).find(({ index }) => index?.index === digest);
-    if (layer?.index) return this.range(digest, 0, layer.index.sizeBytes, options);
-    const bytes = await this.api.blob(digest, options);
-    this.#cache.put(digest, bytes);
-    return bytes;
+    return layer?.index ? this.range(digest, 0, layer.index.sizeBytes, options) : this.#push.blob(digest, options);
   }
 
   /**
@@ -329,7 +270,7 @@ export class SpaceConnection {
 
   /** Any message that is not answered. Says whether it went out. */
   tell(message: { type: ClientMessage["type"] } & Record<string, unknown>): boolean {
-    return this.#sendRaw(JSON.stringify(message));
+    return this.#line.send(JSON.stringify(message));
   }
 
   async cancelOperation(operation: Id): Promise<void> {
@@ -342,80 +283,59 @@ export class SpaceConnection {
   }
 
   #end(reason: CairnError): void {
-    if (this.#status === "closed") return;
-    globalThis.removeEventListener?.("online", this.#onOnline);
-    globalThis.removeEventListener?.("offline", this.#onOffline);
-    clearTimeout(this.#retry);
-    clearTimeout(this.#viewing);
-    this.#drop(CLOSE.normal);
+    if (this.status === "closed") return;
+    this.#push.close();
     this.#stopped.abort(reason);
     this.#commands.fail(reason);
-    this.#setStatus("closed");
+    this.#line.close();
   }
 
-  #open(): void {
-    clearTimeout(this.#retry);
-    const Socket = this.#options.WebSocket ?? (globalThis.WebSocket as SocketConstructor | undefined);
-    if (!Socket) throw new TypeError("no WebSocket here: pass one, or import connect from @cairn/client/node");
-    const { token } = this.#options;
-    const url = this.api.liveUrl(this.space);
-    const socket = openSocket(Socket, url, token);
-    socket.binaryType = "arraybuffer";
-    this.#socket = socket;
-    socket.onopen = () => {
-      if (this.#socket === socket) this.#hello(socket);
-    };
-    socket.onmessage = ({ data }: { data: unknown }) => {
-      if (this.#socket === socket) this.#receive(data);
-    };
-    socket.onclose = ({ code }: { code: number }) => {
-      if (this.#socket === socket) this.#broken(code);
-    };
-    socket.onerror = () => {}; // `close` follows and says all there is to know
-    this.#listen();
-  }
-
-  #hello(socket: SocketLike): void {
-    const { name, creditBytes = FIRST_CREDIT_BYTES } = this.#options;
-    const hello = {
+  #hello(): object {
+    return {
       type: "hello",
       version: LIVE_VERSION,
       client: this.client,
-      credit: creditBytes,
+      credit: this.#push.firstCreditBytes,
       channels: [...this.#channels],
-      ...(name === undefined ? {} : { name }),
+      ...(this.#name === undefined ? {} : { name: this.#name }),
       ...(this.#epoch === undefined ? {} : { after: this.#seq, epoch: this.#epoch }),
     };
-    this.#askedMs = performance.now();
-    socket.send(JSON.stringify(hello));
-    // Answered at once: how long a round trip takes before anything else is on its way.
-    socket.send(JSON.stringify({ type: "ping" }));
+  }
+
+  #broken(wasOpen: boolean): void {
+    this.#commands.broken();
+    if (wasOpen) this.#emitter.emit("line", false);
+    this.#push.broken();
+  }
+
+  #refused(code: ErrorCode): void {
+    const error = new CairnError(code, { space: this.space.slice(0, 64) });
+    this.#emitter.emit("error", error);
+    this.#end(error);
   }
 
   #receive(data: unknown): void {
-    this.#listen();
     if (typeof data !== "string") {
-      this.#receiveRange(new Uint8Array(data as ArrayBuffer));
+      const { blob, start, bytes } = this.#push.received(new Uint8Array(data as ArrayBuffer));
+      this.#emitter.emit("range", blob, start, bytes);
       return;
     }
     const message = JSON.parse(data) as ServerMessage;
     switch (message.type) {
       case "welcome":
         this.#peer = message.peer;
-        this.#credit.start(this.#options.creditBytes ?? FIRST_CREDIT_BYTES, message.pushBytes);
-        this.#credit.roundTrip(performance.now() - this.#askedMs);
-        this.#liveSinceMs = Date.now();
-        if (this.#view) this.#sendView();
+        this.#line.welcomed();
+        this.#push.welcomed(message.pushBytes, this.#line.sinceAskedMs);
         this.#commands.resend();
         this.#emitter.emit("line", true);
-        if (message.recovered) this.#setStatus("live");
+        if (message.recovered) this.#line.live();
         return;
       case "snapshot":
         this.#state = message.state;
         this.#seq = message.seq;
         this.#epoch = message.epoch;
-        if (this.#pushing) this.#pushed.expect();
-        this.#setStatus("live");
+        this.#push.expect();
+        this.#line.live();
         this.#emitter.emit("state", this.#state, { reset: true, seq: this.#seq });
         return;
       case "events":
@@ -439,7 +359,7 @@ export class SpaceConnection {
         this.#emitter.emit("control", message);
         return;
       case "pong":
-        this.#credit.roundTrip(performance.now() - this.#askedMs);
+        this.#push.roundTrip(this.#line.sinceAskedMs);
         return;
       default: // a newer server's; what it says is not needed to stay right
     }
@@ -453,72 +373,17 @@ export class SpaceConnection {
       if (event.seq <= this.#seq) continue;
       // Never a silent gap: what is missing is asked for again.
       if (after === undefined ? event.seq !== expected : after > from) {
-        this.#reopen();
+        this.#line.reopen();
         return;
       }
       applyEvent(this.#state, event);
       this.#seq = event.seq;
       expected = event.seq + 1;
       applied++;
-      if (event.type === "segments.added" && this.#pushing) this.#pushed.expect();
+      if (event.type === "segments.added") this.#push.expect();
       this.#emitter.emit("event", event);
     }
     if (applied > 0) this.#emitter.emit("state", this.#state, { reset: false, seq: this.#seq });
-  }
-
-  #receiveRange(frame: Uint8Array): void {
-    const { blob, start, bytes } = decodeRangeFrame(frame);
-    this.#pushed.received(blob, start, bytes);
-    this.#credit.received(bytes.length, performance.now());
-    this.#grant();
-    this.#emitter.emit("range", blob, start, bytes);
-  }
-
-  #sendView(): void {
-    if (!this.#view || this.#liveSinceMs === undefined) return;
-    if (!this.#pushing)
-      for (const held of this.held?.() ?? []) this.#sendRaw(encodeHaveFrame(held) as Uint8Array<ArrayBuffer>);
-    this.#viewSentMs = performance.now();
-    this.#send(this.#view);
-    this.#pushing = this.#credit.windowBytes > 0;
-    if (this.#pushing) this.#pushed.expect();
-    this.#grant();
-  }
-
-  #grant(): void {
-    if (!this.#view || this.#granting !== undefined) return;
-    const bytes = this.#credit.grant();
-    if (bytes === 0) return;
-    this.#send({ type: "credit", bytes });
-    this.#granting = setTimeout(() => {
-      this.#granting = undefined;
-      this.#grant();
-    }, GRANT_EVERY_MS);
-    unref(this.#granting);
-  }
-
-  /** Any message is a sign of life; silence is met with a ping, and more silence with a new socket. */
-  #listen(): void {
-    const { silenceMs = 25_000 } = this.#options;
-    clearTimeout(this.#silence);
-    this.#silence = setTimeout(() => {
-      this.#askedMs = performance.now();
-      this.#send({ type: "ping" });
-      this.#silence = setTimeout(() => this.#reopen(), silenceMs / 2);
-      unref(this.#silence);
-    }, silenceMs);
-    unref(this.#silence);
-  }
-
-  #send(message: object): void {
-    this.#sendRaw(JSON.stringify(message));
-  }
-
-  /** Says whether it went out; only a welcomed socket takes anything. */
-  #sendRaw(message: string | Uint8Array<ArrayBuffer>): boolean {
-    if (this.#liveSinceMs === undefined || this.#socket?.readyState !== 1) return false;
-    this.#socket.send(message);
-    return true;
   }
 
   async #sendImage(facts: PhotoFacts, bytes: Uint8Array, signal: AbortSignal): Promise<ImageReceipt> {
@@ -526,74 +391,4 @@ export class SpaceConnection {
     const frame = encodeImageFrame({ id, ...facts }, bytes) as Uint8Array<ArrayBuffer>;
     return (await this.#commands.run(id, frame, { signal })) as ImageReceipt;
   }
-
-  #reopen(): void {
-    this.#drop(CLOSE.normal);
-    this.#broken(0);
-  }
-
-  #drop(code: number): void {
-    const socket = this.#socket;
-    this.#socket = undefined;
-    clearTimeout(this.#silence);
-    this.#pushing = false;
-    this.#pushed.stop();
-    if (!socket) return;
-    socket.onopen = null;
-    socket.onmessage = null;
-    socket.onclose = null;
-    try {
-      socket.close(code);
-    } catch {
-      // Closing a socket that is still connecting throws in some of them; it is let go all the same.
-    }
-  }
-
-  #broken(code: number): void {
-    const { onLine } = (globalThis.navigator as { onLine?: boolean } | undefined) ?? {};
-    const heldMs = this.#liveSinceMs === undefined ? 0 : Date.now() - this.#liveSinceMs;
-    const wasOpen = this.#liveSinceMs !== undefined;
-    this.#liveSinceMs = undefined;
-    this.#socket = undefined;
-    this.#commands.broken();
-    if (wasOpen) this.#emitter.emit("line", false);
-    clearTimeout(this.#silence);
-    this.#pushing = false;
-    this.#pushed.stop();
-    if (this.#status === "closed") return;
-    const final = FINAL[code];
-    if (final) {
-      const error = new CairnError(final, { space: this.space.slice(0, 64) });
-      this.#emitter.emit("error", error);
-      this.#end(error);
-      return;
-    }
-    if (heldMs >= STABLE_MS) this.#backoff.reset();
-    this.#retry = setTimeout(() => this.#open(), this.#backoff.nextMs());
-    this.#setStatus(onLine === false || this.#backoff.attempt >= OFFLINE_AFTER ? "offline" : "reconnecting");
-  }
-
-  readonly #onOnline = () => {
-    if (this.#socket || this.#status === "closed") return;
-    this.#backoff.reset();
-    this.#setStatus("reconnecting");
-    this.#open();
-  };
-
-  readonly #onOffline = () => {
-    // The socket may take minutes to notice; what is on its way in is kept until it does.
-    if (this.#status !== "closed") this.#setStatus("offline");
-    if (this.#liveSinceMs !== undefined) this.#send({ type: "ping" });
-  };
-
-  #setStatus(status: Status): void {
-    if (this.#status === status) return;
-    this.#status = status;
-    this.#emitter.emit("status", status);
-  }
-}
-
-/** In Node a waiting timer alone must not keep the process alive. */
-function unref(timer: unknown): void {
-  (timer as { unref?: () => void }).unref?.();
 }

@@ -1,6 +1,5 @@
 /** One socket of a depth session, read message by message. It breaks and never comes back; who reads it opens another. */
-import type { SocketConstructor, SocketLike } from "./connection.ts";
-import { openSocket } from "./open-socket.ts";
+import { openSocket, type SocketConstructor, type SocketLike } from "./open-socket.ts";
 
 export type Said = Readonly<Record<string, unknown>> & { readonly type: string };
 
@@ -21,7 +20,7 @@ const DEAD_MS = 60_000;
 /** What passes is dropped when nobody reads; answers and ends are kept. */
 const PASSING = new Set(["progress", "delta", "auto_generating"]);
 
-export class Line {
+export class DepthLine {
   readonly #socket: SocketLike;
   readonly #heard: Said[] = [];
   readonly #pinging: ReturnType<typeof setInterval>;

@@ -2,10 +2,11 @@
  * A depth session: photos in one by one, a GLB with the matrices of their cameras out. The session is the server's and
  * outlives the socket: a connection that breaks is made again, and what happened meanwhile is asked for. Contract: DEP.
  */
-import type { ApiOptions } from "./api.ts";
+
 import { Backoff, type BackoffOptions, wait } from "./backoff.ts";
-import type { SocketConstructor } from "./connection.ts";
-import { Line, LineBroken, type Said } from "./depth-line.ts";
+import type { ApiOptions } from "./calls.ts";
+import { DepthLine, LineBroken, type Said } from "./depth-line.ts";
+import type { SocketConstructor } from "./open-socket.ts";
 
 /** How the photos are looked at and what the GLB holds; what is left out the server decides. */
 export type DepthParams = {
@@ -73,7 +74,7 @@ export class DepthSession {
   readonly id: string;
   readonly #options: DepthOptions;
   readonly #closed = new AbortController();
-  #line: Line | undefined;
+  #line: DepthLine | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #imageCount = 0;
 
@@ -184,14 +185,14 @@ export class DepthSession {
   }
 
   /** The line, made where there is none. @param again done on a line that was made again */
-  async #connected(signal: AbortSignal, again?: () => Promise<void>): Promise<Line> {
+  async #connected(signal: AbortSignal, again?: () => Promise<void>): Promise<DepthLine> {
     if (this.#line) return this.#line;
     const { url, token, backoff } = this.#options;
     const Socket = this.#options.WebSocket ?? (globalThis.WebSocket as SocketConstructor | undefined);
     if (!Socket) throw new TypeError("no WebSocket here: pass one");
     const waits = new Backoff(backoff);
     for (;;) {
-      const line = new Line(
+      const line = new DepthLine(
         Socket,
         `${url.replace(/^http/, "ws").replace(/\/+$/, "")}/ws/reconstruct/${this.id}`,
         token,
@@ -232,7 +233,7 @@ export class DepthSession {
 const isAnswer = ({ type, message }: Said) => type === "ack" || (type === "error" && !RUN_FAILED.test(String(message)));
 const isOfRun = ({ type }: Said) => ["progress", "delta", "complete", "error"].includes(type);
 
-async function nextOf(line: Line, signal: AbortSignal, fits: (said: Said) => boolean): Promise<Said> {
+async function nextOf(line: DepthLine, signal: AbortSignal, fits: (said: Said) => boolean): Promise<Said> {
   for (;;) {
     const said = await line.next(signal);
     if (fits(said)) return said;

@@ -1,5 +1,4 @@
 export {
-  type ApiOptions,
   CairnApi,
   type ExportInfo,
   type LayerInfo,
@@ -12,19 +11,18 @@ export {
   type VideoSourceInfo,
 } from "./api.ts";
 export { Backoff, type BackoffOptions } from "./backoff.ts";
+export type { ApiOptions } from "./calls.ts";
 export { type CloudUploadOptions, uploadCloud } from "./cloud-upload.ts";
 export {
   type ConnectionEvents,
   type ConnectOptions,
   connect,
-  type SocketConstructor,
-  type SocketLike,
   SpaceConnection,
-  type Status,
 } from "./connection.ts";
 export { HeldCommand, HeldDevice, holdDevice, stopDevices } from "./control/held-device.ts";
 export { type DeviceCommand, type DeviceHandlers, ServedDevice, serveDevice } from "./control/served-device.ts";
-export { openSocket } from "./open-socket.ts";
+export type { Status } from "./live-line.ts";
+export { openSocket, type SocketConstructor, type SocketLike } from "./open-socket.ts";
 export type { ByteSource } from "./tus.ts";
 export type { PhotoSource, UploadOptions } from "./upload.ts";
 export {
@@ -34,7 +32,6 @@ export {
   Video,
   type VideoConsumer,
   type VideoHead,
-  type VideoOptions,
   type VideoProducer,
-  type VideoStatus,
 } from "./video.ts";
+export type { VideoOptions, VideoStatus } from "./video-line.ts";

@@ -1,6 +1,7 @@
 /** For Node: the same, with the WebSocket that Node 20 lacks. */
 import { WebSocket } from "ws";
-import { type ApiOptions, CairnApi } from "./api.ts";
+import { CairnApi } from "./api.ts";
+import type { ApiOptions } from "./calls.ts";
 import { type ConnectOptions, SpaceConnection } from "./connection.ts";
 import type { DepthOptions } from "./depth.ts";
 

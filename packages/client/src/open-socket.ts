@@ -1,4 +1,17 @@
-/** A socket with a token, where no header can be set (GEN-34). */
+/** Opens a socket with a token, where no header can be set (GEN-34). */
+
+/** What is used of a WebSocket; a browser's own and that of `ws` both have it. */
+export interface SocketLike {
+  binaryType: string;
+  readonly readyState: number;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: never) => void) | null;
+  onclose: ((event: never) => void) | null;
+  onerror: ((event: never) => void) | null;
+  send(data: string | Uint8Array<ArrayBuffer>): void;
+  close(code?: number, reason?: string): void;
+}
+export type SocketConstructor = new (url: string, protocols?: string[]) => SocketLike;
 
 type Sockets<S> = new (url: string, protocols?: string[]) => S;
 

@@ -3,17 +3,9 @@
  * itself. What it hands out is H.264 as it came (Annex B), for a decoder of the page's or the program's own. Rules:
  * docs/spec/video-live.md.
  */
-import { CairnError, CLOSE, type ErrorBody, readVideoPacket, VIDEO_FLAG, writeVideoPacket } from "@cairn/protocol";
-import { Backoff, type BackoffOptions } from "./backoff.ts";
-import type { SocketConstructor, SocketLike } from "./connection.ts";
+import { type CairnError, readVideoPacket, VIDEO_FLAG, writeVideoPacket } from "@cairn/protocol";
 import { Emitter } from "./emitter.ts";
-import { errorFromBody } from "./error-body.ts";
-import { openSocket } from "./open-socket.ts";
-
-export type VideoOptions = {
-  WebSocket?: SocketConstructor;
-  backoff?: BackoffOptions;
-};
+import { type VideoAddress, VideoLine, type VideoOptions, type VideoStatus } from "./video-line.ts";
 
 export type ProducedInto = {
   /** Where its pictures are recorded and reconstructed; left out: nowhere. */
@@ -21,17 +13,6 @@ export type ProducedInto = {
   /** False: they are recorded, and build no model. */
   keyframes?: boolean;
 };
-
-/** Where the sockets are and how one gets in; `CairnApi` knows. */
-export type VideoAddress = {
-  readonly url: (source: string | undefined) => string;
-  readonly token: string | undefined;
-  /** Left out: the one that is there, which Node 20 has not. */
-  readonly WebSocket: SocketConstructor | undefined;
-};
-
-/** `off`: closed for good. */
-export type VideoStatus = "connecting" | "live" | "off";
 
 /** What a decoder is set up with; the codec is not known before the first parameter sets. */
 export type VideoHead = { source: string; codec?: string; width?: number; height?: number };
@@ -79,9 +60,6 @@ export type SentPacket = {
 /** Waits in the socket at most; above it pictures are left out up to the next key. */
 const MAX_WAITING_BYTES = 2 * 2 ** 20;
 
-/** The server says the same again: it is not asked again. */
-const FINAL = new Set<number>([CLOSE.notAllowedId, CLOSE.unauthenticated, CLOSE.forbidden, CLOSE.missing]);
-
 /** Sources of one server. */
 export class Video {
   readonly #address: VideoAddress;
@@ -103,12 +81,12 @@ export class Video {
 
 export class VideoConsumer {
   readonly #emitter = new Emitter<ConsumerEvents>();
-  readonly #line: Line;
+  readonly #line: VideoLine;
   #number: number | undefined;
 
   constructor(address: VideoAddress, source: string | undefined, options: VideoOptions & { gop?: boolean }) {
     const query = options.gop === false ? "?gop=0" : "";
-    this.#line = new Line(address.url(source) + query, address, options, {
+    this.#line = new VideoLine(address.url(source) + query, address, options, {
       opened: () => {
         this.#number = undefined;
       },
@@ -155,7 +133,7 @@ export class VideoConsumer {
 
 export class VideoProducer {
   readonly #emitter = new Emitter<ProducerEvents>();
-  readonly #line: Line;
+  readonly #line: VideoLine;
   #number = 0;
   #waitsForKey = true;
   #dropped = 0;
@@ -166,7 +144,7 @@ export class VideoProducer {
       ...(space !== undefined && { space }),
       ...(keyframes === false && { keyframes: "off" }),
     });
-    this.#line = new Line(`${address.url(source)}?${query}`, address, options, {
+    this.#line = new VideoLine(`${address.url(source)}?${query}`, address, options, {
       opened: () => {},
       status: (status) => this.#emitter.emit("status", status),
       error: (error) => this.#emitter.emit("error", error),
@@ -218,105 +196,5 @@ export class VideoProducer {
 
   close(): void {
     this.#line.close();
-  }
-}
-
-type Ears = {
-  opened(): void;
-  status(status: VideoStatus): void;
-  error(error: CairnError): void;
-  text(message: { type: string }): void;
-  bytes(bytes: Uint8Array): void;
-};
-
-/** A socket that is opened again until it is closed for good. */
-class Line {
-  readonly #url: string;
-  readonly #token: string | undefined;
-  readonly #Socket: SocketConstructor;
-  readonly #ears: Ears;
-  readonly #backoff: Backoff;
-  #socket: (SocketLike & { readonly bufferedAmount?: number }) | undefined;
-  #retry: ReturnType<typeof setTimeout> | undefined;
-  #status: VideoStatus = "connecting";
-
-  constructor(url: string, address: VideoAddress, { WebSocket, backoff }: VideoOptions, ears: Ears) {
-    const Socket = WebSocket ?? address.WebSocket ?? (globalThis.WebSocket as SocketConstructor | undefined);
-    if (!Socket) throw new TypeError("no WebSocket here: pass one");
-    this.#url = url;
-    this.#token = address.token;
-    this.#Socket = Socket;
-    this.#ears = ears;
-    this.#backoff = new Backoff(backoff);
-    this.#open();
-  }
-
-  get status(): VideoStatus {
-    return this.#status;
-  }
-
-  get waitingBytes(): number {
-    return this.#socket?.bufferedAmount ?? 0;
-  }
-
-  send(bytes: Uint8Array): boolean {
-    if (this.#status !== "live" || this.#socket?.readyState !== 1) return false;
-    this.#socket.send(bytes as Uint8Array<ArrayBuffer>);
-    return true;
-  }
-
-  close(): void {
-    clearTimeout(this.#retry);
-    const socket = this.#socket;
-    this.#socket = undefined;
-    if (socket) {
-      socket.onmessage = null;
-      socket.onclose = null;
-      try {
-        socket.close(CLOSE.normal);
-      } catch {
-        // One that is still connecting refuses in some of them; it is let go all the same.
-      }
-    }
-    this.#set("off");
-  }
-
-  #open(): void {
-    const socket = openSocket(this.#Socket, this.#url, this.#token);
-    socket.binaryType = "arraybuffer";
-    this.#socket = socket;
-    socket.onopen = () => {
-      this.#ears.opened();
-      this.#set("live");
-    };
-    socket.onmessage = ({ data }: { data: unknown }) => {
-      this.#backoff.reset();
-      if (typeof data !== "string") return this.#ears.bytes(new Uint8Array(data as ArrayBuffer));
-      const message = JSON.parse(data) as { type: string; error?: ErrorBody };
-      if (message.error) this.#ears.error(errorFromBody(0, message.error));
-      else this.#ears.text(message);
-    };
-    socket.onclose = ({ code }: { code: number }) => this.#closed(code);
-    socket.onerror = () => {}; // `close` follows and says all there is to know
-  }
-
-  #closed(code: number): void {
-    this.#socket = undefined;
-    if (this.#status === "off") return;
-    if (code === CLOSE.unauthenticated) this.#ears.error(new CairnError("auth.required"));
-    if (code === CLOSE.forbidden) this.#ears.error(new CairnError("auth.forbidden"));
-    // A newer producer has the source: two that come back in turn would take it from each other for ever.
-    if (FINAL.has(code) || code === CLOSE.replaced) {
-      this.#set("off");
-      return;
-    }
-    this.#retry = setTimeout(() => this.#open(), this.#backoff.nextMs());
-    this.#set("connecting");
-  }
-
-  #set(status: VideoStatus): void {
-    if (this.#status === status) return;
-    this.#status = status;
-    this.#ears.status(status);
   }
 }
