@@ -16,6 +16,8 @@ export const SpaceSettings = Type.Object({
   rebuildWhenIdle: Type.Boolean({ default: true }),
   /** Photos are reconstructed as they come; false: they only lie there until someone sets it. */
   reconstruct: Type.Boolean({ default: true }),
+  /** Video that is bound to the space becomes photos of it; false: it is relayed and recorded, and no more. */
+  keyframes: Type.Boolean({ default: true }),
   /** Most images the space takes. */
   maxImages: Type.Integer({ minimum: 1, maximum: 100_000, default: 5000 }),
   /** Most bytes of photos the space takes. */

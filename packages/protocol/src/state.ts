@@ -155,6 +155,7 @@ export const DEFAULT_SETTINGS: Readonly<SpaceSettings> = {
   rebuildEvery: 10,
   rebuildWhenIdle: true,
   reconstruct: true,
+  keyframes: true,
   maxImages: 5000,
   maxBytes: 50 * 2 ** 30,
   preset: "balanced",

@@ -1,6 +1,6 @@
 /** Name, connection, counts, and what one does with a space. */
 import type { CairnApi, Status } from "@cairn/client";
-import type { Presence, Preset, SpaceState } from "@cairn/protocol";
+import type { Presence, Preset, SpaceSettings, SpaceState } from "@cairn/protocol";
 import type { ColorMode, Viewer } from "@cairn/viewer";
 import { type JSX, useRef, useState } from "react";
 import { ExportMenu } from "./export-menu.tsx";
@@ -47,6 +47,9 @@ export function TopBar(props: TopBarProps): JSX.Element {
   const rename = async (title: string) => {
     if (title === "" || title === state.title) return;
     await api.renameSpace(space, title).catch((error: unknown) => say("Not renamed", inWords(error), "bad"));
+  };
+  const configure = async (settings: Partial<SpaceSettings>) => {
+    await api.configureSpace(space, settings).catch((error: unknown) => say("Not changed", inWords(error), "bad"));
   };
   const choosePreset = async (preset: Preset) => {
     try {
@@ -148,6 +151,15 @@ export function TopBar(props: TopBarProps): JSX.Element {
           />
         </label>
         <PresetField preset={state.settings.preset} onPreset={(preset) => void choosePreset(preset)} />
+        <label className="field">
+          <span>Live video adds photos</span>
+          <input
+            type="checkbox"
+            className="switch"
+            checked={state.settings.keyframes}
+            onChange={({ target }) => void configure({ keyframes: target.checked })}
+          />
+        </label>
         <hr />
         <button type="button" className="menu-item danger" onClick={() => remover.current?.showModal()}>
           <Icon name="trash" /> Delete this space…

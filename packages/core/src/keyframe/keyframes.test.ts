@@ -225,6 +225,45 @@ test("KEY-7 KEY-8 a source that wants none gets none, and of more streams than m
   );
 });
 
+test("KEY-11 a space that wants no photos of video gets none, and from when it wants them, also in mid-stream", async (t) => {
+  const { core, keyframes, problems } = await world(t);
+  const space = await core.spaces.create({ id: "place", settings: { keyframes: false } });
+  const producer = core.video.open({ source: "cam", space: "place" });
+  const sequences = () => [...new Set(photos(space.log.snapshot().state).map(({ sequence }) => sequence))];
+  let at = 0;
+  const playOn = () => {
+    play(producer, 1, at);
+    at += 6000;
+  };
+  const playUntil = async (fits: () => boolean) => {
+    while (!fits()) {
+      playOn();
+      await new Promise((next) => setTimeout(next, 200));
+    }
+  };
+  playOn();
+  assert.notEqual(keyframes.of("cam"), undefined, "it is looked at whether the space wants them");
+  await statsOf(() => keyframes.of("cam") === undefined);
+  assert.equal(keyframes.totals().streams, 0);
+
+  await space.configure({ keyframes: true });
+  await playUntil(() => sequences().length === 1);
+  await space.configure({ keyframes: false });
+  playOn();
+  // What was chosen goes in, and the stream is over.
+  await statsOf(() => keyframes.totals().streams === 0);
+  const kept = photos(space.log.snapshot().state).length;
+  playOn();
+  await space.configure({ keyframes: true });
+  await playUntil(() => sequences().length === 2);
+  const [first] = sequences();
+  assert.equal(photos(space.log.snapshot().state).filter(({ sequence }) => sequence === first).length, kept);
+  assert.deepEqual(
+    problems.filter(({ code }) => code),
+    [],
+  );
+});
+
 test("KEY-9 poses between two keyframes: straight from centre to centre, evenly turned", () => {
   const half = Math.SQRT1_2;
   const from: PathPose["pose"] = { rotation: [1, 0, 0, 0], translation: [0, 0, 0] };

@@ -54,6 +54,8 @@ type Watched = {
   /** What came before the space was open. */
   waiting: StreamPacket[];
   problem?: ErrorBody;
+  /** The space wants no photos of video. */
+  off: boolean;
   opening: boolean;
   /** The stream ended before its space was open. */
   ended: boolean;
@@ -61,7 +63,7 @@ type Watched = {
 
 /** Packets that wait for a space to open: less than a second of a stream. */
 const MOST_WAITING = 300;
-/** A space that was missing may be made meanwhile, another stream may end: tried again so often. */
+/** A space that was missing may be made meanwhile, one may want photos again, another stream may end: tried so often. */
 const RETRY_MS = 1000;
 
 export function startKeyframes(options: KeyframesOptions): Keyframes {
@@ -90,6 +92,9 @@ function add(sum: Sums, stats: KeyframeStats): void {
   sum.dropped += stats.dropped;
 }
 
+/** The space's own setting (KEY-11). */
+const wantsVideo = (space: Space): boolean => space.log.snapshot().state.settings.keyframes;
+
 class Streams implements Keyframes {
   readonly #options: KeyframesOptions;
   readonly #watched = new Map<string, Watched>();
@@ -117,7 +122,7 @@ class Streams implements Keyframes {
   of(source: string): KeyframeStats | undefined {
     const watched = this.#watched.get(source);
     if (watched?.stream) return watched.stream.stats();
-    if (!watched) return this.#last.get(source)?.();
+    if (!watched || watched.off) return this.#last.get(source)?.();
     return { ...NOTHING, source, space: watched.space, ...(watched.problem && { problem: watched.problem }) };
   }
 
@@ -137,24 +142,26 @@ class Streams implements Keyframes {
     const { name, space } = source;
     let watched = this.#watched.get(name);
     const gone = watched && (watched.space !== space || !source.keyframes || watched.stream?.over);
-    if (gone) {
+    const turnedOff = watched?.stream && !wantsVideo(watched.stream.space);
+    if (gone || turnedOff) {
       this.#end(name);
       watched = undefined;
     }
     if (space === undefined || !source.keyframes) return;
     if (!watched) {
-      watched = { space, waiting: [], opening: false, ended: false };
+      watched = { space, waiting: [], off: false, opening: false, ended: false };
       this.#watched.set(name, watched);
     }
     if (watched.stream) {
       watched.stream.add(packet, source.feeds);
       return;
     }
-    if (packet.kind === "key" && watched.problem) watched.waiting = [];
+    if (packet.kind === "key" && (watched.problem || watched.off)) watched.waiting = [];
     watched.waiting.push(packet);
     if (watched.waiting.length > MOST_WAITING) watched.waiting.splice(0, MOST_WAITING / 2);
     const nowMs = performance.now();
-    if (watched.opening || (watched.problem && nowMs < (this.#retryAtMs.get(name) ?? 0))) return;
+    const inVain = watched.problem !== undefined || watched.off;
+    if (watched.opening || (inVain && nowMs < (this.#retryAtMs.get(name) ?? 0))) return;
     this.#retryAtMs.set(name, nowMs + RETRY_MS);
     watched.opening = true;
     void this.#begin(source, watched).finally(() => {
@@ -165,9 +172,14 @@ class Streams implements Keyframes {
   async #begin(source: VideoSource, watched: Watched): Promise<void> {
     const { core, images, reconstructs, decoder = {}, maxStreams = MAX_STREAMS, onError } = this.#options;
     try {
-      if (this.#open.size >= maxStreams) throw new CairnError("video.too_many", { streams: maxStreams });
       const space = await core.spaces.open(watched.space);
       if (this.#closed) return;
+      watched.off = !wantsVideo(space);
+      if (watched.off) {
+        delete watched.problem;
+        return;
+      }
+      if (this.#open.size >= maxStreams) throw new CairnError("video.too_many", { streams: maxStreams });
       const stream = new LiveStream({
         source: source.name,
         space,
