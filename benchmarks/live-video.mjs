@@ -61,8 +61,17 @@ try {
   await viewer.ready();
   const seen = { judgedMs: new Map(), pointsMs: undefined };
   const work = { kinds: new Map(), startedNs: new Map(), spentS: { reconstruct: [], rebuild: [] } };
-  viewer.on("event", ({ type, data, timeNs }) => {
+  /** Per photo, when it was in the log, when the engine began with it, and when it was done. */
+  const way = { imageOf: new Map(), addedNs: new Map(), begunNs: new Map(), judgedNs: new Map() };
+  viewer.on("event", ({ type, data, timeNs, seq, cause }) => {
+    if (type === "image.added") {
+      way.imageOf.set(seq, data.image);
+      way.addedNs.set(data.image, BigInt(timeNs));
+    } else if (type === "image.judged" && !way.judgedNs.has(data.image)) {
+      way.judgedNs.set(data.image, BigInt(timeNs));
+    }
     if (type === "operation.started") {
+      if (data.kind === "reconstruct") way.begunNs.set(way.imageOf.get(cause), BigInt(timeNs));
       work.kinds.set(data.operation, data.kind);
       work.startedNs.set(data.operation, BigInt(timeNs));
     } else if (type === "operation.completed") {
@@ -139,6 +148,16 @@ try {
   console.log(
     `picture to verdict  median ${median(waits).toFixed(1)} s, p95 ${at(0.95).toFixed(1)} s, most ${at(1).toFixed(1)} s; wanted 3 s; all ${((followedMs - streamedMs) / 1000).toFixed(1)} s after the end`,
   );
+  const parts = images.map(({ image, capturedNs }) => [
+    way.addedNs.get(image) - BigInt(capturedNs),
+    way.begunNs.get(image) - way.addedNs.get(image),
+    way.judgedNs.get(image) - way.begunNs.get(image),
+  ]);
+  for (const [k, name] of ["decoded, chosen, given", "waiting for its turn", "placed"].entries()) {
+    const spentS = parts.map((each) => Number(each[k]) / 1e9).sort((a, b) => a - b);
+    const p95 = spentS[Math.min(spentS.length - 1, Math.floor(0.95 * spentS.length))];
+    console.log(`  ${name.padEnd(24)} median ${median(spentS).toFixed(2)} s, p95 ${p95.toFixed(2)} s`);
+  }
   for (const [kind, spent] of Object.entries(work.spentS)) {
     const all = spent.reduce((sum, each) => sum + each, 0);
     console.log(

@@ -57,6 +57,7 @@ export { type FeltUp, type FeltUpOptions, feltUp, GRAVITY } from "./inertial/up.
 export { symmetricEigen } from "./linear/eigen.ts";
 export { optimisePoseGraph, type PoseEdge, type PoseGraphReport } from "./pose-graph/optimise.ts";
 export { type Random, randomNormal, sampleIndices, seededRandom } from "./random.ts";
+export { neededIterations } from "./ransac.ts";
 export { rotationFromVector, vectorFromRotation } from "./rotation/exponential.ts";
 export {
   cameraCentre,

@@ -91,8 +91,11 @@ export type Progress = (stage: string, done: number, total: number) => void;
 export type WorkOptions = {
   readonly signal?: AbortSignal;
   readonly onProgress?: Progress;
-  /** `false`: nobody looks at the points, they are in the log already; those that are not cheap are left out. */
-  readonly points?: boolean;
+  /**
+   * `false`: nobody looks at the points, they are in the log already; those that are not cheap are left out. `"later"`:
+   * those that are not cheap come with a later photo or a rebuild.
+   */
+  readonly points?: boolean | "later";
   /** Everything is rebuilt right after this photo: an engine may leave to that what it would do twice. */
   readonly rebuildFollows?: boolean;
 };
@@ -120,6 +123,8 @@ export type FocalReport = {
 export interface Engine {
   /** Takes one photo. A photo that cannot be placed waits inside the engine and is tried again at each later one. */
   add(photo: Photo, options?: WorkOptions): Promise<Step>;
+  /** This photo will be added next: what can be known of it alone may be worked out beside what is under way. */
+  foresee?(photo: Photo): void;
   /** Refines everything. The result replaces all that was handed out before; it is laid onto the old frame. */
   rebuild(options?: RebuildOptions): Promise<Rebuild>;
   /** All of it, copied: for a rebuild or an export, not for every photo. Waits for what is under way. */

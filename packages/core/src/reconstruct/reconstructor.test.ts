@@ -29,7 +29,12 @@ import { type Reconstructor, startReconstructor } from "./reconstructor.ts";
 class CountingEngine implements Engine {
   readonly given: string[] = [];
   /** Whether the points of each photo were wanted. */
-  readonly wanted: boolean[] = [];
+  readonly wanted: WorkOptions["points"][] = [];
+  /** How many photos were given when each was foreseen. */
+  readonly foreseen = new Map<string, number>();
+  placesMs = 0;
+  /** Adding waits for it. */
+  placed: Promise<void> | undefined;
   readonly shift: number;
   readonly frames: (readonly PosedCamera[] | undefined)[] = [];
   fail: (name: string) => boolean = () => false;
@@ -40,7 +45,13 @@ class CountingEngine implements Engine {
     this.shift = shift;
   }
 
+  foresee(photo: Photo): void {
+    this.foreseen.set(photo.image, this.given.length);
+  }
+
   async add(photo: Photo, options: WorkOptions = {}): Promise<Step> {
+    await this.placed;
+    if (this.placesMs > 0) await new Promise((done) => setTimeout(done, this.placesMs));
     if (this.fail(photo.name)) throw new Error("the engine fell over");
     this.given.push(photo.image);
     this.wanted.push(options.points ?? true);
@@ -382,7 +393,7 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
     await add(core, space, 7, 1, "stream:cam:1", true);
     // All are placed before the rebuild that is due, and it comes by itself.
     const state = await until(space, (at) => at.generation === 2 && allJudged(7)(at));
-    assert.deepEqual(engines[0]?.wanted, [false, false, false, false, false, false, true]);
+    assert.deepEqual(engines[0]?.wanted, ["later", "later", "later", "later", "later", "later", true]);
     assert.equal(rebuildsOf(state).length, 1);
     // A stream that the engine keeps up with, and photos that somebody took, have their points at once.
     await add(core, space, 1, 2, "stream:cam:1");
@@ -414,6 +425,55 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
       published.map((event) => event.data.refined),
       [0, 64, 128],
     );
+  });
+
+  test("REC-18 a stream's first rebuild is expected to take as long as placing its photos did", async () => {
+    const { core } = await start(
+      await folder(),
+      () => {
+        const engine = new CountingEngine();
+        engine.placesMs = 30;
+        return engine;
+      },
+      60_000,
+      {},
+      60,
+    );
+    const space = await core.spaces.create({ id: "a", settings: { rebuildEvery: 3 } });
+    for (let i = 1; i <= 4; i++) {
+      await add(core, space, 1, i, "stream:cam:1");
+      await until(space, allJudged(i));
+    }
+    assert.equal(rebuildsOf(space.log.snapshot().state).length, 0, "three photos took 90 ms, more than 60");
+
+    const { core: other } = await start(await folder());
+    const quick = await other.spaces.create({ id: "b", settings: { rebuildEvery: 3 } });
+    for (let i = 1; i <= 3; i++) {
+      await add(other, quick, 1, i, "stream:cam:1");
+      await until(quick, (at) => judged(at) === i);
+    }
+    await until(quick, (at) => at.generation === 2);
+  });
+
+  test("REC-19 while a photo is placed the one that waits behind it is decoded, and the engine begins with it", async () => {
+    let letGo = () => {};
+    const { core, engines } = await start(await folder(), () => {
+      const engine = new CountingEngine();
+      engine.placed = new Promise((resolve) => {
+        letGo = resolve;
+      });
+      return engine;
+    });
+    const space = await core.spaces.create({ id: "a" });
+    await add(core, space, 4, 1, undefined, true);
+    const [first, second, ...others] = Object.keys(space.log.snapshot().state.images);
+    await until(space, (at) => Object.values(at.operations).some(({ status }) => status === "running"));
+    while (!engines[0]?.foreseen.has(second!)) await new Promise((next) => setImmediate(next));
+    assert.deepEqual([...engines[0].foreseen], [[second, 0]], "before the first is placed");
+    letGo();
+    await until(space, allJudged(4));
+    assert.deepEqual(engines[0].given, [first, second, ...others]);
+    assert.ok(!engines[0].foreseen.has(first!));
   });
 
   test("REC-4 REC-5 copies count in their turn, and without rebuildWhenIdle nothing else leads to a rebuild", async () => {

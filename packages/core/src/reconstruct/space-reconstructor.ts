@@ -17,7 +17,7 @@ import {
   STREAM,
   shownGeneration,
 } from "@cairn/protocol";
-import { type Engine, layStep, type Step } from "@cairn/reconstruct";
+import { type Engine, layStep, type Photo, type Step } from "@cairn/reconstruct";
 import { settleAnchors } from "../generation/anchors.ts";
 import { findGeneration } from "../generation/history.ts";
 import { restoreGeneration } from "../generation/restore.ts";
@@ -75,12 +75,15 @@ export class SpaceReconstructor {
   /** The rebuild at work. */
   #rebuilding: Id | undefined;
   #lastRebuildMs = 0;
-  /** The last one, or longer where one was let go. */
-  #rebuildTakesMs = 0;
+  /** For each photo, of the last rebuild, or longer where one was let go; before the first, what placing one takes. */
+  #rebuildEachMs: number | undefined;
+  #placeEachMs: number | undefined;
   /** Photos of a live stream were placed without their dense points: the next rebuild makes them. */
   #owesPoints = false;
   /** Of the rebuild at work that began because no photo came: lets it go when one does. */
   #pause: AbortController | undefined;
+  /** The photo that comes next, decoded while another is placed. */
+  #ahead: { readonly image: Id; readonly photo: Promise<Photo> } | undefined;
 
   constructor(work: SpaceWork) {
     this.#work = work;
@@ -220,8 +223,10 @@ export class SpaceReconstructor {
   #follows(): boolean {
     const last = Object.values(this.#state.images).at(-1);
     if (!last?.sequence?.startsWith(STREAM)) return false;
-    if (this.#rebuildTakesMs <= this.#work.followMs && !this.#owesPoints) return false;
-    return this.#processed() < Math.max(MOST_UNREFINED, 2 * this.#refined());
+    const processed = this.#processed();
+    const expectedMs = processed * (this.#rebuildEachMs ?? this.#placeEachMs ?? 0);
+    if (expectedMs <= this.#work.followMs && !this.#owesPoints) return false;
+    return processed < Math.max(MOST_UNREFINED, 2 * this.#refined());
   }
 
   /** A live stream's next photo waits already: where the camera is comes before points that a rebuild makes anyway. */
@@ -275,9 +280,11 @@ export class SpaceReconstructor {
     const { space, photoOf } = this.#work;
     const signal = AbortSignal.any([running.signal, this.#work.signal]);
     const engine = await this.#openEngine(running, signal);
-    let photo: Awaited<ReturnType<PhotoSource>>;
+    let photo: Photo;
     try {
-      photo = await photoOf(image, signal);
+      const ahead = this.#ahead;
+      this.#ahead = undefined;
+      photo = await (ahead?.image === image.image ? ahead.photo : photoOf(image, signal));
     } catch (error) {
       if (error instanceof CairnError && error.code.startsWith("image."))
         return { events: [rejected(image, "unreadable")] };
@@ -285,12 +292,17 @@ export class SpaceReconstructor {
     }
     const isBehind = this.#isBehind(image);
     try {
-      const own = await engine.add(photo, {
+      const startedMs = performance.now();
+      const adding = engine.add(photo, {
         signal,
         onProgress: (...at) => running.progress(...at),
         rebuildFollows: this.#dueAfter(this.#processed() + 1) && !this.#follows(),
-        ...(isBehind && { points: false }),
+        ...(isBehind && { points: "later" }),
       });
+      this.#lookAhead(engine, image);
+      const own = await adding;
+      const tookMs = performance.now() - startedMs;
+      this.#placeEachMs = this.#placeEachMs === undefined ? tookMs : (3 * this.#placeEachMs + tookMs) / 4;
       this.#owesPoints ||= isBehind;
       this.#advised ||= own.rebuildAdvised;
       const step = this.#differs ? layStep(own, await posedBy(engine), this.#shownCameras()) : own;
@@ -300,6 +312,17 @@ export class SpaceReconstructor {
       if (!signal.aborted) this.#work.onError(error, `photo ${image.image} of ${space.id}`);
       throw error;
     }
+  }
+
+  /** Decodes the photo that waits behind this one, and lets the engine begin with it. */
+  #lookAhead(engine: Engine, { image: id }: ImageState): void {
+    const { photoOf, signal } = this.#work;
+    const next = Object.values(this.#state.images).find(({ image, verdict }) => !verdict && image !== id);
+    if (!next) return;
+    const photo = photoOf(next, signal);
+    this.#ahead = { image: next.image, photo };
+    // What is wrong with it is told in its turn.
+    photo.then((ready) => engine === this.#engine && engine.foresee?.(ready)).catch(() => {});
   }
 
   async #rebuild(): Promise<void> {
@@ -343,7 +366,8 @@ export class SpaceReconstructor {
       const report = spaceReport(await engine.report({ signal }), this.#state, state.generation + 1);
       events.push(await reportEvent(report, this.#work.blobs, cause));
       this.#differs = false;
-      this.#lastRebuildMs = this.#rebuildTakesMs = performance.now() - startedMs;
+      this.#lastRebuildMs = performance.now() - startedMs;
+      this.#rebuildEachMs = this.#lastRebuildMs / Math.max(1, this.#processed());
       this.#owesPoints = false;
       return {
         events,
@@ -356,7 +380,8 @@ export class SpaceReconstructor {
       };
     } catch (error) {
       if (pause?.aborted && !signal.aborted) {
-        this.#rebuildTakesMs = Math.max(this.#rebuildTakesMs, performance.now() - startedMs);
+        const eachMs = (performance.now() - startedMs) / Math.max(1, this.#processed());
+        this.#rebuildEachMs = Math.max(this.#rebuildEachMs ?? 0, eachMs);
         return { result: { paused: true } };
       }
       if (!signal.aborted) this.#work.onError(error, `rebuild of ${space.id}`);

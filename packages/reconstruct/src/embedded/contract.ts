@@ -1,7 +1,7 @@
 /** What passes between the engine on the caller's thread and its worker. Types only. */
 import type { SparseModel } from "@cairn/formats";
 import type { EngineReport, ErrorCode, ErrorFacts, PosedCamera, Preset } from "@cairn/protocol";
-import type { FeltUpright, FocalReport, Photo, Rebuild, Step } from "../engine.ts";
+import type { FeltUpright, FocalReport, Photo, Rebuild, Step, WorkOptions } from "../engine.ts";
 import type { CacheCall } from "./remote-cache.ts";
 
 export type WorkerData = {
@@ -16,21 +16,24 @@ export type WorkerData = {
   readonly scratchDir: string;
 };
 
-/** One at a time; `job` counts up from 1. */
+type Wanted = NonNullable<WorkOptions["points"]>;
+
+/** One at a time, but that a photo is foreseen at once; `job` counts up from 1, and is 0 where nothing is answered. */
 export type Request =
   | {
       readonly job: number;
       readonly kind: "add";
       readonly photo: Photo;
       readonly features: Uint8Array | undefined;
-      readonly points: boolean;
+      readonly points: Wanted;
     }
+  | { readonly job: number; readonly kind: "foresee"; readonly photo: Photo }
   | {
       readonly job: number;
       readonly kind: "rebuild";
       readonly up?: FeltUpright;
       readonly frame?: readonly PosedCamera[];
-      readonly points: boolean;
+      readonly points: Wanted;
     }
   | { readonly job: number; readonly kind: "model" }
   | { readonly job: number; readonly kind: "report" }

@@ -174,6 +174,20 @@ describe("dense points (docs/spec/reconstruct.md)", () => {
     assert.ok(unevenness(parts) < 0.02);
   });
 
+  test("REC-18 dense points that are to come later cost nothing now, and the photo after them no more than its own", async () => {
+    const world = open();
+    for (let index = 0; index < 4; index++) await add(world, index, { ...FREE, points: "later" });
+    assert.equal(world.count.depths, 0);
+    const { points } = await add(world, 4);
+    assert.ok(world.count.depths > 0 && world.count.depths <= 2, `${world.count.depths} sought with one photo`);
+    assert.ok(counts(points)[4] > 500, "it has points of its own");
+    await add(world, 5, { ...FREE, points: "later" });
+
+    const whole = open();
+    for (let index = 0; index < PHOTOS; index++) await add(whole, index);
+    assert.deepEqual((await world.core.rebuild(FREE)).points, (await whole.core.rebuild(FREE)).points);
+  });
+
   test("REC-14 brought back with what was kept, nothing is matched or sought again, and all goes on the same", async () => {
     const cache = keeping();
     const live = open({ cache });

@@ -118,11 +118,12 @@ export class DenseStage {
 
   /** Whose depth is sought with a new photo: its own, then any that has none, then those that have become bad. */
   #due(scene: Scene, view: number): number[] {
-    const without = [...scene.posed].filter((each) => !this.#depths.has(each)).sort((a, b) => a - b);
-    const due = without.filter((each) => each === view).concat(without.filter((each) => each !== view));
+    const around = this.#choose(scene, view, this.#plan.live)?.sources ?? [];
+    // Of those that were passed over, the ones that can bear out what the new one sees.
+    const rank = (each: number) => (each === view ? 0 : around.includes(each) ? 1 : 2);
+    const due = [...scene.posed].filter((each) => !this.#depths.has(each)).sort((p, q) => rank(p) - rank(q) || p - q);
     const able = due.filter((each) => this.#choose(scene, each, this.#plan.live) !== undefined).slice(0, LIVE_DEPTHS);
     if (able.length === LIVE_DEPTHS) return able;
-    const around = this.#choose(scene, view, this.#plan.live)?.sources ?? [];
     return able.concat(around.filter((each) => this.#isBad(scene, each))).slice(0, LIVE_DEPTHS);
   }
 

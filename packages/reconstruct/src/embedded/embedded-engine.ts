@@ -82,7 +82,7 @@ class EmbeddedEngine implements Engine {
 
   async add(photo: Photo, options: WorkOptions = {}): Promise<Step> {
     return this.#inTurn(options, async () => {
-      const key = `features-${FEATURES_VERSION}-${photo.widthPx}x${photo.heightPx}-${photo.digest}`;
+      const key = featuresKey(photo);
       const features = await this.#cache?.get(key);
       const answer = await this.#ask(
         (job) => ({ job, kind: "add", photo, features, points: options.points ?? true }),
@@ -93,6 +93,16 @@ class EmbeddedEngine implements Engine {
       if (answer.features) await this.#cache?.put(key, answer.features);
       return answer.step;
     });
+  }
+
+  foresee(photo: Photo): void {
+    const unknown = this.#cache?.get(featuresKey(photo)) ?? Promise.resolve(undefined);
+    const begin = (features: Uint8Array | undefined) => {
+      if (features || this.#dead || this.#closing) return;
+      this.#worker.postMessage({ job: 0, kind: "foresee", photo } satisfies Request);
+    };
+    // A cache that fails says so when the photo is added.
+    unknown.then(begin, () => {});
   }
 
   async rebuild({ frame, up, ...options }: RebuildOptions = {}): Promise<Rebuild> {
@@ -183,4 +193,8 @@ class EmbeddedEngine implements Engine {
     for (const { reject } of this.#waiting.values()) reject(this.#dead);
     this.#waiting.clear();
   }
+}
+
+function featuresKey({ widthPx, heightPx, digest }: Photo): string {
+  return `features-${FEATURES_VERSION}-${widthPx}x${heightPx}-${digest}`;
 }

@@ -75,6 +75,30 @@ describe("the engine on synthetic photos", () => {
     for (const { intrinsics } of cameras) assert.deepEqual(intrinsics, synthetic.photos[0].camera);
   });
 
+  test("REC-19 a photo that was foreseen is looked at once, and comes to the same", async () => {
+    const synthetic = syntheticPhotos(arc(4), { told: true });
+    const extracted: Uint8Array[] = [];
+    const kernels: Synthetic["kernels"] = {
+      ...synthetic.kernels,
+      extract(rgb, ...given) {
+        extracted.push(rgb);
+        return synthetic.kernels.extract(rgb, ...given);
+      },
+    };
+    const plain = new EngineCore(syntheticPhotos(arc(4), { told: true }).kernels, 1);
+    const core = new EngineCore(kernels, 1);
+    for (const [k, photo] of synthetic.photos.entries()) {
+      const next = synthetic.photos[k + 1];
+      const adding = core.add(photo, undefined, FREE);
+      if (next) core.foresee(next);
+      assert.deepEqual(await adding, await plain.add(photo, undefined, FREE));
+    }
+    assert.equal(extracted.length, 4);
+    core.foresee(synthetic.photos[0]);
+    assert.equal(extracted.length, 4, "what is there already is not looked at again");
+    assert.deepEqual(core.model(), plain.model());
+  });
+
   for (const focalPx of [760, 1080, 1700]) {
     test(`unknown focal length: ${focalPx} px is found, in any order of the photos`, async () => {
       const span = Math.min(1.2, 1300 / focalPx);

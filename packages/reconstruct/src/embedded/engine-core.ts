@@ -3,7 +3,7 @@
  * leaves what it had finished; the next one goes on from there.
  */
 import type { EngineReport } from "@cairn/protocol";
-import type { EngineCache, Photo, Progress, Rebuild, RebuildOptions, Step } from "../engine.ts";
+import type { EngineCache, Photo, Progress, Rebuild, RebuildOptions, Step, WorkOptions } from "../engine.ts";
 import { decodeFeatures, encodeFeatures, type Features } from "../features/features.ts";
 import type { FrontEnd } from "../features/front-end.ts";
 import { findSegments } from "../features/segments.ts";
@@ -24,8 +24,7 @@ export type JobOptions = {
   readonly stage?: OnStage;
   /** Aborts when `stop` would throw. */
   readonly signal?: AbortSignal;
-  /** `false`: nobody looks at the points. */
-  readonly points?: boolean;
+  readonly points?: WorkOptions["points"];
 };
 
 /** What the engine needs of the feature kernels; tests put a synthetic one in their place. */
@@ -46,6 +45,8 @@ export class EngineCore {
   readonly #indexOf = new Map<string, number>();
   /** Views whose matches are still to be found: that of the photo in hand, and of any that was cancelled. */
   readonly #unlinked = new Set<number>();
+  /** Features of the photo that comes next, while they are worked out. */
+  #foreseen: { readonly image: string; readonly features: Promise<Features> } | undefined;
 
   constructor(kernels: Kernels, seed: number, { dense, cache }: CoreParts = {}) {
     this.#kernels = kernels;
@@ -53,6 +54,15 @@ export class EngineCore {
     this.#cache = cache;
     this.#mapper = new Mapper({ seed });
     this.#neighbours = new Neighbours(kernels, this.#mapper.views);
+  }
+
+  /** Begins with the photo that will be added next, beside what is under way. */
+  foresee(photo: Photo): void {
+    if (this.#indexOf.has(photo.image) || this.#foreseen?.image === photo.image) return;
+    const features = this.#extract(photo);
+    // What goes wrong is told when it is added.
+    features.catch(() => {});
+    this.#foreseen = { image: photo.image, features };
   }
 
   /** @param known the photo's features, where they were kept; @returns them, too, where they were not */
@@ -68,7 +78,9 @@ export class EngineCore {
     let fresh: Features | undefined;
     if (index === undefined) {
       const kept = known && decodeFeatures(known);
-      const extracted = kept ?? this.#kernels.extract(photo.rgb, photo.widthPx, photo.heightPx, EXTRACT);
+      const foreseen = this.#foreseen?.image === photo.image ? this.#foreseen.features : undefined;
+      this.#foreseen = undefined;
+      const extracted = kept ?? foreseen ?? this.#extract(photo);
       // While a thread extracts, this one has nothing else to do.
       this.#dense?.keep(this.#mapper.views.length, photo);
       const segments = findSegments(photo.rgb, photo.widthPx, photo.heightPx);
@@ -84,11 +96,15 @@ export class EngineCore {
     this.#mapper.settle(job.stop, stage);
     job.progress("placing", 3, 3);
     stage("depth");
-    const dense = await this.#dense?.add(this.#mapper.scene, index, denseJob(job));
+    const dense = job.points === "later" ? undefined : await this.#dense?.add(this.#mapper.scene, index, denseJob(job));
     stage("handing out");
     const sparse = this.#mapper.step(index);
     const step = { ...sparse, points: withDense(sparse.points, dense ? [dense] : [], this.#mapper.views) };
     return fresh ? { step, features: encodeFeatures(fresh) } : { step };
+  }
+
+  #extract({ rgb, widthPx, heightPx }: Photo): Promise<Features> {
+    return this.#kernels.extract(rgb, widthPx, heightPx, EXTRACT);
   }
 
   async rebuild(job: JobOptions, options: Pick<RebuildOptions, "frame" | "up"> = {}): Promise<Rebuild> {
@@ -153,7 +169,7 @@ export class EngineCore {
 }
 
 function denseJob({ stop, progress, signal, points = true }: JobOptions): DenseJob {
-  return { stop, progress, wanted: points, ...(signal && { signal }) };
+  return { stop, progress, wanted: points === true, ...(signal && { signal }) };
 }
 
 /** `[m, 2]` with the two sides of each match exchanged. */

@@ -32,11 +32,12 @@ const WATCH_MS = 50;
 let last: Promise<void> = Promise.resolve();
 port.on("message", (request: Request | CacheAnswer) => {
   if (request.kind === "got") remote.take(request);
+  else if (request.kind === "foresee") core.foresee(request.photo);
   else last = last.then(() => serve(request));
 });
 reply({ kind: "ready" });
 
-async function serve(request: Request): Promise<void> {
+async function serve(request: Exclude<Request, { kind: "foresee" }>): Promise<void> {
   const { job } = request;
   const isCancelled = () => Atomics.load(cancelled, 0) === job;
   const controller = new AbortController();

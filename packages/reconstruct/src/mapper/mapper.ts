@@ -18,7 +18,7 @@ import { type OnStage, unwatched } from "../stages.ts";
 import { lensSound, principalLenses, type SceneCovariance } from "./adjust.ts";
 import { builtAfresh, type LastLook, worthAnotherLook } from "./afresh.ts";
 import { explainedMatches } from "./consistency.ts";
-import { type FocalVote, voteFocal } from "./focal.ts";
+import { type FocalVote, FocalVotes } from "./focal.ts";
 import { type Doubted, trustAgain, trusted } from "./folds.ts";
 import { layOnto } from "./frame.ts";
 import { findGaps } from "./gaps.ts";
@@ -86,6 +86,7 @@ export class Mapper {
   #ledger = new Ledger();
   /** Lenses whose estimated focal length has been borne out. */
   readonly #sure = new Set<number>();
+  readonly #focalVotes: FocalVotes;
   /** What two-view geometry said last about each lens. */
   readonly #votes = new Map<number, FocalVote>();
   /** `[lenses]` one standard deviation as a part, as the last rebuild found it. */
@@ -113,6 +114,7 @@ export class Mapper {
 
   constructor({ seed }: MapperOptions) {
     this.#seed = seed;
+    this.#focalVotes = new FocalVotes(seed);
   }
 
   /** Takes a photo in; it has no ties to others yet. */
@@ -395,7 +397,7 @@ export class Mapper {
       const begun = this.#posedWith(this.#scene, index) > 0;
       if (lens.source === "exif" ? begun : this.#certain(index)) continue;
       stop();
-      const vote = voteFocal(this.#scene, this.#pairs, index, lens, this.#seed);
+      const vote = this.#focalVotes.of(this.#scene, this.#pairs, index, lens);
       if (!vote) continue;
       if (lens.source === "exif") {
         if (!denies(vote, lens.priorPx / lens.longSidePx)) continue;
