@@ -32,7 +32,8 @@ export { type Keyframes, type KeyframesOptions, type KeyframeTotals, startKeyfra
 export type { KeyframeStats } from "./keyframe/live-stream.ts";
 export type { PoseSignal } from "./keyframe/stream-poses.ts";
 export { type CursorItem, type CursorOptions, conflate, runCursor, supersededKey } from "./live/cursor.ts";
-export { openSpaceLog, type SpaceLogOptions } from "./log/file-space-log.ts";
+export type { SpaceLogOptions } from "./log/file-space-log.ts";
+export { openSpaceLog } from "./log/open-space-log.ts";
 export type { SpaceLog } from "./log/space-log.ts";
 export type { MeshWish } from "./mesh/mesh-jobs.ts";
 export { FLUSH_EVERY_MS, type MotionCounts, type MotionListener, MotionSources } from "./motion/motion-sources.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { applyEvent, CairnError, type CairnEvent, canonicalState, emptyState, type SpaceState } from "@cairn/protocol";
 import fc from "fast-check";
-import { openSpaceLog } from "../log/file-space-log.ts";
+import { openSpaceLog } from "../log/open-space-log.ts";
 import { afterwards, renamed, temporaryFolder, variedDraft } from "../test/fixtures.ts";
 import { type CursorItem, conflate, runCursor, supersededKey } from "./cursor.ts";
 

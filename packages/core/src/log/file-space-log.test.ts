@@ -7,7 +7,8 @@ import { CairnError, canonicalState } from "@cairn/protocol";
 import fc from "fast-check";
 import { afterwards, renamed, temporaryFolder, variedDraft } from "../test/fixtures.ts";
 import { describeSpaceLog, fold, readAll, rejects, titles } from "../test/log.contract.ts";
-import { type FileSpaceLog, openSpaceLog, type SpaceLogOptions } from "./file-space-log.ts";
+import type { FileSpaceLog, SpaceLogOptions } from "./file-space-log.ts";
+import { openSpaceLog } from "./open-space-log.ts";
 import { openSegmentFile } from "./segment.ts";
 
 async function opened(t: TestContext, folder: string, options?: SpaceLogOptions): Promise<FileSpaceLog> {

@@ -16,7 +16,8 @@ import {
 } from "@cairn/protocol";
 import { createChannels } from "../channel/channels.ts";
 import { makeFolder, storeError } from "../disk/disk.ts";
-import { type FileSpaceLog, openSpaceLog, type SpaceLogOptions } from "../log/file-space-log.ts";
+import type { FileSpaceLog, SpaceLogOptions } from "../log/file-space-log.ts";
+import { openSpaceLog } from "../log/open-space-log.ts";
 import { SpaceOperations } from "../operation/space-operations.ts";
 import { deleteSpaceFolder, findSpaces, logFolder, makeSpaceFolder, spaceFolder } from "./space-folder.ts";
 import type { NewSpace, Space, Spaces } from "./spaces.ts";

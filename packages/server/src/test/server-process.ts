@@ -1,7 +1,8 @@
 /** A server in a process of its own, for tests that kill it: says its address on standard output. */
 import type { Preset } from "@cairn/protocol";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
-import { type ServerOptions, startServer } from "../compose.ts";
+import { startServer } from "../compose.ts";
+import type { ServerOptions } from "../server-options.ts";
 
 /** What a test says of it, as JSON; `reconstruct`: with the engine, at this preset. */
 export type ProcessOptions = Pick<ServerOptions, "socketRate" | "meshFolders" | "port"> & {

@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { CairnEvent, ErrorBody, ImageReceipt } from "@cairn/protocol";
-import { type RunningServer, type ServerOptions, startServer } from "../compose.ts";
+import { type RunningServer, startServer } from "../compose.ts";
+import type { ServerOptions } from "../server-options.ts";
 
 export type TestServer = {
   url: string;

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { WebSocket } from "ws";
-import type { ServerOptions } from "../../compose.ts";
+import type { ServerOptions } from "../../server-options.ts";
 import { png } from "../../test/png.ts";
 import { testServer } from "../../test/test-server.ts";
 
