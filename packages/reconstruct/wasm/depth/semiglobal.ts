@@ -11,8 +11,8 @@ const PAD: i32 = 8;
 
 /** Of scratch for `aggregate`. */
 export function aggregateBytes(width: i32, planes: i32): usize {
-  // Seven paths arrive by way of two rows each, one by way of one pixel; each with its minimum.
-  return <usize>(3 * 2 * (width + 2) + 2) * pathBytes(planes);
+  // Three paths arrive by way of two rows, one by way of two pixels; and there is where paths begin.
+  return <usize>(3 * 2 * (width + 2) + 3) * pathBytes(planes);
 }
 
 function pathBytes(planes: i32): usize {
@@ -65,6 +65,8 @@ function pass(
   let before = scratch; // the last row's paths, three directions one after the other, a path beyond either end
   let now = scratch + 3 * rowBytes;
   const side = scratch + 6 * rowBytes; // two, in turn
+  const nothing = side + 2 * path; // costs nothing: what a path begins with is its own
+  memory.fill(nothing, 0, path);
   for (let row = 0; row < height; row++) {
     const y = step > 0 ? row : height - 1 - row;
     let last = side;
@@ -77,26 +79,16 @@ function pass(
       const here = <usize>(x + 1) * path;
       const acrossBytes = (<isize>step) << 2;
       const downBytes = (<isize>(step * stride)) << 2;
-      if (column === 0) begin(volume + at, planes, next, sums + (at << 1));
-      else
-        extend(
-          volume + at,
-          planes,
-          last,
-          next,
-          sums + (at << 1),
-          small,
-          jump(brightness, pixel - acrossBytes, large, small),
-        );
+      const beside = column === 0 ? large : jump(brightness, pixel - acrossBytes, large, small);
+      extend(volume + at, planes, column === 0 ? nothing : last, next, sums + (at << 1), small, beside);
       for (let direction = 0; direction < 3; direction++) {
         const shift = (direction - 1) * step;
+        const begins = row === 0 || x - shift < 0 || x - shift >= width;
         const from = before + <usize>direction * rowBytes + <usize>(<isize>here - <isize>shift * <isize>path);
         const to = now + <usize>direction * rowBytes + here;
-        if (row === 0 || x - shift < 0 || x - shift >= width) begin(volume + at, planes, to, sums + (at << 1));
-        else {
-          const other = pixel - downBytes - ((<isize>shift) << 2);
-          extend(volume + at, planes, from, to, sums + (at << 1), small, jump(brightness, other, large, small));
-        }
+        const other = pixel - downBytes - ((<isize>shift) << 2);
+        const far = begins ? large : jump(brightness, other, large, small);
+        extend(volume + at, planes, begins ? nothing : from, to, sums + (at << 1), small, far);
       }
       const swap = last;
       last = next;
@@ -113,20 +105,7 @@ function jump(brightness: i32, other: usize, large: i32, small: i32): i32 {
   return max(small, (large << 4) / (16 + abs(brightness - <i32>load<u8>(other))));
 }
 
-/** The first pixel of a path: its own costs. */
-function begin(costs: usize, planes: i32, path: usize, sums: usize): void {
-  let least = i16x8.splat(<i16>NEVER);
-  const values = path + ((<usize>PAD) << 1);
-  for (let d: usize = 0; d < <usize>planes; d += 8) {
-    const cost = v128.load8x8_u(costs + d);
-    least = i16x8.min_u(least, cost);
-    v128.store(values + (d << 1), cost);
-    v128.store(sums + (d << 1), i16x8.add(v128.load(sums + (d << 1)), cost));
-  }
-  store<u16>(path, minimum(least));
-}
-
-/** The next pixel of a path. The first of a path's padding holds its minimum. */
+/** The next pixel of a path; of its first, `from` is nothing. The first of a path's padding holds its minimum. */
 function extend(costs: usize, planes: i32, from: usize, to: usize, sums: usize, small: i32, large: i32): void {
   const leastBefore = load<u16>(from);
   const base = i16x8.splat(<i16>leastBefore);
