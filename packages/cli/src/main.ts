@@ -14,7 +14,7 @@ import { record } from "./record.ts";
 import { removeLayer } from "./remove.ts";
 import { report } from "./report.ts";
 import { rollback } from "./rollback.ts";
-import { LOG_LEVELS, parseAxes, parseEngine, parseListener, parseMeshFolder, serve } from "./serve.ts";
+import { LOG_LEVELS, parseAxes, parseEngine, parseListener, parseMeshFolder, parseSpaceId, serve } from "./serve.ts";
 import { DEFAULT_SERVER, parseServerUrl } from "./server-url.ts";
 import { session } from "./session.ts";
 import { status } from "./status.ts";
@@ -135,6 +135,8 @@ function program(): Command {
       "publish to a RabbitMQ and hear it, amqp://user:password@host (default: RABBITMQ_URL, else off)",
     )
     .option("--no-keyframes", "live video builds no models: it is relayed, recorded and no more")
+    .option("--hub-space <id>", "the space of drones and phones that name none", parseSpaceId, "hub")
+    .option("--no-hub-space", "what they show is relayed and becomes no model")
     .option("--announce-restart", "tell those on the RabbitMQ at the start that everyone begins anew")
     .addOption(rebuildOption("in new spaces, refine everything after every n photos (default: 10)"))
     .addOption(presetOption(`of new spaces: how much is made of each photo (default: "${DEFAULT_SETTINGS.preset}")`))

@@ -2,7 +2,7 @@
 import { X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { CairnError, type Preset } from "@cairn/protocol";
+import { CairnError, checkSpaceId, type Preset } from "@cairn/protocol";
 import {
   type AxisMap,
   FACES,
@@ -61,6 +61,8 @@ type ServeOptions = {
   readonly announceRestart?: boolean;
   /** False: live video builds no models. */
   readonly keyframes: boolean;
+  /** Where the hub's devices record that name no space; false: nowhere. */
+  readonly hubSpace: string | false;
 };
 
 type MeshFolder = { readonly name: string; readonly dir: string };
@@ -81,6 +83,15 @@ export function parseEngine(text: string): string {
 
 function engineOf(engine = "embedded"): { engineProgram?: string } {
   return engine.startsWith("command:") ? { engineProgram: engine.slice("command:".length) } : {};
+}
+
+/** KEY-12. @throws {InvalidArgumentError} */
+export function parseSpaceId(text: string): string {
+  try {
+    return checkSpaceId(text);
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
 }
 
 /** `FACE=PORT`, once more (GEN-3). */
@@ -171,6 +182,7 @@ export async function serve(options: ServeOptions): Promise<number> {
       ...(rabbitmqUrl ? { rabbitmqUrl } : {}),
       announceRestart: options.announceRestart === true,
       keyframes: options.keyframes,
+      ...(options.hubSpace !== false && { hubSpace: options.hubSpace }),
       listen: apiPort === undefined ? listen : parseListener(`hub=${apiPort}`, listen),
     });
   } catch (error) {

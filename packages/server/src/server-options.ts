@@ -58,6 +58,8 @@ export type ServerOptions = {
   announceRestart?: boolean;
   /** False: live video is relayed and builds no model. */
   keyframes?: boolean;
+  /** The space of the hub's devices that name none, made with the first key picture; left out: they are relayed only. */
+  hubSpace?: string;
   /** A program that reconstructs in place of the embedded engine: run for each photo. */
   engineProgram?: string;
   /** One of its runs that takes longer is ended; by default ten minutes. */

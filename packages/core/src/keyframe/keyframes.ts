@@ -149,7 +149,9 @@ class Streams implements Keyframes {
     }
     if (space === undefined || !source.keyframes) return;
     if (!watched) {
-      watched = { space, waiting: [], off: false, opening: false, ended: false };
+      // Of a stream that has been going for a while, what can be decoded: all since its last key picture, this one too.
+      const waiting = packet.kind === "key" ? [] : source.group.packets.slice(0, -1);
+      watched = { space, waiting, off: false, opening: false, ended: false };
       this.#watched.set(name, watched);
     }
     if (watched.stream) {

@@ -12,17 +12,18 @@ import { openMeshes } from "./meshes/meshes.ts";
 export type FaceOptions = {
   readonly depthSessions?: Partial<SessionLimits>;
   readonly imagetools?: Partial<ImagetoolsLimits>;
+  readonly hubSpace?: string;
 };
 
 export async function openAllFaces(
   context: ServerContext,
-  { depthSessions, imagetools }: FaceOptions = {},
+  { depthSessions, imagetools, hubSpace }: FaceOptions = {},
 ): Promise<Face[]> {
   return [
     openHeritage(context),
     openDepth(context, depthSessions),
     openImagetools(context, imagetools),
     await openMeshes(context),
-    openHub(context),
+    openHub(context, hubSpace),
   ];
 }

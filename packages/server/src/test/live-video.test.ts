@@ -102,3 +102,59 @@ test("KEY-7 ?keyframes=off at a socket, and a server without keyframes, relay vi
   await user.leave();
   assert.doesNotMatch(await (await without.send("GET", "/metrics")).text(), /cairn_keyframe/);
 });
+
+test("KEY-12 a client that knows of no spaces builds a model in the hub's own, from its first key picture on", async (t) => {
+  const units = unitsOf(SMALL);
+  const server = await testServer(t, { hubSpace: "yard" });
+  const status = async (path: string) => (await server.send("GET", path)).status;
+  const sources = async () => {
+    const { sources: all } = (await (await server.send("GET", "/v1/video")).json()) as {
+      sources: { source: string; space?: string }[];
+    };
+    return Object.fromEntries(all.map(({ source, space }) => [source, space]));
+  };
+  const devices = async () => {
+    const { devices: all } = (await (await server.send("GET", "/v1/spaces/yard/devices")).json()) as {
+      devices: { device: string; connected: boolean }[];
+    };
+    return all.filter(({ connected }) => connected).map(({ device }) => device);
+  };
+
+  const phone = await HubUser.open(server, "/ws/phone");
+  const producer = await HubUser.open(server, "/ws/video");
+  const quiet = await HubUser.open(server, "/ws/video?source=quiet&keyframes=off");
+  const consumer = await HubUser.open(server, "/ws/video/consume?source=default");
+  const frames = units.filter(({ key }) => !key);
+  await stream(producer, frames, 250_000);
+  await producer.settled();
+  assert.deepEqual(await sources(), { default: undefined, quiet: undefined });
+  assert.equal(await status("/v1/spaces/yard"), 404, "there was nothing to see yet");
+
+  while ((await sources()).default === undefined) {
+    await stream(producer, units, 250_000);
+    await stream(quiet, units, 250_000);
+  }
+  const viewer = await follow(t, server, "yard");
+  while (photos(viewer.state).length === 0) await stream(producer, units, 250_000);
+  assert.ok(photos(viewer.state).every(({ contributor, source }) => contributor === "default" && source === "video"));
+  const relayed = await consumer.packets(frames.length + units.length);
+  assert.ok(relayed.slice(frames.length).every((packet, i) => packet.equals(units[i]!.data)));
+  while ((await devices()).length === 0) await phone.settled();
+  assert.deepEqual(await devices(), ["default"], "it can be held and stopped there");
+  assert.deepEqual(await sources(), { default: "yard", quiet: undefined });
+
+  // Whoever is called so next may say where it records.
+  for (const user of [producer, phone]) await user.leave();
+  while ((await sources()).default !== undefined) await quiet.settled();
+  const named = await HubUser.open(server, "/ws/video?space=garden");
+  await stream(named, units, 250_000);
+  assert.equal((await sources()).default, "garden");
+
+  const without = await testServer(t);
+  const spaces = async () => (await without.send("GET", "/v1/spaces")).text();
+  const before = await spaces();
+  const user = await HubUser.open(without, "/ws/video");
+  await stream(user, units, 250_000);
+  await user.settled();
+  assert.equal(await spaces(), before);
+});

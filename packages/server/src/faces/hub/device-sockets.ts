@@ -52,6 +52,7 @@ export function servePhone(house: HubHouse, socket: FaceSocket, { query }: Arriv
 function serveDevice(house: HubHouse, device: Device, take: (bytes: Buffer) => void, end: () => void): void {
   const { socket, source, space } = device;
   house.devices.add(device);
+  house.ownSpace?.add(device);
   if (space !== undefined) house.record(source, space, socket.signal);
   const leave = () => {
     end();

@@ -5,7 +5,8 @@ export type Device = {
   readonly kind: "phone" | "video";
   readonly socket: FaceSocket;
   readonly source: string;
-  readonly space: string | undefined;
+  /** Where it records: as it says, or as the hub does for those that know of none. */
+  space: string | undefined;
 };
 
 export class Devices {

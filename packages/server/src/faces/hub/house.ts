@@ -3,6 +3,7 @@ import type { VideoSources } from "@cairn/core";
 import type { ServerContext } from "../../context.ts";
 import type { Devices } from "./devices.ts";
 import type { JpegFrames } from "./jpeg-frames.ts";
+import type { OwnSpace } from "./own-space.ts";
 import type { PlyFiles } from "./ply-files.ts";
 import type { SteeredSources } from "./steered.ts";
 import type { VideoConfigs } from "./video-configs.ts";
@@ -35,6 +36,8 @@ export type HubHouse = {
   readonly videoConfigs: VideoConfigs;
   readonly outlets: Set<HubOutlet>;
   readonly plyFiles: PlyFiles;
+  /** Left out: devices that name no space are relayed, and no more. */
+  readonly ownSpace?: OwnSpace;
   /** The source records into this space, which is made at first use, until `signal` aborts. */
   record(source: string, space: string, signal: AbortSignal): void;
 };

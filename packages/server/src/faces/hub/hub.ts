@@ -16,6 +16,7 @@ import { JpegFrames } from "./jpeg-frames.ts";
 import { joinBus } from "./message-bus.ts";
 import { modelRoutes } from "./model-routes.ts";
 import { Models } from "./models.ts";
+import { OwnSpace } from "./own-space.ts";
 import { PlyFiles } from "./ply-files.ts";
 import { SteeredSources } from "./steered.ts";
 import { uploadRoutes } from "./upload-routes.ts";
@@ -45,7 +46,8 @@ const CONSUMER_MANNER: Manner = {
   rate: RATE,
 };
 
-export function openHub(context: ServerContext): Face {
+/** @param ownSpaceId where devices record that name no space; left out, or without keyframes: nowhere */
+export function openHub(context: ServerContext, ownSpaceId?: string): Face {
   const { core, log, bus } = context;
   const failed = (error: unknown) => log.error({ err: error, face: "hub" }, "live video");
   const devices = new Devices();
@@ -58,6 +60,21 @@ export function openHub(context: ServerContext): Face {
     nowNs: () => core.clock.nowNs(),
     onError: failed,
   });
+  const join = (source: string, space: Space, signal: AbortSignal) => {
+    models.follow(source, space, signal);
+    steered.join(source, space, signal);
+  };
+  const ownSpace =
+    ownSpaceId === undefined || !context.keyframes
+      ? undefined
+      : new OwnSpace({
+          id: ownSpaceId,
+          video: core.video,
+          devices,
+          open: openSpace,
+          joined: ({ source, socket }, space) => join(source, space, socket.signal),
+          onError: failed,
+        });
   const house: HubHouse = {
     context,
     video: core.video,
@@ -68,11 +85,9 @@ export function openHub(context: ServerContext): Face {
     videoConfigs: new VideoConfigs(),
     outlets,
     plyFiles: new PlyFiles(),
+    ...(ownSpace && { ownSpace }),
     record(source, id, signal) {
-      openSpace(id).then((space) => {
-        models.follow(source, space, signal);
-        steered.join(source, space, signal);
-      }, failed);
+      openSpace(id).then((space) => join(source, space, signal), failed);
     },
   };
   house.frames.onFrame(({ source, jpeg, timeNs, width, height }) => {
@@ -124,6 +139,7 @@ export function openHub(context: ServerContext): Face {
     health: () => ({ rabbitmq: bus ? (bus.connected ? "connected" : "disconnected") : "off" }),
     async close() {
       part?.();
+      ownSpace?.close();
       stopImu();
       models.close();
     },
