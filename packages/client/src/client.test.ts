@@ -119,8 +119,8 @@ describe("the credit window", () => {
 
   test("grants seldom to who follows a growing model on a fast link, and bounds what a slow one may hold", () => {
     const fast = follow(125_000);
-    assert.ok(fast.grants <= 17, `${fast.grants} grants`);
-    assert.equal(fast.windowBytes, 512 * 1024);
+    assert.ok(fast.grants <= 13, `${fast.grants} grants`);
+    assert.equal(fast.windowBytes, 2 ** 20);
     const slow = follow(1250);
     assert.ok(slow.windowBytes <= FIRST_CREDIT_BYTES, `${slow.windowBytes}`);
     // One frame that was read late, behind its head, says nothing of the link.

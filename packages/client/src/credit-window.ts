@@ -22,7 +22,7 @@ const LATE_MS = 15;
  */
 const BURSTS = 8;
 const BURST_BYTES = 16 * 1024;
-const MOST_BY_BURSTS_BYTES = 512 * 1024;
+const MOST_BY_BURSTS_BYTES = 2 ** 20;
 
 export class CreditWindow {
   #mostBytes = 0;

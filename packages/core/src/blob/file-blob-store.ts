@@ -145,18 +145,22 @@ export class FileBlobStore implements BlobStore {
     const blob = { digest, sizeBytes: bytes.length };
     await this.#turn(digest, async () => {
       if (await this.#renew(blob)) return;
-      const temporary = await this.#writeTemporary([bytes], signal);
-      await this.#name(temporary.path, digest);
+      await this.#name(await this.#writeTemporary([bytes], signal), digest);
     });
     return blob;
   }
 
   async #putStream(chunks: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): Promise<StoredBlob> {
-    const temporary = await this.#writeTemporary(chunks, signal);
-    const blob = { digest: temporary.digest, sizeBytes: temporary.sizeBytes };
+    const hash = createHash("sha256");
+    let sizeBytes = 0;
+    const temporary = await this.#writeTemporary(chunks, signal, (chunk) => {
+      hash.update(chunk);
+      sizeBytes += chunk.length;
+    });
+    const blob = { digest: hash.digest("hex"), sizeBytes };
     await this.#turn(blob.digest, async () => {
-      if (await this.#renew(blob)) await removeFile(temporary.path);
-      else await this.#name(temporary.path, blob.digest);
+      if (await this.#renew(blob)) await removeFile(temporary);
+      else await this.#name(temporary, blob.digest);
     });
     return blob;
   }
@@ -178,13 +182,13 @@ export class FileBlobStore implements BlobStore {
     return true;
   }
 
+  /** @returns its path */
   async #writeTemporary(
     chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
     signal: AbortSignal | undefined,
-  ): Promise<{ path: string } & StoredBlob> {
+    onChunk?: (chunk: Uint8Array) => void,
+  ): Promise<string> {
     const path = join(this.#folder, `${randomUUID()}${TEMPORARY}`);
-    const hash = createHash("sha256");
-    let sizeBytes = 0;
     try {
       const file = await open(path, "wx").catch((error: unknown) => {
         throw this.#trouble(error);
@@ -192,8 +196,7 @@ export class FileBlobStore implements BlobStore {
       try {
         for await (const chunk of chunks) {
           signal?.throwIfAborted();
-          hash.update(chunk);
-          sizeBytes += chunk.length;
+          onChunk?.(chunk);
           // Not `file.write(chunk)` alone, which may stop half-way without an error.
           await file.writeFile(chunk).catch((error: unknown) => {
             throw this.#trouble(error);
@@ -210,7 +213,7 @@ export class FileBlobStore implements BlobStore {
       await rm(path, { force: true }).catch(() => undefined);
       throw error; // The disk's errors are told apart above; what is left is the sender's own.
     }
-    return { path, digest: hash.digest("hex"), sizeBytes };
+    return path;
   }
 
   async #name(temporary: string, digest: Digest): Promise<void> {

@@ -106,7 +106,9 @@ export class Outbox {
 
   /** True while there is something the kernel has not taken. */
   get waiting(): boolean {
-    return this.#socket.writableLength > 0 || this.#next(true) !== undefined;
+    if (this.#socket.writableLength > 0 || this.#fragments || this.#facts) return true;
+    // What the source has does not wait here.
+    return this.#replies.length > 0 || this.#news.size > 0 || this.#signals.length > 0;
   }
 
   /** True when the kernel took something since the last call. */
@@ -145,7 +147,7 @@ export class Outbox {
     if (this.#closed || this.#socket.destroyed) return;
     this.#socket.cork();
     while (this.#socket.writableLength < this.#limits.highWaterBytes) {
-      this.#fragments ??= this.#next(false);
+      this.#fragments ??= this.#next();
       if (!this.#fragments) break;
       const { rest, next, done } = this.#fragments;
       const frame = rest[next]!;
@@ -161,38 +163,33 @@ export class Outbox {
     this.#socket.uncork();
   }
 
-  #next(peek: boolean): { rest: Message; next: number; done: () => void } | undefined {
-    if (peek && this.#fragments) return this.#fragments;
-    const begin = (rest: Message, done = nothing) => ({ rest, next: 0, done });
-    const reply = this.#replies[0];
+  #next(): { rest: Message; next: number; done: () => void } | undefined {
+    const reply = this.#replies.shift();
     if (reply) {
-      if (!peek) {
-        this.#replies.shift();
-        this.#replyBytes -= messageBytes(reply);
-      }
+      this.#replyBytes -= messageBytes(reply);
       return begin(reply);
     }
     if (this.#facts) {
       const { message, done } = this.#facts;
-      if (!peek) this.#facts = undefined;
+      this.#facts = undefined;
       return begin(message, done);
     }
     for (const [key, message] of this.#news) {
-      if (!peek) this.#news.delete(key);
+      this.#news.delete(key);
       return begin(message);
     }
-    const signal = this.#signals[0];
+    const signal = this.#signals.shift();
     if (signal) {
-      if (!peek) {
-        this.#signals.shift();
-        this.#signalBytes -= messageBytes(signal);
-      }
+      this.#signalBytes -= messageBytes(signal);
       return begin(signal);
     }
-    // What the source has does not wait here.
-    const bytes = peek ? undefined : this.#source?.();
+    const bytes = this.#source?.();
     return bytes && begin(bytes);
   }
+}
+
+function begin(rest: Message, done: () => void = nothing) {
+  return { rest, next: 0, done };
 }
 
 function nothing(): void {}
