@@ -20,7 +20,7 @@ export type BusOptions = {
   readonly trace?: ((exchange: Exchange) => PublishTrace) | undefined;
 };
 
-export type PublishTrace = {
+type PublishTrace = {
   readonly headers: Readonly<Record<string, string>>;
   end(problem?: string): void;
 };

@@ -32,7 +32,7 @@ export async function rollback(space: string, { server, to, list, json }: Rollba
 type Kept = Awaited<ReturnType<CairnApi["generations"]>>;
 
 /** Said again it goes one further back: what a restored generation restores counts as where we are. */
-export function generationBefore({ shown, generations }: Pick<Kept, "shown" | "generations">): number | undefined {
+function generationBefore({ shown, generations }: Pick<Kept, "shown" | "generations">): number | undefined {
   const own = generations.find((each) => each.generation === shown)?.restores ?? shown;
   return generations.findLast(({ generation, restores }) => generation < own && restores === undefined)?.generation;
 }

@@ -14,7 +14,7 @@ export type DecodedImage = {
   fullHeightPx: number;
 };
 
-export type Jobs = {
+type Jobs = {
   inspect: { bytes: Uint8Array };
   decode: { bytes: Uint8Array; maxSidePx: number };
   thumbnail: { bytes: Uint8Array; maxSidePx: number; format: "jpeg" | "png" };

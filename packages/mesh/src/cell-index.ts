@@ -1,8 +1,5 @@
 /** Which of the cells of a grid without bounds are there: whole coordinates → a number from 0, in the order they came. */
 
-/** Coordinates are held to this by those who make cells: 2²⁰ along each axis. */
-export const MAX_CELL = 2 ** 20;
-
 export class CellIndex {
   /** `[3 × count]` and room to spare. */
   coords = new Int32Array(3 * 2048);

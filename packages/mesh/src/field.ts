@@ -20,7 +20,7 @@ const REACH_SPACINGS = 1.6;
 const LEAST_ACROSS = 1.25;
 const MOST_ACROSS = 4;
 /** What lies farther from others than this (cells) cannot be bridged: it is no part of a surface. */
-export const MAX_SPACING = MOST_ACROSS / REACH_SPACINGS;
+const MAX_SPACING = MOST_ACROSS / REACH_SPACINGS;
 
 /** A block's corners, 8³, x fastest; the layout is {@link FIELDS} numbers a corner. */
 export class SparseField {

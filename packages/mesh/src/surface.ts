@@ -34,7 +34,7 @@ export type Surface = {
 };
 
 /** 400 MiB of field. */
-export const MAX_BLOCKS = 40_000;
+const MAX_BLOCKS = 40_000;
 /** Cells are this many times the distance between samples. */
 const SPACINGS_PER_VOXEL = 2;
 /** Of a cell: points that lie farther off their surface (standard deviation) would make several of one. */

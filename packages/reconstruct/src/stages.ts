@@ -1,6 +1,6 @@
 /** What the time of a job goes to. The work names its stages as it goes, so that a benchmark can put a clock to them. */
 
-export type Stage =
+type Stage =
   | "features"
   | "candidates"
   | "matches"

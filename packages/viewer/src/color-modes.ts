@@ -16,8 +16,6 @@ export const RAMPS = {
   age: ["#3a2a6e", "#7a2a91", "#bb3c7c", "#ea6d55", "#fbb03c", "#fdf08a"],
   confidence: ["#b4304a", "#dc6a3e", "#f0a93d", "#d9d45a", "#8fd07a", "#3ddc97"],
 } as const satisfies Record<string, readonly string[]>;
-/** Colours of a ramp. */
-export const RAMP_STOPS = 6;
 
 /** Told apart on a dark ground; after that they repeat. */
 const PEOPLE = ["#4cc9f0", "#f5b84b", "#3ddc97", "#f27ea9", "#a78bfa", "#ff7b72", "#9be15d", "#e8c1a0"];

@@ -5,7 +5,7 @@ import { pointSpacing } from "./point-spacing.ts";
 /** `u16 x, y, z, slot · u8 red, green, blue, confidence · u32 photo | batch << 20` */
 export const POINT_BYTES = 16;
 /** Photos are told apart up to this number. */
-export const MAX_PHOTO = 0xf_ffff;
+const MAX_PHOTO = 0xf_ffff;
 
 export type PackedPoints = {
   readonly count: number;
@@ -20,7 +20,7 @@ export async function decodePart(bytes: Uint8Array): Promise<PackedPoints> {
   return packPoints(decodeSegment(bytes));
 }
 
-export function packPoints({ count, bits, coords, colors, photos, confidences }: NodePoints): PackedPoints {
+function packPoints({ count, bits, coords, colors, photos, confidences }: NodePoints): PackedPoints {
   const buffer = new ArrayBuffer(count * POINT_BYTES);
   const halves = new Uint16Array(buffer);
   const bytes = new Uint8Array(buffer);

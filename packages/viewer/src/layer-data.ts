@@ -8,7 +8,7 @@ import { retry, type Wait } from "./retry.ts";
 import type { SpaceSource } from "./source.ts";
 
 /** `grown`: more of the same; `pieces`: a new table, the same points in other pieces; `other`: points of another log. */
-export type LayerChange = "grown" | "pieces" | "other";
+type LayerChange = "grown" | "pieces" | "other";
 
 type LayerDataOptions = {
   source: SpaceSource;

@@ -14,7 +14,7 @@ export const TEXTURE_WIDTH = 1024;
  * Texels of a slot: corner and edge; step, place in the tree, birth in seconds, batch + 4096 if new to the model, or 0
  * where all of the node's points come in.
  */
-export const SLOT_TEXELS = 2;
+const SLOT_TEXELS = 2;
 
 /** In the tree; the spacing of its parent, and the one that covered its place before it came in. */
 type Place = { place: number; above: number; before: number };

@@ -9,7 +9,7 @@ export type PlanLayer<Layer> = {
   readonly table: LayerTable;
   readonly view: LayerView | undefined;
 };
-export type PlannedNode<Layer> = { readonly layer: Layer; readonly node: TableNode; readonly px: number };
+type PlannedNode<Layer> = { readonly layer: Layer; readonly node: TableNode; readonly px: number };
 
 export type Plan<Layer> = {
   readonly nodes: readonly PlannedNode<Layer>[];

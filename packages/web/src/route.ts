@@ -2,7 +2,7 @@
 import { useSyncExternalStore } from "react";
 
 /** The space of `#/s/ID`, or `undefined` on the start screen. */
-export function spaceOf(hash: string): string | undefined {
+function spaceOf(hash: string): string | undefined {
   const match = /^#\/s\/([^/]+)\/?$/.exec(hash);
   try {
     return match?.[1] === undefined ? undefined : decodeURIComponent(match[1]);

@@ -102,7 +102,7 @@ describe("deflate and inflate", () => {
           same(inflate(turned, expected.length), expected);
           taken++;
         } catch (error) {
-          assert.ok(isInvalid(error) && error.facts["why"] === "more than its planes", String(error));
+          assert.ok(isInvalid(error) && error.facts.why === "more than its planes", String(error));
         }
       } else {
         assert.throws(() => inflate(turned, size), isInvalid);

@@ -24,7 +24,7 @@ export type PartsOfNodes = {
   readonly sizes: readonly (readonly number[])[];
 };
 
-export type Merged = {
+type Merged = {
   readonly bytes: Uint8Array;
   readonly segments: readonly { readonly sizeBytes: number; readonly hash: string }[];
 };
@@ -37,7 +37,7 @@ export type Inserted = {
   readonly refused: number;
 };
 
-export type InsertedPack = {
+type InsertedPack = {
   readonly bytes: Uint8Array;
   readonly headBytes: number;
   readonly points: number;

@@ -21,7 +21,7 @@ export type ChunkFacts = {
 const RECORD = 8;
 const MAX_FACTS_BYTES = 8192;
 /** So that the table of an upload stays small, and the list of what is missing as well. */
-export const MAX_CHUNKS = 100_000;
+const MAX_CHUNKS = 100_000;
 const COPY_BYTES = 2 ** 20;
 
 type Place = { readonly at: number; readonly size: number };

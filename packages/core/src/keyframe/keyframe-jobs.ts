@@ -17,7 +17,7 @@ export type KeyframeTake = {
   readonly problem?: ErrorBody;
 };
 
-export type TakeJob = {
+type TakeJob = {
   readonly messages: readonly StreamMessage[];
   readonly decoder: DecoderChoice;
   /** How much more than usual a keyframe must show. */

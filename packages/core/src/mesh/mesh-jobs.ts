@@ -15,7 +15,7 @@ export type MeshWish = {
   readonly faces?: number | undefined;
 };
 
-export type MeshFacts = {
+type MeshFacts = {
   readonly vertices: number;
   readonly faces: number;
   /** Edge of a cell, model units. */

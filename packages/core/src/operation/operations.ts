@@ -11,7 +11,7 @@ export type Outcome = { result?: OperationResult; events?: readonly EventDraft[]
 
 export type StepDone = Omit<EventData<"operation.progressed">, "operation" | "etaMs">;
 
-export type Ended = { operation: Id; ended: Promise<"completed" | "failed" | "cancelled"> };
+type Ended = { operation: Id; ended: Promise<"completed" | "failed" | "cancelled"> };
 
 /** What the work itself sees. */
 export interface Running {

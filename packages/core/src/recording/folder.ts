@@ -23,7 +23,7 @@ export type Ending = Static<typeof Ending>;
 
 const OWNER = "recording.json";
 const ENDING = "ending.json";
-export const MCAP_NAME = "everything.mcap";
+const MCAP_NAME = "everything.mcap";
 /** `SOURCE-FROM.mp4`: when its first picture came, nanoseconds since 1970. */
 const MP4_NAME = /^(?<source>[A-Za-z0-9._-]{1,64})-(?<fromNs>[0-9]{1,19})\.mp4$/;
 

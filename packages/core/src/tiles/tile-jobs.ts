@@ -10,4 +10,4 @@ export interface TileJobs {
   encode(job: TileJob, report: Report): Promise<Uint8Array>;
 }
 
-export type TileJob = { readonly segments: readonly Uint8Array[]; readonly corner: Vec3; readonly edge: number };
+type TileJob = { readonly segments: readonly Uint8Array[]; readonly corner: Vec3; readonly edge: number };

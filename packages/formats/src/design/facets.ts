@@ -7,7 +7,7 @@ export type Facets = Float32Array | Float64Array;
 export type MeshFormat = "stl" | "obj" | "glb" | "ply";
 
 /** Most triangles that a file may have: what they take in memory is bounded with them. */
-export const MAX_FACETS = 30_000_000;
+const MAX_FACETS = 30_000_000;
 
 /** Facets of which nobody knows beforehand how many come. */
 export class FacetList {

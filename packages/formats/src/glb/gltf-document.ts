@@ -29,7 +29,7 @@ export type BufferView = {
   readonly sizeBytes: number;
   readonly stride: number | undefined;
 };
-export type MeshoptFilter = "NONE" | "OCTAHEDRAL" | "QUATERNION" | "EXPONENTIAL" | "COLOR";
+type MeshoptFilter = "NONE" | "OCTAHEDRAL" | "QUATERNION" | "EXPONENTIAL" | "COLOR";
 const FILTERS: readonly string[] = ["NONE", "OCTAHEDRAL", "QUATERNION", "EXPONENTIAL", "COLOR"];
 
 export type Accessor = {

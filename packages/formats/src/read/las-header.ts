@@ -18,7 +18,7 @@ export type LasFile = {
   readonly records: readonly LasRecord[];
 };
 /** A variable length record. */
-export type LasRecord = { readonly user: string; readonly id: number; readonly start: number; readonly end: number };
+type LasRecord = { readonly user: string; readonly id: number; readonly start: number; readonly end: number };
 
 const LEAST_HEADER_BYTES = 227;
 const MAX_RECORDS = 10_000;

@@ -45,7 +45,7 @@ export type FusedPoints = {
   readonly gains: ReadonlyMap<number, Gain>;
 };
 
-export type FusedView = {
+type FusedView = {
   readonly view: number;
   readonly pixels: number;
   readonly withDepth: number;

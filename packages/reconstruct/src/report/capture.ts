@@ -32,7 +32,7 @@ const SAME_SHIFT_SHARE = 0.6;
 const MAX_OUTLIERS = 0.5;
 
 /** The posed photo that came last before this one. */
-export function posedBefore(scene: Scene, view: number): number | undefined {
+function posedBefore(scene: Scene, view: number): number | undefined {
   for (let other = view - 1; other >= 0; other--) if (scene.isPosed(other)) return other;
   return undefined;
 }

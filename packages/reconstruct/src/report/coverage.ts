@@ -16,7 +16,7 @@ const MIN_POINTS = 5;
 const MOST_POINTS = 0.7;
 /** A photo that sees a single point of a patch does not see the patch. */
 const MIN_SEEN = 2;
-export const SPREAD_RAD = (8 * Math.PI) / 180;
+const SPREAD_RAD = (8 * Math.PI) / 180;
 /** Cells of a photo in which features without points are counted. */
 const COLUMNS = 8;
 const ROWS = 6;

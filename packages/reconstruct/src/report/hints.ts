@@ -169,7 +169,7 @@ function isNear(scene: Scene, view: number, { point: [x, y, z] }: SurfacePatch):
 }
 
 /** Whether nearly everything that ties the posed photos to one another lies in one plane. */
-export function isFlat(scene: Scene, pairs: readonly Pair[]): boolean {
+function isFlat(scene: Scene, pairs: readonly Pair[]): boolean {
   if (scene.posed.length < FLAT_VIEWS) return false;
   let planar = 0;
   let all = 0;

@@ -24,7 +24,7 @@ export class Refusal extends Error {
 }
 
 /** Malformed JSON in a body. */
-export function notJson(): Refusal {
+function notJson(): Refusal {
   return new Refusal(422, [{ type: "json_invalid", loc: ["body"], msg: "JSON decode error" }]);
 }
 

@@ -9,7 +9,7 @@ import { WebSocket } from "ws";
 
 type Save = Readonly<Record<string, string>>;
 
-export type Step =
+type Step =
   /** A socket, by a name where there are several. */
   | { readonly open: string; readonly as?: string }
   | { readonly send: string | object; readonly on?: string }

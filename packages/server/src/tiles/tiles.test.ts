@@ -115,7 +115,7 @@ function compare(
       return { place: worldOf(Number(number), local), color: node.colors[i]! };
     });
     // The same points in another order: both sorted by a projection that no two share.
-    const along = (place: readonly number[]) => place[0]! * 0.7071 + place[1]! * 0.5431 + place[2]! * 0.4529;
+    const along = (place: readonly number[]) => place[0]! * 0.7073 + place[1]! * 0.5431 + place[2]! * 0.4529;
     expected.sort((a, b) => along(a.place) - along(b.place));
     const order = Array.from({ length: positions.length / 3 }, (_, i) => i);
     order.sort(

@@ -12,7 +12,7 @@ import { ImportQuery, pointsFacts } from "../routes/points-facts.ts";
 export type Facts = Record<string, string>;
 export type Receipt = ImageReceipt | { operation: Id };
 
-export type Became = {
+type Became = {
   readonly receipt: Receipt;
   /** When there, the file is still read; says in the end whether it may go, or else is to be taken again. */
   readonly read?: Promise<"done" | "again">;

@@ -7,7 +7,7 @@ import { hasKeyPicture } from "../h264/parameter-sets.ts";
 import { type AvcConfig, avcToAnnexB, readAvcConfig } from "./avc.ts";
 import { createdNs } from "./creation-time.ts";
 
-export type ContainerFacts = {
+type ContainerFacts = {
   /** `MP4`, `QuickTime File Format`, `WebM`, … */
   readonly container: string;
   /** `avc`, `hevc`, `vp8`, `vp9`, `av1`, … */

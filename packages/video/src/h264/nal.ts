@@ -42,7 +42,7 @@ export function* nalTypes(bytes: Uint8Array): Generator<number, void, undefined>
 }
 
 /** @param bytes a unit without start code, not empty */
-export function nalUnit(bytes: Uint8Array): NalUnit {
+function nalUnit(bytes: Uint8Array): NalUnit {
   const header = bytes[0] ?? 0;
   return { type: header & 31, refIdc: (header >> 5) & 3, bytes };
 }

@@ -5,7 +5,7 @@ import { photosOf } from "../words.ts";
 export type Advice = { readonly tone: "good" | "calm" | "warn"; readonly text: string };
 
 /** Faster than this a phone's pictures smear: a pixel of a 70° view at 1/60 s moves some 30 pixels. */
-export const FAST_RAD_PER_S = 1.5;
+const FAST_RAD_PER_S = 1.5;
 /** A hint is of use for the next few photos. */
 const HINT_PHOTOS = 3;
 

@@ -25,7 +25,7 @@ const TURNED =
   (/Mac OS X/.test(navigator.userAgent) && navigator.maxTouchPoints > 1);
 const RAD = Math.PI / 180;
 
-export type MotionSample = {
+type MotionSample = {
   readonly type: "imu_data";
   /** Nanoseconds since 1970 as decimal text: a number would lose its last digits. */
   readonly timestamp: string;
@@ -34,9 +34,7 @@ export type MotionSample = {
 };
 
 /** `undefined`: a device without these sensors sends events without numbers. */
-export function sampleOf(
-  event: Pick<DeviceMotionEvent, "accelerationIncludingGravity" | "rotationRate" | "timeStamp">,
-) {
+function sampleOf(event: Pick<DeviceMotionEvent, "accelerationIncludingGravity" | "rotationRate" | "timeStamp">) {
   const { accelerationIncludingGravity: force, rotationRate: rate, timeStamp } = event;
   if (typeof force?.x !== "number" || typeof force.y !== "number" || typeof force.z !== "number") return undefined;
   if (typeof rate?.alpha !== "number" || typeof rate.beta !== "number" || typeof rate.gamma !== "number")

@@ -14,7 +14,7 @@ export type QueuedPhoto = KeptPhoto & {
 };
 
 /** Bytes that wait for the server; beyond this the shutter rests. */
-export const MOST_WAITING_BYTES = 400 * 2 ** 20;
+const MOST_WAITING_BYTES = 400 * 2 ** 20;
 /** Of those that are there, the newest stay in sight. */
 const MOST_SETTLED = 120;
 const PARALLEL = 2;

@@ -9,7 +9,7 @@ type PhotoState = "waiting" | "sending" | "kept" | "placed" | "unplaced" | "refu
 type Fate = { readonly state: PhotoState; readonly text: string; readonly advice?: string };
 
 /** @param live the server answers just now */
-export function fateOf(photo: QueuedPhoto, state: SpaceState, live: boolean): Fate {
+function fateOf(photo: QueuedPhoto, state: SpaceState, live: boolean): Fate {
   if (photo.refusal !== undefined) return { state: "refused", text: "Refused", advice: photo.refusal };
   if (photo.image === undefined) {
     if (photo.sent === undefined || !live) return { state: "waiting", text: "Waiting" };

@@ -50,7 +50,7 @@ export async function planVideo(width: number, height: number): Promise<VideoPla
 }
 
 /** Even sides, as 4:2:0 wants, within the level. */
-export function fitted(width: number, height: number): { width: number; height: number } {
+function fitted(width: number, height: number): { width: number; height: number } {
   const blocks = (scale: number) => Math.ceil((width * scale) / 16) * Math.ceil((height * scale) / 16);
   let scale = 1;
   while (blocks(scale) > MOST_BLOCKS) scale *= 0.98;

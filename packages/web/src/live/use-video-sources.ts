@@ -33,6 +33,6 @@ export function useVideoSources(api: CairnApi, space: string): readonly string[]
   return sources;
 }
 
-export function liveIn(sources: readonly VideoSourceInfo[], space: string): readonly string[] {
+function liveIn(sources: readonly VideoSourceInfo[], space: string): readonly string[] {
   return sources.filter((each) => each.live && each.space === space && each.frames > 0).map(({ source }) => source);
 }

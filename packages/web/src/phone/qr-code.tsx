@@ -5,7 +5,7 @@ import { type JSX, useMemo } from "react";
 const QUIET = 4;
 
 /** SVG path of the dark squares, a run at a time. @returns with the side of it all, in squares */
-export function codePath(text: string): { path: string; side: number } {
+function codePath(text: string): { path: string; side: number } {
   const { size, data } = create(text, { errorCorrectionLevel: "M" }).modules;
   let path = "";
   for (let row = 0; row < size; row++) {

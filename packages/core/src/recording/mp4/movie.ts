@@ -6,7 +6,7 @@ import { readSps, type Sps } from "@cairn/video";
 import { box, fullBox, text, u8, u16, u32, u64 } from "./boxes.ts";
 
 /** Ticks of the track's times a second: microseconds, as producers count. */
-export const TIMESCALE = 1_000_000;
+const TIMESCALE = 1_000_000;
 const TRACK = 1;
 /** Of 16.16 numbers. */
 const IDENTITY = u32(0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000);

@@ -3,7 +3,7 @@ import type { Report } from "@cairn/worker";
 import type { DenseView, DepthMap, DepthRange } from "../contract.ts";
 import type { DepthOptions } from "./options.ts";
 
-export type DepthJob = {
+type DepthJob = {
   readonly reference: DenseView;
   readonly sources: readonly DenseView[];
   readonly range: DepthRange;

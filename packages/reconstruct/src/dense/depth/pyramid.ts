@@ -17,7 +17,7 @@ export type Level = {
 export type Desk = { readonly rgb: number; readonly floats: readonly [number, number] };
 
 /** Rows of floats are whole vectors. */
-export const strideOf = (width: number): number => Math.ceil(width / 4) * 4;
+const strideOf = (width: number): number => Math.ceil(width / 4) * 4;
 
 export function takeLevels(kernel: Kernel<DepthFunctions>, view: DenseView, halvings: number): Level[] {
   const levels: Level[] = [];

@@ -11,7 +11,7 @@ import type { FileCache } from "../../file-cache.ts";
 import type { PackRef, PointSet } from "./progress.ts";
 
 /** So that a file stays under a million bytes. */
-export const SHARD_POINTS = 65_536;
+const SHARD_POINTS = 65_536;
 const VERTEX_BYTES = 15;
 /** Shards held in memory for those who are being sent them now. */
 const HELD_BYTES = 32 * 2 ** 20;

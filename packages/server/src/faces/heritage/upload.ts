@@ -6,7 +6,7 @@ import { decodeBase64 } from "../base64.ts";
 export type Refused = { readonly text: string; readonly facts?: Readonly<Record<string, unknown>> };
 
 /** Thrown for what never gets as far as the core. */
-export class UploadRefused extends Error {}
+class UploadRefused extends Error {}
 
 /** @throws {UploadRefused} */
 export function readUpload(message: Readonly<Record<string, unknown>>): { bytes: Buffer; name: string } {

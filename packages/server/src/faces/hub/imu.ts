@@ -28,6 +28,6 @@ export function tellImu({ context, viewers, outlets }: HubHouse): () => void {
 }
 
 /** HUB-38. @param text the IMU message, its digits as they are */
-export function imuForViewers(text: string, source: string): string {
+function imuForViewers(text: string, source: string): string {
   return `{"type":"imu_data","imu_data":${text},"source":${JSON.stringify(source)}}`;
 }

@@ -15,7 +15,7 @@ export type DeviceMessage = {
   readonly text: string;
 };
 
-export type TakeMessage = (house: HubHouse, device: Device, message: DeviceMessage) => void | Promise<void>;
+type TakeMessage = (house: HubHouse, device: Device, message: DeviceMessage) => void | Promise<void>;
 
 /** Told to viewers as they are (HUB-33). */
 const RELAYED = [
@@ -35,7 +35,7 @@ const RELAYED = [
 
 const UPLOADS = ["file_upload", "file_upload_start", "file_upload_chunk", "file_upload_complete"];
 
-export const DEVICE_MESSAGES: ReadonlyMap<string, TakeMessage> = new Map<string, TakeMessage>([
+const DEVICE_MESSAGES: ReadonlyMap<string, TakeMessage> = new Map<string, TakeMessage>([
   ...RELAYED.map((type): [string, TakeMessage] => [type, relay]),
   ["video_config", takeVideoConfig],
   ["video_frame", takeVideoFrame],

@@ -49,7 +49,7 @@ export function imageResponse(session: string, image: ImageState): ImageResponse
 }
 
 /** `JPEG`, `PNG`, `WEBP`, `GIF`, `BMP`, `TIFF`. */
-export function formatOf(mediaType: string): string {
+function formatOf(mediaType: string): string {
   return mediaType.replace("image/", "").toUpperCase();
 }
 

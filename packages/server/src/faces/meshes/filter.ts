@@ -35,7 +35,7 @@ export function filterOf(
 }
 
 /** `*` any text, `?` one character; time grows with the product of the lengths at most. */
-export function globMatches(glob: string, text: string): boolean {
+function globMatches(glob: string, text: string): boolean {
   const pattern = [...glob];
   const letters = [...text];
   let [at, of, star, resume] = [0, 0, -1, 0];

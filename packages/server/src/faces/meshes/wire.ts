@@ -3,12 +3,12 @@ import type { DesignState } from "@cairn/protocol";
 import type { DesignEvent, Library } from "./library.ts";
 
 /** Epoch seconds of nanoseconds. */
-export function seconds(ns: string): number {
+function seconds(ns: string): number {
   return Number(BigInt(ns) / 1000n) / 1e6;
 }
 
 /** Where a design is fetched: by its name alone where that finds it. */
-export function urlOf(library: Library, { design, collection }: Pick<DesignState, "design" | "collection">): string {
+function urlOf(library: Library, { design, collection }: Pick<DesignState, "design" | "collection">): string {
   const url = `/api/mesh/${encodeURIComponent(design)}`;
   const found = library.resolve(design)?.collection ?? "current";
   return found === collection ? url : `${url}?collection=${encodeURIComponent(collection)}`;
