@@ -19,8 +19,9 @@ async function run(job: ToChild): Promise<Results[keyof Results]> {
 }
 
 process.on("disconnect", () => process.exit(0));
-// A terminal sends Ctrl-C to the whole group; the parent decides when this process goes.
+// A terminal sends Ctrl-C to the whole group, a service manager its end; the parent decides when this process goes.
 process.on("SIGINT", () => {});
+process.on("SIGTERM", () => {});
 process.on("message", async (job: ToChild) => {
   try {
     const result = await run(job);

@@ -38,7 +38,8 @@ export function errorAnswer(
 ): { status: number; body: HttpErrorBody } {
   const known = translate(error);
   if (known && known.code !== "server.internal") {
-    if (known.status >= 500) log.error({ err: error }, known.code);
+    // That a stop cuts work off is no failure.
+    if (known.status >= 500 && known.code !== "server.stopping") log.error({ err: error }, known.code);
     const body = known.toJSON();
     return { status: known.status, body: { ...body, detail: DETAIL[known.code] ?? body.detail } };
   }
