@@ -42,6 +42,7 @@ import { asyncapiRoute } from "./live/asyncapi.ts";
 import { eventStreamRoutes } from "./live/event-stream.ts";
 import type { LiveContext } from "./live/live-context.ts";
 import { openLive } from "./live/live-door.ts";
+import { controlMetrics } from "./metrics/control-metrics.ts";
 import { keyframeMetrics } from "./metrics/keyframe-metrics.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { VideoMetrics } from "./metrics/video-metrics.ts";
@@ -199,6 +200,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       connections: () => context.connections(),
       queues: async () => ({ photos: await waitingPhotos(core) }),
     });
+    controlMetrics(metrics.registry, core.control);
     if (keyframes) keyframeMetrics(metrics.registry, keyframes);
     const liveContext: LiveContext = {
       core,

@@ -34,6 +34,8 @@ export class LineCommand {
   message: string | undefined;
   /** It went to the device. */
   delivered = false;
+  /** The device has said something of it. */
+  answered = false;
   /** Calls off the timer that waits for what the device says. */
   cancel = () => {};
   #waiters: { until: "accepted" | "settled"; resolve: () => void }[] = [];

@@ -30,12 +30,19 @@ export class Deadline {
   /** By the server's clock. */
   readonly ns: bigint;
   readonly #steadyNs: bigint;
+  readonly #beganNs: bigint;
 
   constructor(clock: ControlClock, inMs: number) {
     this.#clock = clock;
     const inNs = BigInt(Math.round(inMs * 1e6));
     this.ns = clock.nowNs() + inNs;
-    this.#steadyNs = clock.steadyNs() + inNs;
+    this.#beganNs = clock.steadyNs();
+    this.#steadyNs = this.#beganNs + inNs;
+  }
+
+  /** Since it was set. */
+  get ageMs(): number {
+    return Number(this.#clock.steadyNs() - this.#beganNs) / 1e6;
   }
 
   /** 0 when it has passed. */

@@ -2,6 +2,7 @@
 import { CairnError, type EventData, type EventDraft } from "@cairn/protocol";
 import type { Space } from "../space/spaces.ts";
 import type { ControlClock } from "./control-clock.ts";
+import type { ControlTotals } from "./control-totals.ts";
 import { SeldomJournal } from "./seldom-journal.ts";
 
 type Refused = EventData<"control.refused">;
@@ -16,14 +17,16 @@ const RELAYED_BURST = 50;
 export class ControlJournal {
   readonly #space: Space;
   readonly #clock: ControlClock;
+  readonly #totals: ControlTotals;
   readonly #onError: (error: unknown) => void;
   readonly #refusals: SeldomJournal<Refused>;
   readonly #relays = new Map<string, SeldomJournal<Relayed>>();
   readonly #writing = new Set<Promise<void>>();
 
-  constructor(space: Space, clock: ControlClock, onError: (error: unknown) => void) {
+  constructor(space: Space, clock: ControlClock, totals: ControlTotals, onError: (error: unknown) => void) {
     this.#space = space;
     this.#clock = clock;
+    this.#totals = totals;
     this.#onError = onError;
     this.#refusals = new SeldomJournal<Refused>(clock, (data) => this.note([{ type: "control.refused", data }]));
   }
@@ -51,6 +54,7 @@ export class ControlJournal {
   /** That the server or its disk could not is nobody's attempt. */
   refused({ device, by, ...asked }: Asked, { code }: CairnError): void {
     if (/^(store|server|log|space)\./.test(code)) return;
+    this.#totals.refused++;
     const names = {
       ...(device !== undefined && { device: device.slice(0, 64) }),
       ...(by !== undefined && by !== "" && { by: by.slice(0, 80) }),
@@ -69,6 +73,7 @@ export class ControlJournal {
   }
 
   relayed(relayed: Relayed): void {
+    this.#totals.relayed++;
     let journal = this.#relays.get(relayed.device);
     if (!journal) {
       const write = (data: Relayed) => this.note([{ type: "control.relayed", data }]);

@@ -25,6 +25,7 @@ import { LineCommand } from "./command-line.ts";
 import { checkCommand, checkDefinition } from "./command-rules.ts";
 import { type ControlClock, Deadline } from "./control-clock.ts";
 import { type Asked, ControlJournal } from "./control-journal.ts";
+import { ControlTotals } from "./control-totals.ts";
 import { ControlledDevice, type DeviceLink } from "./controlled-device.ts";
 import { Lease, newSecret } from "./lease.ts";
 
@@ -53,6 +54,7 @@ const HEARTBEAT_MS = 1000;
 export class SpaceControl {
   readonly #space: Space;
   readonly #clock: ControlClock;
+  readonly #totals: ControlTotals;
   readonly #journal: ControlJournal;
   readonly #devices = new Map<string, ControlledDevice>();
   readonly #arrivals: Budget;
@@ -61,10 +63,16 @@ export class SpaceControl {
   #closed = false;
 
   /** Use `Controls`. Whatever a server that ended left open is ended here. */
-  constructor(space: Space, clock: ControlClock, onError: (error: unknown) => void) {
+  constructor(
+    space: Space,
+    clock: ControlClock,
+    onError: (error: unknown) => void,
+    totals: ControlTotals = new ControlTotals(),
+  ) {
     this.#space = space;
     this.#clock = clock;
-    this.#journal = new ControlJournal(space, clock, onError);
+    this.#totals = totals;
+    this.#journal = new ControlJournal(space, clock, totals, onError);
     this.#arrivals = new Budget(clock, ARRIVALS_PER_S, ARRIVALS_BURST);
     this.#recover();
   }
@@ -145,6 +153,7 @@ export class SpaceControl {
     const stops = devices.map((device) => {
       // A flood of them is one that stands.
       if (!device.stopped || device.stops.take()) {
+        this.#totals.stops++;
         const order = ++this.#lastOrder;
         device.stopped = { order, by };
         device.owed = undefined;
@@ -198,6 +207,17 @@ export class SpaceControl {
   /** Notes down what was refused before it came here: malformed, or by somebody who may not. */
   refused(asked: Asked, error: CairnError): void {
     if (!this.#closed) this.#journal.refused(asked, error);
+  }
+
+  /** How many devices are there, are held, and are stopped. */
+  now(): { devices: number; leases: number; stopped: number } {
+    const now = { devices: 0, leases: 0, stopped: 0 };
+    for (const { link, lease, stopped } of this.#devices.values()) {
+      if (link) now.devices++;
+      if (lease) now.leases++;
+      if (stopped) now.stopped++;
+    }
+    return now;
   }
 
   /** Every lease ends, devices are told to be safe, and what is open is noted down as lost. */
@@ -307,6 +327,7 @@ export class SpaceControl {
       if (device.lastCommand === number) device.lastCommand = last;
       throw error;
     }
+    this.#totals.sent++;
     // The disk took its time: what held before may not any more.
     if (this.#leaseOf(device) !== lease) device.line.refuse(command, "dropped", "the lease ended");
     else if (device.stopped) device.line.refuse(command, "dropped", "stopped");
@@ -373,8 +394,14 @@ export class SpaceControl {
 
   #add(definition: DeviceDefinition, state?: ConstructorParameters<typeof ControlledDevice>[2]["state"]) {
     const device = new ControlledDevice(definition, this.#clock, {
-      onOutcome: ({ name }, { lease, command, outcome, message }) => {
+      onOutcome: ({ name }, line) => {
+        const { lease, command, outcome, message } = line;
         if (outcome === "sent") return;
+        this.#totals.outcomes[outcome]++;
+        if (!line.answered && (outcome === "accepted" || outcome === "done" || outcome === "failed")) {
+          line.answered = true;
+          this.#totals.onAnswer(line.deadline.ageMs);
+        }
         const facts = { device: name, lease, command, outcome, ...(message !== undefined && { message }) };
         this.#note([{ type: "control.answered", data: facts }]);
       },

@@ -6,7 +6,7 @@ import { Counter, Gauge, Histogram, type Registry } from "prom-client";
  * Each bound about 1.6 times the one before, 50 µs to 10 s: fine enough to read a p99 off, since the library that
  * counts has no native histograms.
  */
-const SECONDS = [
+export const LATENCY_SECONDS = [
   0.00005, 0.0001, 0.00016, 0.00025, 0.0004, 0.0006, 0.001, 0.0016, 0.0025, 0.004, 0.005, 0.0065, 0.01, 0.016, 0.025,
   0.04, 0.065, 0.1, 0.16, 0.25, 0.5, 1, 2.5, 10,
 ];
@@ -56,7 +56,7 @@ export class VideoMetrics {
     this.latency = new Histogram({
       name: "frame_latency_seconds",
       help: "From the arrival of a video packet until it is handed to a consumer's socket.",
-      buckets: SECONDS,
+      buckets: LATENCY_SECONDS,
       registers,
     });
   }

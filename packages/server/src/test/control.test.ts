@@ -45,6 +45,55 @@ const send = (at: At, { lease, secret }: LeaseGrant, command: number, until = "s
 const logged = (server: TestServer, type: CairnEvent["type"]) => eventually(server.url, (event) => event.type === type);
 
 describe("the doors of control", () => {
+  test("CTL-22 /metrics says how many are there, held and stopped, what became of commands, and how long answers took", async (t) => {
+    const server = await testServer(t);
+    const figures = async () => {
+      const text = await (await server.send("GET", "/metrics")).text();
+      return (name: string) =>
+        Number(new RegExp(`^cairn_control_${name.replace(/[{}]/g, "\\$&")} (\\S+)$`, "m").exec(text)?.[1]);
+    };
+    let figure = await figures();
+    assert.deepEqual(
+      ["devices", "leases", "stops_total", 'commands_total{outcome="done"}', "latency_seconds_count"].map(figure),
+      [0, 0, 0, 0, 0],
+    );
+    const drone = await Drone.come(live(server));
+    const ann = await take(server, "Ann");
+    await take(server, "Bob");
+    for (const command of [1, 2]) {
+      const sent = send(server, ann, command, "settled");
+      await drone.hears(command);
+      drone.says("accepted", ann.lease, command);
+      drone.says(command === 1 ? "done" : "failed", ann.lease, command);
+      await sent;
+    }
+    await send(server, { ...ann, secret: "guess" }, 3);
+    figure = await figures();
+    const found = [
+      ["devices", 1],
+      ["leases", 1],
+      ["stopped_devices", 0],
+      ["commands_sent_total", 2],
+      ['commands_total{outcome="accepted"}', 2],
+      ['commands_total{outcome="done"}', 1],
+      ['commands_total{outcome="failed"}', 1],
+      ['commands_total{outcome="lost"}', 0],
+      ["commands_relayed_total", 0],
+      ["refused_total", 2],
+      ["stops_total", 0],
+      ["latency_seconds_count", 2],
+    ] as const;
+    assert.deepEqual(
+      found.map(([name]) => [name, figure(name)]),
+      found,
+    );
+    assert.ok(figure("latency_seconds_sum") > 0 && figure("latency_seconds_sum") < 60);
+    await post(server, "/devices/drone/stop", { by: "Eve" });
+    await post(server, "/devices/drone/lease/release", { lease: ann.lease, secret: ann.secret });
+    figure = await figures();
+    assert.deepEqual(["stops_total", "stopped_devices", "leases"].map(figure), [1, 1, 0]);
+  });
+
   test("CTL-2 CTL-9 CTL-18 by the live socket: taken, steered, acknowledged, let go; the other operator is told who", async (t) => {
     const server = await testServer(t);
     const drone = await Drone.come(live(server));
