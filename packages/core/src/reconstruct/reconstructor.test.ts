@@ -427,6 +427,25 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
     );
   });
 
+  test("REC-18 a keyframe that had its points at once is followed by some that have not, though nothing waits", async () => {
+    const { core, engines, reconstructor } = await start(await folder(), () => {
+      const engine = new CountingEngine();
+      engine.placesMs = 2500;
+      return engine;
+    });
+    const space = await core.spaces.create({ id: "a", settings: { rebuildEvery: 100 } });
+    for (let i = 1; i <= 3; i++) {
+      await add(core, space, 1, i, "stream:cam:1");
+      await until(space, allJudged(i));
+      engines[0]!.placesMs = 0;
+      if (i < 2) continue;
+      // Then nothing is owed any more.
+      await reconstructor.rebuild("a");
+      await until(space, (at) => at.generation === i && rebuildsOf(at).every(hasEnded));
+    }
+    assert.deepEqual(engines[0]!.wanted, [true, "later", true]);
+  });
+
   test("REC-18 a stream's first rebuild is expected to take as long as placing its photos did", async () => {
     const { core } = await start(
       await folder(),

@@ -32,6 +32,9 @@ const RETRY_MS = 1000;
 /** However long a rebuild takes, one is done in the midst of a stream when the model has grown to this, or doubled. */
 const MOST_UNREFINED = 64;
 
+/** After a keyframe that had its points at once come others without, for so many times as long as it took. */
+const REST = 2;
+
 /** What may be work: a removed copy leaves one that has no verdict any more. */
 const RINGING: ReadonlySet<EventType> = new Set(["image.added", "image.removed", "space.configured"]);
 
@@ -80,6 +83,8 @@ export class SpaceReconstructor {
   #placeEachMs: number | undefined;
   /** Photos of a live stream were placed without their dense points: the next rebuild makes them. */
   #owesPoints = false;
+  /** Till then keyframes of a stream have no points of their own: a third of the time is enough for these. */
+  #restsUntilMs = 0;
   /** Of the rebuild at work that began because no photo came: lets it go when one does. */
   #pause: AbortController | undefined;
   /** The photo that comes next, decoded while another is placed. */
@@ -229,10 +234,14 @@ export class SpaceReconstructor {
     return processed < Math.max(MOST_UNREFINED, 2 * this.#refined());
   }
 
-  /** A live stream's next photo waits already: where the camera is comes before points that a rebuild makes anyway. */
+  /**
+   * A live stream's next photo waits already, or one was just kept waiting for points: where the camera is comes before
+   * points that a rebuild makes anyway.
+   */
   #isBehind({ image: id, sequence }: ImageState): boolean {
     const { images, settings } = this.#state;
     if (!sequence?.startsWith(STREAM) || !settings.rebuildWhenIdle) return false;
+    if (performance.now() < this.#restsUntilMs) return true;
     return Object.values(images).some(({ image, verdict }) => !verdict && image !== id);
   }
 
@@ -302,8 +311,10 @@ export class SpaceReconstructor {
       this.#lookAhead(engine, image);
       const own = await adding;
       const tookMs = performance.now() - startedMs;
+      if (!isBehind) this.#restsUntilMs = performance.now() + REST * tookMs;
       this.#placeEachMs = this.#placeEachMs === undefined ? tookMs : (3 * this.#placeEachMs + tookMs) / 4;
-      this.#owesPoints ||= isBehind;
+      // Nothing is owed where there are no others than the sparse ones.
+      this.#owesPoints ||= isBehind && this.#preset !== "sparse";
       this.#advised ||= own.rebuildAdvised;
       const step = this.#differs ? layStep(own, await posedBy(engine), this.#shownCameras()) : own;
       const events = await stepEvents(step, image, this.#work, signal);
@@ -369,6 +380,7 @@ export class SpaceReconstructor {
       this.#lastRebuildMs = performance.now() - startedMs;
       this.#rebuildEachMs = this.#lastRebuildMs / Math.max(1, this.#processed());
       this.#owesPoints = false;
+      this.#restsUntilMs = 0;
       return {
         events,
         result: {
