@@ -25,7 +25,7 @@ export function RecordingsList({ space, api, state, onPlay, say }: RecordingsLis
   return (
     <section className="recordings" aria-label="Recordings">
       <header>
-        <h3>Recordings</h3>
+        <h2>Recordings</h2>
         <button
           type="button"
           className="button small"

@@ -73,6 +73,7 @@ export function TopBar(props: TopBarProps): JSX.Element {
       <a href="#/" className="home-link" aria-label="All spaces">
         <Mark />
       </a>
+      <h1 className="unseen">{state.title || space}</h1>
       <input
         key={state.title}
         className="title"

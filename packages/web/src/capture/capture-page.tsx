@@ -159,6 +159,7 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
       <video ref={viewfinder} className="viewfinder" muted playsInline aria-label="Viewfinder" />
       {flash > 0 && <div key={flash} className="capture-flash" aria-hidden="true" />}
       <header className="capture-top">
+        <h1 className="unseen">Photos for {state.title || space}</h1>
         <span className={`chip ${status}`} role="status" data-status={status}>
           <i aria-hidden="true" />
           {CHIP[status]}
@@ -173,14 +174,16 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
       </header>
       {loaded && shownGeneration(state) && (
         <a className="capture-model" href={`./${spaceHash(space)}`} aria-label="The whole model">
-          <ViewerCanvas
-            connection={connection}
-            mostPoints={MODEL_POINTS}
-            onViewer={nothing}
-            onHover={nothing}
-            onSelect={nothing}
-            onStats={nothing}
-          />
+          <div inert>
+            <ViewerCanvas
+              connection={connection}
+              mostPoints={MODEL_POINTS}
+              onViewer={nothing}
+              onHover={nothing}
+              onSelect={nothing}
+              onStats={nothing}
+            />
+          </div>
         </a>
       )}
       <div className="capture-foot">
@@ -230,7 +233,7 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
         <PhotoStrip photos={items} state={state} live={live} onRemove={(key) => void queue?.remove(key)} />
         <div className="capture-controls">
           <fieldset className="capture-modes">
-            <legend>What to send</legend>
+            <legend className="unseen">What to send</legend>
             {(["photo", "video"] as const).map((each) => (
               <button
                 key={each}

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { readManifest, samplePhotosDir } from "@cairn/sample";
 import type { BrowserContext, Page } from "playwright-core";
+import { assertReachable, assertReadable } from "../accessible.ts";
 import { chip, type Dropped, drop, PATIENCE_MS, visit } from "./browser.ts";
 import { openStage } from "./stage.ts";
 
@@ -57,8 +58,10 @@ async function known(token: string): Promise<{ page: Page; context: BrowserConte
 describe("the faces' pages on a server with tokens", { timeout: 3 * PATIENCE_MS }, () => {
   test("HTTP-23 GEN-34 a page asks for the token once, wherever it is served, and the other pages have it then", async () => {
     const { page, complaints } = await visit(stage.browser, at("/heritage/#/old-bridge"));
-    await enter(page, "a token of nobody here");
+    await enter(page, "a-token-of-nobody-here");
     await alert(page, "is not known here");
+    await assertReadable(page, "token page");
+    await assertReachable(page, "token page");
     await enter(page, VIEW);
     await chip(page, "connected");
     await page.goto(at("/meshes/"));
