@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { DEFAULT_SETTINGS, Preset, RecordingFormat } from "@cairn/protocol";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { devices, stopDevices } from "./devices.ts";
 import { EXIT, report as reportError } from "./exit.ts";
 import { exportModel, FORMATS } from "./export.ts";
 import { importCloud } from "./import.ts";
@@ -160,6 +161,20 @@ function program(): Command {
     .option("--json", "print one JSON object instead of lines")
     .action(async (space, options) => finish(await status(space, options)));
 
+  command(
+    "devices [space]",
+    "who takes commands: since when, who holds it, what its clock says; of all spaces without one",
+  )
+    .addOption(serverOption())
+    .option("--json", "print one JSON object instead of lines")
+    .action(async (space, options) => finish(await devices(space, options)));
+
+  command("stop <space> [device]", "emergency stop of a device, or of all; whoever holds one may clear it")
+    .addOption(serverOption())
+    .option("--by <name>", "your name, for those who wonder who it was")
+    .option("--json", "print one JSON object instead of lines")
+    .action(async (space, device, options) => finish(await stopDevices(space, device, options)));
+
   command("rebuild <space>", "refine everything now, also with another preset, which then holds for what comes")
     .addOption(serverOption())
     .addOption(presetOption("how much is made of each photo from now on"))
@@ -293,6 +308,7 @@ Examples:
   $ cairn mesh castle --out castle.glb                the surface, with colours
   $ cairn rollback castle                             the model as it was before the last rebuild
   $ cairn record castle --seconds 60 --out flight     a minute of what drones and phones send
+  $ cairn stop castle                                 every drone in it, at once
   $ cairn export castle --format las14 --out castle.las
   $ cairn import castle scan.laz                      a scan beside the model
   $ cairn remove castle 3                             and gone again

@@ -121,6 +121,12 @@ export type RecordingInfo = RecordingState & {
   };
 };
 
+/** A device of a space, and what is known of its clock where it answers questions about it. */
+export type ListedDevice = DeviceState & {
+  /** @property offsetNs the server's clock less the device's; decimal text, as `uncertaintyNs` is */
+  clock?: { offsetNs: string; uncertaintyNs: string; driftPpm: number };
+};
+
 export class CairnApi {
   readonly #calls: Calls;
 
@@ -219,8 +225,8 @@ export class CairnApi {
   }
 
   /** Devices that take commands, or did. */
-  async devices(id: SpaceId, options?: CallOptions): Promise<DeviceState[]> {
-    return (await this.#json<{ devices: DeviceState[] }>("GET", spacePath(id, "devices"), options)).devices;
+  async devices(id: SpaceId, options?: CallOptions): Promise<ListedDevice[]> {
+    return (await this.#json<{ devices: ListedDevice[] }>("GET", spacePath(id, "devices"), options)).devices;
   }
 
   /** An emergency stop of one device, or of all: anyone may who watches. */

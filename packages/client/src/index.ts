@@ -2,6 +2,7 @@ export {
   CairnApi,
   type ExportInfo,
   type LayerInfo,
+  type ListedDevice,
   type PhotoFacts,
   type PointsFacts,
   type RecordingInfo,

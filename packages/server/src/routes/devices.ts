@@ -40,6 +40,15 @@ const DeviceShape = Type.Object({
   commands: Type.Array(CommandState, { description: "The last ones, oldest first." }),
 });
 
+/** Of the source of the same name: who streams from a device answers for its clock. */
+const Clock = Type.Object({
+  offsetNs: Type.String({ pattern: "^-?[0-9]+$", description: "The server's clock less the device's." }),
+  uncertaintyNs: Type.String({ pattern: "^[0-9]+$", description: "The offset is within this of the truth." }),
+  driftPpm: Type.Number({ description: "The offset grows so many millionths of the time." }),
+});
+const ListedDevice = Type.Object({ ...DeviceShape.properties, clock: Type.Optional(Clock) });
+type ListedDevice = DeviceState & { clock?: Static<typeof Clock> };
+
 const Grant = Type.Object({
   device: Type.String(),
   ...LeaseKey.properties,
@@ -66,6 +75,14 @@ export function deviceRoutes(app: FastifyInstance, { core }: Pick<ServerContext,
     },
   };
 
+  /** Names are a space's own: a source that records elsewhere is another device. */
+  function clockOf(name: string, space: string): { clock?: Static<typeof Clock> } {
+    const estimate = core.video.source(name)?.space === space ? core.clock.devices.estimate(name) : undefined;
+    if (!estimate) return {};
+    const { offsetNs, uncertaintyNs, driftPpm } = estimate;
+    return { clock: { offsetNs: String(offsetNs), uncertaintyNs: String(uncertaintyNs), driftPpm } };
+  }
+
   async function noteRefusal(request: FastifyRequest, error: CairnError): Promise<void> {
     const { space, device } = request.params as DeviceParams;
     const what = request.routeOptions.url?.endsWith("/commands") ? "command" : "take";
@@ -73,13 +90,14 @@ export function deviceRoutes(app: FastifyInstance, { core }: Pick<ServerContext,
     control?.refused({ what, device }, error);
   }
 
-  const Listing = Type.Object({ devices: Type.Array(DeviceShape) });
+  const Listing = Type.Object({ devices: Type.Array(ListedDevice) });
   app.get<{ Params: SpaceParams }>(
     "/v1/spaces/:space/devices",
     { schema: { operationId: "listDevices", params: SpaceParams, response: { 200: Listing, ...refusals } } },
-    async (request): Promise<{ devices: DeviceState[] }> => {
+    async (request): Promise<{ devices: ListedDevice[] }> => {
       const space = await core.spaces.open(request.params.space);
-      return { devices: Object.values(space.log.snapshot().state.control?.devices ?? {}) };
+      const devices = Object.values(space.log.snapshot().state.control?.devices ?? {});
+      return { devices: devices.map((device) => ({ ...device, ...clockOf(device.device, space.id) })) };
     },
   );
 

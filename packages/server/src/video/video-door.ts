@@ -19,6 +19,7 @@ import type { Manner } from "../faces/face.ts";
 import type { FaceSocket } from "../faces/face-socket.ts";
 import { keepSockets } from "../faces/faces.ts";
 import type { Arrival, SocketRoute } from "../http/upgrades.ts";
+import { serveClock } from "./device-clock.ts";
 import { LAYOUTS, packetSink } from "./packet-sink.ts";
 
 export type VideoDoor = {
@@ -130,10 +131,13 @@ async function produce(
   });
   socket.signal.addEventListener("abort", () => producer.end(), { once: true });
   socket.reply({ type: "welcome", source: producer.name });
+  const isClock = serveClock(core, socket, producer.name, query);
   let toldMs = Number.NEGATIVE_INFINITY;
   const publish = layout === "hub" ? publishHub : publishNative;
   socket.listen(
-    () => refuse(socket, "request.invalid", { field: "/type" }),
+    (fields) => {
+      if (!isClock(fields)) refuse(socket, "request.invalid", { field: "/type" });
+    },
     (bytes) => {
       const arrivedMs = performance.now();
       try {

@@ -3,6 +3,7 @@ import { DEFAULT_SOURCE, type Producer } from "@cairn/core";
 import { CLOSE } from "@cairn/protocol";
 import { BadPacket, HUB_PACKET, readHubPacket } from "@cairn/video";
 import type { Arrival } from "../../http/upgrades.ts";
+import { serveClock } from "../../video/device-clock.ts";
 import type { FaceSocket } from "../face-socket.ts";
 import type { Device } from "./devices.ts";
 import type { HubHouse } from "./house.ts";
@@ -24,7 +25,7 @@ export function serveVideo(house: HubHouse, socket: FaceSocket, { query, address
   });
   const device: Device = { kind: "video", socket, source: producer.name, space: places.space };
   const takePacket = packets(house, device, () => producer);
-  serveDevice(house, device, takePacket, () => producer.end());
+  serveDevice(house, device, query, takePacket, () => producer.end());
 }
 
 /** HUB-3: what is no packet is a picture (HUB-26). */
@@ -46,10 +47,16 @@ export function servePhone(house: HubHouse, socket: FaceSocket, { query }: Arriv
     if (isPacket(bytes)) takePacket(bytes);
     else takeFrame(house, device, bytes);
   };
-  serveDevice(house, device, take, () => producer?.end());
+  serveDevice(house, device, query, take, () => producer?.end());
 }
 
-function serveDevice(house: HubHouse, device: Device, take: (bytes: Buffer) => void, end: () => void): void {
+function serveDevice(
+  house: HubHouse,
+  device: Device,
+  query: URLSearchParams,
+  take: (bytes: Buffer) => void,
+  end: () => void,
+): void {
   const { socket, source, space } = device;
   house.devices.add(device);
   house.ownSpace?.add(device);
@@ -60,7 +67,10 @@ function serveDevice(house: HubHouse, device: Device, take: (bytes: Buffer) => v
   };
   if (socket.signal.aborted) leave();
   else socket.signal.addEventListener("abort", leave, { once: true });
-  socket.listen((fields, data) => takeDeviceMessage(house, device, { fields, text: data.toString() }), take);
+  const isClock = serveClock(house.context.core, socket, source, query);
+  socket.listen((fields, data) => {
+    if (!isClock(fields)) takeDeviceMessage(house, device, { fields, text: data.toString() });
+  }, take);
 }
 
 /** HUB-19: a packet that cannot be read reaches nobody; its sender is told, at most once a second. */
