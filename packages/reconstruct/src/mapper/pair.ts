@@ -29,6 +29,8 @@ export type Pair = {
   readonly focals: readonly [number, number];
   /** How far from its epipolar line a match could lie to be kept, decoded pixels. */
   readonly errorPx: number;
+  /** Whether another reading of it was sought (`second-reading.ts`). */
+  readonly readTwice?: boolean;
 };
 
 const MIN_INLIERS = 25;
@@ -68,7 +70,7 @@ export function verifyPair(
 }
 
 /** The rays of both sides of each match, `[m, 2]` each. */
-function matchedRays(
+export function matchedRays(
   raysA: Float64Array,
   raysB: Float64Array,
   matches: Int32Array,
