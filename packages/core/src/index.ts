@@ -2,6 +2,7 @@ export type { BlobStore, StoredBlob } from "./blob/blob-store.ts";
 export { type BlobStoreOptions, openFileBlobStore } from "./blob/file-blob-store.ts";
 export type { Channels, Signal } from "./channel/channels.ts";
 export { createChannels } from "./channel/channels.ts";
+export { Budget } from "./clock/budget.ts";
 export type { ClockLink, DeviceClocks } from "./clock/device-clocks.ts";
 export { type ClockOptions, type ClockStatus, ServerClock, TIME_SERVERS } from "./clock/server-clock.ts";
 export { type Import, type ImportOptions, importPoints } from "./cloud/import-points.ts";

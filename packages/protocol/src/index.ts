@@ -48,6 +48,7 @@ export { centreOf, poseBetween, STREAM } from "./paths.ts";
 export { Intrinsics, Pose, PosedCamera, PoseSigma, Similarity } from "./pose.ts";
 export {
   photoNumbers,
+  photosOf,
   processedPhotos,
   shownGeneration,
   shownLayers,

@@ -36,6 +36,11 @@ export function shownVersion(
   return image.versions?.find(({ version }) => version === image.version) ?? image;
 }
 
+/** Photos in the order in which they came. */
+export function photosOf(state: SpaceState): ImageState[] {
+  return Object.values(state.images).sort((a, b) => a.seq - b.seq);
+}
+
 /** Numbers of photos as points name them: 1 is the space's first; one that was removed keeps its own. */
 export function photoNumbers(state: SpaceState): Map<Id, number> {
   const { removed = [] } = state;

@@ -1,5 +1,5 @@
 /** What points are coloured by, and what the colours mean. sRGB throughout. */
-import { type ImageState, photoNumbers, type SpaceState } from "@cairn/protocol";
+import { type ImageState, photoNumbers, photosOf, type SpaceState } from "@cairn/protocol";
 
 export type ColorMode = "photo" | "height" | "age" | "contributor" | "confidence";
 
@@ -34,11 +34,6 @@ export function rampColor(ramp: readonly string[], t: number): Rgb {
   const [a, b] = [rgbOf(ramp[i]!), rgbOf(ramp[i + 1]!)];
   const mix = (k: 0 | 1 | 2) => Math.round(a[k] + (b[k] - a[k]) * (at - i));
   return [mix(0), mix(1), mix(2)];
-}
-
-/** Photos in the order of their numbers: number 1 is the first. */
-function photosOf(state: SpaceState): ImageState[] {
-  return Object.values(state.images).sort((a, b) => a.seq - b.seq);
 }
 
 /** `[photos + 1, 4]`: the colour of each photo's points; row 0 is for points of no photo. */

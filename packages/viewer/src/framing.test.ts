@@ -7,18 +7,8 @@ import { heightUnits } from "./height.ts";
 import { Orbit } from "./orbit.ts";
 import { insidePolygon } from "./pick.ts";
 import { pointSpacing } from "./point-spacing.ts";
+import { random } from "./test/space.ts";
 import { estimateUp, upOf } from "./up.ts";
-
-/** Mulberry32: the same numbers on every machine. */
-function random(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 type Quaternion = Pose["rotation"];
 const multiply = ([a, b, c, d]: Quaternion, [e, f, g, h]: Quaternion): Quaternion => [

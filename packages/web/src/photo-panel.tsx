@@ -1,11 +1,11 @@
 /** Every photo and what became of it. A panel at the side; on a phone a sheet at the bottom. */
-import type { SpaceState } from "@cairn/protocol";
+import { photosOf, type SpaceState } from "@cairn/protocol";
 import { type JSX, type ReactNode, useRef } from "react";
 import { Icon } from "./icons.tsx";
 import { PanelHead } from "./panel-head.tsx";
 import { PhotoPicker } from "./photo-picker.tsx";
 import type { Uploads } from "./uploads.ts";
-import { count, newestHint, photoStatus, photosOf } from "./words.ts";
+import { count, newestHint, photoStatus } from "./words.ts";
 
 type PhotoPanelProps = {
   open: boolean;

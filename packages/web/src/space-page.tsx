@@ -1,6 +1,6 @@
 /** One space: the model over the whole window, and around it what there is to know and do. */
 import type { SpaceConnection } from "@cairn/client";
-import { type OperationState, shownLayers } from "@cairn/protocol";
+import { type OperationState, photosOf, shownLayers } from "@cairn/protocol";
 import type { ColorMode, Viewer, ViewerStats } from "@cairn/viewer";
 import { type JSX, useCallback, useEffect, useState } from "react";
 import { DevicesPanel } from "./control/devices-panel.tsx";
@@ -17,7 +17,7 @@ import { withToken } from "./token.ts";
 import { TopBar } from "./top-bar.tsx";
 import { useSpace } from "./use-space.ts";
 import { type Hover, ViewerCanvas } from "./viewer-canvas.tsx";
-import { duration, inWords, photoStatus, photosOf } from "./words.ts";
+import { duration, inWords, photoStatus } from "./words.ts";
 
 /** Up to this width the panel is a sheet at the bottom; style.css says the same. */
 const PHONE_PX = 720;

@@ -1,7 +1,7 @@
 /** Turns the events of a space into short notices; several within a moment become one. */
 import type { SpaceConnection } from "@cairn/client";
-import { adviceOfHint, type CairnEvent, shownLayers } from "@cairn/protocol";
-import { count, photosOf } from "./words.ts";
+import { adviceOfHint, type CairnEvent, photosOf, shownLayers } from "@cairn/protocol";
+import { count } from "./words.ts";
 
 export type Toast = { id: number; title: string; text?: string; tone?: "good" | "bad" };
 

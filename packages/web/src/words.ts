@@ -6,6 +6,7 @@ import {
   frameInWords,
   type GenerationState,
   type ImageState,
+  photosOf,
   type Report,
   type SpaceState,
   shownGeneration,
@@ -45,11 +46,6 @@ export function photoStatus({ image, verdict }: ImageState, next: string | undef
   return verdict.verdict === "waiting"
     ? { kind: "waiting", text: "Not placed yet", ...advice }
     : { kind: "unused", text: "Not used", ...advice };
-}
-
-/** Photos in the order in which they came. */
-export function photosOf(state: SpaceState): ImageState[] {
-  return Object.values(state.images).sort((a, b) => a.seq - b.seq);
 }
 
 /** Points and cameras on the screen. */

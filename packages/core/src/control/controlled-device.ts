@@ -1,6 +1,6 @@
 /** One device as this process knows it: its line of commands, who holds it, and what it must be told first. */
 import type { CommandState, DeviceDefinition, DeviceMessage, DeviceState } from "@cairn/protocol";
-import { Budget } from "./budget.ts";
+import { Budget } from "../clock/budget.ts";
 import { CommandLine, type LineCommand } from "./command-line.ts";
 import type { ControlClock } from "./control-clock.ts";
 import type { Lease } from "./lease.ts";
@@ -43,8 +43,8 @@ export class ControlledDevice {
     { onOutcome, state }: { onOutcome: (device: ControlledDevice, command: LineCommand) => void; state?: DeviceState },
   ) {
     this.definition = definition;
-    this.commands = new Budget(clock, COMMANDS_PER_S, COMMANDS_BURST);
-    this.stops = new Budget(clock, STOPS_PER_S, STOPS_BURST);
+    this.commands = new Budget(COMMANDS_PER_S, COMMANDS_BURST, clock);
+    this.stops = new Budget(STOPS_PER_S, STOPS_BURST, clock);
     this.#before = (state?.commands ?? []).map((each) => ({ ...each }));
     if (state?.stopped) this.stopped = { by: undefined, ...state.stopped };
     this.owed = state?.owed;

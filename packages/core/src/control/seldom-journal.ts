@@ -2,7 +2,7 @@
  * Notes down what strangers can cause as often as they like: each while they are few, and of a flood the newest now and
  * then with how many there were in between. So the log grows by so much and no more.
  */
-import { Budget } from "./budget.ts";
+import { Budget } from "../clock/budget.ts";
 import type { ControlClock } from "./control-clock.ts";
 
 const PER_S = 0.2;
@@ -19,7 +19,7 @@ export class SeldomJournal<Note extends { more?: number }> {
 
   constructor(clock: ControlClock, write: (note: Note) => void, perS = PER_S, burst = BURST) {
     this.#clock = clock;
-    this.#budget = new Budget(clock, perS, burst);
+    this.#budget = new Budget(perS, burst, clock);
     this.#write = write;
   }
 

@@ -19,8 +19,8 @@ import {
   type LeaseWish,
   MOST_DEVICES,
 } from "@cairn/protocol";
+import { Budget } from "../clock/budget.ts";
 import type { Space } from "../space/spaces.ts";
-import { Budget } from "./budget.ts";
 import { LineCommand } from "./command-line.ts";
 import { checkCommand, checkDefinition } from "./command-rules.ts";
 import { type ControlClock, Deadline } from "./control-clock.ts";
@@ -73,7 +73,7 @@ export class SpaceControl {
     this.#clock = clock;
     this.#totals = totals;
     this.#journal = new ControlJournal(space, clock, totals, onError);
-    this.#arrivals = new Budget(clock, ARRIVALS_PER_S, ARRIVALS_BURST);
+    this.#arrivals = new Budget(ARRIVALS_PER_S, ARRIVALS_BURST, clock);
     this.#recover();
   }
 

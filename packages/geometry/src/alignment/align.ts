@@ -2,6 +2,7 @@
  * Lays one set of points onto another by a similarity: least squares in closed form (Umeyama 1991), and a robust
  * variant for sets where some pairs are wrong: three-point RANSAC, then reweighted least squares (Huber).
  */
+import { determinant } from "../linear/determinant.ts";
 import { svd3 } from "../linear/svd3.ts";
 import { type Random, sampleIndices } from "../random.ts";
 import type { Similarity3 } from "./similarity.ts";
@@ -193,8 +194,4 @@ function extent(points: Float64Array): number {
   let largest = 0;
   for (const value of points) largest = Math.max(largest, Math.abs(value));
   return largest;
-}
-
-function determinant(m: Float64Array): number {
-  return m[0] * (m[4] * m[8] - m[5] * m[7]) - m[1] * (m[3] * m[8] - m[5] * m[6]) + m[2] * (m[3] * m[7] - m[4] * m[6]);
 }

@@ -5,6 +5,7 @@
  * gyroscope's bias taken out in the same least squares.
  */
 
+import { determinant } from "../linear/determinant.ts";
 import { symmetricEigen } from "../linear/eigen.ts";
 import { svd3 } from "../linear/svd3.ts";
 import { rotationFromVector, vectorFromRotation } from "../rotation/exponential.ts";
@@ -249,8 +250,4 @@ function nearestRotation(a: Float64Array): Float64Array {
     }
   }
   return rotation;
-}
-
-function determinant(m: Float64Array): number {
-  return m[0] * (m[4] * m[8] - m[5] * m[7]) - m[1] * (m[3] * m[8] - m[5] * m[6]) + m[2] * (m[3] * m[7] - m[4] * m[6]);
 }

@@ -4,6 +4,7 @@
  * a piecewise planar environment" (1988), by the singular value decomposition; the same two poses as in Malis & Vargas
  * (INRIA RR-6303, 2007).
  */
+import { determinant } from "../linear/determinant.ts";
 import { svd3 } from "../linear/svd3.ts";
 
 /** A plane and a camera that moved before it. */
@@ -65,8 +66,4 @@ export function decomposeHomography(h: Float64Array): PlanePose[] {
     }
     return { pose, normal };
   });
-}
-
-function determinant(m: Float64Array): number {
-  return m[0] * (m[4] * m[8] - m[5] * m[7]) - m[1] * (m[3] * m[8] - m[5] * m[6]) + m[2] * (m[3] * m[7] - m[4] * m[6]);
 }

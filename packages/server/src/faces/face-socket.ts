@@ -4,13 +4,13 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
+import { Budget } from "@cairn/core";
 import { CairnError, CLOSE } from "@cairn/protocol";
 import type { WebSocket } from "ws";
 import { mayDo, type Pass, type Role } from "../http/access.ts";
 import { parseObject } from "../http/json-body.ts";
 import { DEFLATE_FROM_BYTES, DEFLATE_TO_BYTES } from "../http/upgrades.ts";
 import { type Message as Framed, messageBytes } from "../live/frames.ts";
-import { TokenBucket } from "../live/token-bucket.ts";
 import type { Door, Metrics } from "../metrics/metrics.ts";
 import type { Manner } from "./face.ts";
 import { SharedText } from "./shared-text.ts";
@@ -63,7 +63,7 @@ export class FaceSocket {
   readonly #ws: WebSocket;
   readonly #tcp: Socket;
   readonly #ended = new AbortController();
-  readonly #bucket: TokenBucket;
+  readonly #budget: Budget;
   #take: ((message: Message, text: Buffer) => Awaitable) | undefined;
   #takeBytes: ((bytes: Buffer) => Awaitable) | undefined;
   readonly #inbound: Taken[] = [];
@@ -82,12 +82,11 @@ export class FaceSocket {
 
   /** @param tcp what `ws` speaks over */
   constructor(house: FaceSocketHouse, ws: WebSocket, tcp: Socket) {
-    const nowMs = performance.now();
     const { perSecond, burst } = house.manner.rate ?? { perSecond: 100, burst: 200 };
     this.#house = house;
     this.#ws = ws;
     this.#tcp = tcp;
-    this.#bucket = new TokenBucket(perSecond, burst, nowMs);
+    this.#budget = new Budget(perSecond, burst);
     ws.on("pong", () => {
       this.#seenMs = performance.now();
     });
@@ -257,7 +256,7 @@ export class FaceSocket {
     const { manner, limits } = this.#house;
     this.#seenMs = nowMs;
     if (this.signal.aborted) return;
-    if (!this.#bucket.take(nowMs)) {
+    if (!this.#budget.take()) {
       if (nowMs - this.#toldRateMs < 1000) return;
       this.#toldRateMs = nowMs;
       this.error("Rate limit exceeded");

@@ -1,7 +1,7 @@
 /** One live socket from its hello to its end. Rules: docs/spec/live.md. */
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
-import { type CursorItem, runCursor, type Signal, type Space, supersededKey } from "@cairn/core";
+import { Budget, type CursorItem, runCursor, type Signal, type Space, supersededKey } from "@cairn/core";
 import {
   CairnError,
   CLOSE,
@@ -28,7 +28,6 @@ import type { PresenceRooms } from "./presence.ts";
 import { canResume } from "./resume.ts";
 import { SegmentPush } from "./segment-push.ts";
 import { encode, placeOf, type SharedMessages } from "./shared-messages.ts";
-import { TokenBucket } from "./token-bucket.ts";
 import type { Turns } from "./turns.ts";
 
 /** What all live sockets of one server have in common. */
@@ -67,7 +66,7 @@ export class LiveSocket implements Listener {
   readonly #may: (role: Role) => boolean;
   readonly #peer = randomUUID();
   readonly #ended = new AbortController();
-  readonly #bucket: TokenBucket;
+  readonly #budget: Budget;
   readonly #broadcast: Broadcast;
   #hello: Hello | undefined;
   #client: string;
@@ -98,7 +97,7 @@ export class LiveSocket implements Listener {
       send: (message) => this.outbox.reply(encode(message)),
       once: (id, request, work) => this.#answer(id, request, work),
     });
-    this.#bucket = new TokenBucket(house.limits.messagesPerS, house.limits.messageBurst, performance.now());
+    this.#budget = new Budget(house.limits.messagesPerS, house.limits.messageBurst);
     this.outbox = new Outbox(socket, house.limits, () => this.close(CLOSE.tooSlow, "client too slow"));
     const helloTimer = setTimeout(() => {
       if (!this.#hello) this.close(CLOSE.helloExpected, "hello expected");
@@ -179,7 +178,7 @@ export class LiveSocket implements Listener {
   async #take(data: Buffer, binary: boolean): Promise<void> {
     const nowMs = performance.now();
     // Whatever else its sender floods the door with, a stop is heard.
-    if (!this.#bucket.take(nowMs) && !isStop(data)) {
+    if (!this.#budget.take() && !isStop(data)) {
       if (nowMs - this.#toldRateMs >= 1000) {
         this.#toldRateMs = nowMs;
         this.#refuse(new CairnError("request.rate_limited"), undefined, "Rate limit exceeded");

@@ -1,6 +1,5 @@
 /** The one sentence for whoever holds the camera, from what the reconstruction says of the space. Pure. */
-import { ADVICE, adviceOfHint, type SpaceState } from "@cairn/protocol";
-import { photosOf } from "../words.ts";
+import { ADVICE, adviceOfHint, photosOf, type SpaceState } from "@cairn/protocol";
 
 export type Advice = { readonly tone: "good" | "calm" | "warn"; readonly text: string };
 

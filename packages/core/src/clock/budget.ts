@@ -1,17 +1,20 @@
-/** So many a second on average, and a burst on top, by a steady clock. */
-import type { ControlClock } from "./control-clock.ts";
+/** So many a second on average, and a burst on top, by a clock that nobody sets. */
+
+type SteadyClock = { steadyNs(): bigint };
+
+const SYSTEM: SteadyClock = { steadyNs: () => process.hrtime.bigint() };
 
 export class Budget {
-  readonly #clock: Pick<ControlClock, "steadyNs">;
   readonly #perS: number;
   readonly #burst: number;
+  readonly #clock: SteadyClock;
   #left: number;
   #atNs: bigint;
 
-  constructor(clock: Pick<ControlClock, "steadyNs">, perS: number, burst: number) {
-    this.#clock = clock;
+  constructor(perS: number, burst: number, clock: SteadyClock = SYSTEM) {
     this.#perS = perS;
     this.#burst = burst;
+    this.#clock = clock;
     this.#left = burst;
     this.#atNs = clock.steadyNs();
   }
