@@ -20,8 +20,9 @@ const { values } = parseArgs({
 });
 const [viewers, segments, rounds] = [values.viewers, values.segments, values.rounds].map(Number);
 const PATHS = { cairn: "/v1/spaces/bench/live", socketio: "/socket.io/?EIO=4&transport=websocket", ws: "/" };
-/** Segments sent before the measurement, to each server: code is compiled by then, and Cairn's layer compacted twice. */
-const WARM = 36;
+/** Segments sent before the measurement, to each server: code is compiled by then, and none of Cairn's compactions, one
+ * each 16 segments, falls into it. */
+const WARM = 52;
 
 const path = (name) => new URL(`lib/${name}.mjs`, import.meta.url);
 const ask = (child, message) =>
