@@ -17,6 +17,7 @@ import sharp from "sharp";
 import { EngineCore } from "../packages/reconstruct/dist/embedded/engine-core.js";
 import { openExtractor } from "../packages/reconstruct/dist/features/extractor.js";
 import { openMatcher } from "../packages/reconstruct/dist/features/matcher.js";
+import { findSegments } from "../packages/reconstruct/dist/features/segments.js";
 import { street } from "./lib/street.mjs";
 import { dataset, machine } from "./support.mjs";
 
@@ -109,6 +110,7 @@ const matcher = openMatcher();
 let ready;
 const kernels = {
   extract: async (rgb, width, height, how) => ready ?? extractor.extract(rgb, width, height, how),
+  segments: async (...picture) => findSegments(...picture),
   matchMany: async (a, others, how) => others.map((other) => matcher.match(a, other, how)),
   close: async () => {},
 };

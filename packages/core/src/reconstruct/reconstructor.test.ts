@@ -465,8 +465,8 @@ describe("reconstruction of a space (docs/spec/reconstruct.md)", () => {
     }
     assert.equal(rebuildsOf(space.log.snapshot().state).length, 0, "three photos took 90 ms, more than 60");
 
-    const { core: other } = await start(await folder());
-    const quick = await other.spaces.create({ id: "b", settings: { rebuildEvery: 3 } });
+    const { core: other } = await start(await folder(), undefined, 60_000, {}, 60_000);
+    const quick = await other.spaces.create({ id: "b", settings: { rebuildEvery: 3, preset: "sparse" } });
     for (let i = 1; i <= 3; i++) {
       await add(other, quick, 1, i, "stream:cam:1");
       await until(quick, (at) => judged(at) === i);

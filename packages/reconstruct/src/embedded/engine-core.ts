@@ -6,7 +6,6 @@ import type { EngineReport } from "@cairn/protocol";
 import type { EngineCache, Photo, Progress, Rebuild, RebuildOptions, Step, WorkOptions } from "../engine.ts";
 import { decodeFeatures, encodeFeatures, type Features } from "../features/features.ts";
 import type { FrontEnd } from "../features/front-end.ts";
-import { findSegments } from "../features/segments.ts";
 import { Mapper } from "../mapper/mapper.ts";
 import { type OnStage, unwatched } from "../stages.ts";
 import { withDense } from "./all-points.ts";
@@ -28,13 +27,15 @@ export type JobOptions = {
 };
 
 /** What the engine needs of the feature kernels; tests put a synthetic one in their place. */
-export type Kernels = Pick<FrontEnd, "extract" | "matchMany" | "close">;
+export type Kernels = Pick<FrontEnd, "extract" | "segments" | "matchMany" | "close">;
 
 export type CoreParts = {
   /** Left out: sparse points only. */
   readonly dense?: DenseStage;
   readonly cache?: EngineCache;
 };
+
+type Look = { readonly features: Promise<Features>; readonly segments: Promise<Float32Array> };
 
 export class EngineCore {
   readonly #kernels: Kernels;
@@ -45,8 +46,8 @@ export class EngineCore {
   readonly #indexOf = new Map<string, number>();
   /** Views whose matches are still to be found: that of the photo in hand, and of any that was cancelled. */
   readonly #unlinked = new Set<number>();
-  /** Features of the photo that comes next, while they are worked out. */
-  #foreseen: { readonly image: string; readonly features: Promise<Features> } | undefined;
+  /** The photo that comes next, while it is looked at. */
+  #foreseen: ({ readonly image: string } & Look) | undefined;
 
   constructor(kernels: Kernels, seed: number, { dense, cache }: CoreParts = {}) {
     this.#kernels = kernels;
@@ -59,10 +60,10 @@ export class EngineCore {
   /** Begins with the photo that will be added next, beside what is under way. */
   foresee(photo: Photo): void {
     if (this.#indexOf.has(photo.image) || this.#foreseen?.image === photo.image) return;
-    const features = this.#extract(photo);
+    const look = this.#look(photo);
     // What goes wrong is told when it is added.
-    features.catch(() => {});
-    this.#foreseen = { image: photo.image, features };
+    Promise.all([look.features, look.segments]).catch(() => {});
+    this.#foreseen = { image: photo.image, ...look };
   }
 
   /** @param known the photo's features, where they were kept; @returns them, too, where they were not */
@@ -78,13 +79,12 @@ export class EngineCore {
     let fresh: Features | undefined;
     if (index === undefined) {
       const kept = known && decodeFeatures(known);
-      const foreseen = this.#foreseen?.image === photo.image ? this.#foreseen.features : undefined;
+      const foreseen = this.#foreseen?.image === photo.image ? this.#foreseen : undefined;
       this.#foreseen = undefined;
-      const extracted = kept ?? foreseen ?? this.#extract(photo);
-      // While a thread extracts, this one has nothing else to do.
+      const look = foreseen ?? this.#look(photo, kept);
+      // While threads look at it, this one has nothing else to do.
       this.#dense?.keep(this.#mapper.views.length, photo);
-      const segments = findSegments(photo.rgb, photo.widthPx, photo.heightPx);
-      const features = await extracted;
+      const [features, segments] = await Promise.all([look.features, look.segments]);
       if (!kept) fresh = features;
       index = this.#mapper.addView(photo, features, segments).index;
       this.#indexOf.set(photo.image, index);
@@ -103,8 +103,12 @@ export class EngineCore {
     return fresh ? { step, features: encodeFeatures(fresh) } : { step };
   }
 
-  #extract({ rgb, widthPx, heightPx }: Photo): Promise<Features> {
-    return this.#kernels.extract(rgb, widthPx, heightPx, EXTRACT);
+  /** What can be known of a photo alone. */
+  #look({ rgb, widthPx, heightPx }: Photo, kept?: Features): Look {
+    return {
+      features: kept ? Promise.resolve(kept) : this.#kernels.extract(rgb, widthPx, heightPx, EXTRACT),
+      segments: this.#kernels.segments(rgb, widthPx, heightPx),
+    };
   }
 
   async rebuild(job: JobOptions, options: Pick<RebuildOptions, "frame" | "up"> = {}): Promise<Rebuild> {

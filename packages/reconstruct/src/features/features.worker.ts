@@ -4,6 +4,7 @@ import { serve } from "@cairn/worker";
 import { type Extractor, openExtractor } from "./extractor.ts";
 import type { FeatureJobs } from "./jobs.ts";
 import { type Matcher, openMatcher } from "./matcher.ts";
+import { findSegments } from "./segments.ts";
 
 let extractor: Extractor | undefined;
 let matcher: Matcher | undefined;
@@ -12,6 +13,10 @@ serve<FeatureJobs>({
   async extract({ rgb, widthPx, heightPx, options }) {
     extractor ??= openExtractor();
     return extractor.extract(rgb, widthPx, heightPx, options);
+  },
+
+  async segments({ rgb, widthPx, heightPx }) {
+    return findSegments(rgb, widthPx, heightPx);
   },
 
   async match({ a, others, options }, report) {

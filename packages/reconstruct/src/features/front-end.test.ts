@@ -5,6 +5,7 @@ import { openExtractor } from "./extractor.ts";
 import { encodeFeatures } from "./features.ts";
 import { openFrontEnd } from "./front-end.ts";
 import { openMatcher } from "./matcher.ts";
+import { findSegments } from "./segments.ts";
 
 test("threads give what one thread gives, share their arrays and can be stopped", async () => {
   const surface = discs(500, 260, 9);
@@ -21,6 +22,9 @@ test("threads give what one thread gives, share their arrays and can be stopped"
     assert.deepEqual(features.map(encodeFeatures), expected.map(encodeFeatures));
     assert.ok(features.every(({ descriptors }) => descriptors.buffer instanceof SharedArrayBuffer));
     assert.ok(photos[0].rgb.length > 0, "a photo is lent, not moved");
+
+    const [{ rgb, widthPx, heightPx }] = photos;
+    assert.deepEqual(await frontEnd.segments(rgb, widthPx, heightPx), findSegments(rgb, widthPx, heightPx));
 
     const [first, ...others] = features;
     const matches = await frontEnd.matchMany(first, others);

@@ -14,6 +14,8 @@ export interface FrontEnd {
    * @throws {RangeError} when the array does not fit the size, or the photo has more than 16 million pixels
    */
   extract(rgb: Uint8Array, widthPx: number, heightPx: number, options?: ExtractOptions & Stop): Promise<Features>;
+  /** `[n, 4]` straight edges, as `findSegments`; the array is only lent, as for `extract`. */
+  segments(rgb: Uint8Array, widthPx: number, heightPx: number): Promise<Float32Array>;
   /** `[m, 2]` index in `a`, index in `b`, ascending: each the other's best, and clearly better than the second. */
   match(a: Descriptors, b: Descriptors, options?: MatchOptions & Stop): Promise<Uint32Array>;
   /** `match` with each of the others, shared out over the threads. */
@@ -47,6 +49,7 @@ export async function openFrontEnd(options: { readonly threads?: number } = {}):
     extract(rgb, widthPx, heightPx, { signal, ...extraction } = {}) {
       return pool.run("extract", { rgb, widthPx, heightPx, options: extraction }, signal ? { signal } : {});
     },
+    segments: (rgb, widthPx, heightPx) => pool.run("segments", { rgb, widthPx, heightPx }, {}),
     async match(a, b, matching) {
       const [pairs] = await matchMany(a, [b], matching);
       return pairs;

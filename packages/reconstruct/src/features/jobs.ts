@@ -9,6 +9,8 @@ export interface FeatureJobs {
     job: { rgb: Uint8Array; widthPx: number; heightPx: number; options: ExtractOptions },
     report: Report,
   ): Promise<Features>;
+  /** As `findSegments`. */
+  segments(job: { rgb: Uint8Array; widthPx: number; heightPx: number }): Promise<Float32Array>;
   /** `a` against each of the others. */
   match(
     job: { a: Descriptors; others: readonly Descriptors[]; options: MatchOptions },

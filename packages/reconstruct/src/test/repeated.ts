@@ -7,6 +7,7 @@ import { type Random, randomNormal, seededRandom } from "@cairn/geometry";
 import type { Kernels } from "../embedded/engine-core.ts";
 import type { Photo } from "../engine.ts";
 import { allocateFeatures } from "../features/features.ts";
+import { findSegments } from "../features/segments.ts";
 import { describe, lookAt, type Shot, type Synthetic, type Vec } from "./synthetic.ts";
 
 const WIDTH_PX = 1200;
@@ -85,6 +86,7 @@ function photosOfSpots(spots: readonly Spot[], shots: readonly Shot[], farthest:
   let next = 0;
   const kernels: Kernels = {
     extract: async () => features[next++],
+    segments: async (...picture) => findSegments(...picture),
     matchMany: async (a, others) =>
       others.map((other) => matches(indexOf.get(a.descriptors)!, indexOf.get(other.descriptors)!)),
     async close() {},

@@ -3,6 +3,7 @@ import { type Random, randomNormal, seededRandom } from "@cairn/geometry";
 import type { Kernels } from "../embedded/engine-core.ts";
 import type { Photo } from "../engine.ts";
 import { allocateFeatures } from "../features/features.ts";
+import { findSegments } from "../features/segments.ts";
 
 export type Vec = readonly [number, number, number];
 
@@ -114,6 +115,7 @@ export function syntheticPhotos(
   const kernels: Kernels = {
     // Photos are extracted in the order in which the test gives them; `order` says which that is.
     extract: async () => features[order[next++]],
+    segments: async (...picture) => findSegments(...picture),
     async matchMany(a, others) {
       return others.map((other) => matchById(idsOf.get(a.descriptors)!, idsOf.get(other.descriptors)!, seed));
     },
