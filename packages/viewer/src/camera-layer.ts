@@ -160,11 +160,11 @@ export class CameraLayer {
 }
 
 /** How long frusta are: a part of the way between neighbouring cameras, but in proportion to the scene. */
-export function frustumDepth(centers: readonly Vec3[], sceneRadius: number): number {
-  const nearest = centers
+export function frustumDepth(centres: readonly Vec3[], sceneRadius: number): number {
+  const nearest = centres
     .slice(0, 200)
     .map((a) =>
-      Math.min(...centers.map((b) => (a === b ? Infinity : Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2])))),
+      Math.min(...centres.map((b) => (a === b ? Infinity : Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2])))),
     )
     .filter((distance) => distance < Infinity && distance > 0)
     .sort((a, b) => a - b);

@@ -296,7 +296,7 @@ test("equal segments of another generation are not fetched again", async () => {
   const again = new TestLayer(source.space, 2, LOW, HIGH, { grid: first.grid });
   source.apply(started(2), again.started({ generation: 2 }));
   // Other bytes before it, so that the blob is another one and only its segments are the same.
-  source.apply(again.insert(numbered(40_000, 11)), again.insert(ground(500, 12, { center: [0, -3, 0] })), published(2));
+  source.apply(again.insert(numbered(40_000, 11)), again.insert(ground(500, 12, { centre: [0, -3, 0] })), published(2));
   await settle();
   assert.equal(cloud.generation, 2);
   assert.equal(cloud.stats.loaded, cloud.stats.wanted);
@@ -370,7 +370,7 @@ test("memory is bounded: what was not seen for longest goes, and comes back when
   const places = [-40, 0, 40, 80];
   const layer = new TestLayer(source.space, 1, [-50, -1, -5], [90, 1, 5], { spacing: 0.005 });
   source.apply(layer.started());
-  for (const x of places) source.apply(layer.insert(ground(120_000, 80 + x, { center: [x, 0, 0] })));
+  for (const x of places) source.apply(layer.insert(ground(120_000, 80 + x, { centre: [x, 0, 0] })));
   await settle();
   const axes: [Vec3, Vec3, Vec3] = [
     [1, 0, 0],

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { centreOf, emptyState, type Georeference, type LayerState, type Pose, type Vec3 } from "@cairn/protocol";
 import fc from "fast-check";
-import { center, fitView, foreground, isLike, radius, robustBounds, viewDirection } from "./framing.ts";
+import { centre, fitView, foreground, isLike, radius, robustBounds, viewDirection } from "./framing.ts";
 import { heightUnits } from "./height.ts";
 import { Orbit } from "./orbit.ts";
 import { insidePolygon } from "./pick.ts";
@@ -83,10 +83,10 @@ test("framing that would hardly change the view is left", () => {
 });
 
 test("a camera's centre is where its pose maps to 0", () => {
-  const center = centreOf({ rotation: about([0, 1, 0], Math.PI / 2), translation: [1, 2, 3] });
+  const centre = centreOf({ rotation: about([0, 1, 0], Math.PI / 2), translation: [1, 2, 3] });
   // Turning by 90° about y takes x to −z and z to x: x_cam = (z, y, −x) + t.
   assert.deepEqual(
-    center.map((value) => Math.round(value * 1e9) / 1e9),
+    centre.map((value) => Math.round(value * 1e9) / 1e9),
     [3, -2, -1],
   );
 });
@@ -120,7 +120,7 @@ test("every corner of the framed box is in the picture, and the box fills it", (
           return [0, 1, 2].map((k) => (corner & (1 << k) ? bounds.max[k]! : bounds.min[k]!)) as Vec3;
         });
         const direction = { azimuth, elevation: 0.4 };
-        const view = fitView(center(bounds), new Float32Array(0), 0, corners, direction, fov, aspect, 1);
+        const view = fitView(centre(bounds), new Float32Array(0), 0, corners, direction, fov, aspect, 1);
         const orbit = new Orbit();
         orbit.glideTo(view, true);
         const eye = orbit.position;

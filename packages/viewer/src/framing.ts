@@ -66,7 +66,7 @@ export function foreground(positions: Float32Array, count: number, cameras: read
   return Float32Array.from(kept);
 }
 
-export function center({ min, max }: Bounds): Vec3 {
+export function centre({ min, max }: Bounds): Vec3 {
   return [(min[0] + max[0]) / 2, (min[1] + max[1]) / 2, (min[2] + max[2]) / 2];
 }
 
@@ -147,12 +147,12 @@ export function viewOfScene(
   const nearCount = near.length / 3;
   const shown = robustBounds(near, nearCount, cameras) ?? bounds;
   const scene = robustBounds(near, nearCount, nearCount > 0 ? [] : cameras, 0.1) ?? bounds;
-  return fitView(center(shown), near, nearCount, cameras, viewDirection(center(scene), cameras), fovY, aspect);
+  return fitView(centre(shown), near, nearCount, cameras, viewDirection(centre(scene), cameras), fovY, aspect);
 }
 
 /** The view of a photo: from where it was taken, onto what lies there. @param forward unit vector */
 export function viewOfPhoto(from: Vec3, forward: Vec3, bounds: Bounds): View {
-  const middle = center(bounds);
+  const middle = centre(bounds);
   const reach =
     (middle[0] - from[0]) * forward[0] + (middle[1] - from[1]) * forward[1] + (middle[2] - from[2]) * forward[2];
   const distance = Math.max(reach, radius(bounds) * 0.2);

@@ -35,11 +35,11 @@ export class LineScene {
     radius: number,
     nowMs: number,
   ): void {
-    const centers = cameras.map(({ pose }) => centreOf(pose));
-    const depth = frustumDepth(centers, radius);
+    const centres = cameras.map(({ pose }) => centreOf(pose));
+    const depth = frustumDepth(centres, radius);
     this.cameras.set(cameras, origin, depth, nowMs);
-    const centerOf = new Map(cameras.map(({ image }, i) => [image, centers[i]!]));
-    this.#paths.set(paths, centerOf, origin, depth, nowMs);
+    const centreOfImage = new Map(cameras.map(({ image }, i) => [image, centres[i]!]));
+    this.#paths.set(paths, centreOfImage, origin, depth, nowMs);
   }
 
   /** Nothing in it is new. */

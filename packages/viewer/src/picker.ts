@@ -124,8 +124,8 @@ export function nearest(pixels: Uint32Array): PickedPoint | undefined {
 }
 
 /** Whether a cone of this slope about the ray from `origin` along the unit vector `direction` meets the ball. */
-export function meetsBall(origin: Vec3, direction: Vec3, slope: number, center: Vec3, radius: number): boolean {
-  const [x, y, z] = [center[0] - origin[0], center[1] - origin[1], center[2] - origin[2]];
+export function meetsBall(origin: Vec3, direction: Vec3, slope: number, centre: Vec3, radius: number): boolean {
+  const [x, y, z] = [centre[0] - origin[0], centre[1] - origin[1], centre[2] - origin[2]];
   const along = x * direction[0] + y * direction[1] + z * direction[2];
   if (along < -radius) return false;
   const aside = Math.sqrt(Math.max(0, x * x + y * y + z * z - along * along));

@@ -172,8 +172,8 @@ export class PointScene {
     const near = this.#drawn.filter(({ layer, grid, node }) => {
       const edge = edgeOf(node.id.e);
       const corner = cornerOf(node.id, grid.origin);
-      const center = inModel(layer, [corner[0] + edge / 2, corner[1] + edge / 2, corner[2] + edge / 2]);
-      return meetsBall(view.position, ray, slope, center, edge * 0.8661 * (layer.transform?.scale ?? 1));
+      const centre = inModel(layer, [corner[0] + edge / 2, corner[1] + edge / 2, corner[2] + edge / 2]);
+      return meetsBall(view.position, ray, slope, centre, edge * 0.8661 * (layer.transform?.scale ?? 1));
     });
     const layers = this.#layers(grouped(near), nowMs, eye, pointScale);
     const style = this.#style(nowMs, eye, pointScale);

@@ -170,14 +170,14 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
   function takeOver(generation: number): void {
     const state = source?.state;
     const posed = shownCameras();
-    const centers = posed.map(({ pose }) => centreOf(pose));
-    const first = firstPoint(points.cloud, state) ?? centers[0];
+    const centres = posed.map(({ pose }) => centreOf(pose));
+    const first = firstPoint(points.cloud, state) ?? centres[0];
     frame.settle(first);
     if (!touched && (posed.length > 0 || first)) {
       const poses = posed.map(({ pose }) => pose);
       frame.turn(upOf(poses, georeferenceOf(state, generation)));
     }
-    const inScene = centers.map((center) => frame.toScene(center));
+    const inScene = centres.map((centre) => frame.toScene(centre));
     const { positions, count } = sceneSample(points.cloud, state, frame, posed.length);
     bounds = robustBounds(positions, count, inScene);
     const heights = robustBounds(positions, count, [], 0.01);

@@ -384,14 +384,14 @@ test("a new generation crossfades: the old until it is here, no frame without po
 
 test("a pick names the very point that is drawn there, to the millimetre at 6,000,000 m and in a turned layer", async () => {
   const space = new TestSpace();
-  const center: Vec3 = [431_000, -120, 6_000_000];
+  const centre: Vec3 = [431_000, -120, 6_000_000];
   const layer = new TestLayer(space, 1, [430_990, -125, 5_999_990], [431_010, -115, 6_000_010]);
   // Few points, far apart, each told by its photo.
   const next = random(9);
   const count = 400;
   const positions = new Float64Array(count * 3);
   for (let i = 0; i < count; i++) {
-    positions.set([center[0] + next() * 10 - 5, center[1] + next() * 0.2, center[2] + next() * 10 - 5], i * 3);
+    positions.set([centre[0] + next() * 10 - 5, centre[1] + next() * 0.2, centre[2] + next() * 10 - 5], i * 3);
   }
   const photos = Uint32Array.from({ length: count }, (_, i) => i + 1);
   const confidences = Uint8Array.from({ length: count }, (_, i) => i % 256);

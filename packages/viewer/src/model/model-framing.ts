@@ -1,7 +1,7 @@
 /** Where to look at files from: all meshes in the picture, and of points what their cameras stood before. y is up. */
 import type { Vec3 } from "@cairn/protocol";
 import { Box3, LineSegments, Mesh, type Object3D, Points, Vector3 } from "three";
-import { center, fitView, foreground, robustBounds, type View, viewDirection } from "../framing.ts";
+import { centre, fitView, foreground, robustBounds, type View, viewDirection } from "../framing.ts";
 
 const SAMPLES = 24_000;
 /** Cameras that are looked at, of all. */
@@ -52,8 +52,8 @@ export function viewOf(
   if (!bounds) return undefined;
   const subject = robustBounds(cloud, count, corners, 0.1) ?? bounds;
   const aside = corners.length > 0 ? { azimuth: 0.6, elevation: 0.42 } : { azimuth: 0, elevation: 0.25 };
-  const direction = cameras.length > 0 ? viewDirection(center(subject), cameras) : aside;
-  return fitView(center(bounds), cloud, count, needed, direction, fovY, aspect, FILLED);
+  const direction = cameras.length > 0 ? viewDirection(centre(subject), cameras) : aside;
+  return fitView(centre(bounds), cloud, count, needed, direction, fovY, aspect, FILLED);
 }
 
 /** Corners of meshes, and the middles of lines, which are cameras. */

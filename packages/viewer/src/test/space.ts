@@ -131,18 +131,18 @@ export function random(seed: number): () => number {
   };
 }
 
-/** Points of a wavy square of ground, edge 10, about `center`; y is down, as in a photo. */
+/** Points of a wavy square of ground, edge 10, about `centre`; y is down, as in a photo. */
 export function ground(
   count: number,
   seed: number,
-  { center = [0, 0, 0] as Vec3, color = [200, 120, 60] as Vec3, photo = 1 } = {},
+  { centre = [0, 0, 0] as Vec3, color = [200, 120, 60] as Vec3, photo = 1 } = {},
 ): CloudPoints {
   const next = random(seed);
   const positions = new Float64Array(count * 3);
   const colors = new Uint8Array(count * 3);
   for (let i = 0; i < count; i++) {
     const [x, z] = [next() * 10 - 5, next() * 10 - 5];
-    positions.set([center[0] + x, center[1] + 0.3 * Math.sin(x) * Math.cos(z), center[2] + z], i * 3);
+    positions.set([centre[0] + x, centre[1] + 0.3 * Math.sin(x) * Math.cos(z), centre[2] + z], i * 3);
     colors.set(color, i * 3);
   }
   return { positions, colors, photos: photo };
