@@ -127,6 +127,14 @@ export async function json<T>(server: TestServer, path: string): Promise<T> {
   return (await response.json()) as T;
 }
 
+/** A server with a folder, and a client that is connected until the test ends. */
+export async function watchedServer(t: TestContext): Promise<{ server: TestServer; dir: string; user: MeshUser }> {
+  const { server, dir } = await meshServer(t);
+  const user = await watcher(server);
+  t.after(() => user.ws.close());
+  return { server, dir, user };
+}
+
 /** A client that is connected. */
 export async function watcher(server: TestServer, query = ""): Promise<MeshUser> {
   const user = new MeshUser(server.port, query);

@@ -14,14 +14,14 @@ import {
   sizedCube,
   TETRAHEDRON,
   textStl,
+  watchedServer,
   watcher,
 } from "../../test/mesh-fixtures.ts";
 import { testServer } from "../../test/test-server.ts";
 
 describe("a folder of designs", () => {
   test("MSH-2 MSH-6 files that differ in their ending's case only are two designs, also after a restart", async (t) => {
-    const { server, dir } = await meshServer(t);
-    const user = await watcher(server);
+    const { server, dir, user } = await watchedServer(t);
     await place(dir, "part.STL", sizedCube(1));
     await user.about("part");
     await place(dir, "part.stl", sizedCube(2));
@@ -52,8 +52,7 @@ describe("a folder of designs", () => {
   });
 
   test("MSH-6 MSH-8 MSH-14 overwritten, only touched, deleted and made again; older revisions stay", async (t) => {
-    const { server, dir } = await meshServer(t);
-    const user = await watcher(server);
+    const { server, dir, user } = await watchedServer(t);
     const first = sizedCube(1);
     await place(dir, "a.stl", first);
     await user.about("a");
@@ -109,8 +108,7 @@ describe("a folder of designs", () => {
   });
 
   test("MSH-2 MSH-31 MSH-37 MSH-38 only designs count; metadata beside one is its answer", async (t) => {
-    const { server, dir } = await meshServer(t);
-    const user = await watcher(server);
+    const { server, dir, user } = await watchedServer(t);
     const elsewhere = await meshFolder(t);
     await writeFile(join(elsewhere, "secret.stl"), sizedCube(1));
     await symlink(join(elsewhere, "secret.stl"), join(dir, "link.stl"));
@@ -144,12 +142,10 @@ describe("a folder of designs", () => {
       user.heard.slice(1).map((each) => each.design_id),
       ["text", "last"],
     );
-    user.ws.close();
   });
 
   test("MSH-3 MSH-4 MSH-36 a file that is being written is told once, when it is whole", async (t) => {
-    const { server, dir } = await meshServer(t);
-    const user = await watcher(server);
+    const { dir, user } = await watchedServer(t);
     const bytes = sizedCube(1);
     const path = join(dir, "slow.stl");
     const beganMs = performance.now();
@@ -166,12 +162,10 @@ describe("a folder of designs", () => {
     await user.about("odd");
     assert.ok(performance.now() - oddMs > 1800);
     assert.equal(user.heard.length, 3);
-    user.ws.close();
   });
 
   test("MSH-9 a folder that vanishes is a problem in /health, and is watched again", async (t) => {
-    const { server, dir } = await meshServer(t);
-    const user = await watcher(server);
+    const { server, dir, user } = await watchedServer(t);
     await place(dir, "a.stl", sizedCube(1));
     await user.about("a");
     await rename(dir, `${dir}-away`);
@@ -190,7 +184,6 @@ describe("a folder of designs", () => {
       user.heard.slice(1).map(({ event, design_id }) => `${event} ${design_id}`),
       ["new_mesh a", "new_mesh b"],
     );
-    user.ws.close();
   });
 
   test("MSH-41 MSH-19 a thousand files at once: each told exactly once, and pings are answered meanwhile", async (t) => {

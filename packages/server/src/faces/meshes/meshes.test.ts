@@ -9,20 +9,19 @@ import {
   CUBE,
   json,
   meshFolder,
-  meshServer,
   place,
   type Row,
   sizedCube,
   TETRAHEDRON,
   textStl,
+  watchedServer,
   watcher,
 } from "../../test/mesh-fixtures.ts";
 import { testServer } from "../../test/test-server.ts";
 
 describe("designs", () => {
   test("MSH-5 MSH-10 MSH-13 MSH-15 MSH-22 MSH-30 a file moved into place is told, and is there when it is told", async (t) => {
-    const { server, dir } = await meshServer(t);
-    const user = await watcher(server);
+    const { server, dir, user } = await watchedServer(t);
     assert.deepEqual(user.heard[0], {
       event: "connection_ack",
       message: "Connected to mesh update stream",
@@ -80,12 +79,10 @@ describe("designs", () => {
       url,
       collection: "current",
     });
-    user.ws.close();
   });
 
   test("MSH-15 a picture of each revision is there when it is told, drawn once; of what is no mesh there is none", async (t) => {
-    const { server, dir } = await meshServer(t);
-    const user = await watcher(server);
+    const { server, dir, user } = await watchedServer(t);
     await place(dir, "cube.stl", sizedCube(1));
     const url = String((await user.about("cube")).thumbnail_url);
     const drawn = await server.send("GET", url);
@@ -158,8 +155,7 @@ describe("designs", () => {
   });
 
   test("MSH-11 MSH-12 MSH-20 MSH-21 what a client says, and what it is answered", async (t) => {
-    const { server } = await meshServer(t);
-    const user = await watcher(server);
+    const { user } = await watchedServer(t);
     for (const ping of [" ping\n", { event: "ping" }, { type: "ping" }]) await user.tell(ping);
     assert.deepEqual(await user.of("pong", 3), [{ event: "pong" }, { event: "pong" }, { event: "pong" }]);
     for (const odd of ["hello", "[1]", { event: "sing" }, { type: "dance" }, {}, Buffer.of(1)]) await user.tell(odd);
@@ -175,7 +171,6 @@ describe("designs", () => {
         "Binary messages are not accepted here",
       ],
     );
-    user.ws.close();
   });
 
   test("MSH-1 MSH-19 MSH-23..MSH-29 MSH-33 MSH-39 MSH-40 lists, statistics, comparison and filters", async (t) => {
