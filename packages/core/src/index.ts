@@ -31,6 +31,7 @@ export { type Imports, type IncomingPoints, openImports, type PointsFacts } from
 export { type IncomingPhoto, ingestImage } from "./ingest/ingest-image.ts";
 export { type Keyframes, type KeyframesOptions, type KeyframeTotals, startKeyframes } from "./keyframe/keyframes.ts";
 export type { KeyframeStats } from "./keyframe/live-stream.ts";
+export { PictureKeyframes, type StreamPicture } from "./keyframe/picture-keyframes.ts";
 export type { PoseSignal } from "./keyframe/stream-poses.ts";
 export { type CursorItem, type CursorOptions, conflate, runCursor, supersededKey } from "./live/cursor.ts";
 export type { SpaceLogOptions } from "./log/file-space-log.ts";

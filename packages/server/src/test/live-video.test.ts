@@ -1,5 +1,6 @@
 /** Video that comes in through a socket builds a model that everyone sees. Rules: docs/spec/keyframes.md. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -7,8 +8,9 @@ import { fileURLToPath } from "node:url";
 import { connect } from "@cairn/client/node";
 import type { SpaceState } from "@cairn/protocol";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
+import { samplePhotosDir } from "@cairn/sample";
 import { AccessUnitAssembler, HUB_FLAG, HUB_PACKET } from "@cairn/video";
-import { HubUser, packet21 } from "./hub-user.ts";
+import { HubUser, jpegFrame, packet21 } from "./hub-user.ts";
 import { type TestServer, testServer } from "./test-server.ts";
 
 const root = fileURLToPath(new URL("../../../../", import.meta.url));
@@ -157,4 +159,58 @@ test("KEY-12 a client that knows of no spaces builds a model in the hub's own, f
   await stream(user, units, 250_000);
   await user.settled();
   assert.equal(await spaces(), before);
+});
+
+test("KEY-13 KEY-12 HUB-27 single pictures of a phone build a model, also of one that names no space; each as it came", async (t) => {
+  const server = await testServer(t, { hubSpace: "yard" });
+  const { default: sharp } = await import("sharp");
+  const wall = sharp(readFileSync(join(samplePhotosDir, "01.jpg"))).resize({ width: 1200 });
+  // The camera goes along: what is seen moves by a twentieth of the width from picture to picture.
+  const jpegs: Buffer[] = [];
+  for (let n = 0; n < 16; n++) {
+    jpegs.push(
+      await wall
+        .clone()
+        .extract({ left: 24 * n, top: 60, width: 480, height: 360 })
+        .jpeg()
+        .toBuffer(),
+    );
+  }
+  const phone = await HubUser.open(server, "/ws/phone?source=named&space=garden");
+  const older = await HubUser.open(server, "/ws/phone");
+  const off = await HubUser.open(server, "/ws/phone?source=off&space=garden&keyframes=off");
+  const beganNs = 1_700_000_000_000_000_000n;
+  let sent = 0;
+  const walk = async () => {
+    for (const jpeg of jpegs) {
+      const frame = jpegFrame(beganNs + BigInt(sent++) * 250_000_000n, jpeg);
+      for (const user of [phone, older, off]) {
+        user.send(frame);
+        await user.settled();
+      }
+    }
+  };
+  const spaces = async () => {
+    const { spaces: all } = (await (await server.send("GET", "/v1/spaces")).json()) as {
+      spaces: { id: string; images: number }[];
+    };
+    return new Map(all.map(({ id, images }) => [id, images]));
+  };
+  for (;;) {
+    await walk();
+    const counts = await spaces();
+    if ((counts.get("garden") ?? 0) >= 2 && (counts.get("yard") ?? 0) >= 2) break;
+  }
+  for (const [space, source] of [
+    ["garden", "named"],
+    ["yard", "default"],
+  ] as const) {
+    const viewer = await follow(t, server, space);
+    const all = photos(viewer.state);
+    assert.ok(all.every((each) => each.contributor === source && each.source === "video"));
+    assert.match(all[0]!.sequence!, new RegExp(`^stream:${source}:\\d+$`));
+    assert.ok(all.length < sent, "not every picture is worth it");
+    const digests = new Set(jpegs.map((jpeg) => createHash("sha256").update(jpeg).digest("hex")));
+    for (const { blob } of all) assert.ok(digests.has(blob), blob);
+  }
 });

@@ -23,7 +23,13 @@ export function serveVideo(house: HubHouse, socket: FaceSocket, { query, address
     address,
     onReplaced: () => socket.close(CLOSE.replaced, REPLACED),
   });
-  const device: Device = { kind: "video", socket, source: producer.name, space: places.space };
+  const device: Device = {
+    kind: "video",
+    socket,
+    source: producer.name,
+    space: places.space,
+    keyframes: places.keyframes,
+  };
   const takePacket = packets(house, device, () => producer);
   serveDevice(house, device, query, takePacket, () => producer.end());
 }
@@ -32,7 +38,13 @@ export function serveVideo(house: HubHouse, socket: FaceSocket, { query, address
 export function servePhone(house: HubHouse, socket: FaceSocket, { query }: Arrival): void {
   const places = placesOf(query, socket);
   if (!places) return;
-  const device: Device = { kind: "phone", socket, source: places.source ?? DEFAULT_SOURCE, space: places.space };
+  const device: Device = {
+    kind: "phone",
+    socket,
+    source: places.source ?? DEFAULT_SOURCE,
+    space: places.space,
+    keyframes: places.keyframes,
+  };
   let producer: Producer | undefined;
   const takePacket = packets(house, device, () => {
     producer ??= house.video.open({
@@ -96,8 +108,8 @@ function isPacket(bytes: Buffer): boolean {
 
 function takeFrame({ frames, context }: HubHouse, device: Device, bytes: Buffer): void {
   try {
-    const { source, space } = device;
-    frames.add({ source, space, ...readFrame(bytes), receivedNs: context.core.clock.nowNs() });
+    const { source, space, keyframes } = device;
+    frames.add({ source, space, keyframes, ...readFrame(bytes), receivedNs: context.core.clock.nowNs() });
   } catch (error) {
     refuseFrame(device, error);
   }

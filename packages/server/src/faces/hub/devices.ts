@@ -5,6 +5,8 @@ export type Device = {
   readonly kind: "phone" | "video";
   readonly socket: FaceSocket;
   readonly source: string;
+  /** What it shows may become photos of its space. */
+  readonly keyframes: boolean;
   /** Where it records: as it says, or as the hub does for those that know of none. */
   space: string | undefined;
 };

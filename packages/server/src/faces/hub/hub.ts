@@ -2,7 +2,7 @@
  * The hub face: drones and phones send video, pictures and samples, programs consume the video, a page watches and
  * steers. A thin translation: sources are those of `core.video`. Contract: HUB.
  */
-import type { Space } from "@cairn/core";
+import { PictureKeyframes, type Space } from "@cairn/core";
 import { CairnError } from "@cairn/protocol";
 import type { ServerContext } from "../../context.ts";
 import { countHub } from "../../metrics/hub-metrics.ts";
@@ -101,6 +101,27 @@ export function openHub(context: ServerContext, ownSpaceId?: string): Face {
     }));
   });
 
+  const pictures =
+    context.keyframes &&
+    new PictureKeyframes({
+      core,
+      images: context.decoder,
+      reconstructs: context.operationKinds.has("rebuild"),
+      onError: (about, error) => log.error({ err: error }, about),
+    });
+  if (pictures) {
+    house.frames.onFrame(({ source, space, keyframes, timeNs, jpeg }) => {
+      if (!keyframes || showsVideo(source)) return;
+      if (space !== undefined) return pictures.add({ source, space, timeNs, jpeg });
+      ownSpace?.look(source);
+    });
+  }
+
+  /** A device that sends both shows the same twice. */
+  function showsVideo(source: string): boolean {
+    return core.video.source(source)?.live === true && (context.keyframes?.of(source)?.pictures ?? 0) > 0;
+  }
+
   const stopImu = tellImu(house);
   const part = bus && joinBus(house, bus);
 
@@ -142,6 +163,7 @@ export function openHub(context: ServerContext, ownSpaceId?: string): Face {
       ownSpace?.close();
       stopImu();
       models.close();
+      await pictures?.close();
     },
   };
 }

@@ -6,6 +6,7 @@ import { type JpegFrame, JpegFrames } from "./jpeg-frames.ts";
 const frame = (source: string, n: number): JpegFrame => ({
   source,
   space: undefined,
+  keyframes: true,
   timeNs: BigInt(n),
   jpeg: Buffer.alloc(0),
   width: 1,

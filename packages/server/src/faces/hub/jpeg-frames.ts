@@ -5,6 +5,8 @@
 export type JpegFrame = {
   readonly source: string;
   readonly space: string | undefined;
+  /** It may become a photo of the space. */
+  readonly keyframes: boolean;
   /** UTC. */
   readonly timeNs: bigint;
   readonly jpeg: Buffer;

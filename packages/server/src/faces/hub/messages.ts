@@ -82,8 +82,8 @@ function takeVideoFrame({ frames, context }: HubHouse, device: Device, { fields,
     const receivedNs = context.core.clock.nowNs();
     const digits = memberText(text, "timestamp") ?? "";
     const timeNs = /^\d{1,16}$/.test(digits) ? BigInt(digits) * 1_000_000n : receivedNs;
-    const { source, space } = device;
-    frames.add({ source, space, timeNs, jpeg, ...jpegSize(jpeg), receivedNs });
+    const { source, space, keyframes } = device;
+    frames.add({ source, space, keyframes, timeNs, jpeg, ...jpegSize(jpeg), receivedNs });
   } catch (error) {
     refuseFrame(device, error);
   }

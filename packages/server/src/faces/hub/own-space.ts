@@ -8,7 +8,7 @@ import type { Device, Devices } from "./devices.ts";
 
 export type OwnSpaceHouse = {
   readonly id: string;
-  readonly video: Pick<VideoSources, "onPacket">;
+  readonly video: Pick<VideoSources, "onPacket" | "source">;
   readonly devices: Devices;
   /** Makes it where it is not there. */
   readonly open: (id: string) => Promise<Space>;
@@ -20,18 +20,18 @@ export type OwnSpaceHouse = {
 export class OwnSpace {
   readonly #house: OwnSpaceHouse;
   /** Sources that record into it, while a device of theirs is there. */
-  readonly #recording = new Map<string, { readonly source: VideoSource; readonly space: Space }>();
+  readonly #recording = new Map<string, { source: VideoSource | undefined; readonly space: Space }>();
   readonly #opening = new Set<string>();
   readonly #leave: () => void;
 
   constructor(house: OwnSpaceHouse) {
     this.#house = house;
     this.#leave = house.video.onPacket((source, { kind }) => {
-      if (kind === "key") this.#look(source);
+      if (kind === "key") this.look(source.name);
     });
   }
 
-  /** A device has come: where its source already records, its samples do as well. */
+  /** A device has come: where its source already records, all of it does. */
   add(device: Device): void {
     device.socket.signal.addEventListener("abort", () => this.#forget(device.source), { once: true });
     const recording = this.#recording.get(device.source);
@@ -42,23 +42,39 @@ export class OwnSpace {
     this.#leave();
   }
 
-  #look(source: VideoSource): void {
-    const { name, space, keyframes } = source;
-    if (space !== undefined || !keyframes || this.#opening.has(name) || this.#homeless(name).length === 0) return;
+  /** The source has shown something that can be decoded. */
+  look(name: string): void {
+    this.#addVideo(name);
+    if (this.#opening.has(name) || !this.#mayRecord(name)) return;
     const { id, open, onError } = this.#house;
     this.#opening.add(name);
     open(id)
-      .then((opened) => this.#begin(source, opened), onError)
+      .then((space) => this.#begin(name, space), onError)
       .finally(() => this.#opening.delete(name));
   }
 
+  /** A source that records its single pictures already shows video as well. */
+  #addVideo(name: string): void {
+    const recording = this.#recording.get(name);
+    const source = this.#house.video.source(name);
+    if (!recording || !source?.keyframes || source.space !== undefined) return;
+    source.space = recording.space.id;
+    recording.source = source;
+  }
+
+  #mayRecord(name: string): boolean {
+    const source = this.#house.video.source(name);
+    if (source && (source.space !== undefined || !source.keyframes)) return false;
+    return this.#homeless(name).length > 0;
+  }
+
   /** What came since the key picture is in the source's group, and goes into the space with the next packet. */
-  #begin(source: VideoSource, space: Space): void {
-    const devices = this.#homeless(source.name);
-    if (source.space !== undefined || devices.length === 0) return;
-    source.space = space.id;
-    this.#recording.set(source.name, { source, space });
-    for (const device of devices) this.#join(device, space);
+  #begin(name: string, space: Space): void {
+    if (!this.#mayRecord(name)) return;
+    const source = this.#house.video.source(name);
+    if (source) source.space = space.id;
+    this.#recording.set(name, { source, space });
+    for (const device of this.#homeless(name)) this.#join(device, space);
   }
 
   #join(device: Device, space: Space): void {
@@ -71,7 +87,7 @@ export class OwnSpace {
     const recording = this.#recording.get(name);
     if (!recording || this.#house.devices.of(name).some(({ space }) => space === recording.space.id)) return;
     this.#recording.delete(name);
-    recording.source.space = undefined;
+    if (recording.source) recording.source.space = undefined;
   }
 
   #homeless(name: string): Device[] {
