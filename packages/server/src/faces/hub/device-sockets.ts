@@ -81,7 +81,8 @@ function serveDevice(
   else socket.signal.addEventListener("abort", leave, { once: true });
   const isClock = serveClock(house.context.core, socket, source, query);
   socket.listen((fields, data) => {
-    if (!isClock(fields)) takeDeviceMessage(house, device, { fields, text: data.toString() });
+    // What takes its time is waited for: messages are taken one after the other.
+    if (!isClock(fields)) return takeDeviceMessage(house, device, { fields, text: data.toString() });
   }, take);
 }
 
