@@ -20,8 +20,8 @@ const { values } = parseArgs({
 });
 const [viewers, segments, rounds] = [values.viewers, values.segments, values.rounds].map(Number);
 const PATHS = { cairn: "/v1/spaces/bench/live", socketio: "/socket.io/?EIO=4&transport=websocket", ws: "/" };
-/** Segments sent before the measurement, to each server: code is compiled by then, and none of Cairn's compactions, one
- * each 16 segments, falls into it. */
+/** Segments sent before the measurement, to each server: code is compiled by then, and neither a compaction of
+ * Cairn's, one each 16 segments, nor its ping, one each 20 s, falls into it. */
 const WARM = 52;
 
 const path = (name) => new URL(`lib/${name}.mjs`, import.meta.url);
