@@ -46,6 +46,21 @@ async function readPhoto(path: string, lens: Pick<Photo, "camera" | "focalPx"> =
   return { image, name: image, rgb: new Uint8Array(data), ...size, digest: image, ...lens };
 }
 
+/** The middle of a photo, this part of its sides, at the size that a whole one has: as if zoomed. */
+async function smallPhoto(path: string, part: number): Promise<Photo> {
+  const { width, height } = await sharp(path).metadata();
+  const [w, h] = [Math.round(width * part), Math.round(height * part)];
+  const { data, info } = await sharp(path)
+    .extract({ left: (width - w) >> 1, top: (height - h) >> 1, width: w, height: h })
+    .resize(1000, Math.round((1000 * height) / width), { fit: "fill" })
+    .removeAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  const image = path.split("/").slice(-3).join("/");
+  const size = { widthPx: info.width, heightPx: info.height, fullWidthPx: info.width, fullHeightPx: info.height };
+  return { image, name: image, rgb: new Uint8Array(data), ...size, digest: `${image} ${part}` };
+}
+
 /** The last word on each photo, after all of them and a rebuild. */
 async function reconstruct(engine: Engine, photos: AsyncIterable<Photo> | Iterable<Photo>) {
   const verdicts = new Map<string, Verdict>();
@@ -102,6 +117,23 @@ describe("the embedded engine on surveyed photos", () => {
       assert.ok(points.positions.length / 3 > 3000);
       assert.equal((await engine.model()).images.length, 11);
       assert.deepEqual(engine.focal()?.source, "given");
+    } finally {
+      await engine.close();
+    }
+  });
+
+  test("FAIL-7 Herz-Jesus-P8, three photos of it zoomed and nobody says so: 3 cm at 1000 px, no photo in a wrong place", async (t) => {
+    const paths = photosOf("Herz-Jesus-P8", t);
+    if (!paths) return;
+    const engine = await openEmbeddedEngine({ preset: "sparse" });
+    try {
+      async function* arriving() {
+        for (const [index, path] of paths!.entries()) yield await smallPhoto(path, index % 3 === 1 ? 0.7 : 1);
+      }
+      const { cameras } = await reconstruct(engine, arriving());
+      assert.equal(cameras.length, 8);
+      const error = meanErrorM(surveyOf("Herz-Jesus-P8"), cameras);
+      assert.ok(error <= 0.03, `mean position error ${error} m`);
     } finally {
       await engine.close();
     }

@@ -10,7 +10,7 @@ import type { Scene } from "./scene.ts";
 const MIN_CONSISTENT = 0.3;
 const EPIPOLAR_ERROR_PX = 6;
 /** Near enough to count as explained, where two scenes are compared. */
-const CLOSE_ERROR_PX = 1.5;
+export const CLOSE_ERROR_PX = 1.5;
 
 /** Share, 0…1, of a pair's verified matches that the two poses bear out. Both views must have one. */
 export function consistentShare(scene: Scene, pair: Pair, errorPx = EPIPOLAR_ERROR_PX): number {
@@ -34,16 +34,17 @@ export function contradicts(scene: Scene, pair: Pair): boolean {
 
 /**
  * Share, 0…1, of the matches tying a posed view to other posed views that the poses bear out; 1 when nothing ties it.
+ * @param errorPx how far from its epipolar line a match that is borne out may be, decoded pixels
  * One weak pair in agreement does not outweigh several strong ones against.
  */
-export function standingOf(scene: Scene, pairs: readonly Pair[], view: number): number {
+export function standingOf(scene: Scene, pairs: readonly Pair[], view: number, errorPx?: number): number {
   let agreeing = 0;
   let total = 0;
   for (const pair of pairs) {
     if (pair.a !== view && pair.b !== view) continue;
     if (!scene.isPosed(pair.a) || !scene.isPosed(pair.b)) continue;
     const count = pair.kept.length / 2;
-    agreeing += consistentShare(scene, pair) * count;
+    agreeing += consistentShare(scene, pair, errorPx) * count;
     total += count;
   }
   return total === 0 ? 1 : agreeing / total;

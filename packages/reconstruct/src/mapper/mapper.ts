@@ -17,7 +17,7 @@ import { engineReport } from "../report/report.ts";
 import { type OnStage, unwatched } from "../stages.ts";
 import { lensSound, principalLenses, type SceneCovariance } from "./adjust.ts";
 import { builtAfresh, type LastLook, worthAnotherLook } from "./afresh.ts";
-import { explainedMatches } from "./consistency.ts";
+import { CLOSE_ERROR_PX, explainedMatches, standingOf } from "./consistency.ts";
 import { type FocalVote, FocalVotes } from "./focal.ts";
 import { type Doubted, trustAgain, trusted } from "./folds.ts";
 import { layOnto } from "./frame.ts";
@@ -39,7 +39,7 @@ import { FoldSearch, unfold } from "./unfold.ts";
 import { upOfScene } from "./up.ts";
 import { verdictOf } from "./verdict.ts";
 import { Lenses, makeView, type View } from "./view.ts";
-import { zoomOf } from "./zoom.ts";
+import { takePlace, zoomOf } from "./zoom.ts";
 
 type MapperOptions = { readonly seed: number };
 
@@ -62,8 +62,16 @@ const BETTER_START = 2;
 /** A lens that so many posed photos share says how another one of it should look; asked so often of each. */
 const ZOOM_VIEWS = 3;
 const ZOOM_TRIES = 3;
+/** One that has a wrong place is asked more often: what surrounds it may be as wrong at first. */
+const MISPLACED_TRIES = 8;
+/** Under a focal length that is not its own a photo bears out less of its ties closely (0.4 to 0.7; others 0.9 and more). */
+const ZOOM_STANDING = 0.75;
+/** With less of it in the end the result says that it is not sure. */
+const TORN_STANDING = 0.6;
 /** Photos that are asked after one has come: 20 resections each. */
 const ZOOM_ASKED = 2;
+/** Up to so many placed photos all of them are looked at. */
+const ZOOM_ALL = 20;
 /** Up to this many photos a scene is cheap to build again. */
 const YOUNG_VIEWS = 8;
 /** What an unfolded scene loses may fold again; three rounds end it. */
@@ -105,6 +113,8 @@ export class Mapper {
   readonly #tried: Set<number>[] = [];
   /** Per view, the one it looks most like. */
   readonly #nearest: { view: number; matches: number }[] = [];
+  /** The last rebuild left a photo whose focal length may not be its own. */
+  #torn = false;
   readonly #hints = new Hints();
   /** Of lenses that were split off: which they were taken for. */
   readonly #zoomedFrom = new Map<number, number>();
@@ -164,6 +174,7 @@ export class Mapper {
     this.#retries.next();
     grow();
     stage("doubt");
+    if (this.#splitMisplaced(stop)) grow();
     this.#reconsider(votes, options);
     if (this.#unfold()) grow();
     this.#submaps.settle(this.#scene, this.views, pairs(), options);
@@ -182,23 +193,62 @@ export class Mapper {
       const tries = this.#zoomTries[index] ?? 0;
       if (left === 0) return;
       if (this.#scene.isPosed(index) || tries >= ZOOM_TRIES) continue;
-      if (this.#lenses.list[lens].source !== "estimated" || this.#posedWith(this.#scene, lens) < ZOOM_VIEWS) continue;
+      if (this.#lenses.list[lens].source === "given" || this.#posedWith(this.#scene, lens) < ZOOM_VIEWS) continue;
       stop();
       this.#zoomTries[index] = tries + 1;
       left--;
       const factor = zoomOf(this.#scene, index, this.#seed);
-      if (factor === undefined) continue;
-      const own = this.#lenses.zoomed(lens);
-      const focalPx = factor * this.#scene.focal(index);
-      for (const each of [this.#scene, this.#submaps]) {
-        each.addLens(Float64Array.of(focalPx, focalPx, 0, 0, 0, 0));
-      }
-      this.views[index] = { ...view, lens: own };
-      this.#scene.setFocal(own, focalPx);
-      this.#zoomedFrom.set(own, lens);
-      this.#retries.forget(index);
-      this.#pairs = this.#recheckPairs(this.#scene, this.#pairs, stop);
+      if (factor !== undefined) this.#giveOwnLens(view, factor, stop);
     }
+  }
+
+  /**
+   * Photos that were zoomed may have a place already, from before there was enough to tell: a wrong one, which tears
+   * what ties them. In a large scene those that
+   * the latest photo is tied to are asked.
+   * @returns whether one has lost its place
+   */
+  #splitMisplaced(stop: () => void): boolean {
+    const latest = this.views.length - 1;
+    const tied = new Set(this.#scene.posed.length <= ZOOM_ALL ? this.#scene.posed : [latest]);
+    for (const { a, b } of this.#pairs) if (b === latest) tied.add(a);
+    const torn = [...tied].flatMap((index) => {
+      const { lens } = this.views[index];
+      if (!this.#scene.isPosed(index) || (this.#zoomTries[index] ?? 0) >= MISPLACED_TRIES) return [];
+      if (this.#lenses.list[lens].source === "given" || this.#posedWith(this.#scene, lens) <= ZOOM_VIEWS) return [];
+      const standing = standingOf(this.#scene, this.#pairs, index, CLOSE_ERROR_PX);
+      return standing < ZOOM_STANDING ? [{ index, standing }] : [];
+    });
+    let lost = false;
+    for (const { index } of torn.sort((p, q) => p.standing - q.standing).slice(0, ZOOM_ASKED)) {
+      stop();
+      this.#zoomTries[index] = (this.#zoomTries[index] ?? 0) + 1;
+      const factor = zoomOf(this.#scene, index, this.#seed);
+      if (factor === undefined) continue;
+      takePlace(this.#scene, index);
+      this.#giveOwnLens(this.views[index], factor, stop);
+      lost = true;
+    }
+    return lost;
+  }
+
+  #isTorn(scene: Scene, pairs: readonly Pair[], view: number): boolean {
+    const { source } = this.#lenses.list[this.views[view].lens];
+    return source !== "given" && standingOf(scene, pairs, view, CLOSE_ERROR_PX) < TORN_STANDING;
+  }
+
+  #giveOwnLens(view: View, factor: number, stop: () => void): void {
+    const { index, lens } = view;
+    const own = this.#lenses.zoomed(lens);
+    const focalPx = factor * this.#scene.focal(index);
+    for (const each of [this.#scene, this.#submaps]) {
+      each.addLens(Float64Array.of(focalPx, focalPx, 0, 0, 0, 0));
+    }
+    this.views[index] = { ...view, lens: own };
+    this.#scene.setFocal(own, focalPx);
+    this.#zoomedFrom.set(own, lens);
+    this.#retries.forget(index);
+    this.#pairs = this.#recheckPairs(this.#scene, this.#pairs, stop);
   }
 
   /** @returns whether the scene had a fold */
@@ -301,6 +351,7 @@ export class Mapper {
       this.#frameSettled = true;
       if (look) this.#lastLook = look;
       this.#doubted = doubted;
+      this.#torn = scene.posed.some((view) => this.#isTorn(scene, known, view));
       this.#ledger.restart(scene);
       if (sureness) this.#learnLenses(scene, sureness);
       this.#poseSigmas = scaled(sureness ? sigmasOf(sureness) : new Map(), aligned?.alignment?.scale ?? 1);
@@ -385,7 +436,7 @@ export class Mapper {
 
   #doubts(): Doubt[] {
     const doubtful = this.#scene.posed.some((view) => !this.#vouchedFor(this.views[view].lens));
-    return doubtful ? ["focal_uncertain"] : [];
+    return doubtful || this.#torn ? ["focal_uncertain"] : [];
   }
 
   #pairErrorPx(a: number, b: number, measured?: ReadonlySet<number>): number {
