@@ -62,10 +62,12 @@ async function addFolder(found: NamedFiles, folder: string): Promise<void> {
   for (const entry of entries.sort(compare)) {
     if (entry.split(/[/\\]/).some((part) => part.startsWith("."))) continue;
     const path = join(folder, entry);
-    const facts = await stat(path);
-    const kind = facts.isFile() ? await kindOf(path) : undefined;
+    // A link that leads nowhere is no photo.
+    const facts = await stat(path).catch(() => undefined);
+    const kind = facts?.isFile() ? await kindOf(path) : undefined;
+    if (!facts || kind === undefined) continue;
     if (kind === "video") found.clips.push({ path, name: basename(path) });
-    else if (kind === "photo") found.photos.push(photoAt(path, facts.size));
+    else found.photos.push(photoAt(path, facts.size));
   }
   if (found.photos.length + found.clips.length === before) {
     throw new Problem(`${folder} has no photo or video in it`, EXIT.failed);

@@ -1,7 +1,7 @@
 /** `cairn push` with videos among photos, against a real server. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { CairnApi } from "@cairn/client";
@@ -77,6 +77,7 @@ describe("videos", () => {
     copyFileSync(join(samplePhotosDir, "03.jpg"), join(card, "100/.thumbnails/IMG_9.jpg"));
     copyFileSync(small, join(card, "clip"));
     writeFileSync(join(card, "notes.txt"), "neither a photo nor a video");
+    symlinkSync(join(card, "gone.jpg"), join(card, "leads-nowhere.jpg"));
     const named = await push("named", card);
     assert.equal(named.code, 0);
     const clips = named.photos.filter(({ video }) => video === "clip");

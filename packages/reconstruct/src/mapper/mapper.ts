@@ -204,8 +204,7 @@ export class Mapper {
 
   /**
    * Photos that were zoomed may have a place already, from before there was enough to tell: a wrong one, which tears
-   * what ties them. In a large scene those that
-   * the latest photo is tied to are asked.
+   * what ties them. In a large scene only those that the latest photo is tied to are asked.
    * @returns whether one has lost its place
    */
   #splitMisplaced(stop: () => void): boolean {

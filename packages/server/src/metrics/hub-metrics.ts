@@ -1,7 +1,8 @@
 /** Figures of the hub beside video's: motion sensors, the clock, the bus, who is connected (HUB-97). */
 import type { BusStats } from "@cairn/bus";
 import type { MotionSources, ServerClock } from "@cairn/core";
-import { Counter, Gauge, type Registry } from "prom-client";
+import type { Registry } from "prom-client";
+import { readOff } from "./read-off.ts";
 
 export type HubReadings = {
   readonly motion: Pick<MotionSources, "counts">;
@@ -12,28 +13,8 @@ export type HubReadings = {
   readonly bus?: { readonly stats: BusStats } | undefined;
 };
 
-/** Read off whenever somebody asks for the metrics. */
 export function countHub(registry: Registry, { motion, clock, devices, viewers, bus }: HubReadings): void {
-  const registers = [registry];
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  const counter = (name: string, help: string, read: () => number) =>
-    new Counter({
-      name,
-      help,
-      registers,
-      collect() {
-        this.reset();
-        this.inc(read());
-      },
-    });
+  const { gauge, counter, counters } = readOff(registry);
   counter("imu_samples_total", "Samples of motion sensors that were taken.", () => motion.counts().samples);
   counter("imu_duplicates_total", "Samples that had come before.", () => motion.counts().duplicates);
   counter("imu_late_total", "Samples older than one that was handed out before.", () => motion.counts().late);
@@ -45,16 +26,12 @@ export function countHub(registry: Registry, { motion, clock, devices, viewers, 
   );
   gauge("phones_connected", "Sockets of phones.", () => devices.count("phone"));
   gauge("viewers_connected", "Sockets of viewers.", () => viewers.count);
-  new Counter({
-    name: "amqp_published_total",
-    help: "Messages that the broker has confirmed.",
-    labelNames: ["exchange"],
-    registers,
-    collect() {
-      this.reset();
-      for (const [exchange, count] of Object.entries(bus?.stats.published ?? {})) this.inc({ exchange }, count);
-    },
-  });
+  counters(
+    "amqp_published_total",
+    "Messages that the broker has confirmed.",
+    "exchange",
+    () => bus?.stats.published ?? {},
+  );
   counter(
     "amqp_messages_rejected_total",
     "Messages of the bus that could not be read.",

@@ -1,6 +1,7 @@
 /** Figures of live video, by the names that the hub's dashboards know (HUB-93 to HUB-96). */
 import type { VideoSources } from "@cairn/core";
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { Counter, Histogram, type Registry } from "prom-client";
+import { readOff } from "./read-off.ts";
 
 /**
  * Each bound about 1.6 times the one before, 50 µs to 10 s: fine enough to read a p99 off, since the library that
@@ -18,27 +19,7 @@ export class VideoMetrics {
 
   constructor(registry: Registry, video: VideoSources) {
     const registers = [registry];
-    const gauge = (name: string, help: string, read: () => number) =>
-      new Gauge({
-        name,
-        help,
-        registers,
-        collect() {
-          this.set(read());
-        },
-      });
-    const counter = (name: string, help: string, read?: () => number) =>
-      new Counter({
-        name,
-        help,
-        registers,
-        ...(read && {
-          collect(this: Counter) {
-            this.reset();
-            this.inc(read());
-          },
-        }),
-      });
+    const { gauge, counter } = readOff(registry);
     const { totals } = video;
     gauge("h264_consumers_connected", "Consumers of video.", () => video.consumers().connected);
     counter("h264_frames_relayed_total", "Messages to consumers of video.", () => totals.relayedPackets);
@@ -52,7 +33,11 @@ export class VideoMetrics {
       "Pictures that consumers were too slow for.",
       () => totals.droppedPictures,
     );
-    this.rejected = counter("h264_packets_rejected_total", "Video packets that could not be read.");
+    this.rejected = new Counter({
+      name: "h264_packets_rejected_total",
+      help: "Video packets that could not be read.",
+      registers,
+    });
     this.latency = new Histogram({
       name: "frame_latency_seconds",
       help: "From the arrival of a video packet until it is handed to a consumer's socket.",
