@@ -91,7 +91,6 @@ export class GlPoints implements PointSink {
   draw(pass: PointPass, clipFromEye: readonly number[], style: PointStyle, layers: readonly LayerDraw[]): void {
     const gl = this.#gl;
     const { program, at } = this.#program(pass);
-    // biome-ignore lint/correctness/useHookAtTopLevel: WebGL's, not React's
     gl.useProgram(program);
     gl.disable(gl.BLEND);
     gl.disable(gl.CULL_FACE);
