@@ -64,6 +64,17 @@ test("MSH-30 far from the origin the volume keeps its digits; facets turned inwa
   const inward = { ...far, triangles: far.triangles.slice().reverse() };
   const { volume, watertight } = measureMesh(fileOf(meshStl(inward)), "stl");
   assert.deepEqual([volume, watertight], [1, true]);
+  // What is open has the volume between its facets and the origin, as everybody counts it.
+  const open = { ...cube(1, 3), triangles: far.triangles.slice(6) };
+  const corner = (k: number) => [...open.positions.slice(3 * open.triangles[k]!, 3 * open.triangles[k]! + 3)] as const;
+  let sixfold = 0;
+  for (let t = 0; t < open.triangles.length; t += 3) {
+    const [[a, b, c], [d, e, f], [g, h, i]] = [corner(t), corner(t + 1), corner(t + 2)];
+    sixfold += a! * (e! * i! - f! * h!) + b! * (f! * g! - d! * i!) + c! * (d! * h! - e! * g!);
+  }
+  const of = measureMesh(fileOf(meshStl(open)), "stl");
+  assert.ok(Math.abs(sixfold) > 1, "the missing side is seen from the origin");
+  assert.ok(Math.abs(of.volume - Math.abs(sixfold) / 6) < 1e-9 && !of.watertight, `${of.volume}, ${sixfold / 6}`);
 });
 
 test("MSH-30 a hole, a facet turned the other way, or a third one at an edge is not closed; a facet without area is no edge", () => {

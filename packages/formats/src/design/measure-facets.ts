@@ -11,6 +11,7 @@ export function measureFacets(facets: Facets, format: MeshFormat): MeshMeasure {
   const edges = new EdgeTable(faces * 3);
   let area = 0;
   let sixfold = 0;
+  let [sx, sy, sz] = [0, 0, 0]; // twice the area with its direction: nothing where all is closed
   // Seen from the box's middle, coordinates far away from the origin cost no digits.
   const [ox, oy, oz] = [(min[0] + max[0]) / 2, (min[1] + max[1]) / 2, (min[2] + max[2]) / 2];
   for (let at = 0, corner = 0; at < facets.length; at += 9, corner += 3) {
@@ -18,15 +19,21 @@ export function measureFacets(facets: Facets, format: MeshFormat): MeshMeasure {
     const [bx, by, bz] = [facets[at + 3]! - ox, facets[at + 4]! - oy, facets[at + 5]! - oz];
     const [cx, cy, cz] = [facets[at + 6]! - ox, facets[at + 7]! - oy, facets[at + 8]! - oz];
     const [ux, uy, uz, vx, vy, vz] = [bx - ax, by - ay, bz - az, cx - ax, cy - ay, cz - az];
-    const twice = Math.hypot(uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx);
+    const [nx, ny, nz] = [uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx];
+    const twice = Math.hypot(nx, ny, nz);
     if (twice === 0) continue;
     area += twice / 2;
+    sx += nx;
+    sy += ny;
+    sz += nz;
     sixfold += ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx);
     const [a, b, c] = [indices[corner]!, indices[corner + 1]!, indices[corner + 2]!];
     edges.add(a, b, count);
     edges.add(b, c, count);
     edges.add(c, a, count);
   }
+  // Where something is open it matters from where volume is counted: from the origin, as is usual.
+  if (!edges.closed) sixfold += ox * sx + oy * sy + oz * sz;
   const volume = Math.abs(sixfold) / 6;
   if (!Number.isFinite(area) || !Number.isFinite(volume)) throw refuseMesh(format, "coordinates too large to measure");
   return { vertices: count, faces, volume, area, watertight: edges.closed, min, max };

@@ -48,6 +48,7 @@ const ECHO: Face = {
           if (message.type === "flood") while (!socket.signal.aborted) socket.reply({ pad: "x".repeat(2 ** 16) });
           if (message.type === "pour") for (let n = 0; n < 1000; n++) await socket.send({ n, pad: "x".repeat(4096) });
           if (message.type === "share") for (const each of SHARED) void socket.send(await each);
+          if (message.type === "leave") return socket.close(4004, String(message.reason));
           if (message.type === "known") return socket.reply({ ...message, ...params });
           return socket.error(`Unknown message type: ${shownType(message.type)}`);
         });
@@ -125,6 +126,19 @@ describe("the doors of the faces", () => {
     const wrong = new Client(`${base}/ws/p?token=wrong`);
     assert.deepEqual(await wrong.closed, { code: 4001, reason: "Not authenticated" });
     assert.deepEqual(wrong.said, []);
+  });
+
+  test("GEN-28 a reason too long for a close frame is cut, never within a letter", async () => {
+    for (const [reason, kept] of [
+      ["short", 5],
+      ["é".repeat(200), 61],
+      ["日".repeat(64), 41],
+      [`a${"😀".repeat(64)}`, 61],
+    ] as const) {
+      const client = new Client(`${base}/ws/p`);
+      await client.tell({ type: "leave", reason });
+      assert.deepEqual(await client.closed, { code: 4004, reason: reason.slice(0, kept) });
+    }
   });
 
   test("GEN-14 GEN-16..GEN-19 GEN-27 what cannot be used is answered, and the socket stays", async () => {
@@ -247,7 +261,11 @@ describe("the doors of the faces", () => {
   });
 
   test("GEN-29 base64 in either alphabet, with white space, prefix and without padding", () => {
-    for (const text of ["+/8=", "-_8", "+/8", " +\t/\r\n8= ", "data:image/png;base64,+/8="]) {
+    for (const text of ["+/8=", "-_8", "+/8", " +\t/\r\n8= "].flatMap((bare) => [
+      bare,
+      `data:image/png;base64,${bare}`,
+      `\n Data:image/png; name="a,b.png";base64, ${bare}`,
+    ])) {
       assert.deepEqual(decodeBase64(text), Buffer.of(0xfb, 0xff), text);
     }
     for (const text of ["", "=", "a", "abcde", "ab=", "a+b-", "a b!c", "data:;base64,", "ab==c", "äöü="]) {

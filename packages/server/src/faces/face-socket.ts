@@ -51,6 +51,7 @@ export const FACE_LIMITS: FaceSocketLimits = {
 const MESSAGE_BYTES = 16 * 2 ** 20;
 /** A larger framed message gains nothing from sharing a write with others. */
 const TOGETHER_BYTES = 4096;
+const CLOSE_REASON_BYTES = 123;
 /** A close frame behind unread data gets this long before the socket is cut. */
 const LINGER_MS = 2_000;
 
@@ -175,7 +176,7 @@ export class FaceSocket {
     this.#inbound.length = 0;
     this.#end();
     if (this.#ws.readyState >= this.#ws.CLOSING) return;
-    this.#ws.close(code, reason);
+    this.#ws.close(code, shortReason(reason));
     const linger = setTimeout(() => this.#ws.terminate(), LINGER_MS);
     this.#ws.once("close", () => clearTimeout(linger));
   }
@@ -348,6 +349,12 @@ export class FaceSocket {
 function problemOf(error: unknown): string {
   const problem = error instanceof CairnError ? error.facts.problem : undefined;
   return typeof problem === "string" ? problem : "not JSON";
+}
+
+/** A close frame has room for 123 bytes of text; a letter is left out whole. */
+function shortReason(reason: string): string {
+  const { read } = new TextEncoder().encodeInto(reason, new Uint8Array(CLOSE_REASON_BYTES));
+  return reason.slice(0, read);
 }
 
 /** A message to hand to many sockets: encoded once. */

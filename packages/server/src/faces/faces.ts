@@ -1,5 +1,5 @@
 /** All faces of one server: where they answer, who is connected to them, and how that ends. Rules GEN-2, GEN-3, GEN-11. */
-import { CLOSE } from "@cairn/protocol";
+import { CairnError, CLOSE } from "@cairn/protocol";
 import type { FastifyInstance } from "fastify";
 import type { ServerContext } from "../context.ts";
 import type { Access } from "../http/access.ts";
@@ -155,23 +155,28 @@ export async function faceRoutes(
 
 /**
  * Fields of a form are an object of texts; a JSON body of no bytes is none. A JSON object is one also when it is said to
- * be a form or text, as `curl -d` and a page's `fetch` say of any text.
+ * be a form or text, as `curl -d` and a page's `fetch` say of any text, or nothing is said of it, as by Python's
+ * `http.client`.
  */
 function takeForms(app: FastifyInstance): void {
   const json = (body: Buffer) => (body.length === 0 ? undefined : parseJson(body));
-  const parsers: Record<string, (body: Buffer) => unknown> = {
+  const parsers: Record<string, (body: Buffer, type: string | undefined) => unknown> = {
     "application/json": json,
     "text/plain": json,
     "application/x-www-form-urlencoded": (body) =>
       body.toString().trimStart().startsWith("{")
         ? parseJson(body)
         : Object.fromEntries(new URLSearchParams(body.toString())),
+    "*": (body, type) => {
+      if (body.length === 0 || type === undefined || /\+json\b/i.test(type)) return json(body);
+      throw new CairnError("request.invalid", { field: "Content-Type" });
+    },
   };
-  app.removeContentTypeParser("application/json");
+  app.removeContentTypeParser(["application/json", "*"]);
   for (const [type, parse] of Object.entries(parsers)) {
-    app.addContentTypeParser(type, { parseAs: "buffer" }, (_request, body, done) => {
+    app.addContentTypeParser(type, { parseAs: "buffer" }, ({ headers }, body, done) => {
       try {
-        done(null, parse(Buffer.from(body)));
+        done(null, parse(Buffer.from(body), headers["content-type"]));
       } catch (error) {
         done(error instanceof Error ? error : new Error(String(error)));
       }

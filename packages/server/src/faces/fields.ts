@@ -13,7 +13,7 @@ const SHOWN = 64;
 
 /**
  * Fields that a schema knows, checked; unknown ones are left out, defaults filled in.
- * @param text values are texts, as in a query or a form: `"5"` is a number and `"true"` or `"1"` a boolean
+ * @param text values are texts, as in a query or a form: `"5"` is a number
  * @throws {Refusal} 422
  */
 export function readFields<S extends TObject>(
@@ -23,7 +23,9 @@ export function readFields<S extends TObject>(
   { text = place !== "body" } = {},
 ): Static<S> {
   if (given === null || typeof given !== "object" || Array.isArray(given)) {
-    throw new Refusal(422, [{ type: "model_type", loc: [place], msg: "Input should be an object" }]);
+    throw new Refusal(422, [
+      { type: "model_type", loc: [place], msg: "Input should be an object", input: shown(given) },
+    ]);
   }
   const values: Record<string, unknown> = {};
   const problems: FieldProblem[] = [];
@@ -36,7 +38,7 @@ export function readFields<S extends TObject>(
       }
       continue;
     }
-    const converted = text && typeof value === "string" ? fromText(wanted, value) : value;
+    const converted = fromText(wanted, value, text);
     if (Value.Check(wanted, converted)) values[name] = converted;
     else problems.push({ loc: [place, name], ...problemOf(wanted, converted), input: shown(value) });
   }
@@ -44,18 +46,19 @@ export function readFields<S extends TObject>(
   return values as Static<S>;
 }
 
-function fromText(wanted: TSchema, text: string): unknown {
+/** What was meant: booleans are also `"true"`, `"1"` or 1 wherever they stand, numbers are texts only where all is text. */
+function fromText(wanted: TSchema, value: unknown, isText: boolean): unknown {
   const type = Reflect.get(wanted, "type") as unknown;
-  if (type === "integer" || type === "number") {
-    const trimmed = text.trim();
+  if (type === "boolean" && (typeof value === "string" || typeof value === "number")) {
+    if (/^(true|1|yes|on)$/i.test(String(value))) return true;
+    if (/^(false|0|no|off)$/i.test(String(value))) return false;
+  }
+  if (isText && typeof value === "string" && (type === "integer" || type === "number")) {
+    const trimmed = value.trim();
     const number = Number(trimmed);
-    return trimmed !== "" && Number.isFinite(number) ? number : text;
+    return trimmed !== "" && Number.isFinite(number) ? number : value;
   }
-  if (type === "boolean") {
-    if (/^(true|1|yes|on)$/i.test(text)) return true;
-    if (/^(false|0|no|off)$/i.test(text)) return false;
-  }
-  return text;
+  return value;
 }
 
 function problemOf(wanted: TSchema, value: unknown): { type: string; msg: string } {
@@ -102,6 +105,7 @@ function allowedValues({ anyOf }: TSchema & { anyOf?: readonly { const?: unknown
 
 function shown(value: unknown): unknown {
   if (typeof value === "string") return value.slice(0, SHOWN);
-  if (value === null || typeof value === "number" || typeof value === "boolean") return value;
+  if (value === undefined || value === null) return null;
+  if (typeof value === "number" || typeof value === "boolean") return value;
   return JSON.stringify(value).slice(0, SHOWN);
 }

@@ -42,7 +42,7 @@ export async function readForm(request: FastifyRequest, options: FormOptions): P
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
     if (code.endsWith("_LIMIT")) throw new Refusal(413, "Request body too large");
     // A form that is broken or ends in its middle.
-    throw new Refusal(422, [{ type: "value_error", loc: ["body"], msg: "The form is broken" }]);
+    throw new Refusal(422, [{ type: "value_error", loc: ["body"], msg: "The form is broken", input: null }]);
   }
   return { file, fields };
 }

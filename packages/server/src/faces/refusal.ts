@@ -8,7 +8,7 @@ export type FieldProblem = {
   readonly type: string;
   readonly loc: readonly (string | number)[];
   readonly msg: string;
-  readonly input?: unknown;
+  readonly input: unknown;
 };
 
 export class Refusal extends Error {
@@ -25,7 +25,7 @@ export class Refusal extends Error {
 
 /** Malformed JSON in a body. */
 function notJson(): Refusal {
-  return new Refusal(422, [{ type: "json_invalid", loc: ["body"], msg: "JSON decode error" }]);
+  return new Refusal(422, [{ type: "json_invalid", loc: ["body"], msg: "JSON decode error", input: {} }]);
 }
 
 export function sendRefusal(reply: FastifyReply, error: unknown): FastifyReply {
@@ -46,7 +46,9 @@ function translated(error: unknown): Refusal | undefined {
   if (error.code !== "request.invalid") return undefined;
   const field = String(error.facts.field ?? "").replace(/^\//, "");
   const loc = field ? ["body", ...field.split("/")] : ["body"];
-  return new Refusal(422, [{ type: "value_error", loc, msg: String(error.facts.problem ?? "Invalid value") }]);
+  return new Refusal(422, [
+    { type: "value_error", loc, msg: String(error.facts.problem ?? "Invalid value"), input: null },
+  ]);
 }
 
 /** The text of what went wrong, for a message on a socket: never a path, a stack, or what was sent (GEN-19). */

@@ -34,7 +34,7 @@ export class DepthClient {
     if (!session) {
       const text = `Session ${id.slice(0, 64)} not found`;
       this.#socket.error(text);
-      this.#socket.close(CLOSE.missing, text.slice(0, 120));
+      this.#socket.close(CLOSE.missing, text);
       return;
     }
     this.#enter(session);

@@ -98,9 +98,21 @@ describe("the depth face", () => {
       ["application/octet-stream", "", 100],
       ["application/x-www-form-urlencoded", '{"max_images":4}', 4],
       ["text/plain;charset=UTF-8", '{"max_images":4}', 4],
+      ["application/vnd.api+json", '{"max_images":4,"show_cameras":1}', 4],
+      ["", '{"max_images":4,"show_cameras":"true"}', 4],
     ] as const) {
-      const answer = await server.send("POST", "/ws/session/create", body, { "content-type": type });
+      // Bytes, of which `fetch` says nothing by itself.
+      const answer = await server.send("POST", "/ws/session/create", Buffer.from(body), {
+        ...(type && { "content-type": type }),
+      });
       assert.deepEqual([answer.status, ((await answer.json()) as Message).max_images], [200, max], type);
+    }
+    for (const [body, problem] of [
+      ["{bad", { type: "json_invalid", loc: ["body"], msg: "JSON decode error", input: {} }],
+      ["[1]", { type: "model_type", loc: ["body"], msg: "Input should be an object", input: "[1]" }],
+    ] as const) {
+      const answer = await server.send("POST", "/ws/session/create", body, { "content-type": "application/json" });
+      assert.deepEqual([answer.status, await answer.json()], [422, { detail: [problem] }]);
     }
     const { model_loaded, gpu_memory } = (await (await server.send("GET", "/status")).json()) as Message;
     assert.deepEqual([model_loaded, gpu_memory], [true, null]);
@@ -204,9 +216,14 @@ describe("the depth face", () => {
     assert.equal((await lost.closed).code, 4004);
     assert.deepEqual(lost.heard, [{ type: "error", message: "Session nobody not found" }]);
 
+    const foreign = "日".repeat(80);
+    const strange = new DepthUser(server, `/ws/reconstruct/${encodeURIComponent(foreign)}`);
+    assert.equal((await strange.closed).code, 4004);
+    assert.deepEqual(strange.heard, [{ type: "error", message: `Session ${foreign.slice(0, 64)} not found` }]);
+
     const user = new DepthUser(server, "/ws/reconstruct");
     await user.tell({ type: "generate" });
-    await user.tell({ type: "init", max_images: 2 });
+    await user.tell({ type: "init", max_images: 2, show_cameras: "true" });
     await user.tell({ type: "init" });
     const [created] = await user.of("session_created");
     assert.equal(created?.max_images, 2);

@@ -102,7 +102,9 @@ function paramsIn(query: unknown, body: unknown, isForm = false): SessionParams 
   const fromBody =
     body !== null && typeof body === "object" && !Array.isArray(body) ? (body as Record<string, unknown>) : {};
   if (body !== undefined && body !== null && (typeof body !== "object" || Array.isArray(body))) {
-    throw new Refusal(422, [{ type: "model_type", loc: ["body"], msg: "Input should be an object" }]);
+    throw new Refusal(422, [
+      { type: "model_type", loc: ["body"], msg: "Input should be an object", input: JSON.stringify(body).slice(0, 64) },
+    ]);
   }
   const { max_images, process_res, ...rest } = SessionParams.properties;
   const known = Object.keys({ max_images, process_res, ...rest });
@@ -116,7 +118,7 @@ function paramsIn(query: unknown, body: unknown, isForm = false): SessionParams 
     const overridden = place === "query" ? Object.keys(fromBody) : [];
     for (const name of overridden) delete own[name];
     try {
-      const read = readFields(SessionParams, own, place, { text: text || typeof own.show_cameras === "string" });
+      const read = readFields(SessionParams, own, place, { text });
       for (const name of Object.keys(own)) values[name] = read[name as keyof SessionParams];
     } catch (error) {
       if (!(error instanceof Refusal) || typeof error.detail === "string") throw error;

@@ -175,6 +175,7 @@ export class Session {
 
   /** The state that a client may ask for next is the one after the run. */
   async #end(labels: Labels): Promise<void> {
+    this.touch(); // as long as it ran nobody was idle (DEP-13)
     this.#firstIsDone = true;
     try {
       await this.space.label({ ...labels, ...this.#pending() });

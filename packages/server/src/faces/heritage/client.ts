@@ -30,7 +30,8 @@ export class HeritageClient {
   readonly #socket: FaceSocket;
   readonly #project: Project;
   readonly #answers: object[] = [];
-  #resync = true;
+  /** Blocks that are wanted: the first, and one for each that was asked for. */
+  #blocks = 1;
   /** The upload in hand: its acknowledgement goes before that it is processed. */
   #uploading: Promise<void> | undefined;
   #wake = () => {};
@@ -51,8 +52,8 @@ export class HeritageClient {
     try {
       while (!signal.aborted) {
         await this.#sendAnswers();
-        if (this.#resync || !this.#project.isKept(position)) {
-          this.#resync = false;
+        if (this.#blocks > 0 || !this.#project.isKept(position)) {
+          this.#blocks = Math.max(0, this.#blocks - 1);
           position = await this.#block();
           continue;
         }
@@ -74,7 +75,7 @@ export class HeritageClient {
         this.#uploading = undefined;
         return;
       case "request_resync":
-        this.#resync = true;
+        this.#blocks++;
         this.#wake();
         return;
       default:
@@ -104,7 +105,7 @@ export class HeritageClient {
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
       const { aborted } = this.#socket.signal;
-      if (aborted || this.#resync || this.#answers.length > 0) resolve();
+      if (aborted || this.#blocks > 0 || this.#answers.length > 0) resolve();
     });
     this.#wake = () => {};
   }
@@ -112,8 +113,7 @@ export class HeritageClient {
   /** The newest whole set and what came after it. @returns the position from which on steps follow (HER-9) */
   async #block(): Promise<number> {
     const { progress, position } = this.#project;
-    const { total, epoch } = progress;
-    const sets = [progress.reference, ...progress.increments].filter(({ packs }) => packs.length > 0);
+    const { total, epoch, sets } = progress;
     const lists = await Promise.all(sets.map((set) => this.#list(set)));
     const shards = sets.flatMap((set, i) => lists[i]!.map((points, index) => ({ set, index, points })));
     const head = { total_shards: shards.length, total_images: total, epoch };

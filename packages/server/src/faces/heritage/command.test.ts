@@ -23,7 +23,7 @@ const home = __dirname, calls = path.join(home, "calls");
 const full = process.env.CAIRN_FULL_REFETCH;
 const known = /element vertex (\\d+)/.exec(fs.readFileSync(reference, "latin1"))[1];
 const list = fs.readFileSync(process.env.CAIRN_IMAGES, "utf8").trim().split("\\n");
-fs.appendFileSync(calls, JSON.stringify({ size: fs.statSync(image).size, id, full, known, images: list.length }) + "\\n");
+fs.appendFileSync(calls, JSON.stringify({ size: fs.statSync(image).size, ending: path.extname(image), id, full, known, images: list.length }) + "\\n");
 const k = fs.readFileSync(calls, "utf8").trim().split("\\n").length;
 const plan = JSON.parse(fs.readFileSync(path.join(home, "plan.json"), "utf8"))[k] ?? "good";
 console.log("some progress");
@@ -113,6 +113,12 @@ describe("an external program as the engine", () => {
       (await calls()).map(({ id }) => id),
       ids,
     );
+    assert.deepEqual(new Set((await calls()).map(({ ending }) => ending)), new Set([".png"]));
+    // A program says of no camera where it was; its cloud is one all the same (HER-51).
+    const answer = await fetch(`${server.url}/pointcloud/black%20box/latest`);
+    const [, cloud = "", pose = ""] = (await answer.text()).split(/^--.*\r\n/m);
+    assert.match(cloud, /\nelement vertex 61\n/);
+    assert.match(pose, /\r\n\r\nnull\r\n$/);
     await server.restart();
     const again = await connect();
     upload(again, png(2));

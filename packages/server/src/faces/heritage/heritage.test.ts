@@ -154,6 +154,10 @@ describe("the heritage face", () => {
     await watcher.tell({ type: "request_resync" });
     const again = await watcher.of("initial_state_complete", 2);
     assert.deepEqual(again[1], { type: "initial_state_complete", total_images: 4, epoch: 1 });
+    // As many blocks as were asked for, also at once.
+    for (let i = 0; i < 2; i++) watcher.ws.send(JSON.stringify({ type: "request_resync" }));
+    await watcher.of("initial_state_complete", 4);
+    watcher.heard.splice(watcher.heard.indexOf(again[1]!) + 1);
     const block = watcher.heard.filter(({ type }) => type === "initial_state_shard");
     assert.deepEqual(block.map(shardHash), now.map(shardHash));
     await server.restart();

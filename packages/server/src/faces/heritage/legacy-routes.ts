@@ -46,8 +46,8 @@ export function legacyRoutes(app: FastifyInstance, house: HeritageHouse): void {
 
   app.get<Named>("/pointcloud/:project/:tag", async (request, reply) => {
     const project = await allowed(() => house.find(request.params.project));
-    const newest = project && Object.keys(shownGeneration(project.space.log.snapshot().state)?.cameras ?? {}).at(-1);
-    if (!project || newest === undefined) return { error: "Point cloud not found" };
+    if (!project || project.progress.sets.length === 0) return { error: "Point cloud not found" };
+    const newest = Object.keys(shownGeneration(project.space.log.snapshot().state)?.cameras ?? {}).at(-1);
     return sendCloud(reply, house, project, newest);
   });
 
@@ -130,11 +130,10 @@ async function sendCloud(
   reply: FastifyReply,
   house: HeritageHouse,
   project: Project,
-  image: Id,
+  image: Id | undefined,
 ): Promise<FastifyReply> {
-  const { reference, increments } = project.progress;
+  const { reference, increments, sets } = project.progress;
   const { id, log } = project.space;
-  const sets = [reference, ...increments].filter(({ packs }) => packs.length > 0);
   const lists = await Promise.all(sets.map((set) => house.shards.list(id, set)));
   const total = lists.flatMap(({ counts }) => counts).reduce((sum, count) => sum + count, 0);
   const every = Math.max(1, Math.ceil(total / MOST_POINTS));
@@ -149,7 +148,7 @@ async function sendCloud(
       seen += count;
     }
   }
-  const camera = shownGeneration(log.snapshot().state)?.cameras[image];
+  const camera = image === undefined ? undefined : shownGeneration(log.snapshot().state)?.cameras[image];
   const pose = camera ? cameraToFrame(camera.pose, reference.frame ?? increments[0]?.frame) : null;
   const boundary = randomUUID();
   const part = (name: string, type: string, body: Buffer) =>

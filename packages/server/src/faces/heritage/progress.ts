@@ -97,6 +97,11 @@ export class ProjectProgress {
     return this.#queue.length;
   }
 
+  /** All points there are: the newest complete set and what came after it, without what is empty. */
+  get sets(): readonly PointSet[] {
+    return [this.reference, ...this.increments].filter(({ packs }) => packs.length > 0);
+  }
+
   get rebuildEvery(): number {
     return this.#rebuildEvery;
   }

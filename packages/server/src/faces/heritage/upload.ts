@@ -1,4 +1,5 @@
 /** A photo as a heritage client sends it, and what it is told when it cannot be used. Rules HER-36 to HER-40. */
+import { recognise } from "@cairn/images";
 import { CairnError } from "@cairn/protocol";
 import { decodeBase64 } from "../base64.ts";
 
@@ -14,7 +15,9 @@ export function readUpload(message: Readonly<Record<string, unknown>>): { bytes:
   if (typeof data !== "string" || data === "") throw new UploadRefused("No image data provided");
   const bytes = decodeBase64(data);
   if (!bytes) throw new UploadRefused("Failed to process image: invalid base64");
-  return { bytes, name: typeof filename === "string" ? filename : "photo" };
+  // Programs that are handed the photo may go by the ending of its name.
+  const unnamed = `photo.${recognise(bytes)?.slice("image/".length) ?? "png"}`;
+  return { bytes, name: typeof filename === "string" ? filename : unnamed };
 }
 
 /** The text for a photo that was not taken; `undefined` when nobody foresaw why. */

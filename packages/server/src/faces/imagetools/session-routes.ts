@@ -30,12 +30,15 @@ export function sessionRoutes(app: FastifyInstance, house: ImagetoolsHouse): voi
       custom_session_id: id,
       ttl_seconds,
     } = readFields(NewSession, withoutNulls(request.body), "body");
-    const expiresNs = String(BigInt(nowNs()) + BigInt(ttl_seconds) * 1_000_000_000n + GRACE_NS);
+    const endOf = (startNs: string) => String(BigInt(startNs) + BigInt(ttl_seconds) * 1_000_000_000n + GRACE_NS);
     const labels: Labels = { [SESSION]: true, ...(user !== undefined && { [USER]: user }) };
     const settings = { reconstruct: false, maxImages: house.limits.images };
     try {
-      const made = { ...(id !== undefined && { id }), title: id ?? "", labels, settings, expiresNs };
-      return sessionResponse(await core.spaces.create(made));
+      const made = { ...(id !== undefined && { id }), title: id ?? "", labels, settings, expiresNs: endOf(nowNs()) };
+      const space = await core.spaces.create(made);
+      // Its life is counted from when it was made, which took a moment: seven days are seven days to those who subtract.
+      await space.expireAt(endOf(space.log.snapshot().state.createdNs));
+      return sessionResponse(space);
     } catch (error) {
       if (!(error instanceof CairnError)) throw error;
       if (error.code === "space.id_invalid") {
@@ -43,7 +46,7 @@ export function sessionRoutes(app: FastifyInstance, house: ImagetoolsHouse): voi
         throw new Refusal(422, [{ type: "value_error", loc: ["body", "custom_session_id"], msg, input: id }]);
       }
       if (error.code !== "space.exists" || id === undefined) throw error;
-      return renewed(await core.spaces.open(id), expiresNs, user);
+      return renewed(await core.spaces.open(id), endOf(nowNs()), user);
     }
   });
 
