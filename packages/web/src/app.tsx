@@ -8,6 +8,7 @@ import { useSpaceRoute } from "./route.ts";
 import type { Site } from "./site.ts";
 import { SpacePage } from "./space-page.tsx";
 import { takeToken } from "./token.ts";
+import { TokenOffer } from "./token-offer.tsx";
 import { TokenPage } from "./token-page.tsx";
 import { useReach } from "./use-reach.ts";
 
@@ -19,11 +20,17 @@ const FacePage = lazy(async () => ({ default: (await import("./faces/face-page.t
 const CapturePage = lazy(async () => ({ default: (await import("./capture/capture-page.tsx")).CapturePage }));
 
 export function App(): JSX.Element {
-  if (!face) return <Cairn />;
   return (
-    <Suspense fallback={<main className="space" />}>
-      <FacePage name={face} token={token} />
-    </Suspense>
+    <>
+      {face ? (
+        <Suspense fallback={<main className="space" />}>
+          <FacePage name={face} token={token} />
+        </Suspense>
+      ) : (
+        <Cairn />
+      )}
+      <TokenOffer />
+    </>
   );
 }
 

@@ -85,8 +85,10 @@ export function SpacePage({ space, site }: { space: string; site: Site }): JSX.E
       <main className="home">
         <header>
           <Mark />
-          <h1>Nothing here</h1>
-          <p className="lead">{state.closed ? "This space has been deleted." : (problem ?? "The space is closed.")}</p>
+          <h1>{problem?.title ?? "Nothing here"}</h1>
+          <p className="lead">
+            {state.closed ? "This space has been deleted." : (problem?.text ?? "The space is closed.")}
+          </p>
           <a className="button primary" href="#/">
             All spaces
           </a>

@@ -32,3 +32,22 @@ export function withToken(address: string, token: string | undefined): string {
   if (token === undefined) return address;
   return `${address}${address.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}`;
 }
+
+let short = false;
+const listeners = new Set<() => void>();
+
+/** Something was refused for the token since the page was opened, and nobody has said that this is how it shall be. */
+export const tokenFellShort = (): boolean => short;
+
+export function onShortfall(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+export const noteShortfall = (): void => setShort(true);
+export const dismissShortfall = (): void => setShort(false);
+
+function setShort(value: boolean): void {
+  short = value;
+  for (const listener of listeners) listener();
+}

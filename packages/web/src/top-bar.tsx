@@ -10,14 +10,8 @@ import { COLOR_MODES } from "./legend.tsx";
 import { Menu } from "./menu.tsx";
 import { PresetField } from "./preset-field.tsx";
 import { ReportMenu } from "./report-menu.tsx";
+import { StatusChip } from "./status-chip.tsx";
 import { count, inWords, modelOf } from "./words.ts";
-
-const CHIP = {
-  live: "Live",
-  reconnecting: "Reconnecting",
-  offline: "Offline",
-  closed: "Closed",
-} as const satisfies Record<Status, string>;
 
 type TopBarProps = {
   space: string;
@@ -86,10 +80,7 @@ export function TopBar(props: TopBarProps): JSX.Element {
           if (event.key === "Escape" || event.key === "Enter") event.currentTarget.blur();
         }}
       />
-      <span className={`chip ${status}`} role="status" data-status={status}>
-        <i aria-hidden="true" />
-        {CHIP[status]}
-      </span>
+      <StatusChip status={status} />
       <span className="counts">
         <span data-count="points">{count(model.points, "point")}</span>
         <span aria-hidden="true"> · </span>

@@ -4,7 +4,7 @@ import { PRESENCE, type Presence } from "@cairn/protocol";
 import { useEffect, useState } from "react";
 import type { Site } from "./site.ts";
 import { takeArrival, Uploads } from "./uploads.ts";
-import { inWords } from "./words.ts";
+import { inWords, isOfTokens } from "./words.ts";
 
 type OpenSpace = {
   connection: SpaceConnection;
@@ -14,7 +14,7 @@ type OpenSpace = {
   loaded: boolean;
   presence: Presence | undefined;
   /** Why there is nothing to see and never will be. */
-  problem: string | undefined;
+  problem: { title: string; text: string } | undefined;
 };
 
 /** `undefined` until the first effect ran. */
@@ -26,7 +26,7 @@ export function useSpace({ url, token }: Pick<Site, "url" | "token">, space: str
     const connection = connect({ ...server, space, channels: [PRESENCE] });
     const uploads = new Uploads(connection, new CairnApi(server), space);
     let presence: Presence | undefined;
-    let problem: string | undefined;
+    let problem: OpenSpace["problem"];
     let frame = 0;
     const render = () => {
       frame = 0;
@@ -43,7 +43,7 @@ export function useSpace({ url, token }: Pick<Site, "url" | "token">, space: str
       later();
     });
     connection.on("error", (error) => {
-      problem = inWords(error);
+      problem = { title: isOfTokens(error.code) ? "Not open to you" : "Nothing here", text: inWords(error) };
       later();
     });
     uploads.subscribe(later);

@@ -1,4 +1,4 @@
-/** What the page says about photos, numbers and errors. Pure. */
+/** What the page says about photos, numbers and errors. */
 import {
   ADVICE,
   adviceOfHint,
@@ -12,6 +12,7 @@ import {
   shownGeneration,
   shownLayers,
 } from "@cairn/protocol";
+import { noteShortfall } from "./token.ts";
 
 const numbers = new Intl.NumberFormat("en");
 
@@ -19,12 +20,28 @@ export function count(n: number, one: string, many = `${one}s`): string {
   return `${numbers.format(n)} ${n === 1 ? one : many}`;
 }
 
+/** What the server says of tokens names no way out. */
+const OF_TOKENS = {
+  "auth.required": "Your token is not known here any more.",
+  "auth.forbidden": "Your token does not allow this. Ask whoever runs the server for one that does.",
+} as const;
+
+/** For what is about to be shown: the page offers to take another token, too. */
+export function tokenInWords(code: keyof typeof OF_TOKENS): string {
+  noteShortfall();
+  return OF_TOKENS[code];
+}
+
 /** An error in words for people: the server's own where it gave some. */
 export function inWords(error: unknown): string {
-  if (error instanceof CairnError) return error.message;
+  if (error instanceof CairnError) {
+    return isOfTokens(error.code) ? tokenInWords(error.code) : error.message;
+  }
   if (error instanceof TypeError) return "The server cannot be reached. Check that it is running, then try again.";
   return error instanceof Error ? error.message : String(error);
 }
+
+export const isOfTokens = (code: string): code is keyof typeof OF_TOKENS => Object.hasOwn(OF_TOKENS, code);
 
 type PhotoStatus = {
   kind: "working" | "queued" | "placed" | "waiting" | "unused";

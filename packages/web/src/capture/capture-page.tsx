@@ -4,6 +4,8 @@ import { type JSX, useCallback, useEffect, useRef, useState } from "react";
 import { Icon } from "../icons.tsx";
 import { spaceHash } from "../route.ts";
 import type { Site } from "../site.ts";
+import { StatusChip } from "../status-chip.tsx";
+import { noteShortfall } from "../token.ts";
 import { useSpace } from "../use-space.ts";
 import { ViewerCanvas } from "../viewer-canvas.tsx";
 import { count, inWords, modelOf } from "../words.ts";
@@ -64,7 +66,6 @@ export function CapturePage({ space: named, site }: CapturePageProps): JSX.Eleme
   );
 }
 
-const CHIP = { live: "Live", reconnecting: "Reconnecting", offline: "Offline", closed: "Closed" } as const;
 /** A corner needs few points, and the encoder needs the phone. */
 const MODEL_POINTS = 150_000;
 const nothing = () => {};
@@ -84,7 +85,12 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
   const [flash, setFlash] = useState(0);
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState<string>();
+  const unsent = use === "video" && way?.kind === "video" && device.refused;
   const video = useVideo(running && use === "video", way, device.line, viewfinder);
+
+  useEffect(() => {
+    if (unsent) noteShortfall();
+  }, [unsent]);
 
   useEffect(() => {
     const stop = new AbortController();
@@ -127,7 +133,7 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
     return (
       <main className="capture">
         <div className="capture-note" role="alert">
-          <p>{state.closed ? "This space has been deleted." : (open.problem ?? "The space is closed.")}</p>
+          <p>{state.closed ? "This space has been deleted." : (open.problem?.text ?? "The space is closed.")}</p>
           <a className="button primary" href="./capture">
             Begin a new one
           </a>
@@ -142,7 +148,6 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
   const advice = adviceFor(state, use, running || use === "photo" ? device.turning : 0);
   const ready = stream !== undefined && queue !== undefined;
   const streaming = use === "video";
-  const unsent = way?.kind === "video" && device.refused;
   const choose = (next: CameraUse) => {
     setRunning(false);
     setUse(next);
@@ -160,10 +165,7 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
       {flash > 0 && <div key={flash} className="capture-flash" aria-hidden="true" />}
       <header className="capture-top">
         <h1 className="unseen">Photos for {state.title || space}</h1>
-        <span className={`chip ${status}`} role="status" data-status={status}>
-          <i aria-hidden="true" />
-          {CHIP[status]}
-        </span>
+        <StatusChip status={status} />
         <span className="counts">
           <span data-count="points">{count(model.points, "point")}</span>
           <span aria-hidden="true"> · </span>
@@ -204,7 +206,7 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
             {advice.text}
           </p>
         )}
-        {streaming && unsent && (
+        {unsent && (
           <p className="problem" role="alert">
             The token that this phone came with allows photos, but no video.
           </p>

@@ -1,4 +1,4 @@
-/** The faces' pages on a server with tokens: asked for once, sent with everything, and what it does not allow is said. */
+/** Pages on a server with tokens: asked for once, sent with everything, and what it does not allow is said. */
 import assert from "node:assert/strict";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -42,7 +42,7 @@ before(async () => {
 });
 
 const enter = async (page: Page, token: string) => {
-  await page.getByLabel("Token").fill(token);
+  await page.getByLabel("Token", { exact: true }).fill(token);
   await page.getByRole("button", { name: "Come in" }).click();
 };
 const alert = (page: Page, text: string) => page.getByRole("alert").getByText(text).first().waitFor();
@@ -66,7 +66,7 @@ describe("the faces' pages on a server with tokens", { timeout: 3 * PATIENCE_MS 
     await chip(page, "connected");
     await page.goto(at("/meshes/"));
     await chip(page, "connected");
-    assert.equal(await page.getByLabel("Token").count(), 0);
+    assert.equal(await page.getByLabel("Token", { exact: true }).count(), 0);
     // A listener of one face's own asks at its root.
     const { port } = stage.server.listeners[0]!;
     await page.goto(`http://127.0.0.1:${port}/`);
@@ -89,6 +89,12 @@ describe("the faces' pages on a server with tokens", { timeout: 3 * PATIENCE_MS 
     await chip(watcher.page, "connected");
     await drop(watcher.page, [photo]);
     await watcher.page.locator(".photos li.unused").getByText(NOT_ALLOWED).waitFor();
+    await watcher.page.getByRole("button", { name: "Use another token" }).click();
+    await assertReadable(watcher.page, "the question for another token");
+    await enter(watcher.page, CONTRIBUTE);
+    await chip(watcher.page, "connected");
+    await drop(watcher.page, [photo]);
+    await watcher.page.locator(".photos li", { hasText: photo.name }).getByText("Waiting its turn").waitFor();
     const guest = await known(GUEST);
     await guest.page.goto(at("/heritage/#/old-bridge"));
     await chip(guest.page, "closed");
@@ -97,6 +103,33 @@ describe("the faces' pages on a server with tokens", { timeout: 3 * PATIENCE_MS 
       assert.deepEqual(complaints, []);
       await context.close();
     }
+  });
+
+  test("HTTP-23 Cairn's own pages: what the token does not allow is said, and another one is taken on the spot", async () => {
+    const { page, complaints, context } = await known(VIEW);
+    const offer = page.getByRole("region", { name: "Another token" });
+    assert.equal(await offer.count(), 0, "nothing was refused yet");
+    for (const going of [true, false]) {
+      await page.getByRole("button", { name: "Drop your photos here" }).waitFor();
+      await drop(page, [photo]);
+      await alert(page, NOT_ALLOWED);
+      await offer.waitFor();
+      if (going) await page.getByRole("button", { name: "Go on with this token" }).click();
+      if (going) await offer.waitFor({ state: "detached" });
+    }
+    await page.getByRole("button", { name: "Use another token" }).click();
+    await enter(page, "a-token-of-nobody-here");
+    await alert(page, "is not known here");
+    await enter(page, GUEST);
+    await page.getByRole("button", { name: "Drop your photos here" }).waitFor();
+    await page.goto(at("/#/s/old-bridge"));
+    await page.getByRole("heading", { name: "Not open to you" }).waitFor();
+    await page.getByText(NOT_ALLOWED).waitFor();
+    await page.getByRole("button", { name: "Use another token" }).click();
+    await enter(page, CONTRIBUTE);
+    await page.locator(".chip[data-status=live]").waitFor();
+    assert.deepEqual(complaints, []);
+    await context.close();
   });
 
   test("GEN-34 GEN-35 depth: photos go with the token, and one who only watches sees the session and not more", async () => {

@@ -13,7 +13,7 @@ import { CompressDialog } from "./compress-dialog.tsx";
 import { ImageTile, UploadTile } from "./image-tile.tsx";
 import { OperationCard } from "./operation-card.tsx";
 import { SessionPicker } from "./session-picker.tsx";
-import { type SessionStatus, SessionWork } from "./session-work.ts";
+import { SessionWork } from "./session-work.ts";
 
 const ACCEPT = "image/jpeg,image/png,image/webp,image/gif,image/bmp,image/tiff";
 /** From here on the end of the session is something to warn of (IMG-15). */
@@ -78,6 +78,7 @@ function Session({ place, id }: { place: Place; id: string }): JSX.Element {
     <main className="space gallery-page">
       <FaceBar
         title={id}
+        status={status}
         counts={
           <>
             <span data-count="images">{count(all.length, "image")}</span>
@@ -86,7 +87,6 @@ function Session({ place, id }: { place: Place; id: string }): JSX.Element {
           </>
         }
       >
-        <StatusChip status={status} />
         {connections > 1 && (
           <span className="presence" title={`${connections} pages are connected to this session`}>
             <Icon name="people" />
@@ -214,25 +214,6 @@ function Session({ place, id }: { place: Place; id: string }): JSX.Element {
       <Toasts {...{ toasts, dismiss }} />
       <DropVeil visible={over} text="Drop to upload images" />
     </main>
-  );
-}
-
-const CHIPS = {
-  connecting: { tone: "reconnecting", text: "Connecting" },
-  connected: { tone: "live", text: "Connected" },
-  reconnecting: { tone: "reconnecting", text: "Reconnecting" },
-  polling: { tone: "calm", text: "Asking now and then" },
-  offline: { tone: "offline", text: "Disconnected" },
-  over: { tone: "closed", text: "Ended" },
-} as const satisfies Record<SessionStatus, { tone: string; text: string }>;
-
-function StatusChip({ status }: { status: SessionStatus }): JSX.Element {
-  const { tone, text } = CHIPS[status];
-  return (
-    <span className={`chip ${tone}`} role="status" data-status={status}>
-      <i aria-hidden="true" />
-      {text}
-    </span>
   );
 }
 

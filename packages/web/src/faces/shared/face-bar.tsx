@@ -1,10 +1,9 @@
 /** The bar at the top of a face's page: where one is, whether it is live, what there is, and what one can do. */
 import type { JSX, ReactNode } from "react";
 import { Mark } from "../../icons.tsx";
-import type { LinkStatus } from "./link.ts";
-import { LinkChip } from "./link-chip.tsx";
+import { type ChipStatus, StatusChip } from "../../status-chip.tsx";
 
-type FaceBarProps = { title: string; status?: LinkStatus; counts?: ReactNode; children?: ReactNode };
+type FaceBarProps = { title: string; status?: ChipStatus; counts?: ReactNode; children?: ReactNode };
 
 export function FaceBar({ title, status, counts, children }: FaceBarProps): JSX.Element {
   return (
@@ -13,7 +12,7 @@ export function FaceBar({ title, status, counts, children }: FaceBarProps): JSX.
         <Mark />
       </a>
       <h1 title={title}>{title}</h1>
-      {status && <LinkChip status={status} />}
+      {status && <StatusChip status={status} />}
       {counts !== undefined && <span className="counts">{counts}</span>}
       <span className="spring" />
       {children}

@@ -1,7 +1,7 @@
 /** Where the face's server is, whatever path Cairn lives behind, and the token that lets this page in. Rule GEN-34. */
 import { openSocket } from "@cairn/client";
 import { withToken } from "../../token.ts";
-import { inWords } from "../../words.ts";
+import { inWords, tokenInWords } from "../../words.ts";
 
 export class Place {
   /** The folder the page came from; ends in `/`. */
@@ -83,15 +83,13 @@ export function refusalInWords(body: unknown, status: number): string {
   return `The server refused this (status ${status}).`;
 }
 
-/** What the server says of tokens (GEN-34) names no way out. */
-const WAYS_OUT: Readonly<Record<string, string>> = {
-  "Not authenticated": "Your token is not known here any more. Reload the page to give another.",
-  "Not allowed": "Your token does not allow this. Ask whoever runs the server for one that does.",
-};
+/** What faces say of tokens (GEN-34). */
+const OF_TOKENS = { "Not authenticated": "auth.required", "Not allowed": "auth.forbidden" } as const;
 
 /** The server's words, which come without a stop. */
 export function sentence(words: string): string {
-  const text = WAYS_OUT[words] ?? words.charAt(0).toUpperCase() + words.slice(1);
+  if (words === "Not authenticated" || words === "Not allowed") return tokenInWords(OF_TOKENS[words]);
+  const text = words.charAt(0).toUpperCase() + words.slice(1);
   return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 

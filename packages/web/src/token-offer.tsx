@@ -1,0 +1,42 @@
+/** Beside what was not allowed: another token may. Any page says so once it was refused something for its token. */
+import { type JSX, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { Icon } from "./icons.tsx";
+import { dismissShortfall, onShortfall, tokenFellShort } from "./token.ts";
+import { TokenForm } from "./token-form.tsx";
+
+export function TokenOffer(): JSX.Element | undefined {
+  const offered = useSyncExternalStore(onShortfall, tokenFellShort);
+  const [asking, setAsking] = useState(false);
+  if (!offered) return undefined;
+  return (
+    <section className="card token-offer" aria-label="Another token">
+      <span>Another token may be allowed more.</span>
+      <button type="button" className="button small" onClick={() => setAsking(true)}>
+        Use another token
+      </button>
+      <button type="button" className="icon-button" aria-label="Go on with this token" onClick={dismissShortfall}>
+        <Icon name="close" />
+      </button>
+      {asking && <TokenDialog onClose={() => setAsking(false)} />}
+    </section>
+  );
+}
+
+function TokenDialog({ onClose }: { onClose(): void }): JSX.Element {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    if (!dialog.current?.open) dialog.current?.showModal();
+  }, []);
+  return (
+    <dialog ref={dialog} className="card phone-dialog" aria-labelledby="token-title" onClose={onClose}>
+      <header>
+        <h2 id="token-title">Use another token</h2>
+        <button type="button" className="icon-button" aria-label="Close" onClick={() => dialog.current?.close()}>
+          <Icon name="close" />
+        </button>
+      </header>
+      <p>It takes the place of the one that this browser has. The page is loaded anew.</p>
+      <TokenForm />
+    </dialog>
+  );
+}
