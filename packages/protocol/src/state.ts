@@ -143,6 +143,10 @@ export type SpaceSummary = {
   expiresNs?: TimeNs;
   labels?: Labels;
   images: number;
+  /** Files of designs that are there; left out where none is. */
+  designs?: number;
+  /** Those that are known, connected or not; left out where none is. */
+  devices?: number;
   /** The one that is shown, and how many points it has. */
   generation: number;
   points: number;

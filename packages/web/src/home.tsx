@@ -9,7 +9,10 @@ import { PresetField } from "./preset-field.tsx";
 import { spaceHash } from "./route.ts";
 import type { Site } from "./site.ts";
 import { type Arrival, announceArrival } from "./uploads.ts";
-import { count, inWords } from "./words.ts";
+import { contents, inWords } from "./words.ts";
+
+/** The page of what is in the folders of designs, which are a space with a label. */
+const DESIGNS = "./meshes/";
 
 export function Home({ site }: { site: Site }): JSX.Element {
   const { api } = site;
@@ -81,11 +84,9 @@ export function Home({ site }: { site: Site }): JSX.Element {
               .sort((a, b) => nsToMs(b.createdNs) - nsToMs(a.createdNs))
               .map((space) => (
                 <li key={space.id}>
-                  <a href={spaceHash(space.id)}>
+                  <a href={space.labels?.meshes === true ? DESIGNS : spaceHash(space.id)}>
                     <strong>{space.title || space.id}</strong>
-                    <span>
-                      {count(space.images, "photo")} · {count(space.points, "point")}
-                    </span>
+                    <span>{contents(space)}</span>
                   </a>
                 </li>
               ))}

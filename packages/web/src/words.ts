@@ -9,6 +9,7 @@ import {
   photosOf,
   type Report,
   type SpaceState,
+  type SpaceSummary,
   shownGeneration,
   shownLayers,
 } from "@cairn/protocol";
@@ -69,6 +70,17 @@ export function photoStatus({ image, verdict }: ImageState, next: string | undef
 export function modelOf(state: SpaceState): { points: number; cameras: number } {
   const points = shownLayers(state).reduce((sum, layer) => sum + layer.points, 0);
   return { points, cameras: Object.keys(shownGeneration(state)?.cameras ?? {}).length };
+}
+
+/** What a space in a list has: no word of what there is none of. */
+export function contents({ images, points, designs = 0, devices = 0 }: SpaceSummary): string {
+  const parts = [
+    images > 0 && count(images, "photo"),
+    points > 0 && count(points, "point"),
+    designs > 0 && count(designs, "design"),
+    devices > 0 && count(devices, "device"),
+  ];
+  return parts.filter(Boolean).join(" · ") || "Empty";
 }
 
 /** "Loading 1.2 of 12.4 M points" */

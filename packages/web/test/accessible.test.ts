@@ -12,9 +12,8 @@ import type { Page } from "playwright-core";
 import { assertReachable, assertReadable } from "./accessible.ts";
 import { chip, type Dropped, drop, PATIENCE_MS, visit } from "./faces/browser.ts";
 import { openStage } from "./faces/stage.ts";
+import { TRIANGLE } from "./faces/triangle.ts";
 
-const TRIANGLE =
-  "solid t\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 1 0 0\nvertex 0 1 0\nendloop\nendfacet\nendsolid t\n";
 const PHOTOS = 3;
 const SIZES = { desk: { width: 1280, height: 800 }, hand: { width: 390, height: 844 } } as const;
 

@@ -1,13 +1,22 @@
-/** Devices on the page of a space: seen and held by one window at a time, and stopped from any. */
+/** Devices: counted on the start page; on a space's page seen and held by one window at a time, and stopped from any. */
 import assert from "node:assert/strict";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { serveDevice } from "@cairn/client";
 import { connect, openApi } from "@cairn/client/node";
 import type { Page } from "playwright-core";
 import { PATIENCE_MS, until, visit, widest } from "./faces/browser.ts";
 import { openStage } from "./faces/stage.ts";
+import { TRIANGLE } from "./faces/triangle.ts";
 
-const stage = openStage();
+const stage = openStage(async (folder) => {
+  const dir = join(folder, "designs");
+  await mkdir(dir);
+  await writeFile(join(dir, "part.stl"), TRIANGLE);
+  return { meshFolders: [{ name: "current", dir }] };
+});
 
 /** A drone that says what it was told. */
 function drone(device: string) {
@@ -111,4 +120,33 @@ test("CTL-21 one window takes a device and steers it, the other sees who and sto
   blue.leave();
   await says(ann.page, "blue", "Stopped · away");
   assert.deepEqual([...ann.complaints, ...bob.complaints], []);
+});
+
+test("HTTP-31 the start page says what each space holds, and leads from the designs to their page", async (t) => {
+  const api = openApi(stage.server);
+  await api.createSpace({ id: "yard", title: "Yard" });
+  await api.createSpace({ id: "nothing", title: "Nothing yet" });
+  const connection = connect({ url: stage.server.url, space: "yard" });
+  const device = {
+    device: "rover",
+    kinds: { halt: { properties: {} } },
+    safe: { kind: "halt" },
+    stop: { kind: "halt" },
+  };
+  const rover = serveDevice(connection, { ...device, ttlMs: 60_000 }, { command: ({ kind }) => kind, secure() {} });
+  t.after(() => {
+    rover.close();
+    connection.close();
+  });
+  const known = async (id: string) => (await api.spaces()).find((space) => space.id === id);
+  while ((await known("yard"))?.devices !== 1 || (await known("mesh-designs"))?.designs !== 1) await setTimeout(20);
+  const { page, complaints } = await visit(stage.browser, stage.server.url);
+  const says = (name: RegExp) => page.getByRole("link", { name }).locator("span").innerText();
+  assert.equal(await says(/Yard/), "1 device");
+  assert.equal(await says(/Nothing yet/), "Empty");
+  assert.equal(await says(/Designs/), "1 design");
+  await page.getByRole("link", { name: /Designs/ }).click();
+  await page.waitForURL(/\/meshes\/$/);
+  await page.locator(".designs li", { hasText: "part" }).waitFor();
+  assert.deepEqual(complaints, []);
 });

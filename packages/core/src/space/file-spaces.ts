@@ -257,6 +257,8 @@ export class FileSpace implements Space {
 
   summary(): SpaceSummary {
     const { state, seq, epoch } = this.log.snapshot();
+    const designs = Object.values(state.designs ?? {}).filter(({ removedNs }) => removedNs === undefined).length;
+    const devices = Object.keys(state.control?.devices ?? {}).length;
     return {
       id: this.id,
       title: state.title,
@@ -264,6 +266,8 @@ export class FileSpace implements Space {
       ...(state.expiresNs === undefined ? {} : { expiresNs: state.expiresNs }),
       ...(state.labels && { labels: state.labels }),
       images: Object.keys(state.images).length,
+      ...(designs > 0 && { designs }),
+      ...(devices > 0 && { devices }),
       generation: state.generation,
       points: shownLayers(state).reduce((sum, layer) => sum + layer.points, 0),
       head: seq,

@@ -51,6 +51,8 @@ export const Summary = Type.Object({
   expiresNs: Type.Optional(TimeNs),
   labels: Type.Optional(Labels),
   images: Type.Integer(),
+  designs: Type.Optional(Type.Integer({ description: "Files of designs; left out where there is none." })),
+  devices: Type.Optional(Type.Integer({ description: "Connected or not; left out where none is known." })),
   generation: Type.Integer(),
   points: Type.Integer(),
   head: Seq,

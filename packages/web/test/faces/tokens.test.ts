@@ -8,14 +8,13 @@ import type { BrowserContext, Page } from "playwright-core";
 import { assertReachable, assertReadable } from "../accessible.ts";
 import { chip, type Dropped, drop, PATIENCE_MS, visit } from "./browser.ts";
 import { openStage } from "./stage.ts";
+import { TRIANGLE } from "./triangle.ts";
 
 /** With signs that no subprotocol may have: sockets send it another way. */
 const VIEW = "a/token=of-one-who+watches";
 const CONTRIBUTE = "a-token-of-one-who-sends";
 const GUEST = "a-token-for-one-place-only";
 const SESSION = "seven-days";
-const TRIANGLE =
-  "solid t\nfacet normal 0 0 1\nouter loop\nvertex 0 0 0\nvertex 1 0 0\nvertex 0 1 0\nendloop\nendfacet\nendsolid t\n";
 /** What a page says to whom may not. */
 const NOT_ALLOWED = "Your token does not allow this. Ask whoever runs the server for one that does.";
 
