@@ -4,6 +4,7 @@ import { type JSX, useCallback, useEffect, useRef, useState } from "react";
 import { DropVeil, useDrop } from "./drop.tsx";
 import { Icon, Mark } from "./icons.tsx";
 import { PhoneOffer } from "./phone/add-phone.tsx";
+import { isPhone } from "./phone/is-phone.ts";
 import { PhotoPicker } from "./photo-picker.tsx";
 import { PresetField } from "./preset-field.tsx";
 import { spaceHash } from "./route.ts";
@@ -22,6 +23,7 @@ export function Home({ site }: { site: Site }): JSX.Element {
   /** Left alone, the server decides. */
   const [preset, setPreset] = useState<Preset>();
   const picker = useRef<HTMLInputElement>(null);
+  const phone = isPhone();
 
   useEffect(() => {
     document.title = "Cairn";
@@ -54,7 +56,7 @@ export function Home({ site }: { site: Site }): JSX.Element {
       <header>
         <Mark />
         <h1>Cairn</h1>
-        <p className="lead">Drop photos of a place, and everyone watches it become 3D, live.</p>
+        <p className="lead">{phone ? "Take" : "Drop"} photos of a place, and everyone watches it become 3D, live.</p>
       </header>
       <div className="offers">
         <button type="button" className="offer" disabled={busy} onClick={() => void open("Sample capture", "sample")}>
@@ -64,8 +66,8 @@ export function Home({ site }: { site: Site }): JSX.Element {
         </button>
         <button type="button" className="offer dashed" disabled={busy} onClick={() => picker.current?.click()}>
           <Icon name="images" />
-          <strong>Drop your photos here</strong>
-          <span>Or choose or paste them. Ten to fifty that overlap, from different places.</span>
+          <strong>{phone ? "Choose your photos" : "Drop your photos here"}</strong>
+          <span>{!phone && "Or choose or paste them. "}Ten to fifty that overlap, from different places.</span>
         </button>
         <PhotoPicker ref={picker} onFiles={onFiles} />
         <PhoneOffer site={site} />

@@ -3,9 +3,10 @@ import { photosOf, type SpaceState } from "@cairn/protocol";
 import { type JSX, type ReactNode, useRef } from "react";
 import { Icon } from "./icons.tsx";
 import { PanelHead } from "./panel-head.tsx";
+import { isPhone } from "./phone/is-phone.ts";
 import { PhotoPicker } from "./photo-picker.tsx";
 import type { Uploads } from "./uploads.ts";
-import { count, newestHint, photoStatus } from "./words.ts";
+import { newestHint, photoStatus } from "./words.ts";
 
 type PhotoPanelProps = {
   open: boolean;
@@ -105,7 +106,9 @@ export function PhotoPanel(props: PhotoPanelProps): JSX.Element {
             </li>
           ))}
           {photos.length + uploads.items.length === 0 && (
-            <li className="nothing">Drop photos anywhere in this window. {count(2, "photo")} are enough to begin.</li>
+            <li className="nothing">
+              {!isPhone() && "Drop photos anywhere in this window. "}Two photos are enough to begin.
+            </li>
           )}
         </ul>
       )}

@@ -3,10 +3,10 @@ import type { Preset } from "@cairn/protocol";
 import type { JSX } from "react";
 
 const PRESETS = {
-  sparse: "Sparse",
+  sparse: "Sparse, soonest",
   fast: "Fast",
   balanced: "Balanced",
-  fine: "Fine",
+  fine: "Fine, slowest",
 } as const satisfies Record<Preset, string>;
 
 type PresetFieldProps = { preset: Preset; disabled?: boolean; onPreset(preset: Preset): void };

@@ -1,6 +1,6 @@
 /** One space: the model over the whole window, and around it what there is to know and do. */
 import type { SpaceConnection } from "@cairn/client";
-import { type OperationState, photosOf, shownLayers } from "@cairn/protocol";
+import { photosOf, shownLayers } from "@cairn/protocol";
 import type { ColorMode, Viewer, ViewerStats } from "@cairn/viewer";
 import { type JSX, useCallback, useEffect, useState } from "react";
 import { DevicesPanel } from "./control/devices-panel.tsx";
@@ -9,15 +9,17 @@ import { Icon, Mark } from "./icons.tsx";
 import { Legend } from "./legend.tsx";
 import { LiveVideo } from "./live/live-video.tsx";
 import { AddPhone } from "./phone/add-phone.tsx";
+import { isPhone } from "./phone/is-phone.ts";
 import { PhotoPanel } from "./photo-panel.tsx";
+import { Running } from "./running.tsx";
 import type { Site } from "./site.ts";
-import { type Say, Toasts, useToasts } from "./toast-list.tsx";
+import { Toasts, useToasts } from "./toast-list.tsx";
 import { announce } from "./toasts.ts";
 import { withToken } from "./token.ts";
 import { TopBar } from "./top-bar.tsx";
 import { useSpace } from "./use-space.ts";
 import { type Hover, ViewerCanvas } from "./viewer-canvas.tsx";
-import { duration, inWords, photoStatus } from "./words.ts";
+import { photoStatus } from "./words.ts";
 
 /** Up to this width the panel is a sheet at the bottom; style.css says the same. */
 const PHONE_PX = 720;
@@ -49,7 +51,7 @@ export function SpacePage({ space, site }: { space: string; site: Site }): JSX.E
       const phone = innerWidth <= PHONE_PX;
       const right = !phone && panelOpen ? 332 : 0;
       const bottom = phone ? (panelOpen ? innerHeight * 0.58 : 64) : 0;
-      viewer?.setInsets({ top: 52, left: 0, right, bottom });
+      viewer?.setInsets({ top: phone ? 108 : 52, left: 0, right, bottom });
     };
     fit();
     addEventListener("resize", fit);
@@ -125,7 +127,7 @@ export function SpacePage({ space, site }: { space: string; site: Site }): JSX.E
         <div className="empty">
           <Icon name="images" />
           <p>
-            <strong>Drop photos or a cloud anywhere</strong>
+            <strong>{isPhone() ? "Take photos, or add some" : "Drop photos or a cloud anywhere"}</strong>
             <br />
             Overlapping ones from different places. The model begins with the second.
           </p>
@@ -180,47 +182,6 @@ export function SpacePage({ space, site }: { space: string; site: Site }): JSX.E
       <Toasts {...{ toasts, dismiss }} />
       <DropVeil visible={over} />
     </main>
-  );
-}
-
-const OPERATIONS: Readonly<Record<string, string>> = {
-  reconstruct: "Building the model",
-  rebuild: "Refining the model",
-  import: "Adding a point cloud",
-};
-
-type RunningProps = { operation: OperationState; connection: SpaceConnection; say: Say };
-
-function Running({ operation, connection, say }: RunningProps): JSX.Element {
-  const { kind, status, progress } = operation;
-  const [cancelling, setCancelling] = useState(false);
-  const cancel = () => {
-    setCancelling(true);
-    connection.cancelOperation(operation.operation).catch((error: unknown) => {
-      setCancelling(false);
-      say("Not cancelled", inWords(error), "bad");
-    });
-  };
-  const name =
-    OPERATIONS[kind] ??
-    (kind.startsWith("export:mesh-") ? "Making a mesh" : kind.startsWith("export:") ? "Making a file" : kind);
-  const eta = progress?.etaMs && `${duration(progress.etaMs[0])} to ${duration(progress.etaMs[1])} left`;
-  const step =
-    status === "queued" ? "Waiting to start" : [progress?.message ?? progress?.stage, eta].filter(Boolean).join(" · ");
-  return (
-    <section className="card running" aria-label={name}>
-      <div>
-        <strong>{name}</strong>
-        <span>{cancelling ? "Cancelling…" : step}</span>
-      </div>
-      <button type="button" className="button small" disabled={cancelling} onClick={cancel}>
-        Cancel
-      </button>
-      <progress
-        aria-label={name}
-        {...(progress && progress.total > 0 ? { value: progress.done, max: progress.total } : {})}
-      />
-    </section>
   );
 }
 

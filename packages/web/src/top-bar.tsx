@@ -10,6 +10,7 @@ import { COLOR_MODES } from "./legend.tsx";
 import { Menu } from "./menu.tsx";
 import { PresetField } from "./preset-field.tsx";
 import { ReportMenu } from "./report-menu.tsx";
+import { SpaceName } from "./space-name.tsx";
 import { StatusChip } from "./status-chip.tsx";
 import { count, inWords, modelOf } from "./words.ts";
 
@@ -39,7 +40,6 @@ export function TopBar(props: TopBarProps): JSX.Element {
     else say("Copy this link", location.href);
   };
   const rename = async (title: string) => {
-    if (title === "" || title === state.title) return;
     await api.renameSpace(space, title).catch((error: unknown) => say("Not renamed", inWords(error), "bad"));
   };
   const configure = async (settings: Partial<SpaceSettings>) => {
@@ -67,27 +67,17 @@ export function TopBar(props: TopBarProps): JSX.Element {
       <a href="#/" className="home-link" aria-label="All spaces">
         <Mark />
       </a>
-      <h1 className="unseen">{state.title || space}</h1>
-      <input
-        key={state.title}
-        className="title"
-        aria-label="Name of this space"
-        defaultValue={state.title || space}
-        maxLength={200}
-        onBlur={({ target }) => void rename(target.value.trim())}
-        onKeyDown={(event) => {
-          if (event.key === "Escape") event.currentTarget.value = state.title;
-          if (event.key === "Escape" || event.key === "Enter") event.currentTarget.blur();
-        }}
-      />
-      <StatusChip status={status} />
-      <span className="counts">
-        <span data-count="points">{count(model.points, "point")}</span>
-        <span aria-hidden="true"> · </span>
-        <span data-count="photos">
-          {model.cameras} of {count(photos, "photo")}
+      <div className="facts">
+        <SpaceName key={state.title} name={state.title || space} onRename={(title) => void rename(title)} />
+        <StatusChip status={status} />
+        <span className="counts">
+          <span data-count="points">{count(model.points, "point")}</span>
+          <span aria-hidden="true"> · </span>
+          <span data-count="photos">
+            {model.cameras} of {count(photos, "photo")}
+          </span>
         </span>
-      </span>
+      </div>
       {presence && presence.count > 1 && (
         <span className="presence" title={`${presence.count} people are looking at this space`}>
           <Icon name="people" />

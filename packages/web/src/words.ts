@@ -125,7 +125,7 @@ export function reportRows(
     ...(published ? frameInWords(published) : []),
     { name: "Error", text: `${reprojection.meanPx.toFixed(2)} px mean, ${reprojection.medianPx.toFixed(2)} px median` },
     { name: "Points", text: `${count(points, "point")}, each seen by ${tracks.meanViews.toFixed(1)} photos` },
-    { name: "Pairs", text: count(graph.edges.length, "pair") },
+    { name: "Pairs", text: `${count(graph.edges.length, "pair")} of photos with points in common` },
   ];
   if (graph.components.length > 1) {
     rows.push({ name: "Groups", text: `${graph.components.map((each) => each.photos.length).join(", ")} photos` });
@@ -137,7 +137,7 @@ export function reportRows(
     });
   }
   const many = more.reduce((sum, each) => sum + each, 0);
-  rows.push({ name: "Sides", text: `${many} of ${one + many} seen from two directions or more` });
+  rows.push({ name: "Coverage", text: `${many} of ${one + many} parts seen from two directions or more` });
   for (const { name: own, verdict, reason } of photos) {
     if (verdict !== "registered" && reason) rows.push({ name: own, text: ADVICE[reason] });
   }

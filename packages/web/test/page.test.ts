@@ -7,10 +7,11 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { openApi } from "@cairn/client/node";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { readManifest, samplePhotosDir } from "@cairn/sample";
 import { type RunningServer, startServer } from "@cairn/server";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { type Browser, chromium, type Locator, type Page } from "playwright-core";
 import sharp from "sharp";
 
 const PHOTOS = 4;
@@ -343,6 +344,36 @@ test("EXC-13 a cloud dropped on the page becomes points in every window, and can
   await other.page.context().close();
 });
 
+test("KEY-11 whether live video adds photos is set on the page, and holds in every window and on the server", async () => {
+  const api = openApi(server);
+  const { id } = await api.createSpace({ title: "watched" });
+  const windows = [await visit(`${server.url}/#/s/${id}`), await visit(`${server.url}/#/s/${id}`)];
+  const switches = [];
+  for (const { page } of windows) {
+    await chip(page, "live");
+    await page.getByRole("button", { name: "View", exact: true }).click();
+    switches.push(page.getByRole("checkbox", { name: "Live video adds photos" }));
+  }
+  const [own, other] = switches as [Locator, Locator];
+  const both = (checked: boolean) =>
+    Promise.all(
+      windows.map(({ page }) => page.getByRole("checkbox", { name: "Live video adds photos", checked }).waitFor()),
+    );
+  await both(true);
+  for (const [turned, checked] of [
+    [own, false],
+    [other, true],
+  ] as const) {
+    await turned.click();
+    await both(checked);
+    assert.equal((await api.snapshot(id)).state.settings.keyframes, checked);
+  }
+  for (const { page, complaints } of windows) {
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+  }
+});
+
 test("a file that is no photo is refused in words, and the next one is taken", async () => {
   const { page, complaints } = await visit(server.url);
   await page.getByLabel("Choose photos").setInputFiles([
@@ -373,6 +404,21 @@ test("a space that does not exist says so, and nothing is wider than a small pho
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320);
   const bar = await page.locator(".bar").evaluate((element) => element.scrollWidth);
   assert.ok(bar <= 320, `the bar is ${bar} px wide`);
+
+  // A long name is cut, and read in full where it is tapped on.
+  const long = "Stones of the old cathedral, north side, seen from the garden in the evening light";
+  const name = page.getByRole("textbox", { name: "Name of this space" });
+  await name.fill(long);
+  await name.press("Enter");
+  await page.waitForFunction((wanted) => document.title.startsWith(wanted), long);
+  const hidden = (element: Element) => [
+    element.scrollWidth - element.clientWidth,
+    element.scrollHeight - element.clientHeight,
+  ];
+  assert.ok((await page.locator(".name h1").evaluate(hidden))[0]! > 0, "it is longer than there is room for");
+  await name.click();
+  assert.deepEqual(await name.evaluate(hidden), [0, 0]);
+  await name.press("Escape");
 
   await page.getByRole("button", { name: "View", exact: true }).click();
   await page.getByRole("button", { name: "Delete this space…" }).click();

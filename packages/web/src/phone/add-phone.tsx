@@ -6,11 +6,9 @@ import { type JSX, lazy, Suspense, useState } from "react";
 import { captureQuery } from "../capture/capture-route.ts";
 import { Icon } from "../icons.tsx";
 import type { Site } from "../site.ts";
+import { isPhone } from "./is-phone.ts";
 
 const PhoneDialog = lazy(async () => ({ default: (await import("./phone-dialog.tsx")).PhoneDialog }));
-
-/** A finger, and nothing finer: it is held in a hand, and has a camera. */
-const isPhone = () => matchMedia("(pointer: coarse) and (hover: none)").matches;
 
 /** Beside the photos of a space. */
 export function AddPhone({ space, site }: { space: string; site: Site }): JSX.Element {
