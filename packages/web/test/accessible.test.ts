@@ -160,17 +160,20 @@ describe("pages for everyone", { timeout: 6 * PATIENCE_MS }, () => {
   });
   after(() => leave?.());
 
-  for (const [place, viewport] of Object.entries(SIZES)) {
-    for (const [path, bring] of Object.entries(PAGES)) {
-      test(`HTTP-30 /${path} in the ${place}: named, readable, by keyboard alone, and still`, async (t) => {
-        const { page, complaints } = await visit(stage.browser, `${stage.server.url}/${path}`, { viewport });
-        t.after(() => page.context().close());
-        await bring(page, async (state) => {
-          await assertReadable(page, state);
-          await assertReachable(page, state);
-        });
-        assert.deepEqual(complaints, []);
+  for (const [path, bring] of Object.entries(PAGES)) {
+    test(`HTTP-30 /${path} on a desk and in a hand: named, readable, by keyboard alone, and still`, async (t) => {
+      const { page, complaints } = await visit(stage.browser, `${stage.server.url}/${path}`);
+      t.after(() => page.context().close());
+      await page.setViewportSize(SIZES.desk);
+      await bring(page, async (state) => {
+        for (const [place, size] of Object.entries(SIZES)) {
+          await page.setViewportSize(size);
+          await assertReadable(page, `${state} in the ${place}`);
+          await assertReachable(page, `${state} in the ${place}`);
+        }
+        await page.setViewportSize(SIZES.desk);
       });
-    }
+      assert.deepEqual(complaints, []);
+    });
   }
 });
