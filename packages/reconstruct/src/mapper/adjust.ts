@@ -1,11 +1,16 @@
 /** Bundle adjustment of a scene: gathers the fitting observations into arrays, adjusts, and puts the result back. */
 import {
   type BundleCovariance,
+  type BundleOptions,
+  type BundleProblem,
+  type BundleReport,
   bundleIterations,
   CALIBRATION_SIZE,
   type CalibrationParameter,
   type CalibrationPrior,
+  type Loss,
 } from "@cairn/geometry";
+import { chooseLeaders } from "./leaders.ts";
 import { FOCAL_RANGE, type Lens, MAX_DISTORTION } from "./lens.ts";
 import { FINE_SIGMA_PX, finenessOf } from "./noise.ts";
 import type { Scene } from "./scene.ts";
@@ -51,6 +56,8 @@ const PRINCIPAL_LIMIT = 0.015;
 /** Where the focal length is less sure than this, as a part, the scene is too flat or too thin. */
 const PRINCIPAL_FOCAL_SIGMA = 0.002;
 const TOLERANCE = 1e-5;
+/** Points alone, each by itself, are soon where they belong. */
+const FIT_ITERATIONS = 10;
 /** Larger features are coarse. */
 const COARSE_SCALE_PX = 4;
 
@@ -59,87 +66,99 @@ export function adjust(
   scene: Scene,
   { iterations, free, lenses = [], principal, lossPx = 1, fine = false, stop, covariance = false }: AdjustOptions,
 ): SceneCovariance | undefined {
-  const { led, following } = partByWitnesses(witnessed(scene, free), fine ? isFineIn(scene) : undefined);
-  if (led.length === 0) return undefined;
+  const { led: speaking, following } = partByWitnesses(witnessed(scene, free), fine ? isFineIn(scene) : undefined);
+  if (speaking.length === 0) return undefined;
+  const led = free ? speaking : chooseLeaders(scene, speaking);
   const involved = new Set<number>(free);
-  let observations = 0;
-  for (const each of led) {
-    observations += each.views.length;
-    for (const view of each.views) involved.add(view);
-  }
+  for (const each of led) for (const view of each.views) involved.add(view);
 
   // The first camera holds the frame; views keep the order in which they were posed.
   const views = scene.posed.filter((view) => involved.has(view));
-  const placeOf = new Map(views.map((view, place) => [view, place]));
-  const poses = new Float64Array(views.length * 12);
   const constantPose = new Uint8Array(views.length);
   for (const [place, view] of views.entries()) {
-    poses.set(scene.pose(view), place * 12);
     constantPose[place] = free === undefined ? (place === 0 ? 1 : 0) : free.has(view) ? 0 : 1;
   }
-  const points = new Float64Array(led.length * 3);
-  const observationCamera = new Int32Array(observations);
-  const observationPoint = new Int32Array(observations);
-  const observationPixels = new Float64Array(observations * 2);
-  const observationWeight = new Float64Array(observations);
-  let at = 0;
-  for (const [index, { track, views: seenBy }] of led.entries()) {
-    points.set(track.point!, index * 3);
-    for (const view of seenBy) {
-      const feature = track.features[track.views.indexOf(view)];
-      const { pixels, features } = scene.views[view];
-      observationCamera[at] = placeOf.get(view)!;
-      observationPoint[at] = index;
-      observationPixels[2 * at] = pixels[2 * feature];
-      observationPixels[2 * at + 1] = pixels[2 * feature + 1];
-      observationWeight[at] = finenessOf(features.scale[feature]) / FINE_SIGMA_PX;
-      at++;
-    }
-  }
-  const calibrations = scene.calibrations.slice();
   const refine = scene.lensIndices().map((lens) => freedomOf(scene, lenses[lens], principal?.has(lens) ?? false));
-  const iterating = bundleIterations(
+  const problem = problemOf(scene, led, views);
+  const loss = { kind: "cauchy", scalePx: lossPx / FINE_SIGMA_PX } as const;
+  const report = run(
     {
-      poses,
-      calibrations,
-      calibrationOf: Int32Array.from(views, (view) => scene.views[view].lens),
-      points,
-      observationCamera,
-      observationPoint,
-      observationPixels,
-      observationWeight,
+      ...problem,
       constantPose,
       refine,
       priors: lenses.flatMap((lens, index) => priorsOf(lens, index, refine[index])),
     },
-    {
-      maxIterations: iterations,
-      tolerance: TOLERANCE,
-      loss: { kind: "cauchy", scalePx: lossPx / FINE_SIGMA_PX },
-      covariance,
-    },
+    { maxIterations: iterations, tolerance: TOLERANCE, loss, covariance },
+    stop,
   );
-  let turn = iterating.next();
-  while (!turn.done) {
-    stop();
-    turn = iterating.next();
-  }
-
+  const { poses, calibrations, observationCamera } = problem;
+  const points =
+    led === speaking
+      ? problem.points
+      : fittedPoints({ ...problemOf(scene, speaking, views), poses, calibrations }, loss, stop);
   for (const [place, view] of views.entries()) {
     if (!constantPose[place]) scene.setPose(view, poses.subarray(place * 12, place * 12 + 12));
   }
-  for (const [index, { track }] of led.entries()) track.point = points.slice(index * 3, index * 3 + 3);
+  for (const [index, { track }] of speaking.entries()) track.point = points.slice(index * 3, index * 3 + 3);
   for (const [index, lens] of lenses.entries()) {
     if (refine[index].length === 0) continue;
     const at = index * CALIBRATION_SIZE;
     scene.setCalibration(index, clamped(lens, calibrations.slice(at, at + CALIBRATION_SIZE)));
   }
   for (const { track, views: seenBy } of following) placePoint(scene, track, seenBy);
-  const sureness = turn.value.covariance;
+  const sureness = report.covariance;
   if (!sureness) return undefined;
   const ofLens = new Int32Array(calibrations.length / CALIBRATION_SIZE);
   for (const place of observationCamera) ofLens[scene.views[views[place]].lens]++;
   return { ...sureness, views, observations: ofLens };
+}
+
+/** The points of a problem as its cameras see them where these stand. */
+function fittedPoints(problem: BundleProblem, loss: Loss, stop: () => void): Float64Array {
+  const constantPose = new Uint8Array(problem.poses.length / 12).fill(1);
+  run({ ...problem, constantPose }, { maxIterations: FIT_ITERATIONS, tolerance: TOLERANCE, loss }, stop);
+  return problem.points;
+}
+
+function run(problem: BundleProblem, options: BundleOptions, stop: () => void): BundleReport {
+  const iterating = bundleIterations(problem, options);
+  for (;;) {
+    const { done, value } = iterating.next();
+    if (done) return value;
+    stop();
+  }
+}
+
+/** The tracks' points, the cameras that see them, and where. @param views those of the tracks, in the problem's order */
+function problemOf(scene: Scene, tracks: readonly Witnessed[], views: readonly number[]) {
+  const placeOf = new Map(views.map((view, place) => [view, place]));
+  const observations = tracks.reduce((sum, { views: seenBy }) => sum + seenBy.length, 0);
+  const problem = {
+    poses: new Float64Array(views.length * 12),
+    calibrations: scene.calibrations.slice(),
+    calibrationOf: Int32Array.from(views, (view) => scene.views[view].lens),
+    points: new Float64Array(tracks.length * 3),
+    observationCamera: new Int32Array(observations),
+    observationPoint: new Int32Array(observations),
+    observationPixels: new Float64Array(observations * 2),
+    observationWeight: new Float64Array(observations),
+  };
+  for (const [place, view] of views.entries()) problem.poses.set(scene.pose(view), place * 12);
+  let at = 0;
+  for (const [index, { track, views: seenBy }] of tracks.entries()) {
+    problem.points.set(track.point!, index * 3);
+    for (const view of seenBy) {
+      const feature = track.features[track.views.indexOf(view)];
+      const { pixels, features } = scene.views[view];
+      problem.observationCamera[at] = placeOf.get(view)!;
+      problem.observationPoint[at] = index;
+      problem.observationPixels[2 * at] = pixels[2 * feature];
+      problem.observationPixels[2 * at + 1] = pixels[2 * feature + 1];
+      problem.observationWeight[at] = finenessOf(features.scale[feature]) / FINE_SIGMA_PX;
+      at++;
+    }
+  }
+  return problem;
 }
 
 /** Tracks with a point that two posed photos or more bear out, one of them free. */

@@ -48,7 +48,8 @@ export function missingIn(scene: Scene, from: number, to: number): Missing {
     const seen = at >= 0 && track.fits[at];
     const a = [x - here[0], y - here[1], z - here[2]];
     const b = [x - there[0], y - there[1], z - there[2]];
-    const [p, q] = [Math.hypot(...a), Math.hypot(...b)];
+    const p = Math.sqrt(a[0] * a[0] + a[1] * a[1] + a[2] * a[2]);
+    const q = Math.sqrt(b[0] * b[0] + b[1] * b[1] + b[2] * b[2]);
     const aside = a[0] * b[0] + a[1] * b[1] + a[2] * b[2] < MAX_TURN_COS * p * q;
     if (aside || p > MAX_SCALE * q || q > MAX_SCALE * p) {
       if (seen) besides++;
@@ -61,33 +62,46 @@ export function missingIn(scene: Scene, from: number, to: number): Missing {
   return points.length < besides ? NOTHING : count(points, found);
 }
 
+/** Scratch: a scene asks `isBetween` of millions of points. */
+let directions = new Float64Array(3 * 64);
+const centre = new Float64Array(3);
+
 /**
  * Whether a point is seen from beyond a photo as well: there a surface is not yet too flat, nor hidden.
  * @param ray from the photo to the point
  */
 function isBetween(scene: Scene, { point, views, fits }: Track, photo: number, ray: readonly number[]): boolean {
-  const towards = unit(ray);
-  const others: number[][] = [];
-  const mean = [0, 0, 0];
-  for (const [k, view] of views.entries()) {
+  const [x, y, z] = point!;
+  const { poses } = scene;
+  const length = Math.sqrt(ray[0] * ray[0] + ray[1] * ray[1] + ray[2] * ray[2]);
+  if (directions.length < 3 * views.length) directions = new Float64Array(6 * views.length);
+  let [seen, sumX, sumY, sumZ] = [0, 0, 0, 0];
+  for (let k = 0; k < views.length; k++) {
+    const view = views[k];
     if (!fits[k] || view === photo || !scene.isPosed(view)) continue;
-    const centre = cameraCentre(scene.poses, view * 12);
-    const other = unit([point![0] - centre[0], point![1] - centre[1], point![2] - centre[2]]);
-    others.push(other);
-    for (let i = 0; i < 3; i++) mean[i] += other[i];
+    cameraCentre(poses, view * 12, centre);
+    const u = x - centre[0];
+    const v = y - centre[1];
+    const w = z - centre[2];
+    const far = Math.sqrt(u * u + v * v + w * w);
+    const at = 3 * seen++;
+    directions[at] = u / far;
+    directions[at + 1] = v / far;
+    directions[at + 2] = w / far;
+    sumX += directions[at];
+    sumY += directions[at + 1];
+    sumZ += directions[at + 2];
   }
-  const aside = mean.map((sum, i) => towards[i] - sum / others.length);
-  const square = dot(aside, aside);
+  const [meanX, meanY, meanZ] = [sumX / seen, sumY / seen, sumZ / seen];
+  const [asideX, asideY, asideZ] = [ray[0] / length - meanX, ray[1] / length - meanY, ray[2] / length - meanZ];
+  const square = asideX * asideX + asideY * asideY + asideZ * asideZ;
   if (square < CLOSE_RAD ** 2) return true;
-  return others.some((other) => dot(aside, other) - dot(aside, mean) / others.length >= square);
+  const least = asideX * meanX + asideY * meanY + asideZ * meanZ + square;
+  for (let at = 0; at < 3 * seen; at += 3) {
+    if (asideX * directions[at] + asideY * directions[at + 1] + asideZ * directions[at + 2] >= least) return true;
+  }
+  return false;
 }
-
-function unit(v: readonly number[]): number[] {
-  const length = Math.hypot(...v);
-  return v.map((x) => x / length);
-}
-
-const dot = (a: readonly number[], b: readonly number[]) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 
 function count(points: readonly Float64Array[], found: readonly boolean[]): Missing {
   const step = Math.max(1, points.length / MAX_POINTS);

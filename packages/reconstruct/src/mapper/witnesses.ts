@@ -26,39 +26,46 @@ export function partByWitnesses(
   tracks: readonly Witnessed[],
   isFine: (track: Track, view: number) => boolean = () => true,
 ): { led: Witnessed[]; following: Witnessed[] } {
-  const observations = new Map<number, number>();
-  const ties = new Map<number, Map<number, number>>();
   const speaking = tracks.map(({ track, views }) => views.filter((view) => isFine(track, view)));
+  const placeOf = new Map<number, number>();
+  for (const views of speaking) for (const view of views) if (!placeOf.has(view)) placeOf.set(view, placeOf.size);
+  const count = placeOf.size;
+  const observations = new Int32Array(count);
+  /** `[count, count]` points that two photos see with a third; the pairs of a point are many. */
+  const ties = new Int32Array(count * count);
   for (const views of speaking) {
     if (views.length < 3) continue;
-    for (const [k, a] of views.entries()) {
-      observations.set(a, (observations.get(a) ?? 0) + 1);
-      for (let other = k + 1; other < views.length; other++) {
-        const [low, high] = a < views[other] ? [a, views[other]] : [views[other], a];
-        let row = ties.get(low);
-        if (!row) {
-          row = new Map();
-          ties.set(low, row);
-        }
-        row.set(high, (row.get(high) ?? 0) + 1);
+    const places = views.map((view) => placeOf.get(view)!);
+    for (let k = 0; k < places.length; k++) {
+      const a = places[k];
+      observations[a]++;
+      for (let other = k + 1; other < places.length; other++) {
+        const b = places[other];
+        ties[a < b ? a * count + b : b * count + a]++;
       }
     }
   }
 
-  const group = new Map<number, number>();
-  const root = (view: number): number => {
-    let at = view;
-    for (let next = group.get(at); next !== undefined && next !== at; next = group.get(at)) at = next;
+  /** Photos that are tied firmly, directly or through others, have one root. */
+  const group = Int32Array.from({ length: count }, (_, place) => place);
+  const root = (place: number): number => {
+    let at = place;
+    while (group[at] !== at) at = group[at];
     return at;
   };
-  for (const [a, row] of ties) for (const [b, count] of row) if (count >= FIRM_TIE) group.set(root(b), root(a));
+  for (let a = 0; a < count; a++) {
+    for (let b = a + 1; b < count; b++) if (ties[a * count + b] >= FIRM_TIE) group[root(b)] = root(a);
+  }
+  const firmGroup = (view: number): number => {
+    const place = placeOf.get(view);
+    return place !== undefined && observations[place] >= ENOUGH ? root(place) : -1;
+  };
 
-  const firm = (view: number) => (observations.get(view) ?? 0) >= ENOUGH;
   const led: Witnessed[] = [];
   const following: Witnessed[] = [];
   for (const [index, each] of tracks.entries()) {
-    const group = root(each.views[0]);
-    if (!each.views.every((view) => firm(view) && root(view) === group)) led.push(each);
+    const common = firmGroup(each.views[0]);
+    if (common < 0 || !each.views.every((view) => firmGroup(view) === common)) led.push(each);
     else if (speaking[index].length < 3) following.push(each);
     else led.push({ track: each.track, views: speaking[index] });
   }
