@@ -45,6 +45,26 @@ test("CAP-10 requests and sockets come by https and by http", async (t) => {
   assert.match(answer, /^HTTP\/1\.1 200/);
 });
 
+test("GEN-1 CAP-10 a request that wishes for another protocol, as curl's and Java's do, is answered as it is", async (t) => {
+  const { port, ca } = await either(t);
+  const wish = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
+  const body = '{"max_images":3}';
+  for (const socket of [connect(port, "127.0.0.1"), connectTls({ port, host: "localhost", ca })]) {
+    let answers = "";
+    const head = `POST /ws/session/create HTTP/1.1\r\nHost: x\r\nX-Odd: a, upgrade, b\r\n${wish}Content-Type: application/json\r\n`;
+    socket.write(`${head}Content-Length: ${body.length}\r\n\r\n${body.slice(0, 5)}`);
+    socket.write(body.slice(5));
+    while (!answers.endsWith("}")) answers += String((await once(socket, "data"))[0]);
+    // Its connection serves on, with what came behind such a request.
+    const plain = "GET /status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    socket.write(`GET /depth/health HTTP/1.1\r\nHost: x\r\n${wish}\r\n${plain}`);
+    for await (const piece of socket) answers += String(piece);
+    assert.equal(answers.match(/HTTP\/1\.1 200/g)?.length, 3, answers);
+    for (const said of ['"max_images":3', '"service":"depth-sessions"', '"model_loaded"'])
+      assert.ok(answers.includes(said), said);
+  }
+});
+
 test("CAP-10 who says nothing, or half of a request, is let go; nobody holds up the end", {
   timeout: 60_000,
 }, async (t) => {

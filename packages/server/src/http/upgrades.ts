@@ -5,6 +5,7 @@
 import { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { Server as TlsServer } from "node:tls";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Door, Metrics } from "../metrics/metrics.ts";
 import { addressOf, type Trusted } from "./proxies.ts";
@@ -96,10 +97,11 @@ export function openUpgrades(options: UpgradeOptions = {}): Upgrades {
     attach(listener, routes) {
       const find = matcher(routes);
       listener.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-        socket.on("error", () => socket.destroy());
+        socket.on("error", destroyed);
         const found = find(request.url ?? "");
         const address = addressOf(request, trusted);
-        const { origin } = request.headers;
+        const { origin, upgrade } = request.headers;
+        if (upgrade?.toLowerCase() !== "websocket") return withoutUpgrade(listener, request, socket, head);
         if (stopping) return refuse(socket, 503);
         if (!found) return refuse(socket, 404);
         if (origin !== undefined && allowedOrigins && !allowedOrigins.includes(origin)) return refuse(socket, 403);
@@ -120,6 +122,27 @@ export function openUpgrades(options: UpgradeOptions = {}): Upgrades {
   };
 }
 
+/**
+ * A request that would rather go on in another protocol, as curl and Java's clients ask by themselves (`h2c`), is a
+ * request all the same. Node has let go of its connection: it comes in once more, without the wish.
+ */
+function withoutUpgrade(listener: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  const { method, url, httpVersion, rawHeaders } = request;
+  const wishes = new Set(["upgrade", "http2-settings"]);
+  const lines = [`${method} ${url} HTTP/${httpVersion}`];
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const [name, value] = [rawHeaders[i]!, rawHeaders[i + 1]!];
+    const tokens = value.split(",").map((token) => token.trim());
+    const kept = tokens.filter((token) => !wishes.has(token.toLowerCase())).join(", ");
+    if (wishes.has(name.toLowerCase())) continue;
+    if (name.toLowerCase() !== "connection") lines.push(`${name}: ${value}`);
+    else if (kept) lines.push(`${name}: ${kept}`);
+  }
+  socket.removeListener("error", destroyed);
+  socket.unshift(Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), head]));
+  listener.emit(listener instanceof TlsServer ? "secureConnection" : "connection", socket);
+}
+
 /** Counts what comes and goes on one socket; bytes when it ends, and now and then before. */
 function tally(metrics: Metrics, door: Door, ws: WebSocket, socket: Socket): void {
   let [read, written] = [socket.bytesRead, socket.bytesWritten];
@@ -136,6 +159,10 @@ function tally(metrics: Metrics, door: Door, ws: WebSocket, socket: Socket): voi
     take();
     metrics.closed(door, code);
   });
+}
+
+function destroyed(this: Duplex): void {
+  this.destroy();
 }
 
 type Found = { route: SocketRoute; params: Record<string, string>; query: URLSearchParams };
