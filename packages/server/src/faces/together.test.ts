@@ -9,7 +9,7 @@ import { samplePhotosDir } from "@cairn/sample";
 import { eventually } from "../test/eventually.ts";
 import { FaceUser, type Message } from "../test/face-user.ts";
 import { frameNal, HubUser, keyNal, packet21 } from "../test/hub-user.ts";
-import { Page, upload } from "../test/imagetools-client.ts";
+import { newSession, Page, upload } from "../test/imagetools-client.ts";
 import { answer, killableHouse, processed } from "../test/killable.ts";
 import { MeshUser, meshFolder, place, sizedCube } from "../test/mesh-fixtures.ts";
 import { receiptOf, testServer } from "../test/test-server.ts";
@@ -133,6 +133,25 @@ test("GEN-41 GEN-42 GEN-43 GEN-44 HER-16 HER-20 HUB-7 HUB-20 HUB-37 HUB-41 five 
   const status = await server.send("GET", `/ws/session/${session_id}`);
   assert.equal(((await status.json()) as { image_count: number }).image_count, 5);
   for (const { ws } of [depth, heritage, watcher, page, viewer, ...Object.values(after)]) ws.terminate();
+});
+
+test("GEN-41 HER-17 a session of image tools that is opened as a site becomes one, with the photos it had", async (t) => {
+  const server = await testServer(t, { openEngine: openEmbeddedEngine, spaceSettings: { preset: "sparse" } });
+  const session = await newSession(server);
+  const photo = await readFile(join(samplePhotosDir, "07.jpg"));
+  const first = await upload(server, session, photo, {}, "tools.jpg");
+  const heritage = new FaceUser(server, `/ws/${session}`);
+  await heritage.tell({ type: "upload_image", image_data: photo.toString("base64") });
+  const done = await heritage.of("processing_complete", 2);
+  const [acknowledged] = await heritage.of("upload_acknowledged");
+  assert.deepEqual(
+    done.map(({ image_id, total_images }) => [image_id, total_images]),
+    [
+      [first.id, 1],
+      [acknowledged?.image_id, 2],
+    ],
+  );
+  heritage.ws.terminate();
 });
 
 /** Designs of which a viewer was told. */

@@ -46,7 +46,10 @@ export function openHeritage(context: ServerContext): Face {
         if (error instanceof CairnError && error.code === "space.exists") return core.spaces.open(id);
         throw error;
       });
-      if (!space.log.snapshot().state.labels?.[HERITAGE]) await space.label({ [HERITAGE]: true });
+      const { labels, settings } = space.log.snapshot().state;
+      if (!labels?.[HERITAGE]) await space.label({ [HERITAGE]: true });
+      // Photos only lie in a session of image tools; whoever opens it as a site wants them seen as one (GEN-41).
+      if (settings.reconstruct === false) await space.configure({ reconstruct: true });
       return project(id);
     },
     async find(id) {
