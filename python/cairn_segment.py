@@ -25,7 +25,7 @@ class InvalidSegment(ValueError):
 
 @dataclass
 class Segment:
-    """Points of one node, in Morton order."""
+    """Points of one node, in the order of their keys."""
 
     node: Tuple[int, int, int, int]  # e, x, y, z: edge 2**e, lowest corner (x, y, z) * 2**e from the layer's origin
     bits: int  # coordinates are 0 ... 2**bits - 1 of the edge, the point lies in the middle of its step
@@ -51,9 +51,17 @@ def decode(data: bytes) -> Segment:
         raise InvalidSegment("does not begin like a segment")
     flags, exponent, bits, precision = struct.unpack_from("<BbBB", data, 3)
     key_precision, chroma_precision, luma_precision = precision & 3, precision >> 2 & 1, precision >> 3
-    if flags > 7 or not 1 <= bits <= 16 or key_precision > 2 or precision > 63:
+    if flags > 15 or not 1 <= bits <= 16 or key_precision > 2 or precision > 63:
         raise InvalidSegment("its head is not one")
     at = 7
+    axis, folded = 2, 0
+    if flags & 8:
+        if len(data) < 8:
+            raise InvalidSegment("its head is cut off")
+        axis, folded = data[7] & 3, data[7] >> 2
+        if axis == 3 or not 1 <= folded <= bits:
+            raise InvalidSegment("folded as nothing can be")
+        at = 8
 
     def number() -> int:
         nonlocal at
@@ -84,16 +92,16 @@ def decode(data: bytes) -> Segment:
         raise InvalidSegment("a photo's number is too large")
     rest_size = number()
     photo_planes = 0 if distinct < 2 else 1 if distinct <= 0x100 else 2 if distinct <= 0x10000 else 3
-    size = count * (3 + photo_planes + (flags >> 1 & 1) + 2 * (flags >> 2 & 1))
+    size = count * (3 + photo_planes + (flags >> 1 & 1) + 2 * (flags >> 2 & 1) + (flags >> 3))
     compressed = data[at + rest_size :]
     if rest_size > 9 * count or not compressed or size > 1032 * len(compressed):
         raise InvalidSegment("shorter than its head says")
     planes = _inflate(compressed, size)
     coords, colors = _points(
-        planes, data[at : at + rest_size], count, bits, key_precision, chroma_precision, luma_precision
+        planes, data[at : at + rest_size], count, bits, (axis, folded), key_precision, chroma_precision, luma_precision
     )
 
-    at = 3 * count
+    at = (3 + (flags >> 3)) * count
     photos = [photo_list[0]] * count
     if photo_planes:
         places = [0] * count
@@ -139,7 +147,8 @@ def _byte_table(precision: int) -> Tuple[List[int], List[int]]:
     return bases, rest_bits
 
 
-def _points(planes, rest, count, bits, key_precision, chroma_precision, luma_precision):
+def _points(planes, rest, count, bits, fold, key_precision, chroma_precision, luma_precision):
+    axis, folded = fold
     chroma_bases, chroma_rest = _byte_table(chroma_precision)
     luma_bases, luma_rest = _byte_table(luma_precision)
     keys, chromas = planes[:count], planes[count : 2 * count]
@@ -166,33 +175,45 @@ def _points(planes, rest, count, bits, key_precision, chroma_precision, luma_pre
         at += n
         return word & ((1 << n) - 1)
 
-    # Before the first point there are as many of nothing.
-    coords, colors = [(0, 0, 0)] * REACH, []
+    def number(symbol: int) -> int:
+        if symbol < 2 << key_precision:
+            return symbol
+        more = (symbol >> key_precision) - 1
+        if more > 47:
+            raise InvalidSegment("a key beyond its node")
+        return ((symbol & ((1 << key_precision) - 1) | 1 << key_precision) << more) | take(more)
+
+    def nearest(place: Triple, mask: int) -> int:
+        """How many points back; w, the last of the three, counts without the bits of the mask."""
+        u, v, w = place
+        far = [abs(a - u) + abs(b - v) + abs((c & ~mask) - (w & ~mask)) for a, b, c in places[: -REACH - 1 : -1]]
+        return 1 + far.index(min(far))  # of equally near ones the last point, so the first that is found
+
+    # u, v, w are the axes from the one after the folded one on. Before the first point there are as many of nothing.
+    mask = (1 << folded) - 1
+    places, colors = [(0, 0, 0)] * REACH, []
     tones = [(0, 0, 0)] * REACH
     key = 0
     for i in range(count):
-        symbol = keys[i]
-        if symbol >= 2 << key_precision:
-            more = (symbol >> key_precision) - 1
-            if more > 47:
-                raise InvalidSegment("a key beyond its node")
-            top = (symbol & ((1 << key_precision) - 1)) | (1 << key_precision)
-            key += (top << more) | take(more)
-        else:
-            key += symbol
-        if key >> 3 * bits:
+        key += number(keys[i])
+        if key >> 3 * bits - folded:
             raise InvalidSegment("a key beyond its node")
-        x = y = z = 0
-        for bit in range(bits):
-            x |= (key >> 3 * bit & 1) << bit
-            y |= (key >> 3 * bit + 1 & 1) << bit
-            z |= (key >> 3 * bit + 2 & 1) << bit
-        nearest = min(
-            range(1, REACH + 1),  # of equally near ones the last point, so the first that is found
-            key=lambda back: sum(abs(a - b) for a, b in zip((x, y, z), coords[-back])),
-        )
-        luma, orange, green = tones[-nearest]
-        coords.append((x, y, z))
+        u = v = w = 0
+        for bit in range(folded):
+            u |= (key >> 2 * bit & 1) << bit
+            v |= (key >> 2 * bit + 1 & 1) << bit
+        for bit in range(folded, bits):
+            u |= (key >> 3 * bit - folded & 1) << bit
+            v |= (key >> 3 * bit - folded + 1 & 1) << bit
+            w |= (key >> 3 * bit - folded + 2 & 1) << bit
+        if folded:
+            across = places[-nearest((u, v, w), mask)][2]
+            off = number(planes[3 * count + i])
+            if off > mask:
+                raise InvalidSegment("a key beyond its node")
+            w |= min(max(across - w, 0), mask) + _signed(off) & mask
+        luma, orange, green = tones[-nearest((u, v, w), 0)]
+        places.append((u, v, w))
 
         chroma = chromas[i]
         luma_symbol = planes[luma_at[which[i]]]
@@ -208,7 +229,9 @@ def _points(planes, rest, count, bits, key_precision, chroma_precision, luma_pre
         colors.append(((blue + orange) & 255, (middle + green) & 255, blue & 255))
     if (at + 7) >> 3 != len(rest):
         raise InvalidSegment("its rest bits are too many")
-    return coords[REACH:], colors
+    first = 2 - axis  # of u, v, w the one that is x
+    turned = [(place + place)[first : first + 3] for place in places[REACH:]]
+    return turned, colors
 
 
 def _signed(number: int) -> int:

@@ -19,8 +19,8 @@ function run(command, args, cwd = root) {
 
 const bin = (name) => join(root, "node_modules/.bin", name);
 
-/** @param more what the kernels in `folder` are made of besides what lies there */
-function buildKernels(folder, more = []) {
+/** @param more what the kernels in `folder` are made of besides what lies there @param flags besides the usual ones */
+function buildKernels(folder, more = [], flags = []) {
   const kernels = join(root, folder);
   if (!existsSync(kernels)) return;
   for (const file of readdirSync(kernels).filter((name) => name.endsWith(".as.ts"))) {
@@ -29,16 +29,20 @@ function buildKernels(folder, more = []) {
     const parts = join(kernels, file.replace(/\.as\.ts$/, "")); // what a large kernel is made of
     const sources = [source, parts, ...more.map((path) => join(root, path))];
     if (changedMs(target) >= Math.max(...sources.map(changedMs))) continue;
-    const flags = ["-O3", "--noAssert", "--runtime", "stub", "--enable", "simd", "--initialMemory", "1"];
-    run(bin("asc"), [source, "-o", target, ...flags]);
+    const usual = ["-O3", "--noAssert", "--runtime", "stub", "--enable", "simd", "--initialMemory", "1"];
+    run(bin("asc"), [source, "-o", target, ...usual, ...flags]);
   }
 }
 
-/** A kernel as a module: then nothing has to be fetched, whether in a bundle, a worker or Node. */
-function embedKernel(kernel, module) {
-  if (changedMs(join(root, module)) >= changedMs(join(root, kernel))) return;
-  const base64 = readFileSync(join(root, kernel)).toString("base64");
-  writeFileSync(join(root, module), `/** ${kernel} */\nexport const KERNEL_BASE64 =\n  "${base64}";\n`);
+/** Kernels as a module: then nothing has to be fetched, whether in a bundle, a worker or Node. */
+function embedKernels(folder, names, module) {
+  const paths = names.map((name) => join(root, folder, `${name}.wasm`));
+  if (changedMs(join(root, module)) >= Math.max(...paths.map(changedMs))) return;
+  const constants = names.map((name, i) => {
+    const base64 = readFileSync(paths[i]).toString("base64");
+    return `export const ${name.toUpperCase()}_BASE64 =\n  "${base64}";\n`;
+  });
+  writeFileSync(join(root, module), `/** ${folder} */\n${constants.join("\n")}`);
 }
 
 function buildPage() {
@@ -61,7 +65,8 @@ function buildPage() {
 }
 
 buildKernels("packages/reconstruct/wasm");
-buildKernels("packages/cloud/wasm", ["packages/cloud/src/segment/layout.ts"]);
-embedKernel("packages/cloud/wasm/segment.wasm", "packages/cloud/src/segment/kernel-bytes.ts");
+const segment = ["packages/cloud/src/segment/layout.ts", "packages/cloud/wasm/segment"];
+buildKernels("packages/cloud/wasm", segment, ["--importMemory"]);
+embedKernels("packages/cloud/wasm", ["inflate", "points"], "packages/cloud/src/segment/kernel-bytes.ts");
 run(bin("tsc"), ["-b"]);
 buildPage();

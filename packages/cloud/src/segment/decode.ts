@@ -9,10 +9,10 @@ const CONFIDENCE_STEP = 17;
 /** @throws {CairnError} `request.invalid` */
 export function decodeSegment(bytes: Uint8Array): NodePoints {
   const { head, headBytes } = readHead(bytes);
-  const { node, bits, count, photos } = head;
+  const { node, bits, count, fold, photos } = head;
   const planesAt = headBytes + head.restBytes;
   const planes = inflate(bytes.subarray(planesAt), planeBytes(head));
-  let at = 3 * count;
+  let at = (fold.bits ? 4 : 3) * count;
   let photoOf: Uint32Array | number = photos[0]!;
   if (photos.length > 1) {
     photoOf = new Uint32Array(count);

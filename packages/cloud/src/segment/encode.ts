@@ -4,15 +4,18 @@
  */
 import type { NodePoints } from "../points.ts";
 import { deflatePlanes } from "./deflate.ts";
+import { type Fold, FoldSearch, foldedNumbers, UNFOLDED } from "./fold.ts";
 import { MAX_SEGMENT_POINTS, photoPlanes, writeHead } from "./head.ts";
 import { MortonSorter } from "./morton.ts";
 import { encodeNormals } from "./normals.ts";
 import { LUMA_PLANE_OF, LUMA_PLANES, type Precision, precisionFor, REACH, SYMBOL_TABLES } from "./symbols.ts";
 
 const sorter = new MortonSorter();
+const search = new FoldSearch(sorter);
 /** Working memory of one call; it grows to the largest segment seen. */
 let planes = new Uint8Array(0);
 let lumas = new Uint8Array(0);
+let across = new Uint16Array(0);
 let rest = new Uint8Array(0);
 /** Luma, Co and Cg of each sorted point, a byte each from the lowest; before them those of the points that are pretended. */
 let tones = new Uint32Array(0);
@@ -22,21 +25,27 @@ let restBytes = 0;
 const CONFIDENCE_STEP = 17;
 const SURE = 255 / CONFIDENCE_STEP;
 
+export type EncodeOptions = {
+  /** Looks for how the points are shortest, which takes five times as long: for what is kept, not for what is awaited. */
+  readonly thorough?: boolean;
+};
+
 /**
  * The same points in the same order give the same bytes, everywhere.
  * @throws {RangeError} when a coordinate, the node or the number of points is beyond what a segment takes
  */
-export function encodeSegment(points: NodePoints): Uint8Array {
+export function encodeSegment(points: NodePoints, { thorough = false }: EncodeOptions = {}): Uint8Array {
   const { node, bits, count } = points;
   if (!(count >= 0 && count <= MAX_SEGMENT_POINTS)) throw new RangeError(`${count} points in one segment`);
   if (!(bits >= 1 && bits <= 16)) throw new RangeError(`${bits} bits`);
-  const order = sorter.sort(points.coords, count, bits);
+  const precision = precisionFor(count);
+  const fold = thorough ? search.best(points.coords, count, bits, precision.key) : UNFOLDED;
+  const order = sorter.sort(points.coords, count, bits, fold);
   const photos = distinctPhotos(points);
   const confidences = points.confidences && hasDoubt(points.confidences, count) ? points.confidences : undefined;
-  const precision = precisionFor(count);
-  reserve(count, photoPlanes(photos.length) + (confidences ? 1 : 0) + (points.normals ? 2 : 0));
+  reserve(count, 1 + photoPlanes(photos.length) + (confidences ? 1 : 0) + (points.normals ? 2 : 0));
 
-  const ends = writePoints(points, order, precision);
+  const ends = writePoints(points, order, precision, fold);
   let at = ends.at(-1)!;
   if (photos.length > 1 && typeof points.photos !== "number") {
     const places = new Map(photos.map((photo, place) => [photo, place]));
@@ -59,6 +68,7 @@ export function encodeSegment(points: NodePoints): Uint8Array {
     bits,
     count,
     precision,
+    fold,
     photos,
     confidences: confidences !== undefined,
     normals: points.normals !== undefined,
@@ -71,8 +81,13 @@ export function encodeSegment(points: NodePoints): Uint8Array {
   return bytes;
 }
 
-/** Writes key, chroma and luma planes and the rest bits. @returns where each plane ends */
-function writePoints({ count, coords, colors }: NodePoints, order: Uint32Array, precision: Precision): number[] {
+/** Writes planes of keys, chroma, luma and folded bits, and the rest bits. @returns where each plane ends */
+function writePoints(
+  { count, coords, colors }: NodePoints,
+  order: Uint32Array,
+  precision: Precision,
+  fold: Fold,
+): number[] {
   const { low, high } = sorter;
   const keyPrecision = precision.key;
   const keysAsTheyAre = 2 << keyPrecision;
@@ -81,6 +96,8 @@ function writePoints({ count, coords, colors }: NodePoints, order: Uint32Array, 
   const { symbols: chromaSymbols, restBits: chromaRestBits } = chromaTable;
   const { symbols: lumaSymbols, restBits: lumaRestBits } = lumaTable;
   const [keyPlane, lumaPlane, target] = [planes, lumas, rest];
+  const isFolded = fold.bits > 0;
+  if (isFolded) foldedNumbers(coords, order, count, fold, across);
   let at = 0;
   let held = 0;
   let heldBits = 0; // below 8 between points
@@ -144,6 +161,18 @@ function writePoints({ count, coords, colors }: NodePoints, order: Uint32Array, 
     for (; heldBits >= 8; heldBits -= 8) {
       target[at++] = held;
       held >>>= 8;
+    }
+
+    if (isFolded) {
+      const number = across[i]!;
+      const bits = Math.max(0, 31 - Math.clz32(number) - keyPrecision);
+      keyPlane[3 * count + i] = (bits << keyPrecision) + (number >> bits);
+      held |= (number & ((1 << bits) - 1)) << heldBits;
+      heldBits += bits;
+      for (; heldBits >= 8; heldBits -= 8) {
+        target[at++] = held;
+        held >>>= 8;
+      }
     }
 
     // YCoCg-R in bytes that wrap: each step can be undone modulo 256, so no ninth bit is needed. Malvar & Sullivan,
@@ -213,6 +242,7 @@ function writePoints({ count, coords, colors }: NodePoints, order: Uint32Array, 
     ends.push(starts[plane + 1]!);
   }
   for (let i = 0; i < count; i++) keyPlane[starts[planeOf[keyPlane[count + i]!]!]!++] = lumaPlane[i]!;
+  if (isFolded) ends.push(4 * count);
   return ends;
 }
 
@@ -220,6 +250,7 @@ function reserve(count: number, morePlanes: number): void {
   if (planes.length < count * (3 + morePlanes)) planes = new Uint8Array(count * (3 + morePlanes) * 2);
   if (lumas.length >= count && rest.length >= count * 9 + 16) return;
   lumas = new Uint8Array(count * 2);
+  across = new Uint16Array(count * 2);
   tones = new Uint32Array(count * 2 + REACH);
   rest = new Uint8Array(count * 9 * 2 + 16); // 48 bits of a key and three times 7 of a colour, and what is held
 }

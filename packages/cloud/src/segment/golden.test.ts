@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { NodePoints } from "../points.ts";
-import { pointsOf } from "../test/random-points.ts";
+import { onSurface, pointsOf } from "../test/random-points.ts";
 import { decodeSegment } from "./decode.ts";
 import { encodeSegment } from "./encode.ts";
 
@@ -15,7 +15,14 @@ type Values = {
   confidences?: number[];
   normals?: number[];
 };
-type Golden = Values & { name: string; hex: string; node: NodePoints["node"]; bits: number; read: Values };
+type Golden = Values & {
+  name: string;
+  thorough?: boolean;
+  hex: string;
+  node: NodePoints["node"];
+  bits: number;
+  read: Values;
+};
 
 const root = new URL("../../../../", import.meta.url);
 const golden = JSON.parse(readFileSync(new URL("packages/cloud/test-data/segments.json", root), "utf8")) as Golden[];
@@ -65,9 +72,9 @@ function assertSame(python: PythonSegment, points: NodePoints): void {
 }
 
 describe("golden segments", () => {
-  for (const { name, hex, node, bits, read, ...values } of golden) {
+  for (const { name, thorough = false, hex, node, bits, read, ...values } of golden) {
     test(`SEG-10 ${name}`, () => {
-      const bytes = encodeSegment({
+      const points: NodePoints = {
         node,
         bits,
         count: values.coords.length / 3,
@@ -76,12 +83,13 @@ describe("golden segments", () => {
         photos: typeof values.photos === "number" ? values.photos : Uint32Array.from(values.photos),
         ...(values.confidences && { confidences: Uint8Array.from(values.confidences) }),
         ...(values.normals && { normals: Int8Array.from(values.normals) }),
-      });
+      };
+      const bytes = encodeSegment(points, { thorough });
       assert.equal(Buffer.from(bytes).toString("hex"), hex);
-      const points = decodeSegment(bytes);
-      assert.deepEqual(valuesOf(points), read);
-      assert.deepEqual(points.node, node);
-      assert.equal(points.bits, bits);
+      const back = decodeSegment(bytes);
+      assert.deepEqual(valuesOf(back), read);
+      assert.deepEqual(back.node, node);
+      assert.equal(back.bits, bits);
     });
   }
 
@@ -100,6 +108,11 @@ describe("golden segments", () => {
       encodeSegment(pointsOf({ ...about, count: 1500, photos: 300, bits: 16, spread: 1 })),
       encodeSegment(pointsOf({ ...about, count: 300, photos: 1, bits: 1, confidences: false, normals: false })),
       encodeSegment(pointsOf({ ...about, count: 21_000, photos: 1, confidences: false, normals: false })),
+      ...[0, 1, 2].flatMap((axis) =>
+        [1, 4, 9, 16].map((bits) =>
+          encodeSegment(onSurface(pointsOf({ ...about, count: 700, photos: 2, bits }), axis, bits), { thorough: true }),
+        ),
+      ),
       encodeSegment(pointsOf({ ...about, count: 0, photos: 1, confidences: false, normals: false })),
     ];
     const python = readInPython(segments);

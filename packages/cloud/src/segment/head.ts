@@ -1,6 +1,7 @@
 /** The head of a segment: which node, how many points, and what is in the planes. `docs/spec/cloud.md`. */
 import { CairnError } from "@cairn/protocol";
 import { MAX_BITS, type NodeId } from "../node.ts";
+import { type Fold, UNFOLDED } from "./fold.ts";
 import type { Precision } from "./symbols.ts";
 
 /** Most points of a segment: what a decoder must be ready to hold. */
@@ -11,6 +12,7 @@ export type SegmentHead = { readonly node: NodeId; readonly bits: number; readon
 /** All that the head says. */
 export type FullHead = SegmentHead & {
   readonly precision: Precision;
+  readonly fold: Fold;
   /** One photo: all points are from it. More: ascending, points say which by index. */
   readonly photos: readonly number[];
   readonly confidences: boolean;
@@ -26,6 +28,7 @@ const VERSION = 1;
 const HAS_PHOTOS = 1;
 const HAS_CONFIDENCES = 2;
 const HAS_NORMALS = 4;
+const IS_FOLDED = 8;
 /** Up to the first number of variable length. */
 const FIXED_BYTES = 7;
 
@@ -39,19 +42,23 @@ export function photoPlanes(photos: number): number {
 }
 
 /** Bytes of all planes after inflation. */
-export function planeBytes({ count, photos, confidences, normals }: FullHead): number {
-  return count * (3 + photoPlanes(photos.length) + (confidences ? 1 : 0) + (normals ? 2 : 0));
+export function planeBytes({ count, fold, photos, confidences, normals }: FullHead): number {
+  return count * ((fold.bits ? 4 : 3) + photoPlanes(photos.length) + (confidences ? 1 : 0) + (normals ? 2 : 0));
 }
 
 export function writeHead(head: FullHead): Uint8Array {
-  const { node, bits, count, precision, photos, confidences, normals, restBytes } = head;
+  const { node, bits, count, precision, fold, photos, confidences, normals, restBytes } = head;
   const bytes = [
     ...MAGIC,
     VERSION,
-    (photos.length > 1 ? HAS_PHOTOS : 0) | (confidences ? HAS_CONFIDENCES : 0) | (normals ? HAS_NORMALS : 0),
+    (photos.length > 1 ? HAS_PHOTOS : 0) |
+      (confidences ? HAS_CONFIDENCES : 0) |
+      (normals ? HAS_NORMALS : 0) |
+      (fold.bits ? IS_FOLDED : 0),
     node.e & 255,
     bits,
     precision.key | (precision.chroma << 2) | (precision.luma << 3),
+    ...(fold.bits ? [fold.axis | (fold.bits << 2)] : []),
   ];
   const put = (value: number) => {
     if (!(Number.isInteger(value) && value >= 0 && value < 2 ** 32)) throw new RangeError(`${value} is no u32`);
@@ -83,9 +90,10 @@ export function readHead(bytes: Uint8Array): { head: FullHead; headBytes: number
   if (bytes.length < FIXED_BYTES || bytes[0] !== MAGIC[0] || bytes[1] !== MAGIC[1] || bytes[2] !== VERSION)
     throw invalid("does not begin like one", { sizeBytes: bytes.length });
   const [flags, exponent, bits, precision] = [bytes[3]!, bytes[4]!, bytes[5]!, bytes[6]!];
-  if (flags > 7 || bits < 1 || bits > MAX_BITS || (precision & 3) > 2 || precision > 63)
+  if (flags > 15 || bits < 1 || bits > MAX_BITS || (precision & 3) > 2 || precision > 63)
     throw invalid("its head is not one", { flags, bits, precision });
   let at = FIXED_BYTES;
+  const fold = flags & IS_FOLDED ? foldOf(bytes[at++], bits) : UNFOLDED;
   const take = () => {
     let value = 0;
     for (let scale = 1; scale <= 2 ** 28; scale *= 128) {
@@ -115,6 +123,7 @@ export function readHead(bytes: Uint8Array): { head: FullHead; headBytes: number
     bits,
     count,
     precision: { key: precision & 3, chroma: (precision >> 2) & 1, luma: precision >> 3 },
+    fold,
     photos,
     confidences: (flags & HAS_CONFIDENCES) !== 0,
     normals: (flags & HAS_NORMALS) !== 0,
@@ -126,4 +135,11 @@ export function readHead(bytes: Uint8Array): { head: FullHead; headBytes: number
   if (compressedBytes < 1 || planeBytes(head) > compressedBytes * 1032)
     throw invalid("shorter than its head says", { count, restBytes, sizeBytes: bytes.length });
   return { head, headBytes: at };
+}
+
+function foldOf(byte: number | undefined, bits: number): Fold {
+  const axis = (byte ?? 3) & 3;
+  const folded = (byte ?? 0) >> 2;
+  if (axis === 3 || folded < 1 || folded > bits) throw invalid("folded as nothing can be", { axis, folded, bits });
+  return { axis: axis as Fold["axis"], bits: folded };
 }

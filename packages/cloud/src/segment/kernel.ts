@@ -1,27 +1,35 @@
 /**
- * The WebAssembly that reads segments (`wasm/segment.as.ts`), the same in Node, pages and workers. It is made when it is
- * first needed, at once: browsers allow that for modules below 4 KiB, on the main thread too. There is one in a thread,
- * with one memory that grows to what its largest segment needs.
+ * The WebAssembly that reads segments (`wasm/`), the same in Node, pages and workers. It is made when it is first needed,
+ * at once: browsers allow that for modules below 4 KiB, on the main thread too, so it is two. There is one of each in a
+ * thread, on one memory that grows to what its largest segment needs.
  */
 import { ORDER } from "./deflate.ts";
-import { invalid } from "./head.ts";
-import { KERNEL_BASE64 } from "./kernel-bytes.ts";
+import { turned } from "./fold.ts";
+import { type FullHead, invalid } from "./head.ts";
+import { INFLATE_BASE64, POINTS_BASE64 } from "./kernel-bytes.ts";
 import * as layout from "./layout.ts";
 import { GATHER } from "./morton.ts";
-import { CHROMA_PACKED, KEYS_PACKED, LUMA_PACKED, type Precision } from "./symbols.ts";
+import { CHROMA_PACKED, KEYS_PACKED, LUMA_PACKED } from "./symbols.ts";
 
 // The part of WebAssembly's interface that is used here; the types of Node leave it out and those of the browser
 // would bring the whole page with them.
 declare const WebAssembly: {
+  readonly Memory: new (pages: { readonly initial: number }) => Memory;
   readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: object };
+  readonly Instance: new (
+    module: object,
+    imports: { readonly env: { readonly memory: Memory } },
+  ) => {
+    readonly exports: object;
+  };
 };
 
-type Exports = {
-  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
+type Memory = { readonly buffer: ArrayBuffer; grow(pages: number): number };
+type Kernel = {
+  readonly memory: Memory;
   inflate(from: number, fromBytes: number, to: number, toBytes: number): number;
-  /** Count, bits, three precisions, then where things are: see there. */
-  readPoints(...numbers: [number, number, number, number, number, number, number, number, number, number]): number;
+  /** Count, bits, those that are folded, three precisions, then where things are: see there. */
+  readPoints(...numbers: readonly number[]): number;
 };
 
 const PAGE_BYTES = 65_536;
@@ -37,13 +45,16 @@ const WRONG: readonly string[] = Object.assign([], {
   [layout.NO_COLOUR]: "a colour that is none",
 });
 
-let made: Exports | undefined;
+let made: Kernel | undefined;
 
-function kernel(): Exports {
+function kernel(): Kernel {
   if (made) return made;
-  const module = new WebAssembly.Module(kernelBytes());
-  made = new WebAssembly.Instance(module).exports as Exports;
-  const { buffer } = made.memory;
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  const [inflating, reading] = kernelBytes().map((bytes) => {
+    return new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports;
+  });
+  made = { memory, ...(inflating as Pick<Kernel, "inflate">), ...(reading as Pick<Kernel, "readPoints">) };
+  const { buffer } = memory;
   new Uint32Array(buffer).set(GATHER, layout.GATHER_AT / 4);
   for (const [i, table] of KEYS_PACKED.entries()) new BigUint64Array(buffer).set(table, layout.KEYS_AT / 8 + i * 256);
   for (const [i, table] of CHROMA_PACKED.entries()) new Uint32Array(buffer).set(table, layout.CHROMA_AT / 4 + i * 256);
@@ -52,12 +63,12 @@ function kernel(): Exports {
   return made;
 }
 
-export function kernelBytes(): Uint8Array {
-  return Uint8Array.from(atob(KERNEL_BASE64), (character) => character.charCodeAt(0));
+export function kernelBytes(): Uint8Array[] {
+  return [INFLATE_BASE64, POINTS_BASE64].map((text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)));
 }
 
 /** The kernel's memory up to `sizeBytes`. */
-function memoryOf({ memory }: Exports, sizeBytes: number): Uint8Array {
+function memoryOf({ memory }: Kernel, sizeBytes: number): Uint8Array {
   const missing = sizeBytes - memory.buffer.byteLength;
   if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
   return new Uint8Array(memory.buffer, 0, sizeBytes);
@@ -78,11 +89,11 @@ export function inflate(compressed: Uint8Array, sizeBytes: number): Uint8Array {
 }
 
 /**
- * @param planesBytes what `inflate` made just before: planes of keys, chroma and luma, and maybe others behind them
+ * @param planesBytes what `inflate` made just before: planes of keys, chroma, luma and folded bits, and maybe others behind them
  * @returns `[count, 3]` coordinates and colours @throws {CairnError} `request.invalid`
  */
 export function readPoints(
-  { count, bits, precision }: { readonly count: number; readonly bits: number; readonly precision: Precision },
+  { count, bits, fold, precision }: Pick<FullHead, "count" | "bits" | "fold" | "precision">,
   planesBytes: number,
   rest: Uint8Array,
 ): { coords: Uint16Array; colors: Uint8Array } {
@@ -92,8 +103,9 @@ export function readPoints(
   const memory = memoryOf(kernel(), colorsAt + count * 3 + layout.SLACK_BYTES);
   memory.set(rest, restAt);
   const { key, chroma, luma } = precision;
-  const addresses = [layout.DATA_AT, restAt, rest.length, coordsAt, colorsAt] as const;
-  const wrong = kernel().readPoints(count, bits, key, chroma, luma, ...addresses);
+  const coordsAts = turned(fold).map((place) => coordsAt + 2 * place);
+  const addresses = [layout.DATA_AT, restAt, rest.length, ...coordsAts, colorsAt];
+  const wrong = kernel().readPoints(count, bits, fold.bits, key, chroma, luma, ...addresses);
   if (wrong) throw invalid(WRONG[wrong]!);
   return {
     coords: new Uint16Array(memory.buffer as ArrayBuffer, coordsAt, count * 3).slice(),

@@ -1,5 +1,5 @@
 /**
- * Where things lie in the memory of the kernel (`wasm/segment.as.ts`), in bytes. Both sides import this file: it is
+ * Where things lie in the memory of the kernel (`wasm/`), in bytes. Both sides import this file: it is
  * TypeScript and AssemblyScript, so it has nothing but numbers. Up to `DATA` all is of fixed size; behind it come the
  * bytes of the segment at hand, where the caller of the kernel puts them.
  */
@@ -30,7 +30,10 @@ export const TONES_AT = STARTS_AT + 48;
 /** Where the next symbol of each luma plane is: four u32. */
 export const LUMA_NEXT_AT = TONES_AT + 16;
 
-export const DATA_AT = (LUMA_NEXT_AT + 16 + 63) & ~63;
+/** The folded axis of the last four points, u32 each. */
+export const ACROSS_AT = LUMA_NEXT_AT + 16;
+
+export const DATA_AT = (ACROSS_AT + 16 + 63) & ~63;
 /** So many bytes may be read behind the end of what comes in, and written behind what goes out. */
 export const SLACK_BYTES = 32;
 

@@ -34,6 +34,22 @@ export const cloud: fc.Arbitrary<Cloud> = fc.record({
   normals: fc.boolean(),
 });
 
+/** Points of a surface with noise, which goes through the node across one axis: their places, in place of others. */
+export function onSurface(points: NodePoints, axis: number, seed: number): NodePoints {
+  const random = randomOf(seed);
+  const { bits, count } = points;
+  const top = 2 ** bits - 1;
+  const coords = new Uint16Array(count * 3);
+  for (let i = 0; i < count; i++) {
+    const [u, v] = [random(1), random(1)];
+    const w = 0.4 + 0.1 * u - 0.05 * v + random(0.002);
+    [u, v, w].forEach((part, turn) => {
+      coords[3 * i + ((axis + 1 + turn) % 3)] = Math.round(part * top);
+    });
+  }
+  return { ...points, coords };
+}
+
 export function pointsOf({ seed, count, bits, spread, photos, confidences, normals }: Cloud): NodePoints {
   const random = randomOf(seed);
   const whole = (below: number) => Math.floor(random(below));

@@ -1,5 +1,6 @@
 /** Planes and rest bits to coordinates and colours: the inner loop of reading a segment. `docs/spec/cloud.md`. */
 import {
+  ACROSS_AT,
   CHROMA_AT,
   GATHER_AT,
   KEY_BEYOND_NODE,
@@ -14,25 +15,33 @@ import {
 import { byteAt } from "./words";
 
 const KEY_BITS: u64 = (1 << 56) - 1;
+/** Every second pair of bits, four bits, eight bits. */
+const PAIRS: u64 = ((<u64>0x33333333) << 32) | 0x33333333;
+const FOURS: u64 = ((<u64>0x0f0f0f0f) << 32) | 0x0f0f0f0f;
+const EIGHTS: u64 = ((<u64>0x00ff00ff) << 32) | 0x00ff00ff;
 
 /**
  * Reads up to `SLACK_BYTES` behind the rest bits, whatever is there, and writes as many behind `coords` and `colors`.
  *
- * @param planes `[3, count]` symbols of keys, chroma and luma
- * @param coords `[count, 3]` u16 out
+ * @param fold how many bits of w are folded, 0…`bits`
+ * @param planes `[3, count]` symbols of keys, chroma and luma; `[4, count]` with those of folded bits
+ * @param coordsU where u of the first point goes: `[count, 3]` u16 out, in which u, v and w are x, y and z in some turn
  * @param colors `[count, 3]` u8 out
  * @returns 0, or what is wrong
  */
 export function readPoints(
   count: u32,
   bits: i32,
+  fold: u32,
   keyPrecision: i32,
   chromaPrecision: i32,
   lumaPrecision: i32,
   planes: u32,
   rest: u32,
   restBytes: u32,
-  coords: u32,
+  coordsU: u32,
+  coordsV: u32,
+  coordsW: u32,
   colors: u32,
 ): i32 {
   const keyTable = KEYS_AT + ((<u32>keyPrecision) << 11);
@@ -40,19 +49,21 @@ export function readPoints(
   const lumaTable = LUMA_AT + ((<u32>lumaPrecision) << 10);
   if (!findLuma(planes + count, count, chromaTable)) return NO_COLOUR;
 
-  const keyEnd: u64 = (<u64>1) << (3 * bits);
+  const keyEnd: u64 = (<u64>1) << (3 * bits - fold);
+  const foldMask: i32 = (1 << fold) - 1;
   const restEnd = restBytes << 3;
   let at: u32 = 0;
+  let to: u32 = 0;
   let key: u64 = 0;
   /** What the upper half of the key says; it seldom changes. */
   let high: u32 = 0;
-  let farX: i32 = 0;
-  let farY: i32 = 0;
-  let farZ: i32 = 0;
+  let farU: i32 = 0;
+  let farV: i32 = 0;
+  let farW: i32 = 0;
   // Of the last four points, the latest first. Before the first there are as many of nothing.
-  let xs = i32x4.splat(0);
-  let ys = i32x4.splat(0);
-  let zs = i32x4.splat(0);
+  let us = i32x4.splat(0);
+  let vs = i32x4.splat(0);
+  let ws = i32x4.splat(0);
   v128.store(TONES_AT, i32x4.splat(0));
   let wrong: u32 = 0;
 
@@ -63,35 +74,51 @@ export function readPoints(
     key += (keyEntry & KEY_BITS) + ((load<u64>(rest + (at >> 3)) >> (at & 7)) & (((<u64>1) << keyRestBits) - 1));
     if (key >= keyEnd) return KEY_BEYOND_NODE;
     at += <u32>keyRestBits;
-    if (<u32>(key >> 24) !== high) {
-      high = <u32>(key >> 24);
+    const top = key >> (fold << 1);
+    if (<u32>(top >> 24) !== high) {
+      high = <u32>(top >> 24);
       const far = gather(high);
-      farX = (far & 255) << 8;
-      farY = far & 0xff00;
-      farZ = (far >> 8) & 0xff00;
+      farU = (far & 255) << 8;
+      farV = far & 0xff00;
+      farW = (far >> 8) & 0xff00;
     }
-    const near = gather(<u32>key & 0xffffff);
-    const x = (near & 255) | farX;
-    const y = ((near >> 8) & 255) | farY;
-    const z = (near >> 16) | farZ;
-    store<u64>(coords, <u64>(<u32>(x | (y << 16))) | ((<u64>z) << 32));
-    coords += 6;
+    const near = gather(<u32>top & 0xffffff);
+    let u = (near & 255) | farU;
+    let v = ((near >> 8) & 255) | farV;
+    let w = (near >> 16) | farW;
+    if (fold) {
+      // The bits of u and v by turns: those of v to the upper half, then each half drawn together.
+      let pair = (key & 0x55555555) | ((key & 0xaaaaaaaa) << 31);
+      pair = (pair | (pair >> 1)) & PAIRS;
+      pair = (pair | (pair >> 2)) & FOURS;
+      pair = (pair | (pair >> 4)) & EIGHTS;
+      pair |= pair >> 8;
+      u = (u << fold) | (<i32>pair & foldMask);
+      v = (v << fold) | (<i32>(pair >> 32) & foldMask);
+      w <<= fold;
+    }
+    // How far each of the last four is, along.
+    const along = i32x4.add(i32x4.abs(i32x4.sub(us, i32x4.splat(u))), i32x4.abs(i32x4.sub(vs, i32x4.splat(v))));
+    if (fold) {
+      v128.store(ACROSS_AT, ws);
+      const across = load<i32>(ACROSS_AT + (nearest(along, v128.andnot(ws, i32x4.splat(foldMask)), w) << 2));
+      const entry = load<u64>(keyTable + (byteAt(planes + 3 * count + i) << 3));
+      const restBits = entry >> 56;
+      const number = (entry & KEY_BITS) + ((load<u64>(rest + (at >> 3)) >> (at & 7)) & (((<u64>1) << restBits) - 1));
+      if (number > <u64>foldMask) return KEY_BEYOND_NODE;
+      at += <u32>restBits;
+      w |= (min(max(across - w, 0), foldMask) + signed(<i32>number)) & foldMask;
+    }
+    store<u16>(coordsU + to, <u16>u);
+    store<u16>(coordsV + to, <u16>v);
+    store<u16>(coordsW + to, <u16>w);
+    to += 6;
 
-    // How far it is from each of the last four, with its place below, so that of equally near ones the latest wins.
-    const x4 = i32x4.splat(x);
-    const y4 = i32x4.splat(y);
-    const z4 = i32x4.splat(z);
-    let far = i32x4.add(
-      i32x4.add(i32x4.abs(i32x4.sub(xs, x4)), i32x4.abs(i32x4.sub(ys, y4))),
-      i32x4.abs(i32x4.sub(zs, z4)),
-    );
-    far = v128.or(i32x4.shl(far, 2), i32x4(0, 1, 2, 3));
-    far = i32x4.min_s(far, v128.shuffle<i32>(far, far, 2, 3, 0, 1));
-    far = i32x4.min_s(far, v128.shuffle<i32>(far, far, 1, 0, 3, 2));
-    xs = v128.shuffle<i32>(x4, xs, 0, 4, 5, 6);
-    ys = v128.shuffle<i32>(y4, ys, 0, 4, 5, 6);
-    zs = v128.shuffle<i32>(z4, zs, 0, 4, 5, 6);
-    const guess = load<i32>(TONES_AT + (((i - 1 - <u32>i32x4.extract_lane(far, 0)) & 3) << 2));
+    const back = nearest(along, ws, w);
+    us = v128.shuffle<i32>(i32x4.splat(u), us, 0, 4, 5, 6);
+    vs = v128.shuffle<i32>(i32x4.splat(v), vs, 0, 4, 5, 6);
+    ws = v128.shuffle<i32>(i32x4.splat(w), ws, 0, 4, 5, 6);
+    const guess = load<i32>(TONES_AT + (((i - 1 - back) & 3) << 2));
 
     const chroma = load<u32>(chromaTable + (byteAt(planes + count + i) << 2));
     const lumaNext = LUMA_NEXT_AT + ((<u32>(chroma >> 24)) << 2);
@@ -119,6 +146,16 @@ export function readPoints(
   if (wrong >> 16) return NO_COLOUR;
   const read = (at + 7) >> 3;
   return read === restBytes ? 0 : read > restBytes ? REST_TOO_SHORT : REST_TOO_LONG;
+}
+
+/** Which of four points is the nearest to the one at `w`, of equally near ones the first. @param along without w */
+function nearest(along: v128, ws: v128, w: i32): u32 {
+  let far = i32x4.add(along, i32x4.abs(i32x4.sub(ws, i32x4.splat(w))));
+  // With its place below, so that the first of equal ones is the least.
+  far = v128.or(i32x4.shl(far, 2), i32x4(0, 1, 2, 3));
+  far = i32x4.min_s(far, v128.shuffle<i32>(far, far, 2, 3, 0, 1));
+  far = i32x4.min_s(far, v128.shuffle<i32>(far, far, 1, 0, 3, 2));
+  return i32x4.extract_lane(far, 0) & 3;
 }
 
 /** Where the luma planes begin, by how many points there are of each. @returns whether all chroma symbols are ones */
