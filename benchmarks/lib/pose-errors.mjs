@@ -20,8 +20,11 @@ const AUC_DEGREES = [1, 3, 5, 10];
 const WRONG_SHARE = 0.02;
 const DEGREES = 180 / Math.PI;
 
-/** @param rotations false where the truth knows positions only */
-export function poseErrors(estimated, truth, { rotations = true } = {}) {
+/**
+ * @param rotations false where the truth knows positions only
+ * @param wrongShare farther off than this part of the extent, after a robust alignment, a camera is wrong
+ */
+export function poseErrors(estimated, truth, { rotations = true, wrongShare = WRONG_SHARE } = {}) {
   const found = new Map(estimated.map((pose) => [pose.image, pose]));
   const posed = truth.filter(({ image }) => found.has(image));
   const result = { images: truth.length, placed: posed.length };
@@ -36,7 +39,7 @@ export function poseErrors(estimated, truth, { rotations = true } = {}) {
       result.extent = extent;
     }
     const robust = alignPointsRobust(from, to, { random: seededRandom(1) });
-    const limit = WRONG_SHARE * extent;
+    const limit = wrongShare * extent;
     result.wrong = robust
       ? distancesOf(robust.similarity, from, to).filter((each) => each > limit).length
       : posed.length;

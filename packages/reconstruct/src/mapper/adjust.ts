@@ -10,7 +10,7 @@ import {
   type CalibrationPrior,
   type Loss,
 } from "@cairn/geometry";
-import { chooseLeaders } from "./leaders.ts";
+import { chooseLeaders, hearFewHeld } from "./leaders.ts";
 import { FOCAL_RANGE, type Lens, MAX_DISTORTION } from "./lens.ts";
 import { FINE_SIGMA_PX, finenessOf } from "./noise.ts";
 import type { Scene } from "./scene.ts";
@@ -68,7 +68,7 @@ export function adjust(
 ): SceneCovariance | undefined {
   const { led: speaking, following } = partByWitnesses(witnessed(scene, free), fine ? isFineIn(scene) : undefined);
   if (speaking.length === 0) return undefined;
-  const led = free ? speaking : chooseLeaders(scene, speaking);
+  const led = free ? hearFewHeld(speaking, free) : chooseLeaders(scene, speaking);
   const involved = new Set<number>(free);
   for (const each of led) for (const view of each.views) involved.add(view);
 
@@ -93,7 +93,7 @@ export function adjust(
   );
   const { poses, calibrations, observationCamera } = problem;
   const points =
-    led === speaking
+    free || led === speaking
       ? problem.points
       : fittedPoints({ ...problemOf(scene, speaking, views), poses, calibrations }, loss, stop);
   for (const [place, view] of views.entries()) {

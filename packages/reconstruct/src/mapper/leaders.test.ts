@@ -11,7 +11,17 @@ import {
 } from "@cairn/geometry";
 import fc from "fast-check";
 import { adjust } from "./adjust.ts";
-import { chooseLeaders, costOf, FEWEST_VIEWS, LEAST_HEARD, MOST_VIEWS, pickHeard, type Sighted } from "./leaders.ts";
+import {
+  chooseLeaders,
+  costOf,
+  FEWEST_VIEWS,
+  hearFewHeld,
+  LEAST_HEARD,
+  MOST_HELD,
+  MOST_VIEWS,
+  pickHeard,
+  type Sighted,
+} from "./leaders.ts";
 import { Scene } from "./scene.ts";
 import { triangulateTracks } from "./structure.ts";
 import { makeView } from "./view.ts";
@@ -134,6 +144,22 @@ test("MAP-13 a wall that 72 photos show whole is adjusted by a part of what they
   const where = Float64Array.from(tracks.flatMap(({ features: [p] }) => [...points.subarray(3 * p, 3 * p + 3)]));
   assert.equal(tracks.length, POINTS);
   assert.ok(mostOff(made, where) < 0.015, `a point is ${mostOff(made, where)} off`);
+});
+
+test("around free photos a dozen of those that are held are heard, and every free one", () => {
+  const { scene } = wall();
+  const free = new Set([70, 71, 3]);
+  const whole = [...scene.tracks.all()].map((track) => ({ track, views: track.views }));
+  const few = [0, 1, 2].flatMap(() => whole); // three times as many points as bear being heard in whole
+  for (const [k, { track, views }] of hearFewHeld(few, free).entries()) {
+    assert.equal(track, few[k].track);
+    assert.deepEqual(
+      views.filter((view) => free.has(view)),
+      few[k].views.filter((view) => free.has(view)),
+    );
+    assert.equal(views.length, MOST_HELD + free.size);
+  }
+  assert.equal(hearFewHeld(whole, free), whole);
 });
 
 test("REC-8 an adjustment of many photos can be stopped at any moment, and leaves the scene as it was", () => {

@@ -22,6 +22,10 @@ export const LEAST_HEARD = 200;
 export const MOST_VIEWS = 16;
 /** In fewer photos than this nothing is said about a point that they do not say themselves. */
 export const FEWEST_VIEWS = 6;
+/** Around a few free photos: so many observations are no matter … */
+const WHOLE_NEIGHBOURHOOD = 60_000;
+/** … of more, so many held photos say where a point is. */
+export const MOST_HELD = 12;
 
 /** What must be known of a track: where in its photos it is, and how much it says. */
 export type Sighted = {
@@ -39,6 +43,21 @@ export function chooseLeaders(scene: Scene, tracks: readonly Witnessed[]): reado
   const centres = new Map(scene.posed.map((view) => [view, cameraCentre(scene.poses, view * 12)]));
   const heard = pickHeard(tracks.map((each) => sighted(scene, centres, each)));
   return tracks.flatMap(({ track }, k) => (heard[k].length > 0 ? [{ track, views: heard[k] }] : []));
+}
+
+/**
+ * The same where only a few photos move: all that see a point of theirs hold it, and a dozen do that as well as a hundred.
+ * @returns the same tracks in the same order, with fewer of the photos that are held where there are very many
+ */
+export function hearFewHeld(tracks: readonly Witnessed[], free: ReadonlySet<number>): readonly Witnessed[] {
+  const observations = tracks.reduce((sum, { views }) => sum + views.length, 0);
+  if (observations <= WHOLE_NEIGHBOURHOOD) return tracks;
+  return tracks.map(({ track, views }, k) => {
+    if (views.length <= MOST_HELD) return { track, views };
+    const held = shuffled(views.length, k + 1).filter((at) => !free.has(views[at]));
+    const heard = new Set(held.slice(0, MOST_HELD).map((at) => views[at]));
+    return { track, views: views.filter((view) => free.has(view) || heard.has(view)) };
+  });
 }
 
 /** What a step over these tracks costs. */
