@@ -39,7 +39,7 @@ import { FoldSearch, unfold } from "./unfold.ts";
 import { upOfScene } from "./up.ts";
 import { verdictOf } from "./verdict.ts";
 import { Lenses, makeView, type View } from "./view.ts";
-import { takePlace, zoomOf } from "./zoom.ts";
+import { closelySeen, takePlace, zoomOf } from "./zoom.ts";
 
 type MapperOptions = { readonly seed: number };
 
@@ -64,12 +64,16 @@ const ZOOM_VIEWS = 3;
 const ZOOM_TRIES = 3;
 /** One that has a wrong place is asked more often: what surrounds it may be as wrong at first. */
 const MISPLACED_TRIES = 8;
-/** Under a focal length that is not its own a photo bears out less of its ties closely (0.4 to 0.7; others 0.9 and more). */
-const ZOOM_STANDING = 0.75;
+/** Under a focal length that is not its own a photo sees fewer points where others do (0.4 to 0.8; most others 0.9 and more). */
+const ZOOM_SEEN = 0.85;
 /** With less of it in the end the result says that it is not sure. */
 const TORN_STANDING = 0.6;
 /** Photos that are asked after one has come: 20 resections each. */
 const ZOOM_ASKED = 2;
+/** Focal lengths this near in the logarithm are one: nobody zooms by so little. */
+const SAME_FOCAL = 0.03;
+/** So often a refined scene may show that one more was zoomed. */
+const ZOOM_ROUNDS = 5;
 /** Up to so many placed photos all of them are looked at. */
 const ZOOM_ALL = 20;
 /** Up to this many photos a scene is cheap to build again. */
@@ -84,6 +88,24 @@ export type Refined = {
   readonly scene: Scene;
   /** Puts it in the place of the scene. */
   readonly take: () => Rebuild;
+};
+
+/** What a refinement begins with: copies that nobody else holds. */
+type Begun = {
+  readonly scene: Scene;
+  readonly submaps: Submaps;
+  readonly pairs: readonly Pair[];
+  readonly doubted: Set<number>;
+};
+
+type RefinedScene = Begun & {
+  readonly pairs: Pair[];
+  /** Pairs that are not doubted. */
+  readonly known: readonly Pair[];
+  readonly look: LastLook | undefined;
+  readonly sureness: SceneCovariance | undefined;
+  /** Photos whose place another focal length explains better, and by how much they were zoomed. */
+  readonly zoomed: ReadonlyMap<number, number>;
 };
 
 export class Mapper {
@@ -197,8 +219,8 @@ export class Mapper {
       stop();
       this.#zoomTries[index] = tries + 1;
       left--;
-      const factor = zoomOf(this.#scene, index, this.#seed);
-      if (factor !== undefined) this.#giveOwnLens(view, factor, stop);
+      const factor = this.#zoomOf(index);
+      if (factor !== undefined) this.#giveOwnLens(view, factor * this.#scene.focal(index), stop);
     }
   }
 
@@ -211,24 +233,62 @@ export class Mapper {
     const latest = this.views.length - 1;
     const tied = new Set(this.#scene.posed.length <= ZOOM_ALL ? this.#scene.posed : [latest]);
     for (const { a, b } of this.#pairs) if (b === latest) tied.add(a);
-    const torn = [...tied].flatMap((index) => {
+    const views = [...tied].filter((view) => (this.#zoomTries[view] ?? 0) < MISPLACED_TRIES);
+    const asked = this.#seemMisplaced(this.#scene, this.#pairs, views).slice(0, ZOOM_ASKED);
+    for (const view of asked) this.#zoomTries[view] = (this.#zoomTries[view] ?? 0) + 1;
+    return this.#takeMisplaced(this.#zoomedOf(asked, this.#scene, this.#pairs, stop), stop);
+  }
+
+  /** Placed views that do not see enough of what others do where it is, least first. */
+  #seemMisplaced(scene: Scene, pairs: readonly Pair[], views: readonly number[]): number[] {
+    const seen = new Map<number, number>();
+    for (const index of views) {
       const { lens } = this.views[index];
-      if (!this.#scene.isPosed(index) || (this.#zoomTries[index] ?? 0) >= MISPLACED_TRIES) return [];
-      if (this.#lenses.list[lens].source === "given" || this.#posedWith(this.#scene, lens) <= ZOOM_VIEWS) return [];
-      const standing = standingOf(this.#scene, this.#pairs, index, CLOSE_ERROR_PX);
-      return standing < ZOOM_STANDING ? [{ index, standing }] : [];
-    });
-    let lost = false;
-    for (const { index } of torn.sort((p, q) => p.standing - q.standing).slice(0, ZOOM_ASKED)) {
-      stop();
-      this.#zoomTries[index] = (this.#zoomTries[index] ?? 0) + 1;
-      const factor = zoomOf(this.#scene, index, this.#seed);
-      if (factor === undefined) continue;
-      takePlace(this.#scene, index);
-      this.#giveOwnLens(this.views[index], factor, stop);
-      lost = true;
+      if (!scene.isPosed(index) || this.#lenses.list[lens].source === "given") continue;
+      if (this.#posedWith(scene, lens) > ZOOM_VIEWS) seen.set(index, closelySeen(scene, pairs, index));
     }
-    return lost;
+    const few = [...seen].filter(([, share]) => share < ZOOM_SEEN);
+    return few.sort((p, q) => p[1] - q[1] || p[0] - q[0]).map(([index]) => index);
+  }
+
+  /** Of these views those that were zoomed, and by how much. */
+  #zoomedOf(
+    asked: readonly number[],
+    scene: Scene,
+    pairs: readonly Pair[],
+    stop: () => void,
+    measured?: ReadonlySet<number>,
+  ): Map<number, number> {
+    const found = new Map<number, number>();
+    for (const view of asked) {
+      stop();
+      const factor = this.#zoomOf(view, scene, pairs, measured);
+      if (factor !== undefined) found.set(view, factor);
+    }
+    return found;
+  }
+
+  /** @param copies other scenes that they take their place in */
+  #takeMisplaced(
+    factors: ReadonlyMap<number, number>,
+    stop: () => void,
+    copies: readonly [Scene, Submaps] | readonly [] = [],
+  ): boolean {
+    for (const [index, factor] of factors) {
+      for (const scene of [this.#scene, copies[0]]) if (scene?.isPosed(index)) takePlace(scene, index);
+      this.#giveOwnLens(this.views[index], factor * (copies[0] ?? this.#scene).focal(index), stop, copies);
+    }
+    return factors.size > 0;
+  }
+
+  #zoomOf(
+    view: number,
+    scene = this.#scene,
+    pairs: readonly Pair[] = this.#pairs,
+    measured?: ReadonlySet<number>,
+  ): number | undefined {
+    const known = this.#certain(this.views[view].lens, measured);
+    return zoomOf(scene, pairs, view, { known, refined: measured !== undefined, seed: this.#seed });
   }
 
   #isTorn(scene: Scene, pairs: readonly Pair[], view: number): boolean {
@@ -236,18 +296,21 @@ export class Mapper {
     return source !== "given" && standingOf(scene, pairs, view, CLOSE_ERROR_PX) < TORN_STANDING;
   }
 
-  #giveOwnLens(view: View, factor: number, stop: () => void): void {
+  #giveOwnLens(view: View, focalPx: number, stop: () => void, copies: readonly (Scene | Submaps)[] = []): void {
     const { index, lens } = view;
     const own = this.#lenses.zoomed(lens);
-    const focalPx = factor * this.#scene.focal(index);
-    for (const each of [this.#scene, this.#submaps]) {
+    for (const each of [this.#scene, this.#submaps, ...copies]) {
       each.addLens(Float64Array.of(focalPx, focalPx, 0, 0, 0, 0));
     }
-    this.views[index] = { ...view, lens: own };
-    this.#scene.setFocal(own, focalPx);
+    this.#changeLens(view, own, copies);
     this.#zoomedFrom.set(own, lens);
     this.#retries.forget(index);
-    this.#pairs = this.#recheckPairs(this.#scene, this.#pairs, stop);
+    this.#pairs = this.#recheckPairs(copies[0] instanceof Scene ? copies[0] : this.#scene, this.#pairs, stop);
+  }
+
+  #changeLens(view: View, lens: number, copies: readonly (Scene | Submaps)[] = []): void {
+    this.views[view.index] = { ...view, lens };
+    for (const each of [this.#scene, this.#submaps, ...copies]) each.lensChanged(view.index);
   }
 
   /** @returns whether the scene had a fold */
@@ -294,19 +357,55 @@ export class Mapper {
   }
 
   /**
-   * Refines a copy of everything. Nothing has changed before it is taken, nor when `stop` throws.
+   * Refines a copy of everything. Nothing has changed before it is taken, nor when `stop` throws; but where a photo was
+   * zoomed, as only the refined scene shows, it has a lens of its own from then on, and all is refined again.
    */
   refine(
     stop: () => void,
     progress: Progress,
-    { frame, up: carried }: Pick<RebuildOptions, "frame" | "up"> = {},
+    options: Pick<RebuildOptions, "frame" | "up"> = {},
     stage: OnStage = unwatched,
   ): Refined {
+    let refined = this.#refined(this.#copied(), stop, progress, stage);
+    for (let round = 0; round < ZOOM_ROUNDS; round++) {
+      const { scene, submaps, zoomed } = refined;
+      const rejoined = this.#rejoinLenses([scene, submaps]);
+      if (zoomed.size === 0 && !rejoined) break;
+      this.#takeMisplaced(zoomed, stop, [scene, submaps]);
+      refined = this.#refined({ ...refined, pairs: this.#pairs }, stop, progress, stage);
+    }
+    return this.#handedOut(refined, stop, options, stage);
+  }
+
+  #copied(): Begun {
     const submaps = this.#submaps.clone();
     const larger = submaps.muchLargerThan(this.#scene);
     if (larger) submaps.exchange(larger, this.#scene.clone());
-    let scene = larger ?? this.#scene.clone();
-    const doubted = new Set(this.#doubted);
+    return { scene: larger ?? this.#scene.clone(), submaps, pairs: this.#pairs, doubted: new Set(this.#doubted) };
+  }
+
+  /**
+   * Photos that were taken for zoomed beside one that was, and are not, get the lens back that they share; and those
+   * that have found no place with their own, to be asked again.
+   */
+  #rejoinLenses(copies: readonly [Scene, Submaps]): boolean {
+    const [scene] = copies;
+    let rejoined = false;
+    for (const [own, base] of this.#zoomedFrom) {
+      const ratio = scene.calibration(own)[0] / scene.calibration(base)[0];
+      const isPlaced = this.#posedWith(scene, own) > 0;
+      if (this.#posedWith(scene, base) === 0 || (isPlaced && Math.abs(Math.log(ratio)) > SAME_FOCAL)) continue;
+      for (const view of this.views) if (view.lens === own) this.#changeLens(view, base, copies);
+      this.#zoomedFrom.delete(own);
+      rejoined = true;
+    }
+    return rejoined;
+  }
+
+  /** @param begun refined in place */
+  #refined(begun: Begun, stop: () => void, progress: Progress, stage: OnStage): RefinedScene {
+    const { submaps, doubted } = begun;
+    let { scene } = begun;
     const options = { ...this.#growOptions(stop, stage), doubted };
     const rounds = 4;
     progress("refine", 0, rounds);
@@ -314,7 +413,7 @@ export class Mapper {
     let first = refineScene(scene, options, 1);
     stage("verification");
     const measured = first ? this.#measured(scene, focalSigmas(first, scene.calibrations)) : new Set<number>();
-    const rechecked = this.#recheckPairs(scene, this.#pairs, stop, measured);
+    const rechecked = this.#recheckPairs(scene, begun.pairs, stop, measured);
     stage("doubt");
     trustAgain(scene, rechecked, doubted);
     for (let round = 0; round < UNFOLD_ROUNDS; round++) {
@@ -335,12 +434,24 @@ export class Mapper {
     const principal = first ? principalLenses(scene, this.#lenses.list, first) : new Set<number>();
     const sureness = refineScene(scene, { ...options, principal }, 3, (done) => progress("refine", 1 + done, rounds));
     stop();
+    stage("doubt");
+    const found = sureness ? this.#measured(scene, focalSigmas(sureness, scene.calibrations)) : measured;
+    const zoomed = this.#zoomedOf(this.#seemMisplaced(scene, known, scene.posed), scene, known, stop, found);
+    return { scene, submaps, pairs, doubted, known, look, sureness, zoomed };
+  }
+
+  #handedOut(
+    { scene, submaps, pairs, doubted, known, look, sureness, zoomed }: RefinedScene,
+    stop: () => void,
+    { frame, up: carried }: Pick<RebuildOptions, "frame" | "up">,
+    stage: OnStage,
+  ): Refined {
     stage("handing out");
     const laid = layOnto(scene, this.#ledger, frame, this.#seed);
     const settled = frame !== undefined || (this.#frameSettled && laid !== undefined);
     const turn = settled ? undefined : this.#turnUpright(scene, laid !== undefined, carried);
     const aligned = turn && laid?.alignment ? { ...laid, alignment: composeMotions(turn, laid.alignment) } : laid;
-    submaps.refine(scene, options);
+    submaps.refine(scene, { ...this.#growOptions(stop, stage), doubted });
     // What was felt is told in the frame before: the turn that made that upright is done.
     const up = upOfScene(scene, this.#seed, carried && turned(carried, turn));
     const take = (): Rebuild => {
@@ -350,7 +461,7 @@ export class Mapper {
       this.#frameSettled = true;
       if (look) this.#lastLook = look;
       this.#doubted = doubted;
-      this.#torn = scene.posed.some((view) => this.#isTorn(scene, known, view));
+      this.#torn = zoomed.size > 0 || scene.posed.some((view) => this.#isTorn(scene, known, view));
       this.#ledger.restart(scene);
       if (sureness) this.#learnLenses(scene, sureness);
       this.#poseSigmas = scaled(sureness ? sigmasOf(sureness) : new Map(), aligned?.alignment?.scale ?? 1);

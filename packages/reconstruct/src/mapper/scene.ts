@@ -41,6 +41,11 @@ export class Scene {
     this.calibrations = grown(this.calibrations, calibration);
   }
 
+  /** A view was given another lens. */
+  lensChanged(view: number): void {
+    this.#rays[view] = undefined;
+  }
+
   addView(view: View): void {
     this.poses = grown(this.poses, new Float64Array(12));
     this.tracks.addView(view.features.count);

@@ -44,6 +44,10 @@ export class Submaps {
     for (const { scene } of this.#list) scene.addLens(calibration);
   }
 
+  lensChanged(view: number): void {
+    for (const { scene } of this.#list) scene.lensChanged(view);
+  }
+
   /** Whether a view has its place in one of them. */
   has(view: number): boolean {
     return this.#list.some(({ scene }) => scene.isPosed(view));

@@ -3,25 +3,39 @@
  * photo sees points of the scene under a focal length that is far off, and would get a place that is far off, too.
  */
 import { estimateAbsolutePose, neededIterations, seededRandom } from "@cairn/geometry";
-import { pairSeed } from "./pair.ts";
-import type { Scene } from "./scene.ts";
+import { type Pair, pairSeed } from "./pair.ts";
+import { type Scene, spread } from "./scene.ts";
+import { observationErrorPx } from "./structure.ts";
 import type { Track } from "./tracks.ts";
 
 /** Tight: a plane seen under a wrong focal length is explained to a few pixels by another distance. */
 const MAX_ERROR_PX = 1.5;
-/** With the right focal length so many of the points it sees agree, and more need not be asked. */
-const SOUND_SHARE = 0.6;
+/**
+ * With the right focal length so many of the points it sees agree, and more need not be asked. Before a wall that fills
+ * two thirds of the photo a step forward passes for a zoom: as many of them agree with the wrong one.
+ */
+const SOUND_SHARE = 0.9;
 const MIN_INLIERS = 40;
-/** Another focal length must explain so many times as many; fewer times where it explains nearly all. */
+/** Another focal length must explain so many times as many, or half of what is left: matches that are wrong stay so. */
 const CLEARLY = 1.5;
-const LEAST_CLEARLY = 1.25;
-const NEARLY_ALL = 0.75;
+/**
+ * In a refined scene with a lens that is known any more will do: of photos that were not zoomed none of the others explained as many (three sets
+ * whose façades repeat, 60 photos asked). Of one of a wall and little else the right one has 8 % more.
+ */
+const VISIBLY = 1.05;
+const VISIBLY_MORE = 10;
+/** So many points are asked at most, evenly spread. */
+const MOST_ASKED = 500;
 /** How surely another focal length that explains so many is found. */
 const CONFIDENCE = 0.9999;
 const MOST_ITERATIONS = 1000;
-/** Steps of 8 %, the least that does not pass over the right one. Nearer to 1 a lens that is not quite known is meant. */
+/** Steps of 8 %: half a step off, some more agree than with any other. Nearer to 1 a lens that is not quite known is meant. */
 const STEPS = [3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
-const FACTORS = [...STEPS.map((n) => 1.08 ** n), ...STEPS.map((n) => 1.08 ** -n)];
+const NEAR_STEPS = [1, 2];
+const bothWays = (steps: readonly number[]) => steps.flatMap((n) => [1.08 ** n, 1.08 ** -n]);
+const FAR = bothWays(STEPS);
+const NEAR = bothWays(NEAR_STEPS);
+const FINER_STEPS = [1.04, 1.02, 1.01];
 
 /** Whether two other photos see a track's point where it is. */
 function isPlacedByOthers(scene: Scene, { views, fits }: Track, view: number): boolean {
@@ -30,20 +44,65 @@ function isPlacedByOthers(scene: Scene, { views, fits }: Track, view: number): b
   return others >= 2;
 }
 
-/** @returns by how much a view was zoomed against its lens, by points that others place; undefined when it was not, or nothing says so */
-export function zoomOf(scene: Scene, view: number, seed: number): number | undefined {
+type Seen = { readonly feature: number; readonly track: Track };
+
+/**
+ * Points that two others place and the view was matched with. What its pairs kept will not do: under a wrong focal
+ * length geometry leaves of them what lies on one wall, and that agrees.
+ */
+function seenPoints(scene: Scene, pairs: readonly Pair[], view: number): Seen[] {
+  const found = new Map<number, Track>();
+  for (const { a, b, matches } of pairs) {
+    if (a !== view && b !== view) continue;
+    const [other, own] = a === view ? [b, 0] : [a, 1];
+    if (!scene.isPosed(other)) continue;
+    for (let k = 0; k < matches.length; k += 2) {
+      const track = scene.tracks.of(other, matches[k + 1 - own]);
+      if (track?.point && isPlacedByOthers(scene, track, view)) found.set(matches[k + own], track);
+    }
+  }
+  return [...found].map(([feature, track]) => ({ feature, track }));
+}
+
+/** @returns the share of such points that a posed view sees where they are; 1 when there are few */
+export function closelySeen(scene: Scene, pairs: readonly Pair[], view: number): number {
+  const seen = seenPoints(scene, pairs, view);
+  if (seen.length < MIN_INLIERS) return 1;
+  const close = seen.filter(({ feature, track }) => {
+    return observationErrorPx(scene, track.point!, view, feature) <= MAX_ERROR_PX;
+  });
+  return close.length / seen.length;
+}
+
+type ZoomOptions = {
+  /** The focal length of the lens is known: then one that is nearly the same is another all the same. */
+  readonly known: boolean;
+  /** The points are where they will stay. */
+  readonly refined: boolean;
+  readonly seed: number;
+};
+
+/**
+ * @returns by how much a view was zoomed against its lens, by points that others place; undefined when it was not, or
+ * nothing says so
+ */
+export function zoomOf(
+  scene: Scene,
+  pairs: readonly Pair[],
+  view: number,
+  { known, refined, seed }: ZoomOptions,
+): number | undefined {
   const points: number[] = [];
   const own: number[] = [];
   const all = scene.rays(view);
-  for (const [feature, track] of scene.tracks.ofView(view)) {
-    if (!track.point || (scene.isPosed(view) && !isPlacedByOthers(scene, track, view))) continue;
-    points.push(...track.point);
+  for (const { feature, track } of spread(seenPoints(scene, pairs, view), MOST_ASKED)) {
+    points.push(...track.point!);
     own.push(all[2 * feature], all[2 * feature + 1]);
   }
   const n = own.length / 2;
   if (n < MIN_INLIERS) return undefined;
   const world = Float64Array.from(points);
-  /** @param share less than this need not be found: what is not zoomed has 20 focal lengths that explain too little */
+  /** @param share less than this need not be found */
   const inliers = (factor: number, share: number) => {
     const rays = Float64Array.from(own, (x) => x / factor);
     const random = seededRandom(pairSeed(seed, view, view));
@@ -53,17 +112,19 @@ export function zoomOf(scene: Scene, view: number, seed: number): number | undef
   };
   const unzoomed = inliers(1, 0);
   if (unzoomed >= SOUND_SHARE * n) return undefined;
-  let best: number | undefined;
-  const clearly = Math.min(CLEARLY * unzoomed, Math.max(LEAST_CLEARLY * unzoomed, NEARLY_ALL * n));
-  let most = Math.max(MIN_INLIERS, clearly);
-  for (const factor of FACTORS) {
-    if (most > n) break;
-    const count = inliers(factor, most / n);
-    if (count < most) continue;
-    most = count;
-    best = factor;
-  }
-  return best;
+  let [best, most] = [1, unzoomed];
+  const seek = (factors: readonly number[]) => {
+    for (const factor of factors) {
+      const count = inliers(factor, Math.max(most, MIN_INLIERS) / n);
+      if (count > most) [best, most] = [factor, count];
+    }
+  };
+  seek(known ? [...NEAR, ...FAR] : FAR);
+  if (best === 1) return undefined;
+  for (const step of FINER_STEPS) seek([best * step, best / step]);
+  const clearly = Math.min(CLEARLY * unzoomed, (n + unzoomed) / 2);
+  const least = refined && known ? Math.max(VISIBLY * unzoomed, unzoomed + VISIBLY_MORE) : clearly;
+  return most >= Math.max(MIN_INLIERS, least) ? best : undefined;
 }
 
 /** Takes a view's pose, and the points that nobody but it and one other has placed. */

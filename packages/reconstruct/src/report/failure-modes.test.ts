@@ -181,6 +181,22 @@ describe("failure modes (docs/spec/report.md)", () => {
     assert.ok(Math.abs(other.focalPx / 1000 - 1) < 0.02 && other.photos === 1, `${other.focalPx}`);
   });
 
+  test("FAIL-7 the first photo is zoomed, before a wall that fills most of it: a step forward does not pass for it", async () => {
+    const all = steps.map((camera, i): Shot => {
+      return { camera: i === 0 ? { ...camera, focalPx: 1.4 * FOCAL_PX } : camera, lens: "unknown" };
+    });
+    const { said, worst, report } = await reconstruct(all);
+    assert.deepEqual(said, used(6));
+    assert.ok(worst < 0.02, `${worst}`);
+    assert.deepEqual(
+      report.lenses.map(({ photos, focalPx }) => [photos, Math.round((10 * focalPx) / FOCAL_PX)]),
+      [
+        [5, 10],
+        [1, 14],
+      ],
+    );
+  });
+
   test("FAIL-8 a quarter of the light, twice the light: used; black and burnt out: named", async () => {
     const exposures = [1, 0.25, 1, 2.2, 1, 1];
     const { said, worst } = await reconstruct([

@@ -59,10 +59,9 @@ export function engineReport({
       })),
       weakLinks: weakLinks(scene.views.length, holdingEdges(edges)),
     },
-    lenses: lenses.map((lens, index) => ({
-      ...lens,
-      photos: scene.views.filter((view) => view.lens === index).length,
-    })),
+    lenses: lenses
+      .map((lens, index) => ({ ...lens, photos: scene.views.filter((view) => view.lens === index).length }))
+      .filter(({ photos }) => photos > 0),
     doubts,
     coverage: coverageReport(scene),
   };
