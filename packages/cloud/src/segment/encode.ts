@@ -26,7 +26,7 @@ const CONFIDENCE_STEP = 17;
 const SURE = 255 / CONFIDENCE_STEP;
 
 export type EncodeOptions = {
-  /** Looks for how the points are shortest, which takes five times as long: for what is kept, not for what is awaited. */
+  /** Looks for how the points are shortest, which takes three times as long: for what is kept, not for what is awaited. */
   readonly thorough?: boolean;
 };
 

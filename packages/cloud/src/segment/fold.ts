@@ -5,7 +5,6 @@
  */
 import { codeLengths } from "./huffman.ts";
 import type { MortonSorter } from "./morton.ts";
-import { REACH } from "./symbols.ts";
 
 /** Which axis is folded, and how many of its lowest bits. */
 export type Fold = { readonly axis: 0 | 1 | 2; readonly bits: number };
@@ -36,30 +35,30 @@ export function foldedNumbers(coords: Uint16Array, order: Uint32Array, count: nu
   const [uAt, vAt, wAt] = turned(fold);
   const mask = 2 ** fold.bits - 1;
   const half = 2 ** (fold.bits - 1);
-  const us = new Int32Array(REACH);
-  const vs = new Int32Array(REACH);
-  const ws = new Int32Array(REACH);
+  // The four points before, the latest first: u, v, w and w without the bits that are folded.
+  let [u1, v1, w1, l1, u2, v2, w2, l2] = [0, 0, 0, 0, 0, 0, 0, 0];
+  let [u3, v3, w3, l3, u4, v4, w4, l4] = [0, 0, 0, 0, 0, 0, 0, 0];
   for (let i = 0; i < count; i++) {
     const j = order[i]! * 3;
     const u = coords[j + uAt]!;
     const v = coords[j + vAt]!;
     const w = coords[j + wAt]!;
     const low = w & ~mask;
-    let least = 2 ** 30;
-    let across = 0;
-    for (let back = 1; back <= REACH; back++) {
-      const k = (i - back) & (REACH - 1);
-      const far = Math.abs(us[k]! - u) + Math.abs(vs[k]! - v) + Math.abs((ws[k]! & ~mask) - low);
-      if (far >= least) continue;
-      least = far;
-      across = ws[k]!;
-    }
+    let least = Math.abs(u1 - u) + Math.abs(v1 - v) + Math.abs(l1 - low);
+    let across = w1;
+    let far = Math.abs(u2 - u) + Math.abs(v2 - v) + Math.abs(l2 - low);
+    if (far < least) [least, across] = [far, w2];
+    far = Math.abs(u3 - u) + Math.abs(v3 - v) + Math.abs(l3 - low);
+    if (far < least) [least, across] = [far, w3];
+    far = Math.abs(u4 - u) + Math.abs(v4 - v) + Math.abs(l4 - low);
+    if (far < least) across = w4;
     const guess = Math.min(low + mask, Math.max(low, across));
     const off = ((w - guess + half) & mask) - half;
     out[i] = (off << 1) ^ (off >> 31);
-    us[i & (REACH - 1)] = u;
-    vs[i & (REACH - 1)] = v;
-    ws[i & (REACH - 1)] = w;
+    [u4, v4, w4, l4] = [u3, v3, w3, l3];
+    [u3, v3, w3, l3] = [u2, v2, w2, l2];
+    [u2, v2, w2, l2] = [u1, v1, w1, l1];
+    [u1, v1, w1, l1] = [u, v, w, low];
   }
 }
 
@@ -117,14 +116,19 @@ export class FoldSearch {
     ofKeys.fill(0);
     ofFolded.fill(0);
     let cost = 0;
-    let before = 0;
+    let lowBefore = 0;
+    let highBefore = 0;
     for (let i = 0; i < count; i++) {
-      const key = high[order[i]!]! * 2 ** 24 + low[order[i]!]!;
-      const number = key - before;
-      before = key;
-      const restBits = restBitsOf(number, precision);
+      const j = order[i]!;
+      const number = (high[j]! - highBefore) * 2 ** 24 + (low[j]! - lowBefore);
+      lowBefore = low[j]!;
+      highBefore = high[j]!;
+      // Of a number over 2^31 the upper bits say all that a symbol does.
+      const shift = number < 2 ** 31 ? 0 : 24;
+      const upper = shift === 0 ? number | 0 : Math.floor(number * 2 ** -24);
+      const restBits = Math.max(0, 31 - Math.clz32(upper) + shift - precision);
       cost += restBits;
-      ofKeys[(restBits << precision) + Math.floor(number / 2 ** restBits)]!++;
+      ofKeys[(restBits << precision) + (upper >> (restBits - shift))]!++;
     }
     cost += this.#codedBits(ofKeys);
     if (fold.bits === 0) return cost;
@@ -132,7 +136,7 @@ export class FoldSearch {
     foldedNumbers(coords, order, count, fold, numbers);
     for (let i = 0; i < count; i++) {
       const number = numbers[i]!;
-      const restBits = restBitsOf(number, precision);
+      const restBits = Math.max(0, 31 - Math.clz32(number) - precision);
       cost += restBits;
       ofFolded[(restBits << precision) + (number >> restBits)]!++;
     }
@@ -148,9 +152,4 @@ export class FoldSearch {
     for (let symbol = 0; symbol < 256; symbol++) bits += counts[symbol]! * this.#lengths[symbol]!;
     return bits;
   }
-}
-
-function restBitsOf(number: number, precision: number): number {
-  const highest = number < 2 ** 31 ? 31 - Math.clz32(number) : 55 - Math.clz32(number / 2 ** 24);
-  return Math.max(0, highest - precision);
 }

@@ -98,8 +98,9 @@ export class MortonSorter {
       const lower = SPREAD_TWO[p & 255]! | (SPREAD_TWO[q & 255]! << 1);
       const middle = SPREAD_TWO[p >> 8]! | (SPREAD_TWO[q >> 8]! << 1);
       const key = (top * 2 ** 24 + upper) * scale + middle * 2 ** 16 + lower;
-      high[i] = key / 2 ** 24;
-      low[i] = key % 2 ** 24;
+      const over = Math.floor(key * 2 ** -24);
+      high[i] = over;
+      low[i] = key - over * 2 ** 24;
     }
     return all;
   }

@@ -1,8 +1,8 @@
 /**
- * Compaction: the same points in fewer pieces. Nodes that gained points since the last index get their parts merged
- * into one; the others keep theirs. The packs are read side by side, each once from its beginning to its end, so that a
- * layer of any size takes some kilobytes a pack. Nothing that is there is changed: until `layer.compacted` is appended,
- * the old state is the right one. Rules: docs/spec/cloud.md.
+ * Compaction: the same points in fewer pieces and bytes. Nodes that gained points since the last index get their parts
+ * merged into one, which is as short as it may be; the others keep theirs. The packs are read side by side, each once
+ * from its beginning to its end, so that a layer of any size takes some kilobytes a pack. Nothing that is there is
+ * changed: until `layer.compacted` is appended, the old state is the right one. Rules: docs/spec/cloud.md.
  */
 import {
   contains,
@@ -154,18 +154,17 @@ class Compaction {
   async #take({ nodes }: Lot, sparse: ReadonlySet<Digest>, windows: BlobWindows, out: Output): Promise<void> {
     this.#signal?.throwIfAborted();
     const read = (part: Part) => this.#house.parts.read(this.#space, this.#layer, part, windows);
-    const isMerged = (node: MergedNode) => isTouched(node) && node.parts.length > 1;
-    const sizes = nodes.filter(isMerged).map(({ parts }) => parts.map(({ start, end }) => end - start));
+    const sizes = nodes.filter(isTouched).map(({ parts }) => parts.map(({ start, end }) => end - start));
     const bytes = new Uint8Array(sizes.flat().reduce((sum, size) => sum + size, 0));
     const asTheyAre = new Map<MergedNode, Segment[]>();
     let at = 0;
     for (const node of nodes) {
-      if (isMerged(node)) {
+      if (isTouched(node)) {
         for (const part of node.parts) {
           bytes.set(await read(part), at);
           at += part.end - part.start;
         }
-      } else if (isTouched(node) || node.parts.some(({ blob }) => sparse.has(blob))) {
+      } else if (node.parts.some(({ blob }) => sparse.has(blob))) {
         const segments: Segment[] = [];
         for (const part of node.parts) segments.push({ ...part, bytes: new Uint8Array(await read(part)) });
         asTheyAre.set(node, segments);
@@ -175,7 +174,7 @@ class Compaction {
     const merged = sizes.length > 0 ? await this.#house.workers.merge({ bytes, sizes }, options) : [];
     for (const node of nodes) {
       const points = node.parts.reduce((sum, part) => sum + part.points, 0);
-      const segments = isMerged(node) ? [{ ...merged.shift()!, points }] : asTheyAre.get(node);
+      const segments = isTouched(node) ? [{ ...merged.shift()!, points }] : asTheyAre.get(node);
       if (segments) await out.add(node.id, segments);
       else out.keep(node);
     }
