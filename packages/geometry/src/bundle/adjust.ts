@@ -2,7 +2,7 @@
  * Bundle adjustment: Levenberg–Marquardt over all cameras, points and calibrations at once.
  * Damping by Nielsen's rule (Madsen, Nielsen, Tingleff 2004, §3.2), scaled by the diagonal (Marquardt 1963).
  */
-import { type Envelope, factorEnvelope, solveEnvelope } from "../linear/envelope.ts";
+import { type Envelope, factoring, solveEnvelope } from "../linear/envelope.ts";
 import { orthonormalisePose, retractPose } from "../rotation/pose.ts";
 import { type BundleCovariance, bundleCovariance } from "./covariance.ts";
 import { allocateNormalEquations, bundleCost, linearise, type State } from "./linearise.ts";
@@ -34,6 +34,7 @@ export type BundleReport = {
   readonly covariance?: BundleCovariance;
 };
 
+const PART_PRODUCTS = 1e8;
 const DEFAULT_LOSS: Loss = { kind: "cauchy", scalePx: 1 };
 
 /** Runs to the end in one go. Changes the problem's poses, calibrations and points in place. */
@@ -45,7 +46,10 @@ export function adjustBundle(problem: BundleProblem, options: BundleOptions = {}
   }
 }
 
-/** The same one iteration at a time, for callers that have other things to do between: yields the cost after each. */
+/**
+ * The same in parts, for callers that have other things to do between: yields the cost so far after each iteration, and
+ * within one where hundreds of cameras make it long.
+ */
 export function* bundleIterations(
   problem: BundleProblem,
   options: BundleOptions = {},
@@ -75,7 +79,7 @@ export function* bundleIterations(
     while (!accepted && lambda < 1e12) {
       signal?.throwIfAborted();
       schur.reduce(equations, lambda);
-      if (!factorEnvelope(schur.reduced, index.envelope)) {
+      if (!(yield* inParts(factoring(schur.reduced, index.envelope), cost, signal))) {
         lambda *= growth;
         growth *= 2;
         continue;
@@ -114,8 +118,26 @@ export function* bundleIterations(
   const report = { iterations, costBefore, costAfter: cost, observations: index.observations, converged };
   if (!options.covariance) return report;
   linearise(problem, index, state, loss, equations);
-  const covariance = bundleCovariance(problem, index, equations, schur);
+  const covariance = yield* inParts(bundleCovariance(problem, index, equations, schur), cost, signal);
   return covariance ? { ...report, covariance } : report;
+}
+
+/** Pauses work that says how many products its steps take: a caller gets a word in every few tenths of a second. */
+function* inParts<T>(
+  steps: Generator<number, T, void>,
+  cost: number,
+  signal: AbortSignal | undefined,
+): Generator<number, T, void> {
+  let products = 0;
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    products += value;
+    if (products < PART_PRODUCTS) continue;
+    products = 0;
+    signal?.throwIfAborted();
+    yield cost;
+  }
 }
 
 function takeStep(

@@ -246,6 +246,18 @@ test("an abort between iterations throws its reason and leaves a whole, better s
   assert.equal(bundleCost(problem, index, problem, { kind: "cauchy", scalePx: 1 }), first);
 });
 
+test("REC-8 of hundreds of cameras a caller gets a word in within an iteration, and with the covariance", () => {
+  const { problem } = bundleScene(seededRandom(5), 160, 24, { sigmaPx: 0.5, share: 1 });
+  const iterating = bundleIterations(problem, { maxIterations: 1, covariance: true });
+  const costs: number[] = [];
+  let turn = iterating.next();
+  for (; !turn.done; turn = iterating.next()) costs.push(turn.value);
+  assert.equal(turn.value.iterations, 1);
+  assert.ok(costs.length >= 5, `asked ${costs.length} times`);
+  assert.ok(costs.every((cost) => cost === turn.value.costBefore || cost === turn.value.costAfter));
+  assert.ok(turn.value.covariance);
+});
+
 test("points seen once, never, or only from behind do not disturb the rest", () => {
   const random = seededRandom(10);
   const { problem, truth } = bundleScene(random, 6, 100);

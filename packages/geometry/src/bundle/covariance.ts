@@ -3,7 +3,7 @@
  * Hartley & Zisserman §5.2 and A6.5; the gauge is the held camera and, where nothing else fixes the scale, the
  * distance from it to the farthest other camera. Calibrations do not depend on that choice; poses do.
  */
-import { factorEnvelope, invertEnvelope } from "../linear/envelope.ts";
+import { factoring, inverting } from "../linear/envelope.ts";
 import { cameraCentre } from "../rotation/pose.ts";
 import type { NormalEquations } from "./linearise.ts";
 import { type BundleIndex, type BundleProblem, PARAMETER_AT } from "./problem.ts";
@@ -18,13 +18,13 @@ export type BundleCovariance = {
   readonly pixelSigma: number;
 };
 
-/** @returns undefined when the problem does not determine its unknowns */
-export function bundleCovariance(
+/** In steps, as `factoring`. @returns undefined when the problem does not determine its unknowns */
+export function* bundleCovariance(
   problem: BundleProblem,
   index: BundleIndex,
   equations: NormalEquations,
   schur: SchurComplement,
-): BundleCovariance | undefined {
+): Generator<number, BundleCovariance | undefined, void> {
   const { envelope, cameras, cameraColumn, freePoint } = index;
   let unknowns = index.size;
   for (const free of freePoint) unknowns += 3 * free;
@@ -34,8 +34,8 @@ export function bundleCovariance(
   schur.reduce(equations, 0);
   const inverse = schur.reduced;
   holdScale(problem, index, inverse);
-  if (!factorEnvelope(inverse, envelope)) return undefined;
-  invertEnvelope(inverse, envelope);
+  if (!(yield* factoring(inverse, envelope))) return undefined;
+  yield* inverting(inverse, envelope);
   const entry = (i: number, j: number) => inverse[envelope.base[Math.max(i, j)] + Math.min(i, j)];
 
   const calibrationSigma = new Float64Array(problem.calibrations.length);

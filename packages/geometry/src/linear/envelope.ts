@@ -26,28 +26,125 @@ export function envelopeOf(first: Int32Array): Envelope {
 }
 
 /** Overwrites A with L, A = L Lᵀ. @returns false when A is not positive definite */
-export function factorEnvelope(a: Float64Array, { size, first, base }: Envelope): boolean {
-  for (let i = 0; i < size; i++) {
-    const row = base[i];
-    const begin = first[i];
-    for (let j = begin; j < i; j++) {
-      const other = base[j];
-      // Two sums: the additions of one chain would wait for each other.
-      let even = 0;
-      let odd = 0;
-      let k = Math.max(begin, first[j]);
-      for (; k + 1 < j; k += 2) {
-        even += a[row + k] * a[other + k];
-        odd += a[row + k + 1] * a[other + k + 1];
-      }
-      if (k < j) even += a[row + k] * a[other + k];
-      a[row + j] = (a[row + j] - even - odd) / a[other + j];
-    }
-    let sum = a[row + i];
-    for (let k = begin; k < i; k++) sum -= a[row + k] * a[row + k];
-    if (!(sum > 0)) return false;
-    a[row + i] = Math.sqrt(sum);
+export function factorEnvelope(a: Float64Array, envelope: Envelope): boolean {
+  return toTheEnd(factoring(a, envelope));
+}
+
+/** The same in steps, for callers that have other things to do between: yields how many products each took. */
+export function* factoring(a: Float64Array, envelope: Envelope): Generator<number, boolean, void> {
+  for (let row = 0; row < envelope.size; ) {
+    const next = factorRows(a, envelope, row);
+    if (next < 0) return false;
+    yield ((next - row) * (row - envelope.first[row]) ** 2) / 2;
+    row = next;
   }
+  return true;
+}
+
+function toTheEnd<T>(steps: Generator<number, T, void>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/**
+ * Finds the row `i`, and the one after it where both begin alike. Two rows by two columns share what is read; what is
+ * added up, and in which order, is the same for every entry, alone or not.
+ * @returns the row to go on with; −1 when A is not positive definite
+ */
+function factorRows(a: Float64Array, { size, first, base }: Envelope, i: number): number {
+  const begin = first[i];
+  const row = base[i];
+  if (i + 1 === size || first[i + 1] !== begin || begin > i) {
+    for (let j = begin; j < i; j++) a[row + j] = entry(a, row, base[j], Math.max(begin, first[j]), j);
+    return finishRow(a, row, begin, i) ? i + 1 : -1;
+  }
+  const below = base[i + 1];
+  let j = begin;
+  while (j < i) {
+    const start = Math.max(begin, first[j]);
+    const left = base[j];
+    if (j + 1 === i || Math.max(begin, first[j + 1]) !== start) {
+      a[row + j] = entry(a, row, left, start, j);
+      a[below + j] = entry(a, below, left, start, j);
+      j++;
+      continue;
+    }
+    const right = base[j + 1];
+    // Two sums of each: the additions of one chain would wait for each other.
+    let even00 = 0;
+    let odd00 = 0;
+    let even01 = 0;
+    let odd01 = 0;
+    let even10 = 0;
+    let odd10 = 0;
+    let even11 = 0;
+    let odd11 = 0;
+    let k = start;
+    for (; k + 1 < j; k += 2) {
+      const p0 = a[row + k];
+      const p1 = a[row + k + 1];
+      const q0 = a[below + k];
+      const q1 = a[below + k + 1];
+      const u0 = a[left + k];
+      const u1 = a[left + k + 1];
+      const v0 = a[right + k];
+      const v1 = a[right + k + 1];
+      even00 += p0 * u0;
+      odd00 += p1 * u1;
+      even01 += p0 * v0;
+      odd01 += p1 * v1;
+      even10 += q0 * u0;
+      odd10 += q1 * u1;
+      even11 += q0 * v0;
+      odd11 += q1 * v1;
+    }
+    const last = k < j;
+    if (last) {
+      even00 += a[row + k] * a[left + k];
+      even10 += a[below + k] * a[left + k];
+      even01 += a[row + k] * a[right + k];
+      even11 += a[below + k] * a[right + k];
+    }
+    const x = (a[row + j] - even00 - odd00) / a[left + j];
+    const y = (a[below + j] - even10 - odd10) / a[left + j];
+    a[row + j] = x;
+    a[below + j] = y;
+    if (last) {
+      odd01 += x * a[right + j];
+      odd11 += y * a[right + j];
+    } else {
+      even01 += x * a[right + j];
+      even11 += y * a[right + j];
+    }
+    a[row + j + 1] = (a[row + j + 1] - even01 - odd01) / a[right + j + 1];
+    a[below + j + 1] = (a[below + j + 1] - even11 - odd11) / a[right + j + 1];
+    j += 2;
+  }
+  if (!finishRow(a, row, begin, i)) return -1;
+  a[below + i] = entry(a, below, row, begin, i);
+  return finishRow(a, below, begin, i + 1) ? i + 2 : -1;
+}
+
+/** One entry of L, off the diagonal: row and column begin where told, everything before it is found. */
+function entry(a: Float64Array, row: number, other: number, start: number, j: number): number {
+  let even = 0;
+  let odd = 0;
+  let k = start;
+  for (; k + 1 < j; k += 2) {
+    even += a[row + k] * a[other + k];
+    odd += a[row + k + 1] * a[other + k + 1];
+  }
+  if (k < j) even += a[row + k] * a[other + k];
+  return (a[row + j] - even - odd) / a[other + j];
+}
+
+function finishRow(a: Float64Array, row: number, begin: number, i: number): boolean {
+  let sum = a[row + i];
+  for (let k = begin; k < i; k++) sum -= a[row + k] * a[row + k];
+  if (!(sum > 0)) return false;
+  a[row + i] = Math.sqrt(sum);
   return true;
 }
 
@@ -70,30 +167,45 @@ export function solveEnvelope(l: Float64Array, { size, first, base }: Envelope, 
  * (Takahashi, Fagan & Chin, 1973). Z = (L Lᵀ)⁻¹ obeys Lᵀ Z = L⁻¹, whose part above the diagonal is zero: columns from
  * the last to the first follow from those behind them.
  */
-export function invertEnvelope(l: Float64Array, { size, first, base }: Envelope): void {
-  const column = new Float64Array(size);
-  const below = new Int32Array(size);
-  for (let i = size - 1; i >= 0; i--) {
-    let count = 0;
-    for (let k = i + 1; k < size; k++) {
-      if (first[k] > i) continue;
-      column[count] = l[base[k] + i];
-      below[count++] = k;
-    }
-    const pivot = 1 / l[base[i] + i];
-    for (let n = 0; n < count; n++) {
-      const j = below[n];
-      let sum = 0;
-      for (let m = 0; m < count; m++) {
-        const k = below[m];
-        sum += column[m] * (k > j ? l[base[k] + j] : l[base[j] + k]);
-      }
-      l[base[j] + i] = -sum * pivot;
-    }
-    let sum = 0;
-    for (let n = 0; n < count; n++) sum += column[n] * l[base[below[n]] + i];
-    l[base[i] + i] = (pivot - sum) * pivot;
+export function invertEnvelope(l: Float64Array, envelope: Envelope): void {
+  toTheEnd(inverting(l, envelope));
+}
+
+/** The same in steps, as `factoring`. */
+export function* inverting(l: Float64Array, envelope: Envelope): Generator<number, void, void> {
+  const column = new Float64Array(envelope.size);
+  const below = new Int32Array(envelope.size);
+  for (let i = envelope.size - 1; i >= 0; i--) yield invertColumn(l, envelope, i, column, below) ** 2;
+}
+
+/** @returns how many entries the column has below the diagonal */
+function invertColumn(
+  l: Float64Array,
+  { size, first, base }: Envelope,
+  i: number,
+  column: Float64Array,
+  below: Int32Array,
+): number {
+  let count = 0;
+  for (let k = i + 1; k < size; k++) {
+    if (first[k] > i) continue;
+    column[count] = l[base[k] + i];
+    below[count++] = k;
   }
+  const pivot = 1 / l[base[i] + i];
+  for (let n = 0; n < count; n++) {
+    const j = below[n];
+    let sum = 0;
+    for (let m = 0; m < count; m++) {
+      const k = below[m];
+      sum += column[m] * (k > j ? l[base[k] + j] : l[base[j] + k]);
+    }
+    l[base[j] + i] = -sum * pivot;
+  }
+  let sum = 0;
+  for (let n = 0; n < count; n++) sum += column[n] * l[base[below[n]] + i];
+  l[base[i] + i] = (pivot - sum) * pivot;
+  return count;
 }
 
 /**

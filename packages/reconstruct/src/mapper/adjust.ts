@@ -56,6 +56,8 @@ const PRINCIPAL_LIMIT = 0.015;
 /** Where the focal length is less sure than this, as a part, the scene is too flat or too thin. */
 const PRINCIPAL_FOCAL_SIGMA = 0.002;
 const TOLERANCE = 1e-5;
+/** What a part of the observations says is not worth more. */
+const PART_TOLERANCE = 1e-4;
 /** Points alone, each by itself, are soon where they belong. */
 const FIT_ITERATIONS = 10;
 /** Larger features are coarse. */
@@ -88,7 +90,7 @@ export function adjust(
       refine,
       priors: lenses.flatMap((lens, index) => priorsOf(lens, index, refine[index])),
     },
-    { maxIterations: iterations, tolerance: TOLERANCE, loss, covariance },
+    { maxIterations: iterations, tolerance: free || led === speaking ? TOLERANCE : PART_TOLERANCE, loss, covariance },
     stop,
   );
   const { poses, calibrations, observationCamera } = problem;

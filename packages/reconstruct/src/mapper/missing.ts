@@ -30,32 +30,41 @@ const NOTHING: Missing = { expected: 0, missed: 0 };
 /** What photo `from` sees and photo `to` should see as well. Both must have a pose. */
 export function missingIn(scene: Scene, from: number, to: number): Missing {
   const { photo, lens, principal } = scene.views[to];
-  const here = cameraCentre(scene.poses, from * 12);
-  const there = cameraCentre(scene.poses, to * 12);
+  const { tracks, poses, calibrations } = scene;
+  const here = cameraCentre(poses, from * 12);
+  const there = cameraCentre(poses, to * 12);
   const pixel = new Float64Array(2);
   const points: Float64Array[] = [];
   const found: boolean[] = [];
   /** Seen again though from farther to the side: where these are more, the others are a corner of the scene. */
   let besides = 0;
-  for (const [, track] of scene.tracks.ofView(from)) {
-    const { point } = track;
+  for (let feature = 0; feature < scene.views[from].features.count; feature++) {
+    const track = tracks.of(from, feature);
+    const point = track?.point;
     if (!point || !track.fits[track.views.indexOf(from)]) continue;
-    const [x, y, z] = point;
-    if (!(projectPoint(scene.poses, to * 12, scene.calibrations, lens * 6, x, y, z, pixel) > 0)) continue;
-    const [u, v] = [(pixel[0] + principal.x) / photo.widthPx, (pixel[1] + principal.y) / photo.heightPx];
+    const x = point[0];
+    const y = point[1];
+    const z = point[2];
+    if (!(projectPoint(poses, to * 12, calibrations, lens * 6, x, y, z, pixel) > 0)) continue;
+    const u = (pixel[0] + principal.x) / photo.widthPx;
+    const v = (pixel[1] + principal.y) / photo.heightPx;
     if (!(u > MARGIN && v > MARGIN && u < 1 - MARGIN && v < 1 - MARGIN)) continue;
     const at = track.views.indexOf(to);
     const seen = at >= 0 && track.fits[at];
-    const a = [x - here[0], y - here[1], z - here[2]];
-    const b = [x - there[0], y - there[1], z - there[2]];
-    const p = Math.sqrt(a[0] * a[0] + a[1] * a[1] + a[2] * a[2]);
-    const q = Math.sqrt(b[0] * b[0] + b[1] * b[1] + b[2] * b[2]);
-    const aside = a[0] * b[0] + a[1] * b[1] + a[2] * b[2] < MAX_TURN_COS * p * q;
+    const a0 = x - here[0];
+    const a1 = y - here[1];
+    const a2 = z - here[2];
+    const b0 = x - there[0];
+    const b1 = y - there[1];
+    const b2 = z - there[2];
+    const p = Math.sqrt(a0 * a0 + a1 * a1 + a2 * a2);
+    const q = Math.sqrt(b0 * b0 + b1 * b1 + b2 * b2);
+    const aside = a0 * b0 + a1 * b1 + a2 * b2 < MAX_TURN_COS * p * q;
     if (aside || p > MAX_SCALE * q || q > MAX_SCALE * p) {
       if (seen) besides++;
       continue;
     }
-    if (!seen && !isBetween(scene, track, to, b)) continue;
+    if (!seen && !isBetween(scene, track, to, b0 / q, b1 / q, b2 / q)) continue;
     points.push(point);
     found.push(seen);
   }
@@ -68,12 +77,18 @@ const centre = new Float64Array(3);
 
 /**
  * Whether a point is seen from beyond a photo as well: there a surface is not yet too flat, nor hidden.
- * @param ray from the photo to the point
+ * @param rayX, rayY, rayZ from the photo to the point, of length 1
  */
-function isBetween(scene: Scene, { point, views, fits }: Track, photo: number, ray: readonly number[]): boolean {
+function isBetween(
+  scene: Scene,
+  { point, views, fits }: Track,
+  photo: number,
+  rayX: number,
+  rayY: number,
+  rayZ: number,
+): boolean {
   const [x, y, z] = point!;
   const { poses } = scene;
-  const length = Math.sqrt(ray[0] * ray[0] + ray[1] * ray[1] + ray[2] * ray[2]);
   if (directions.length < 3 * views.length) directions = new Float64Array(6 * views.length);
   let [seen, sumX, sumY, sumZ] = [0, 0, 0, 0];
   for (let k = 0; k < views.length; k++) {
@@ -93,7 +108,7 @@ function isBetween(scene: Scene, { point, views, fits }: Track, photo: number, r
     sumZ += directions[at + 2];
   }
   const [meanX, meanY, meanZ] = [sumX / seen, sumY / seen, sumZ / seen];
-  const [asideX, asideY, asideZ] = [ray[0] / length - meanX, ray[1] / length - meanY, ray[2] / length - meanZ];
+  const [asideX, asideY, asideZ] = [rayX - meanX, rayY - meanY, rayZ - meanZ];
   const square = asideX * asideX + asideY * asideY + asideZ * asideZ;
   if (square < CLOSE_RAD ** 2) return true;
   const least = asideX * meanX + asideY * meanY + asideZ * meanZ + square;

@@ -26,7 +26,8 @@ export class Scene {
   readonly touched = new Set<number>();
   readonly #views: readonly View[];
   #rays: (Float64Array | undefined)[] = [];
-  readonly #isPosed = new Set<number>();
+  /** `[views]` 1 where posed: asked millions of times. */
+  #isPosed = new Uint8Array(0);
 
   /** @param views lent: grows as photos come */
   constructor(views: readonly View[]) {
@@ -48,23 +49,27 @@ export class Scene {
 
   addView(view: View): void {
     this.poses = grown(this.poses, new Float64Array(12));
+    const marks = new Uint8Array(this.#isPosed.length + 1);
+    marks.set(this.#isPosed);
+    this.#isPosed = marks;
     this.tracks.addView(view.features.count);
   }
 
   isPosed(view: number): boolean {
-    return this.#isPosed.has(view);
+    return this.#isPosed[view] === 1;
   }
 
   setPose(view: number, cameraFromWorld: Float64Array): void {
     this.poses.set(cameraFromWorld.subarray(0, 12), view * 12);
     this.touched.add(view);
-    if (this.#isPosed.has(view)) return;
-    this.#isPosed.add(view);
+    if (this.#isPosed[view]) return;
+    this.#isPosed[view] = 1;
     this.posed.push(view);
   }
 
   dropPose(view: number): void {
-    if (!this.#isPosed.delete(view)) return;
+    if (!this.#isPosed[view]) return;
+    this.#isPosed[view] = 0;
     this.posed = this.posed.filter((each) => each !== view);
   }
 
@@ -127,7 +132,7 @@ export class Scene {
     copy.calibrations = this.calibrations.slice();
     copy.poses = this.poses.slice();
     copy.posed = this.posed.slice();
-    for (const view of this.posed) copy.#isPosed.add(view);
+    copy.#isPosed = this.#isPosed.slice();
     for (const view of this.touched) copy.touched.add(view);
     copy.tracks = this.tracks.clone();
     copy.#rays = this.#rays.slice();
