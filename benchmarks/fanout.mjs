@@ -20,9 +20,10 @@ const { values } = parseArgs({
 });
 const [viewers, segments, rounds] = [values.viewers, values.segments, values.rounds].map(Number);
 const PATHS = { cairn: "/v1/spaces/bench/live", socketio: "/socket.io/?EIO=4&transport=websocket", ws: "/" };
-/** Segments sent before the measurement, to each server: code is compiled by then, and neither a compaction of
- * Cairn's, one each 16 segments, nor its ping, one each 20 s, falls into it. */
-const WARM = 52;
+/** Segments sent before the measurement, to each server, five a second: code is compiled by then, and neither a
+ * compaction of Cairn's, one each 16 segments, nor its ping, one each 20 s, falls into it. */
+const WARM = 116;
+const WARM_GAP_MS = 200;
 
 const path = (name) => new URL(`lib/${name}.mjs`, import.meta.url);
 const ask = (child, message) =>
@@ -58,11 +59,11 @@ async function withServer(start, count, credit, work) {
 async function segmentsTo(kind, count, stalled = 0) {
   const start = { kind, segments: segments + WARM };
   return withServer(start, count, 1_000_000, async ({ server, clients, segmentBytes }) => {
-    await ask(server, { run: { from: 0, to: WARM } });
+    await ask(server, { run: { from: 0, to: WARM, gapMs: WARM_GAP_MS } });
     if (stalled > 0) await ask(clients, { stall: stalled });
     await ask(clients, { report: true });
     const { memory: before } = await ask(server, { measure: true });
-    const { sentMs, cpuS } = await ask(server, { run: { from: WARM, to: WARM + segments } });
+    const { sentMs, cpuS, mainS } = await ask(server, { run: { from: WARM, to: WARM + segments } });
     const good = count - stalled;
     let arrivals = [];
     for (let tries = 0; tries < 40 && arrivals.length < good * segments * 2; tries++) {
@@ -76,6 +77,7 @@ async function segmentsTo(kind, count, stalled = 0) {
     return {
       segmentBytes,
       cpuS,
+      mainS,
       p50Ms: quantile(delaysMs, 0.5),
       p99Ms: quantile(delaysMs, 0.99),
       lost: good * segments - delaysMs.length,
@@ -94,14 +96,16 @@ if (wanted.has("segments")) {
   for (let round = 0; round < rounds; round++)
     for (const kind of Object.keys(runs)) runs[kind].push(await segmentsTo(kind, viewers));
   const cpu = (kind) => median(runs[kind].map(({ cpuS }) => cpuS));
+  const main = (kind) => median(runs[kind].map(({ mainS }) => mainS));
+  const each = (seconds) => ((seconds * 1e6) / segments / viewers).toFixed(1);
   console.log(`\n${segments} segments of ${runs.ws[0].segmentBytes} bytes, 2/s, to ${viewers} viewers`);
-  console.log("server                 CPU s   × cairn   p50 ms   p99 ms   lost");
+  console.log("server                 CPU s   × cairn   a delivery, µs   of it main thread   p50 ms   p99 ms   lost");
   for (const [kind, of] of Object.entries(runs)) {
     const at = (name) => median(of.map((each) => each[name])).toFixed(0);
     const lost = of.reduce((sum, each) => sum + each.lost, 0);
     const name = { cairn: "Cairn", socketio: "Socket.IO, a room", ws: "ws, framed once" }[kind];
     console.log(
-      `${name.padEnd(20)} ${cpu(kind).toFixed(2).padStart(7)} ${(cpu(kind) / cpu("cairn")).toFixed(2).padStart(9)} ${at("p50Ms").padStart(8)} ${at("p99Ms").padStart(8)} ${String(lost).padStart(6)}`,
+      `${name.padEnd(20)} ${cpu(kind).toFixed(2).padStart(7)} ${(cpu(kind) / cpu("cairn")).toFixed(2).padStart(9)} ${each(cpu(kind)).padStart(16)} ${each(main(kind)).padStart(19)} ${at("p50Ms").padStart(8)} ${at("p99Ms").padStart(8)} ${String(lost).padStart(6)}`,
     );
   }
   console.log(
@@ -148,33 +152,45 @@ if (wanted.has("stalled")) {
   );
 }
 
-if (wanted.has("events")) {
-  console.log("\nsmall events to 100 viewers, 20 ms between the turns: server CPU µs a delivered event");
-  for (const count of [1, 16, 64]) {
-    const runs = { cairn: [], ws: [] };
-    const turns = 300;
-    for (let round = 0; round < rounds; round++) {
-      for (const kind of Object.keys(runs)) {
-        await withServer({ kind }, 100, 0, async ({ server, clients }) => {
-          await ask(server, { burst: { count, turns: 50 } });
-          await new Promise((resolve) => setTimeout(resolve, 500));
-          await ask(clients, { report: true });
-          const { cpuS } = await ask(server, { burst: { count, turns } });
-          let small = 0;
-          for (let tries = 0; tries < 40 && small < 100 * count * turns; tries++) {
-            await new Promise((resolve) => setTimeout(resolve, 100));
-            small += (await ask(clients, { report: true })).small;
-          }
-          if (small !== 100 * count * turns)
-            throw new Error(`${kind}: ${small} of ${100 * count * turns} events arrived`);
-          runs[kind].push((cpuS * 1e6) / (100 * count * turns));
-        });
-      }
+/** CPU of a server that tells `count` events a turn to `viewers`, µs for each of 100 deliveries of an event. */
+async function eventsTo(kind, viewers, count, gapMs) {
+  const turns = gapMs > 0 ? 300 : Math.min(3000, 24_000 / count);
+  return withServer({ kind }, viewers, 0, async ({ server, clients }) => {
+    await ask(server, { burst: { count, turns: gapMs > 0 ? 50 : turns / 4, gapMs } });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await ask(clients, { report: true });
+    const { cpuS } = await ask(server, { burst: { count, turns, gapMs } });
+    let small = 0;
+    for (let tries = 0; tries < 100 && small < viewers * count * turns; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      small += (await ask(clients, { report: true })).small;
     }
-    const [cairn, ws] = [median(runs.cairn), median(runs.ws)];
-    console.log(
-      `${String(count).padStart(3)} a turn: Cairn, with its log on disk, ${cairn.toFixed(2)}; ws.send ${ws.toFixed(2)}; 1/${(ws / cairn).toFixed(1)}`,
-    );
+    if (small !== viewers * count * turns)
+      throw new Error(`${kind}: ${small} of ${viewers * count * turns} events arrived`);
+    return (cpuS * 1e6) / (100 * count * turns);
+  });
+}
+
+if (wanted.has("events")) {
+  console.log(
+    "\nsmall events to 100 viewers: server CPU µs a delivered event. Delivery alone: less the log with no viewers",
+  );
+  console.log("turns           events   Cairn   its log   delivery alone   ws.send   with log   without");
+  for (const gapMs of [20, 0]) {
+    for (const count of [1, 16, 64]) {
+      const runs = { cairn: [], log: [], ws: [] };
+      for (let round = 0; round < rounds; round++) {
+        runs.cairn.push(await eventsTo("cairn", 100, count, gapMs));
+        runs.log.push(await eventsTo("cairn", 0, count, gapMs));
+        runs.ws.push(await eventsTo("ws", 100, count, gapMs));
+      }
+      const [cairn, log, ws] = [median(runs.cairn), median(runs.log), median(runs.ws)];
+      const cell = (text, width) => String(text).padStart(width);
+      console.log(
+        `${gapMs > 0 ? `${gapMs} ms apart ` : "back to back"}${cell(count, 9)}${cell(cairn.toFixed(2), 9)}${cell(log.toFixed(2), 10)}` +
+          `${cell((cairn - log).toFixed(2), 17)}${cell(ws.toFixed(2), 10)}${cell(`1/${(ws / cairn).toFixed(1)}`, 11)}${cell(`1/${(ws / (cairn - log)).toFixed(1)}`, 10)}`,
+      );
+    }
   }
 }
 process.exit();

@@ -16,6 +16,11 @@ export interface BlobStore {
    * @param into where they go, from its beginning on; what comes back is then a view of it
    */
   range(digest: Digest, start: number, end: number, into?: Uint8Array): Promise<Uint8Array>;
+  /**
+   * The same of a blob that was put a moment ago, while it is still in memory: for those who hear of it at once. Says
+   * nothing of what has become of it on disk.
+   */
+  recent(digest: Digest, start: number, end: number): Uint8Array | undefined;
   stat(digest: Digest): Promise<StoredBlob | undefined>;
   /** Removes every blob that `named` does not name and that is older than `graceMs`. Returns how many went. */
   collect(named: (digest: Digest) => boolean, graceMs: number): Promise<{ removed: number; freedBytes: number }>;

@@ -9,6 +9,7 @@ import fc from "fast-check";
 import { temporaryFolder } from "../test/fixtures.ts";
 import { rejects } from "../test/log.contract.ts";
 import { type FileBlobStore, openFileBlobStore } from "./file-blob-store.ts";
+import { RecentBytes } from "./recent-bytes.ts";
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
 
@@ -43,6 +44,44 @@ describe("FileBlobStore", () => {
       { seed: 1, numRuns: 40 },
     );
     assert.deepEqual(await temporaries(folder), []);
+  });
+
+  test("BLOB-1 a range is what was put, also from memory, whatever becomes of its sender's memory and of the range", async (t) => {
+    const { folder, blobs } = await make(t);
+    const bytes = Buffer.from("what was just put");
+    const { digest } = await blobs.put(bytes);
+    bytes.fill(0);
+    const recent = (start: number, end: number) => blobs.recent(digest, start, end);
+    recent(5, 8)?.fill(0);
+    assert.equal(Buffer.from(recent(5, 17) ?? []).toString(), "was just put");
+    assert.equal(Buffer.from(await blobs.range(digest, 5, 8)).toString(), "was");
+    const into = new Uint8Array(20);
+    assert.equal(Buffer.from(await blobs.range(digest, 5, 17, into)).toString(), "was just put");
+    assert.equal(into.indexOf(0), 12);
+    assert.equal(recent(10, 18), undefined);
+    await rejects(blobs.range(digest, 10, 18), "blob.corrupt");
+    const another = await openFileBlobStore(folder);
+    assert.equal(another.recent(digest, 0, 4), undefined);
+    assert.equal(Buffer.from(await another.range(digest, 0, 4)).toString(), "what");
+    await blobs.collect(() => false, -1000);
+    assert.equal(recent(0, 4), undefined);
+    await rejects(blobs.range(digest, 0, 4), "blob.missing");
+  });
+
+  test("BLOB-1 what is kept of recent blobs is bounded, and the oldest go", () => {
+    const recent = new RecentBytes(1000, 400);
+    const digests = Array.from({ length: 8 }, (_, i) => sha256(Buffer.from([i])));
+    for (const [i, digest] of digests.entries()) {
+      recent.keep(digest, new Uint8Array(300).fill(i));
+      recent.keep(digest, new Uint8Array(300).fill(i));
+      assert.ok(recent.sizeBytes <= 1000);
+    }
+    const kept = digests.map((digest) => recent.range(digest, 299, 300)?.[0]);
+    assert.deepEqual(kept, [...Array(5).fill(undefined), 5, 6, 7]);
+    recent.keep(digests[0]!, new Uint8Array(401));
+    assert.equal(recent.range(digests[0]!, 0, 1), undefined);
+    for (const digest of digests) recent.forget(digest);
+    assert.equal(recent.sizeBytes, 0);
   });
 
   test("BLOB-1 a missing blob is missing, and what is no digest never reaches the disk", async (t) => {

@@ -7,11 +7,17 @@ import { createReadStream } from "node:fs";
 import { link, mkdir, open, readdir, readFile, rename, rm, stat, unlink, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { CairnError, check, Digest } from "@cairn/protocol";
-import { errnoOf, makeFolder, removeFile, storeError, syncFolder, TEMPORARY } from "../disk/disk.ts";
+import { createFile, errnoOf, makeFolder, removeFile, storeError, syncFolder, TEMPORARY } from "../disk/disk.ts";
 import type { BlobStore, StoredBlob } from "./blob-store.ts";
+import { RecentBytes } from "./recent-bytes.ts";
 
 /** Ends the name of a blob whose bytes no longer match its digest: kept for whoever looks into it, never served. */
 const QUARANTINED = ".corrupt";
+/** What was just put is read at once by those who hear of it: so much of it, of blobs no longer than this, is kept. */
+const RECENT_BYTES = 4 * 2 ** 20;
+const RECENT_BLOB_BYTES = 512 * 1024;
+
+const PREFIX = /^[0-9a-f]{2}$/;
 
 export type BlobStoreOptions = {
   /** Told when the disk refuses (the error) and when it takes writes again (`undefined`). */
@@ -22,11 +28,18 @@ export type BlobStoreOptions = {
 export async function openFileBlobStore(folder: string, options: BlobStoreOptions = {}): Promise<FileBlobStore> {
   try {
     await makeFolder(folder);
-    for (const name of await readdir(folder)) if (name.endsWith(TEMPORARY)) await removeFile(join(folder, name));
+    const names = await readdir(folder);
+    for (const name of names) if (name.endsWith(TEMPORARY)) await removeFile(join(folder, name));
+    // A killed process may have made folders whose names are in the kernel's memory only.
+    await syncFolder(folder);
+    return new FileBlobStore(
+      folder,
+      names.filter((name) => PREFIX.test(name)),
+      options,
+    );
   } catch (error) {
     throw storeError(error);
   }
-  return new FileBlobStore(folder, options);
 }
 
 export class FileBlobStore implements BlobStore {
@@ -34,10 +47,14 @@ export class FileBlobStore implements BlobStore {
   readonly #onTrouble: (trouble: CairnError | undefined) => void;
   /** Last task of each digest that is being stored, checked or removed: one at a time each. */
   readonly #turns = new Map<Digest, Promise<void>>();
+  /** Folders in the store's, each for one beginning of digests, that are there, or being made, durably. */
+  readonly #prefixes: Map<string, Promise<void>>;
+  readonly #recent = new RecentBytes(RECENT_BYTES, RECENT_BLOB_BYTES);
 
-  /** Use `openFileBlobStore`. */
-  constructor(folder: string, options: BlobStoreOptions) {
+  /** Use `openFileBlobStore`. @param prefixes folders that are there durably */
+  constructor(folder: string, prefixes: readonly string[], options: BlobStoreOptions) {
     this.#folder = folder;
+    this.#prefixes = new Map(prefixes.map((prefix) => [prefix, Promise.resolve()]));
     this.#onTrouble = options.onTrouble ?? (() => undefined);
   }
 
@@ -114,6 +131,10 @@ export class FileBlobStore implements BlobStore {
     }
   }
 
+  recent(digest: Digest, start: number, end: number): Uint8Array | undefined {
+    return this.#recent.range(digest, start, end);
+  }
+
   async stat(digest: Digest): Promise<StoredBlob | undefined> {
     const stats = await statOf(this.#path(digest));
     return stats && { digest, sizeBytes: stats.size };
@@ -123,7 +144,7 @@ export class FileBlobStore implements BlobStore {
     let removed = 0;
     let freedBytes = 0;
     for (const prefix of await readdir(this.#folder)) {
-      if (!/^[0-9a-f]{2}$/.test(prefix)) continue;
+      if (!PREFIX.test(prefix)) continue;
       for (const rest of await readdir(join(this.#folder, prefix))) {
         const digest = prefix + rest;
         if (!/^[0-9a-f]{64}$/.test(digest) || named(digest)) continue;
@@ -131,6 +152,7 @@ export class FileBlobStore implements BlobStore {
           // In its turn no put of it is under way, and a put that has ended has made it young.
           const stats = await statOf(this.#path(digest));
           if (!stats || Date.now() - stats.mtimeMs < graceMs) return;
+          this.#recent.forget(digest);
           await unlink(this.#path(digest));
           removed++;
           freedBytes += stats.size;
@@ -145,18 +167,27 @@ export class FileBlobStore implements BlobStore {
     const blob = { digest, sizeBytes: bytes.length };
     await this.#turn(digest, async () => {
       if (await this.#renew(blob)) return;
-      await this.#name(await this.#writeTemporary([bytes], signal), digest);
+      const temporary = await this.#writeTemporary(async (path) => {
+        await createFile(path, bytes).catch((error: unknown) => {
+          throw this.#trouble(error);
+        });
+        signal?.throwIfAborted();
+      });
+      await this.#name(temporary, digest);
     });
+    this.#recent.keep(digest, bytes);
     return blob;
   }
 
   async #putStream(chunks: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): Promise<StoredBlob> {
     const hash = createHash("sha256");
     let sizeBytes = 0;
-    const temporary = await this.#writeTemporary(chunks, signal, (chunk) => {
-      hash.update(chunk);
-      sizeBytes += chunk.length;
-    });
+    const temporary = await this.#writeTemporary((path) =>
+      this.#writeStream(path, chunks, signal, (chunk) => {
+        hash.update(chunk);
+        sizeBytes += chunk.length;
+      }),
+    );
     const blob = { digest: hash.digest("hex"), sizeBytes };
     await this.#turn(blob.digest, async () => {
       if (await this.#renew(blob)) await removeFile(temporary);
@@ -182,50 +213,66 @@ export class FileBlobStore implements BlobStore {
     return true;
   }
 
-  /** @returns its path */
-  async #writeTemporary(
-    chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-    signal: AbortSignal | undefined,
-    onChunk?: (chunk: Uint8Array) => void,
-  ): Promise<string> {
+  /** @returns the path of what `write` has made durable; nothing is left of it when that fails */
+  async #writeTemporary(write: (path: string) => Promise<void>): Promise<string> {
     const path = join(this.#folder, `${randomUUID()}${TEMPORARY}`);
     try {
-      const file = await open(path, "wx").catch((error: unknown) => {
-        throw this.#trouble(error);
-      });
-      try {
-        for await (const chunk of chunks) {
-          signal?.throwIfAborted();
-          onChunk?.(chunk);
-          // Not `file.write(chunk)` alone, which may stop half-way without an error.
-          await file.writeFile(chunk).catch((error: unknown) => {
-            throw this.#trouble(error);
-          });
-        }
-        signal?.throwIfAborted();
-        await file.sync().catch((error: unknown) => {
-          throw this.#trouble(error);
-        });
-      } finally {
-        await file.close();
-      }
+      await write(path);
     } catch (error) {
       await rm(path, { force: true }).catch(() => undefined);
-      throw error; // The disk's errors are told apart above; what is left is the sender's own.
+      throw error; // The disk's errors were told apart by `write`; what is left is the sender's own.
     }
     return path;
   }
 
+  async #writeStream(
+    path: string,
+    chunks: AsyncIterable<Uint8Array>,
+    signal: AbortSignal | undefined,
+    onChunk: (chunk: Uint8Array) => void,
+  ): Promise<void> {
+    const file = await open(path, "wx").catch((error: unknown) => {
+      throw this.#trouble(error);
+    });
+    try {
+      for await (const chunk of chunks) {
+        signal?.throwIfAborted();
+        onChunk(chunk);
+        // Not `file.write(chunk)` alone, which may stop half-way without an error.
+        await file.writeFile(chunk).catch((error: unknown) => {
+          throw this.#trouble(error);
+        });
+      }
+      signal?.throwIfAborted();
+      await file.sync().catch((error: unknown) => {
+        throw this.#trouble(error);
+      });
+    } finally {
+      await file.close();
+    }
+  }
+
   async #name(temporary: string, digest: Digest): Promise<void> {
     const path = this.#path(digest);
+    const prefix = digest.slice(0, 2);
     try {
-      if ((await mkdir(dirname(path), { recursive: true })) !== undefined) await syncFolder(this.#folder);
+      await this.#makePrefix(prefix);
       await rename(temporary, path);
       await syncFolder(dirname(path));
     } catch (error) {
+      this.#prefixes.delete(prefix);
       await rm(temporary, { force: true }).catch(() => undefined);
       throw this.#trouble(error);
     }
+  }
+
+  /** Those who come while a folder is being made wait until it is there durably, and not just there. */
+  #makePrefix(prefix: string): Promise<void> {
+    const known = this.#prefixes.get(prefix);
+    if (known) return known;
+    const made = mkdir(join(this.#folder, prefix), { recursive: true }).then(() => syncFolder(this.#folder));
+    this.#prefixes.set(prefix, made);
+    return made;
   }
 
   #trouble(error: unknown): CairnError {

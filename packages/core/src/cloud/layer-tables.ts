@@ -162,7 +162,7 @@ export class LayerTables {
     decode: (head: Uint8Array) => T,
   ): Promise<T> {
     try {
-      return decode(await this.#blobs.range(blob, 0, headBytes));
+      return decode(this.#blobs.recent(blob, 0, headBytes) ?? (await this.#blobs.range(blob, 0, headBytes)));
     } catch (error) {
       const lost = error instanceof CairnError && error.code === "request.invalid";
       const told = lost ? new CairnError("blob.corrupt", { digest: blob }, error) : error;

@@ -399,11 +399,13 @@ describe("layers of a space (docs/spec/cloud.md)", () => {
     await again.space.log.append(await writer.insert([sheet(1000, 1)]));
     await again.space.log.append(await writer.insert([sheet(9000, 2)]));
     const [pack, other] = again.space.log.snapshot().state.layers[writer.layer]!.packs;
-    await rm(blobPath(again.dataDir, pack!.blob));
-    assert.equal((await again.core.layers.tables.open(again.space, writer.layer)).points, other!.points);
-    await until(again.space, ({ layers }) => layers[writer.layer]?.damaged !== undefined);
-    const lost = new Promise((resolve) => again.core.layers.onLost(resolve)); // also who listens only now is told
-    assert.equal(await lost, again.space);
+    await again.core.close(); // what was just put is in its memory still
+    const later = await place(t, again.dataDir);
+    await rm(blobPath(later.dataDir, pack!.blob));
+    assert.equal((await later.core.layers.tables.open(later.space, writer.layer)).points, other!.points);
+    await until(later.space, ({ layers }) => layers[writer.layer]?.damaged !== undefined);
+    const lost = new Promise((resolve) => later.core.layers.onLost(resolve)); // also who listens only now is told
+    assert.equal(await lost, later.space);
   });
 
   test("CLD-52 what two layers of one grid have alike has the same bytes: only the other parts differ", async (t) => {

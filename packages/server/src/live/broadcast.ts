@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Core, CursorItem, Space } from "@cairn/core";
-import type { CairnEvent, EventData, Seq } from "@cairn/protocol";
+import type { CairnEvent, EventData, Seq, SpaceState } from "@cairn/protocol";
 import type { Message } from "./frames.ts";
 import { type FreshBytes, type FreshPack, freshBytes, readFreshPack } from "./fresh-pack.ts";
 import type { LiveTables } from "./live-tables.ts";
@@ -48,12 +48,14 @@ export class Turn {
   /** Something in it bears on points; the space is closed with it. Asked once, not by each listener. */
   readonly aboutPoints: boolean;
   readonly closes: boolean;
+  /** The log's, while the turn is told; asked for once, not by each listener. */
+  readonly state: SpaceState;
   /** One message, ready to write. */
   readonly facts: Buffer;
   readonly #message: Message;
   readonly #withBytes = new Map<string, FreshBytes>();
 
-  constructor(after: Seq, events: CairnEvent[], message: Message, pack: FreshPack | undefined) {
+  constructor(after: Seq, events: CairnEvent[], message: Message, pack: FreshPack | undefined, state: SpaceState) {
     this.after = after;
     this.last = events.at(-1)?.seq ?? after;
     this.events = events;
@@ -61,6 +63,7 @@ export class Turn {
     this.pack = pack;
     this.aboutPoints = events.some(bearsOnPoints);
     this.closes = events.some(({ type }) => type === "space.closed");
+    this.state = state;
     this.#message = message;
     this.facts = message.length === 1 ? message[0]! : Buffer.concat(message);
   }
@@ -145,7 +148,7 @@ export class Broadcast {
           if (signal.aborted) return;
           const fromMs = performance.now();
           const message = this.#house.shared.events(placeOf(this.#space), this.#position, events);
-          this.#tell(new Turn(this.#position, events, message, pack));
+          this.#tell(new Turn(this.#position, events, message, pack, log.snapshot().state));
           tookMs += performance.now() - fromMs;
         }
         const pauseMs = Math.min(this.#longestPauseMs, PAUSE * tookMs);

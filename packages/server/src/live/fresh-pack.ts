@@ -45,8 +45,8 @@ export async function readFreshPack(
 ): Promise<FreshPack | undefined> {
   if (sizeBytes > PACK_BYTES) return undefined;
   // All of it at once, while the table takes its head.
-  const whole = core.blobs.range(blob, 0, sizeBytes);
-  whole.catch(() => {});
+  const whole = core.blobs.recent(blob, 0, sizeBytes) ?? core.blobs.range(blob, 0, sizeBytes);
+  if (whole instanceof Promise) whole.catch(() => {});
   const from: RangeSource = { range: async (_, start, end) => (await whole).subarray(start, end) };
   const { live } = await tables.open(space, layer);
   const touched = pack < live.next ? await live.offer({ pack, blob, headBytes }) : undefined;

@@ -326,7 +326,7 @@ export class LiveSocket implements Listener {
 
   hear(turn: Turn): boolean {
     const { pack } = turn;
-    const unseen = pack && this.#push?.unseen(pack);
+    const unseen = pack && this.#push?.unseen(pack, turn.state);
     const together = unseen === undefined ? undefined : turn.withBytes(unseen);
     if (pack && together && this.outbox.broadcast(together.bytes, false)) {
       this.#position = turn.last;

@@ -62,7 +62,8 @@ export class Outbox {
    * @param facts only facts are in it; bytes besides go behind news and signals too
    */
   broadcast(bytes: Buffer, facts: boolean): boolean {
-    if (this.#closed || this.#socket.destroyed) return false;
+    // A socket that was just destroyed takes the bytes and says nothing; that it is closed is told soon.
+    if (this.#closed) return false;
     if (this.#fragments || this.#facts || this.#replies.length > 0) return false;
     if (!facts && (this.#news.size > 0 || this.#signals.length > 0)) return false;
     if (this.#socket.writableLength + bytes.length > this.#limits.highWaterBytes) return false;

@@ -180,16 +180,18 @@ export class SegmentPush {
 
   /**
    * Whether a pack can go to this client together with the event that tells of it: it has all that comes before, and
-   * nothing else is on its way. Which parts it does not see, as `FreshPack.bytes` takes it; `undefined`: the pack goes
-   * in its turn.
+   * nothing else is on its way. Which parts it does not see, as `freshBytes` takes it; `undefined`: the pack goes in its
+   * turn. Asked of every client for every pack: what is the same for all is handed in, and it makes no garbage.
+   * @param state the log's, now
    */
-  unseen(pack: FreshPack): string | undefined {
+  unseen(pack: FreshPack, state: SpaceState): string | undefined {
     const sending = this.#sendings.get(pack.layer);
     if (!sending?.shown || sending.live !== pack.live || sending.known !== pack.pack) return undefined;
     if (sending.nextHead !== pack.pack || treePiece(sending) || this.#waitingTasks > 0) return undefined;
     if (this.#loading || this.#loaded || this.#fresh.length > 0 || this.#creditBytes <= 0) return undefined;
-    if (this.#closed || this.#position < this.#boundSeq || this.#obsolete()) return undefined;
-    const view = this.#viewOf(pack.layer);
+    if (this.#closed || this.#position < this.#boundSeq) return undefined;
+    if (state.generation !== this.#generation) return undefined;
+    const view = this.#viewOf(pack.layer, state);
     let unseen = "";
     let creditBytes = this.#creditBytes - pack.headBytes;
     for (let i = 0; i < pack.parts.length; i++) {
@@ -377,9 +379,9 @@ export class SegmentPush {
     return this.#fresh.some((each) => each.node === node && each.sending === sending && each.index === index - 1);
   }
 
-  #viewOf(layer: number): LayerView | undefined {
+  #viewOf(layer: number, state = this.#options.space.log.snapshot().state): LayerView | undefined {
     const camera = this.#view?.camera;
-    return camera && layerView(camera, this.#options.space.log.snapshot().state.layers[layer]);
+    return camera && layerView(camera, state.layers[layer]);
   }
 
   /** Chooses anew when it is this client's turn; what was chosen goes on meanwhile. */
