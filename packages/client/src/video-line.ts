@@ -66,6 +66,11 @@ export class VideoLine {
     return true;
   }
 
+  /** Words beside the packets; lost where there is no line. */
+  say(message: object): void {
+    if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify(message));
+  }
+
   close(): void {
     clearTimeout(this.#retry);
     const socket = this.#socket;

@@ -3,7 +3,7 @@
  * itself. What it hands out is H.264 as it came (Annex B), for a decoder of the page's or the program's own. Rules:
  * docs/spec/video-live.md.
  */
-import { type CairnError, readVideoPacket, VIDEO_FLAG, writeVideoPacket } from "@cairn/protocol";
+import { answerClock, type CairnError, isClockQuestion, readVideoPacket, VIDEO_FLAG, writeVideoPacket } from "@cairn/protocol";
 import { Emitter } from "./emitter.ts";
 import { type VideoAddress, VideoLine, type VideoOptions, type VideoStatus } from "./video-line.ts";
 
@@ -12,6 +12,8 @@ export type ProducedInto = {
   space?: string;
   /** False: they are recorded, and build no model. */
   keyframes?: boolean;
+  /** The clock that `timeNs` of the packets is read from: the server asks how it stands to its own (MOT-14). */
+  nowNs?: () => bigint;
 };
 
 /** What a decoder is set up with; the codec is not known before the first parameter sets. */
@@ -138,17 +140,20 @@ export class VideoProducer {
   #waitsForKey = true;
   #dropped = 0;
 
-  constructor(address: VideoAddress, source: string, { space, keyframes, ...options }: VideoOptions & ProducedInto) {
+  constructor(address: VideoAddress, source: string, produced: VideoOptions & ProducedInto) {
+    const { space, keyframes, nowNs, ...options } = produced;
     const query = new URLSearchParams({
       role: "produce",
       ...(space !== undefined && { space }),
       ...(keyframes === false && { keyframes: "off" }),
+      ...(nowNs && { clock: "1" }),
     });
     this.#line = new VideoLine(`${address.url(source)}?${query}`, address, options, {
       opened: () => {},
       status: (status) => this.#emitter.emit("status", status),
       error: (error) => this.#emitter.emit("error", error),
       text: (message) => {
+        if (nowNs && isClockQuestion(message)) this.#line.say(answerClock(message, nowNs(), nowNs));
         if (message.type !== "welcome") return;
         // Who watches has seen nothing of what was sent into the gap.
         this.#waitsForKey = true;

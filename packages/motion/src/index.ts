@@ -1,12 +1,5 @@
 export { type ClockEstimate, ClockEstimator, type TimeEstimate } from "./clock/estimator.ts";
-export {
-  answerClock,
-  type ClockAnswer,
-  ClockAsker,
-  type ClockQuestion,
-  type Exchange,
-  isClockQuestion,
-} from "./clock/exchange.ts";
+export { ClockAsker, type Exchange } from "./clock/exchange.ts";
 export { type AxisMap, readAxes, turnAxes } from "./imu/axes.ts";
 export { ImuBuffer, type ImuCounts } from "./imu/buffer.ts";
 export { readImu, readTimestamp } from "./imu/read.ts";

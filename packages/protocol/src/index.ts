@@ -22,6 +22,7 @@ export {
   PersonName,
 } from "./control.ts";
 export { type ControlMessage, Until } from "./control-messages.ts";
+export { answerClock, type ClockAnswer, type ClockQuestion, isClockQuestion } from "./clock-question.ts";
 export { type ControlState, type DeviceState, definitionOf, KEPT_COMMANDS, MOST_DEVICES } from "./control-state.ts";
 export { MeshMeasure } from "./design-events.ts";
 export { CairnError, ERRORS, type ErrorBody, type ErrorCode, type ErrorFacts } from "./errors.ts";

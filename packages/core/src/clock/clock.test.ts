@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answerClock } from "@cairn/motion";
+import { answerClock } from "@cairn/protocol";
 import { startTimeServer } from "../test/time-server.ts";
 import { DeviceClocks } from "./device-clocks.ts";
 import { ServerClock } from "./server-clock.ts";

@@ -2,7 +2,8 @@
  * The clocks of devices, by the names of their sources: asked over their sockets while they are connected, known for a
  * while after. What a device dates can then be told in the server's time, with how sure that is.
  */
-import { ClockAsker, type ClockEstimate, ClockEstimator, type ClockQuestion, type TimeEstimate } from "@cairn/motion";
+import { ClockAsker, type ClockEstimate, ClockEstimator, type TimeEstimate } from "@cairn/motion";
+import type { ClockQuestion } from "@cairn/protocol";
 import type { ServerClock } from "./server-clock.ts";
 
 /** At the start, and after the device's clock was set: one after the other until so many are known. */

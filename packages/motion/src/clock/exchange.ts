@@ -10,20 +10,10 @@ export type Exchange = {
   readonly receivedNs: bigint;
 };
 
-/** All times are nanoseconds as decimal text, on the clock of whoever wrote them. */
-export type ClockQuestion = { readonly type: "clock"; readonly asked: string };
-export type ClockAnswer = ClockQuestion & { readonly heard: string; readonly answered: string };
+/** As it goes over the wire; whoever answers has `ClockQuestion` and `answerClock` of the protocol. */
+type Question = { readonly type: "clock"; readonly asked: string };
 
 const TIME = /^[0-9]{1,19}$/;
-
-export function isClockQuestion(message: Readonly<Record<string, unknown>>): message is ClockQuestion {
-  return message.type === "clock" && isTime(message.asked) && message.heard === undefined;
-}
-
-/** @param heardNs when the question came in @param now read again, as late as can be */
-export function answerClock({ asked }: ClockQuestion, heardNs: bigint, now: () => bigint): ClockAnswer {
-  return { type: "clock", asked, heard: String(heardNs), answered: String(now()) };
-}
 
 /** Asks, and knows its own questions again: an answer counts once, and only one that was asked for. */
 export class ClockAsker {
@@ -35,7 +25,7 @@ export class ClockAsker {
     this.#now = now;
   }
 
-  ask(): ClockQuestion {
+  ask(): Question {
     const asked = String(this.#now());
     this.#open.add(asked);
     // Answers that do not come are forgotten.

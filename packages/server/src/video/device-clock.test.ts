@@ -1,6 +1,9 @@
 /** Questions about clocks at the sockets of devices: the hub's, and that of native video. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { serveDevice } from "@cairn/client";
+import { connect, openApi } from "@cairn/client/node";
 import { HubUser } from "../test/hub-user.ts";
 import { testServer } from "../test/test-server.ts";
 
@@ -35,4 +38,34 @@ test("MOT-13 MOT-14 HUB-6 a device that says so is asked for its clock; others a
     assert.equal(quiet.messages.filter(({ type }) => type === "clock").length, 1);
     for (const user of [asked, quiet]) await user.leave();
   }
+});
+
+test("MOT-13 MOT-14 what the SDK sends with a clock answers, and the device is listed with how that stands", async (t) => {
+  const server = await testServer(t);
+  const api = openApi(server);
+  await api.createSpace({ id: "yard" });
+  const connection = connect({ url: server.url, space: "yard" });
+  const served = serveDevice(
+    connection,
+    { device: "cam", kinds: { halt: { properties: {} } }, safe: { kind: "halt" }, stop: { kind: "halt" }, ttlMs: 60_000 },
+    { command: ({ kind }) => kind, secure() {} },
+  );
+  const lateByNs = 5_000_000_000n;
+  const nowNs = () => process.hrtime.bigint();
+  const producer = api.video.produce("cam", { space: "yard", nowNs: () => nowNs() - lateByNs });
+  t.after(() => {
+    for (const each of [served, connection, producer]) each.close();
+  });
+  await new Promise<void>((resolve) => producer.on("keyWanted", resolve));
+  // A source that has shown something is one of the space.
+  producer.send({ data: Uint8Array.of(0, 0, 0, 1, 9, 16), key: true, timeNs: nowNs() - lateByNs });
+  const clock = async () => (await api.devices("yard")).find(({ device }) => device === "cam")?.clock;
+  let told = await clock();
+  while (!told) {
+    await setTimeout(20);
+    told = await clock();
+  }
+  const truthNs = BigInt(Date.now()) * 1_000_000n - (nowNs() - lateByNs);
+  const offNs = BigInt(told.offsetNs) - truthNs;
+  assert.ok(offNs < lateByNs / 4n && offNs > -lateByNs / 4n, `${offNs} ns from the truth`);
 });

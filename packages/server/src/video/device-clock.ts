@@ -3,7 +3,7 @@
  * it answers is asked, so that what it dates is told in the server's time.
  */
 import type { Core } from "@cairn/core";
-import { answerClock, isClockQuestion } from "@cairn/motion";
+import { answerClock, isClockQuestion } from "@cairn/protocol";
 import type { FaceSocket } from "../faces/face-socket.ts";
 
 /** @returns what takes a message: whether it was about clocks */

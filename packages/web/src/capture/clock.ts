@@ -4,3 +4,8 @@
 export function epochUs(stampMs: number): bigint {
   return BigInt(Math.round((performance.timeOrigin + stampMs) * 1000));
 }
+
+/** Now, in nanoseconds, for the server's questions about it (MOT-14). */
+export function epochNowNs(): bigint {
+  return epochUs(performance.now()) * 1000n;
+}

@@ -3,7 +3,8 @@
  * picture and the motion at its time take the same way. Comes back by itself; what is not sent at once is lost.
  */
 import { Backoff, openSocket } from "@cairn/client";
-import { CLOSE } from "@cairn/protocol";
+import { answerClock, CLOSE, isClockQuestion } from "@cairn/protocol";
+import { epochNowNs } from "./clock.ts";
 
 export type DeviceLine = {
   readonly open: boolean;
@@ -34,7 +35,7 @@ export function openDeviceLine(place: DevicePlace, { onTold, onRefused }: Device
   const { url, token, source, space } = place;
   const address = new URL(`${url}/hub/ws/phone`);
   address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
-  address.search = new URLSearchParams({ source, space }).toString();
+  address.search = new URLSearchParams({ source, space, clock: "1" }).toString();
   const backoff = new Backoff();
   const openers = new Set<() => void>();
   let socket: WebSocket | undefined;
@@ -49,8 +50,10 @@ export function openDeviceLine(place: DevicePlace, { onTold, onRefused }: Device
       for (const listener of openers) listener();
     };
     own.onmessage = ({ data }: MessageEvent<unknown>) => {
-      const told = typeof data === "string" ? toldIn(data) : undefined;
-      if (told !== undefined) onTold(told);
+      if (typeof data !== "string") return;
+      const message = JSON.parse(data) as Record<string, unknown>;
+      if (isClockQuestion(message)) own.send(JSON.stringify(answerClock(message, epochNowNs(), epochNowNs)));
+      if (message.type === "error" && typeof message.message === "string") onTold(message.message);
     };
     own.onclose = ({ code }) => {
       if (closed) return;
@@ -82,9 +85,4 @@ export function openDeviceLine(place: DevicePlace, { onTold, onRefused }: Device
       socket?.close();
     },
   };
-}
-
-function toldIn(text: string): string | undefined {
-  const { type, message } = JSON.parse(text) as { type?: unknown; message?: unknown };
-  return type === "error" && typeof message === "string" ? message : undefined;
 }
