@@ -3,7 +3,14 @@
  * itself. What it hands out is H.264 as it came (Annex B), for a decoder of the page's or the program's own. Rules:
  * docs/spec/video-live.md.
  */
-import { answerClock, type CairnError, isClockQuestion, readVideoPacket, VIDEO_FLAG, writeVideoPacket } from "@cairn/protocol";
+import {
+  answerClock,
+  type CairnError,
+  isClockQuestion,
+  readVideoPacket,
+  VIDEO_FLAG,
+  writeVideoPacket,
+} from "@cairn/protocol";
 import { Emitter } from "./emitter.ts";
 import { type VideoAddress, VideoLine, type VideoOptions, type VideoStatus } from "./video-line.ts";
 

@@ -9,6 +9,7 @@ test("MOT-13 an answer has both times and is no question; what is no time of a c
   const answer = answerClock(question, nowNs++, () => nowNs);
   assert.deepEqual(answer, { ...question, heard: "77", answered: "78" });
   assert.ok(!isClockQuestion(answer));
-  for (const asked of [5, "-1", "1e3", "", "9".repeat(20), undefined]) assert.ok(!isClockQuestion({ type: "clock", asked }));
+  for (const asked of [5, "-1", "1e3", "", "9".repeat(20), undefined])
+    assert.ok(!isClockQuestion({ type: "clock", asked }));
   assert.ok(!isClockQuestion({ type: "ping", asked: "1" }));
 });

@@ -1,6 +1,7 @@
 export { ADVICE, adviceOfHint, DOUBTS, directionInWords } from "./advice.ts";
 export { applyEvent } from "./apply-event.ts";
 export { check } from "./check.ts";
+export { answerClock, type ClockAnswer, type ClockQuestion, isClockQuestion } from "./clock-question.ts";
 export {
   Action,
   Command,
@@ -22,7 +23,6 @@ export {
   PersonName,
 } from "./control.ts";
 export { type ControlMessage, Until } from "./control-messages.ts";
-export { answerClock, type ClockAnswer, type ClockQuestion, isClockQuestion } from "./clock-question.ts";
 export { type ControlState, type DeviceState, definitionOf, KEPT_COMMANDS, MOST_DEVICES } from "./control-state.ts";
 export { MeshMeasure } from "./design-events.ts";
 export { CairnError, ERRORS, type ErrorBody, type ErrorCode, type ErrorFacts } from "./errors.ts";

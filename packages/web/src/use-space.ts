@@ -17,13 +17,17 @@ type OpenSpace = {
   problem: { title: string; text: string } | undefined;
 };
 
-/** `undefined` until the first effect ran. */
-export function useSpace({ url, token }: Pick<Site, "url" | "token">, space: string): OpenSpace | undefined {
+/** @param channel is heard beside who else is there @returns `undefined` until the first effect ran */
+export function useSpace(
+  { url, token }: Pick<Site, "url" | "token">,
+  space: string,
+  channel?: string,
+): OpenSpace | undefined {
   const [open, setOpen] = useState<OpenSpace>();
 
   useEffect(() => {
     const server = { url, ...(token !== undefined && { token }) };
-    const connection = connect({ ...server, space, channels: [PRESENCE] });
+    const connection = connect({ ...server, space, channels: [PRESENCE, ...(channel === undefined ? [] : [channel])] });
     const uploads = new Uploads(connection, new CairnApi(server), space);
     let presence: Presence | undefined;
     let problem: OpenSpace["problem"];
@@ -65,7 +69,7 @@ export function useSpace({ url, token }: Pick<Site, "url" | "token">, space: str
       uploads.stop();
       connection.close();
     };
-  }, [url, token, space]);
+  }, [url, token, space, channel]);
 
   return open;
 }

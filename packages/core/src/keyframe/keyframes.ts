@@ -10,7 +10,9 @@ import { ingestImage } from "../ingest/ingest-image.ts";
 import type { Space } from "../space/spaces.ts";
 import type { StreamPacket } from "../video/stream-packet.ts";
 import type { VideoSource } from "../video/video-source.ts";
-import { type KeyframeStats, LiveStream } from "./live-stream.ts";
+import { addStats, type KeyframeStats, type KeyframeSums, noSums } from "./keyframe-stats.ts";
+import { LiveStream } from "./live-stream.ts";
+import { PictureKeyframes } from "./picture-keyframes.ts";
 
 export type KeyframesOptions = {
   readonly core: Core;
@@ -26,18 +28,14 @@ export type KeyframesOptions = {
   readonly onError: (context: string, error: unknown) => void;
 };
 
-export type KeyframeTotals = {
-  readonly streams: number;
-  readonly pictures: number;
-  readonly leftOut: number;
-  readonly keyframes: number;
-  readonly dropped: number;
-};
+export type KeyframeTotals = Readonly<KeyframeSums & { streams: number }>;
 
 export type Keyframes = {
   /** Of a source's stream now, or of its last one; left out: none builds a model, or never did. */
   of(source: string): KeyframeStats | undefined;
-  /** Of all streams since the start. */
+  /** Streams of single pictures (KEY-13). */
+  readonly pictures: PictureKeyframes;
+  /** Of all streams since the start, also those of single pictures. */
   totals(): KeyframeTotals;
   close(): Promise<void>;
 };
@@ -83,19 +81,11 @@ const NOTHING = {
   height: 0,
 } as const;
 
-type Sums = { pictures: number; leftOut: number; keyframes: number; dropped: number };
-
-function add(sum: Sums, stats: KeyframeStats): void {
-  sum.pictures += stats.pictures;
-  sum.leftOut += stats.leftOut;
-  sum.keyframes += stats.keyframes;
-  sum.dropped += stats.dropped;
-}
-
 /** The space's own setting (KEY-11). */
 const wantsVideo = (space: Space): boolean => space.log.snapshot().state.settings.keyframes;
 
 class Streams implements Keyframes {
+  readonly pictures: PictureKeyframes;
   readonly #options: KeyframesOptions;
   readonly #watched = new Map<string, Watched>();
   readonly #retryAtMs = new Map<string, number>();
@@ -105,11 +95,14 @@ class Streams implements Keyframes {
   /** Over, but not all of their photos have a verdict. */
   readonly #lingering = new Set<LiveStream>();
   readonly #leave: (() => void)[];
-  #past = { pictures: 0, leftOut: 0, keyframes: 0, dropped: 0 };
+  readonly #past = noSums();
   #closed = false;
 
   constructor(options: KeyframesOptions) {
     this.#options = options;
+    const onProblem = (space: Space, source: string, problem: ErrorBody | undefined) =>
+      this.#say(space, source, problem);
+    this.pictures = new PictureKeyframes({ ...options, onProblem });
     const { video } = options.core;
     this.#leave = [
       video.onPacket((source, packet) => this.#take(source, packet)),
@@ -127,15 +120,17 @@ class Streams implements Keyframes {
   }
 
   totals(): KeyframeTotals {
-    const sum = { streams: this.#open.size, ...this.#past };
-    for (const stream of this.#open) add(sum, stream.stats());
+    const { streams, ...pictures } = this.pictures.totals();
+    const sum = { streams: streams + this.#open.size, ...addStats(pictures, this.#past) };
+    for (const stream of this.#open) addStats(sum, stream.stats());
     return sum;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     for (const leave of this.#leave) leave();
-    await Promise.all([...this.#open, ...this.#lingering].map((stream) => stream.close()));
+    const streams = [...this.#open, ...this.#lingering].map((stream) => stream.close());
+    await Promise.all([this.pictures.close(), ...streams]);
   }
 
   #take(source: VideoSource, packet: StreamPacket): void {
@@ -173,8 +168,9 @@ class Streams implements Keyframes {
 
   async #begin(source: VideoSource, watched: Watched): Promise<void> {
     const { core, images, reconstructs, decoder = {}, maxStreams = MAX_STREAMS, onError } = this.#options;
+    let space: Space | undefined;
     try {
-      const space = await core.spaces.open(watched.space);
+      space = await core.spaces.open(watched.space);
       if (this.#closed) return;
       watched.off = !wantsVideo(space);
       if (watched.off) {
@@ -206,7 +202,7 @@ class Streams implements Keyframes {
       }
       const told = watched.problem?.code === error.code;
       watched.problem = error.toJSON();
-      if (!told) this.#options.onProblem?.(source.name, watched.problem);
+      if (!told) this.#say(space, source.name, watched.problem);
     }
   }
 
@@ -238,7 +234,7 @@ class Streams implements Keyframes {
         if (this.#last.get(name) === now) this.#last.set(name, () => stats);
         this.#open.delete(stream);
         this.#linger(stream);
-        add(this.#past, stats);
+        addStats(this.#past, stats);
       });
   }
 
@@ -249,9 +245,10 @@ class Streams implements Keyframes {
     if (this.#lingering.size > MOST_LINGERING) void oldest!.close();
   }
 
-  #say(space: Space, source: string, problem: ErrorBody | undefined): void {
+  /** @param space left out: there is none whose people could hear it */
+  #say(space: Space | undefined, source: string, problem: ErrorBody | undefined): void {
     const data = { source, ...(problem && { problem }) };
-    space.channels.publish({ channel: `keyframes/${source}`, from: "", data });
+    space?.channels.publish({ channel: `keyframes/${source}`, from: "", data });
     this.#options.onProblem?.(source, problem);
   }
 }

@@ -13,33 +13,9 @@ import type { Space } from "../space/spaces.ts";
 import type { StreamPacket } from "../video/stream-packet.ts";
 import { Intake, timeNsOf } from "./intake.ts";
 import type { KeyframeJobs, KeyframeTake } from "./keyframe-jobs.ts";
+import type { KeyframeStats } from "./keyframe-stats.ts";
 import { PacketQueue } from "./packet-queue.ts";
 import { StreamPoses } from "./stream-poses.ts";
-
-export type KeyframeStats = {
-  readonly source: string;
-  readonly space: string;
-  /** Of the stream's photos. */
-  readonly sequence: string;
-  /** Pictures that were decoded. */
-  readonly pictures: number;
-  /** Pictures, or slices of them, that were not: decoding had fallen behind, or could not begin. */
-  readonly leftOut: number;
-  /** Pictures that damage had spoilt; none of them became a keyframe. */
-  readonly untrusted: number;
-  /** Keyframes that became photos. */
-  readonly keyframes: number;
-  /** Keyframes that were chosen and let go, because the engine was behind or the space refused them. */
-  readonly dropped: number;
-  /** Keyframes and photos that wait for the engine. */
-  readonly waiting: number;
-  /** How much more than usual a keyframe must show because the engine is behind; 1: it keeps up. */
-  readonly demand: number;
-  readonly width: number;
-  readonly height: number;
-  /** Why nothing comes of the stream; left out: nothing is wrong. */
-  readonly problem?: ErrorBody;
-};
 
 export type LiveStreamOptions = {
   readonly source: string;

@@ -3,13 +3,14 @@
  * video are, taken as they came, and never further ahead of the engine. Rule KEY-13.
  */
 import type { ImageDecoder } from "@cairn/images";
-import { CairnError, STREAM } from "@cairn/protocol";
+import { CairnError, type ErrorBody, STREAM } from "@cairn/protocol";
 import { type GrayPicture, KeyframeChooser, type Offered } from "@cairn/video";
 import { StreamClock } from "../clock/stream-clock.ts";
 import type { Core } from "../core.ts";
 import { ingestImage } from "../ingest/ingest-image.ts";
 import type { Space } from "../space/spaces.ts";
 import { Intake, timeNsOf } from "./intake.ts";
+import { addStats, type KeyframeStats, type KeyframeSums, noSums } from "./keyframe-stats.ts";
 
 export type StreamPicture = {
   readonly source: string;
@@ -25,6 +26,8 @@ export type PictureKeyframesOptions = {
   readonly images: ImageDecoder;
   /** Somebody gives photos a verdict; else there is nothing to wait for. */
   readonly reconstructs: boolean;
+  /** Told when something goes wrong with a stream, once for each kind, and `undefined` when all is well again. */
+  readonly onProblem: (space: Space, source: string, problem: ErrorBody | undefined) => void;
   readonly onError: (context: string, error: unknown) => void;
   /** A source that shows nothing for so long has ended its stream. */
   readonly silentMs?: number;
@@ -34,17 +37,37 @@ const SIDE_PX = 320;
 const SILENT_MS = 5000;
 /** Sources that build models at a time: pictures of another are passed over. */
 const MOST_STREAMS = 16;
+/** Streams that are over whose figures are kept. */
+const ENDED_KEPT = 64;
 
 type Picture = { readonly jpeg: Uint8Array; readonly width: number; readonly height: number };
 
 export class PictureKeyframes {
   readonly #options: PictureKeyframesOptions;
   readonly #streams = new Map<string, PictureStream>();
-  readonly #ending = new Set<Promise<void>>();
+  readonly #ending = new Map<PictureStream, Promise<void>>();
+  /** The last of each source that has none now. */
+  readonly #ended = new Map<string, KeyframeStats>();
+  readonly #past = noSums();
   readonly #stop = new AbortController();
 
   constructor(options: PictureKeyframesOptions) {
     this.#options = options;
+  }
+
+  /** Of each source's stream, or of its last one. */
+  all(): (KeyframeStats & { readonly live: boolean })[] {
+    const shown = new Map([...this.#ended].map(([source, stats]) => [source, { ...stats, live: false }]));
+    for (const stream of this.#ending.keys()) shown.set(stream.source, { ...stream.stats(), live: false });
+    for (const stream of this.#streams.values()) shown.set(stream.source, { ...stream.stats(), live: true });
+    return [...shown.values()];
+  }
+
+  /** Since the start. */
+  totals(): KeyframeSums & { streams: number } {
+    const sum = { streams: this.#streams.size, ...this.#past };
+    for (const stream of [...this.#streams.values(), ...this.#ending.keys()]) addStats(sum, stream.stats());
+    return sum;
   }
 
   /** Resolves when there is time for the source's next one. What cannot be decoded is passed over. */
@@ -60,11 +83,12 @@ export class PictureKeyframes {
       const stream = this.#streams.get(picture.source) ?? this.#begin(picture.source, space);
       if (!stream) return;
       stream.heard(() => this.#end(picture.source));
-      const signal = this.#stop.signal;
-      const { rgb, widthPx, heightPx, fullWidthPx, fullHeightPx } = await images.decode(picture.jpeg, {
-        maxSidePx: SIDE_PX,
-        signal,
+      const asked = { maxSidePx: SIDE_PX, signal: this.#stop.signal };
+      const decoded = await images.decode(picture.jpeg, asked).catch((error: unknown) => {
+        stream.leaveOut();
+        throw error;
       });
+      const { rgb, widthPx, heightPx, fullWidthPx, fullHeightPx } = decoded;
       const gray = grayOf(rgb, widthPx, heightPx);
       stream.offer(gray, picture, { jpeg: picture.jpeg, width: fullWidthPx, height: fullHeightPx });
     } catch (error) {
@@ -76,13 +100,14 @@ export class PictureKeyframes {
   async close(): Promise<void> {
     this.#stop.abort(new CairnError("server.stopping"));
     for (const source of [...this.#streams.keys()]) this.#end(source);
-    await Promise.all(this.#ending);
+    await Promise.all(this.#ending.values());
   }
 
   #begin(source: string, space: Space): PictureStream | undefined {
     if (this.#streams.size >= MOST_STREAMS) return undefined;
     const stream = new PictureStream(source, space, this.#stop.signal, this.#options);
     this.#streams.set(source, stream);
+    this.#ended.delete(source);
     return stream;
   }
 
@@ -90,15 +115,25 @@ export class PictureKeyframes {
     const stream = this.#streams.get(source);
     if (!stream) return;
     this.#streams.delete(source);
-    const ended = stream.end();
-    this.#ending.add(ended);
-    void ended.finally(() => this.#ending.delete(ended));
+    const ended = stream.end().finally(() => {
+      this.#ending.delete(stream);
+      addStats(this.#past, stream.stats());
+      this.#keep(stream.stats());
+    });
+    this.#ending.set(stream, ended);
+  }
+
+  #keep(stats: KeyframeStats): void {
+    this.#ended.delete(stats.source);
+    this.#ended.set(stats.source, stats);
+    const [oldest] = this.#ended.keys();
+    if (this.#ended.size > ENDED_KEPT) this.#ended.delete(oldest!);
   }
 }
 
 class PictureStream {
   readonly space: Space;
-  readonly #source: string;
+  readonly source: string;
   readonly #sequence: string;
   readonly #options: PictureKeyframesOptions;
   readonly #clock: StreamClock;
@@ -106,6 +141,8 @@ class PictureStream {
   readonly #intake: Intake;
   readonly #over = new AbortController();
   readonly #signal: AbortSignal;
+  readonly #counts = { pictures: 0, leftOut: 0, keyframes: 0, width: 0, height: 0 };
+  #problem: ErrorBody | undefined;
   #index = 0;
   #lastNs = 0n;
   #silence: NodeJS.Timeout | undefined;
@@ -113,7 +150,7 @@ class PictureStream {
   constructor(source: string, space: Space, stop: AbortSignal, options: PictureKeyframesOptions) {
     const { core, reconstructs } = options;
     this.space = space;
-    this.#source = source;
+    this.source = source;
     this.#options = options;
     this.#sequence = `${STREAM}${source}:${core.clock.nowNs()}`;
     this.#clock = new StreamClock(source, core.clock.devices);
@@ -127,6 +164,21 @@ class PictureStream {
     void this.#follow();
   }
 
+  stats(): KeyframeStats {
+    const { dropped, waiting, demand } = this.#intake;
+    return {
+      source: this.source,
+      space: this.space.id,
+      sequence: this.#sequence,
+      ...this.#counts,
+      untrusted: 0,
+      dropped,
+      waiting,
+      demand,
+      ...(this.#problem && { problem: this.#problem }),
+    };
+  }
+
   heard(silent: () => void): void {
     clearTimeout(this.#silence);
     this.#silence = setTimeout(silent, this.#options.silentMs ?? SILENT_MS).unref();
@@ -135,11 +187,21 @@ class PictureStream {
   offer(gray: GrayPicture, { timeNs }: StreamPicture, item: Picture): void {
     const atNs = this.#clock.timeOf(timeNs, this.#options.core.clock.nowNs());
     // One that is told to be older than the last is out of order, and no step of the way.
-    if (atNs <= this.#lastNs) return;
+    if (atNs <= this.#lastNs) {
+      this.leaveOut();
+      return;
+    }
     this.#lastNs = atNs;
+    this.#counts.pictures++;
+    Object.assign(this.#counts, { width: item.width, height: item.height });
     this.#chooser.demand(this.#intake.demand);
     const offered: Offered = { gray, timeNs: atNs, trusted: true };
     this.#take(this.#chooser.offer(offered, item));
+  }
+
+  /** One that cannot be decoded, or comes out of order. */
+  leaveOut(): void {
+    this.#counts.leftOut++;
   }
 
   /** What was nearly due goes in as well. */
@@ -162,20 +224,29 @@ class PictureStream {
     const { core, images } = this.#options;
     const photo = {
       bytes: jpeg,
-      name: `${this.#source}-${String(index + 1).padStart(4, "0")}.jpg`,
+      name: `${this.source}-${String(index + 1).padStart(4, "0")}.jpg`,
       source: "video",
-      contributor: this.#source,
+      contributor: this.source,
       capturedNs: timeNsOf(timeNs),
       sequence: this.#sequence,
       key: `${this.#sequence}:${index}`,
     };
     await ingestImage(core, this.space, photo, images, this.#signal);
+    this.#counts.keyframes++;
+    this.#say(undefined);
   }
 
   #failed(error: unknown): void {
-    // A space that is full, or a picture that is none, is the stream's end or its loss, and no failure here.
-    if (this.#signal.aborted || error instanceof CairnError) return;
-    this.#options.onError(`pictures of ${this.#source}`, error);
+    if (this.#signal.aborted) return;
+    // A space that is full is the stream's loss, and no failure here.
+    if (error instanceof CairnError) this.#say(error.toJSON());
+    else this.#options.onError(`pictures of ${this.source}`, error);
+  }
+
+  #say(problem: ErrorBody | undefined): void {
+    if (problem?.code === this.#problem?.code) return;
+    this.#problem = problem;
+    this.#options.onProblem(this.space, this.source, problem);
   }
 
   /** The engine has dealt with a photo: there may be room for the next. */

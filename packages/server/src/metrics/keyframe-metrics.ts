@@ -5,7 +5,11 @@ import { readOff } from "./read-off.ts";
 
 export function keyframeMetrics(registry: Registry, keyframes: Pick<Keyframes, "totals">): void {
   const { gauge, counter } = readOff(registry);
-  gauge("cairn_keyframe_streams", "Streams of video that build a model now.", () => keyframes.totals().streams);
+  gauge(
+    "cairn_keyframe_streams",
+    "Streams of video or single pictures that build a model now.",
+    () => keyframes.totals().streams,
+  );
   counter(
     "cairn_keyframe_pictures_total",
     "Pictures of live video that were decoded.",

@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { connect } from "@cairn/client/node";
+import { connect, openApi } from "@cairn/client/node";
 import type { SpaceState } from "@cairn/protocol";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { samplePhotosDir } from "@cairn/sample";
@@ -38,8 +38,8 @@ async function stream(user: HubUser, units: ReturnType<typeof unitsOf>, everyUs:
 
 const photos = (state: SpaceState) => Object.values(state.images);
 
-async function follow(t: TestContext, server: TestServer, space: string) {
-  const viewer = connect({ url: server.url, space });
+async function follow(t: TestContext, server: TestServer, space: string, channels: readonly string[] = []) {
+  const viewer = connect({ url: server.url, space, channels });
   t.after(() => viewer.close());
   await viewer.ready();
   return viewer;
@@ -213,4 +213,34 @@ test("KEY-13 KEY-12 HUB-27 single pictures of a phone build a model, also of one
     const digests = new Set(jpegs.map((jpeg) => createHash("sha256").update(jpeg).digest("hex")));
     for (const { blob } of all) assert.ok(digests.has(blob), blob);
   }
+
+  // What becomes of them is told as of video: in the list, in the metrics, and to whoever is in the space.
+  type Listed = {
+    source: string;
+    space: string;
+    keyframes: { pictures: number; keyframes: number; problem?: { code: string } };
+  };
+  const listed = async () => {
+    const { pictures } = (await (await server.send("GET", "/v1/video")).json()) as { pictures: Listed[] };
+    return new Map(pictures.map((each) => [each.source, each]));
+  };
+  const streams = await listed();
+  const [garden, yard] = [streams.get("named")!, streams.get("default")!];
+  assert.deepEqual([garden.space, yard.space], ["garden", "yard"]);
+  const photosOfAll = garden.keyframes.keyframes + yard.keyframes.keyframes;
+  assert.ok(garden.keyframes.pictures >= 16 && photosOfAll >= 4);
+  assert.equal(streams.has("off"), false);
+  const metrics = await (await server.send("GET", "/metrics")).text();
+  assert.ok(Number(/^cairn_keyframes_total (\d+)/m.exec(metrics)?.[1]) >= photosOfAll);
+  const viewer = await follow(t, server, "garden", ["keyframes/named"]);
+  const told: unknown[] = [];
+  viewer.onSignal("keyframes/named", (data) => told.push(data));
+  const maxImages = (await spaces()).get("garden")!;
+  await openApi(server).configureSpace("garden", { maxImages });
+  do await walk();
+  while ((await listed()).get("named")?.keyframes.problem?.code !== "space.quota");
+  const full = (await spaces()).get("garden");
+  await walk();
+  assert.equal((await spaces()).get("garden"), full, "it takes no more");
+  while (!JSON.stringify(told).includes("space.quota")) await phone.settled();
 });

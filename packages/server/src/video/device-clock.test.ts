@@ -47,7 +47,13 @@ test("MOT-13 MOT-14 what the SDK sends with a clock answers, and the device is l
   const connection = connect({ url: server.url, space: "yard" });
   const served = serveDevice(
     connection,
-    { device: "cam", kinds: { halt: { properties: {} } }, safe: { kind: "halt" }, stop: { kind: "halt" }, ttlMs: 60_000 },
+    {
+      device: "cam",
+      kinds: { halt: { properties: {} } },
+      safe: { kind: "halt" },
+      stop: { kind: "halt" },
+      ttlMs: 60_000,
+    },
     { command: ({ kind }) => kind, secure() {} },
   );
   const lateByNs = 5_000_000_000n;

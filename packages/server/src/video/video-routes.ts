@@ -38,7 +38,18 @@ const Source = Type.Object({
   lastPacketMs: Type.Optional(Type.Number({ description: "Milliseconds since 1970." })),
   keyframes: Type.Optional(StreamKeyframes),
 });
-const Sources = Type.Object({ sources: Type.Array(Source) });
+const PictureStream = Type.Object({
+  source: Type.String(),
+  space: Type.String(),
+  live: Type.Boolean({ description: "False: none came for a while." }),
+  width: Type.Integer(),
+  height: Type.Integer(),
+  keyframes: StreamKeyframes,
+});
+const Sources = Type.Object({
+  sources: Type.Array(Source),
+  pictures: Type.Array(PictureStream, { description: "Streams of single pictures that build a model." }),
+});
 const Consumer = Type.Object({
   packets: Type.Integer({ description: "Messages that it was sent." }),
   bytes: Type.Integer(),
@@ -67,12 +78,17 @@ export function videoRoutes(
     },
     async (request, reply): Promise<Static<typeof Sources>> => {
       reply.header("cache-control", "no-store");
+      const pictures = (keyframes?.pictures.all() ?? []).filter(({ space }) => requestReaches(request, space));
       return {
         // Those in no space are for who may be everywhere.
         sources: core.video
           .sources()
           .filter(({ space }) => requestReaches(request, space))
           .map((stats) => ({ ...shown(stats), consumers: stats.consumers })),
+        pictures: pictures.map((stats) => {
+          const { source, space, live, width, height } = stats;
+          return { source, space, live, width, height, keyframes: keyframesOf(stats) };
+        }),
       };
     },
   );
@@ -102,25 +118,23 @@ export function videoRoutes(
   );
 
   function shown({ space, lastPacketMs, parameterBytes, consumers: _, ...stats }: SourceStats) {
+    const built = keyframes?.of(stats.source);
     return {
       ...stats,
       ...(parameterBytes > 0 && codecOf(core.video.source(stats.source)?.parameters?.data)),
       ...(space !== undefined && { space }),
       ...(lastPacketMs !== undefined && { lastPacketMs }),
-      ...shownKeyframes(keyframes?.of(stats.source)),
+      ...(built && { keyframes: keyframesOf(built) }),
     };
   }
 }
 
 /** What becomes of a source's pictures, where they are to build a model (KEY-6). */
-function shownKeyframes(stats: KeyframeStats | undefined): { keyframes?: Static<typeof StreamKeyframes> } {
-  if (!stats) return {};
+function keyframesOf(stats: KeyframeStats): Static<typeof StreamKeyframes> {
   const { pictures, leftOut, untrusted, keyframes, dropped, waiting, demand, sequence, problem } = stats;
   return {
-    keyframes: {
-      ...(sequence !== "" && { sequence }),
-      ...{ pictures, leftOut, untrusted, keyframes, dropped, waiting, demand },
-      ...(problem && { problem: { code: problem.code, detail: problem.detail } }),
-    },
+    ...(sequence !== "" && { sequence }),
+    ...{ pictures, leftOut, untrusted, keyframes, dropped, waiting, demand },
+    ...(problem && { problem: { code: problem.code, detail: problem.detail } }),
   };
 }

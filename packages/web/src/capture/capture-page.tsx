@@ -18,9 +18,10 @@ import { PhotoInput } from "./photo-input.tsx";
 import { isWaiting } from "./photo-queue.ts";
 import { PhotoStrip } from "./photo-strip.tsx";
 import { useCamera } from "./use-camera.ts";
-import { useDevice } from "./use-device.ts";
+import { SOURCE, useDevice } from "./use-device.ts";
 import { useQueue } from "./use-queue.ts";
 import { PACES_S, usePaced, useVideo, useWay } from "./use-shooting.ts";
+import { streamChannel, useStreamProblem } from "./use-stream-problem.ts";
 import { keepAwake } from "./wake-lock.ts";
 
 type CapturePageProps = { space: string | undefined; site: Site };
@@ -69,15 +70,17 @@ export function CapturePage({ space: named, site }: CapturePageProps): JSX.Eleme
 /** A corner needs few points, and the encoder needs the phone. */
 const MODEL_POINTS = 150_000;
 const nothing = () => {};
+const OWN_STREAM = streamChannel(SOURCE);
 
 function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
-  const open = useSpace(site, space);
+  const open = useSpace(site, space, OWN_STREAM);
   const { queue, items } = useQueue(open?.connection);
   const viewfinder = useRef<HTMLVideoElement>(null);
   const picker = useRef<HTMLInputElement>(null);
   const camera = useRef<HTMLInputElement>(null);
   const [use, setUse] = useState<CameraUse>("photo");
   const { stream, problem, retry } = useCamera(viewfinder, use);
+  const unused = useStreamProblem(open?.connection, SOURCE);
   const device = useDevice(site, space, stream !== undefined);
   const way = useWay(stream, viewfinder);
   const [running, setRunning] = useState(false);
@@ -148,6 +151,8 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
   const advice = adviceFor(state, use, running || use === "photo" ? device.turning : 0);
   const ready = stream !== undefined && queue !== undefined;
   const streaming = use === "video";
+  const noPhotos = streaming && unused !== undefined ? `The video becomes no photos. ${unused}` : undefined;
+  const said = failure ?? video.problem ?? device.told ?? noPhotos;
   const choose = (next: CameraUse) => {
     setRunning(false);
     setUse(next);
@@ -190,9 +195,9 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
       )}
       <div className="capture-foot">
         {problem && <CameraNote {...{ problem, space, site }} onRetry={retry} />}
-        {(failure ?? video.problem ?? device.told) && (
+        {said && (
           <p className="problem" role="alert">
-            {failure ?? video.problem ?? device.told}
+            {said}
           </p>
         )}
         {!live && (

@@ -53,7 +53,7 @@ export function openDeviceLine(place: DevicePlace, { onTold, onRefused }: Device
       if (typeof data !== "string") return;
       const message = JSON.parse(data) as Record<string, unknown>;
       if (isClockQuestion(message)) own.send(JSON.stringify(answerClock(message, epochNowNs(), epochNowNs)));
-      if (message.type === "error" && typeof message.message === "string") onTold(message.message);
+      else if (message.type === "error" && typeof message.message === "string") onTold(message.message);
     };
     own.onclose = ({ code }) => {
       if (closed) return;

@@ -11,7 +11,6 @@ const NEWS_RAD_PER_S = 0.3;
 
 export type Device = {
   readonly line?: DeviceLine;
-  readonly source: string;
   readonly motion: MotionAccess;
   /** The most of the last moment, rad/s. */
   readonly turning: number;
@@ -23,7 +22,7 @@ export type Device = {
   askMotion(): void;
 };
 
-const SOURCE = streamSource();
+export const SOURCE = streamSource();
 
 export function useDevice({ url, token }: Pick<Site, "url" | "token">, space: string, wanted: boolean): Device {
   const [line, setLine] = useState<DeviceLine>();
@@ -70,5 +69,5 @@ export function useDevice({ url, token }: Pick<Site, "url" | "token">, space: st
     };
   }, [line, motion]);
 
-  return { ...(line && { line }), source: SOURCE, motion, turning, refused, ...(told && { told }), askMotion };
+  return { ...(line && { line }), motion, turning, refused, ...(told && { told }), askMotion };
 }

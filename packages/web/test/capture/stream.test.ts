@@ -1,11 +1,14 @@
 /** A phone streams: every consumer gets what was sent, byte for byte, decodes the same pictures, and the motion is told. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { serveDevice } from "@cairn/client";
+import { connect, openApi } from "@cairn/client/node";
+import { samplePhotosDir } from "@cairn/sample";
 import { type RunningServer, startServer } from "@cairn/server";
 import type { Browser, Page } from "playwright-core";
 import sharp from "sharp";
@@ -42,8 +45,8 @@ after(async () => {
 });
 
 /** A page that remembers the hash of every packet that it sends, and its sockets. */
-async function openStreaming(): Promise<{ page: Page; source: string; complaints: string[] }> {
-  const { page, complaints } = await visit(phone.browser, `${server.url}/capture`, {
+async function openStreaming(query = ""): Promise<{ page: Page; source: string; complaints: string[] }> {
+  const { page, complaints } = await visit(phone.browser, `${server.url}/capture${query}`, {
     viewport: PORTRAIT,
     before: async (each) => {
       await each.addInitScript(() => {
@@ -272,4 +275,41 @@ test("CAP-6 motion arrives with its digits, axes and units, on the clock of the 
   near(sample.gyroscope, 0.1, -0.2, 0.3);
   assert.deepEqual(complaints, []);
   for (const each of [page, watcher]) await each.context().close();
+});
+
+test("CAP-15 MOT-14 a phone whose video becomes no photos is told why, and how its clock stands is known", async (t) => {
+  const api = openApi(server);
+  await api.createSpace({ id: "full", settings: { maxImages: 1 } });
+  const photo = new Uint8Array(await readFile(join(samplePhotosDir, "01.jpg")));
+  await api.addImage("full", photo, { name: "01.jpg" });
+  const { page, source, complaints } = await openStreaming("?space=full");
+  await page
+    .getByRole("alert")
+    .getByText(/^The video becomes no photos\. .*(quota|decode)/)
+    .waitFor();
+  const connection = connect({ url: server.url, space: "full" });
+  const device = {
+    device: source,
+    kinds: { halt: { properties: {} } },
+    safe: { kind: "halt" },
+    stop: { kind: "halt" },
+  };
+  const served = serveDevice(connection, { ...device, ttlMs: 60_000 }, { command: ({ kind }) => kind, secure() {} });
+  t.after(() => {
+    served.close();
+    connection.close();
+  });
+  const clock = async () => (await api.devices("full")).find((each) => each.device === source)?.clock;
+  let told = await clock();
+  while (!told) {
+    await setTimeout(50);
+    told = await clock();
+  }
+  // The same machine's clock, and what the browser rounds.
+  assert.ok(Math.abs(Number(told.offsetNs)) < 1e9 + Number(told.uncertaintyNs), JSON.stringify(told));
+  await page.getByRole("button", { name: "Stop" }).click();
+  await page.getByRole("button", { name: "Photo", exact: true }).click();
+  await page.getByRole("alert").waitFor({ state: "detached" });
+  assert.deepEqual(complaints, []);
+  await page.context().close();
 });

@@ -2,7 +2,7 @@
  * The hub face: drones and phones send video, pictures and samples, programs consume the video, a page watches and
  * steers. A thin translation: sources are those of `core.video`. Contract: HUB.
  */
-import { PictureKeyframes, type Space } from "@cairn/core";
+import type { Space } from "@cairn/core";
 import { CairnError } from "@cairn/protocol";
 import type { ServerContext } from "../../context.ts";
 import { countHub } from "../../metrics/hub-metrics.ts";
@@ -101,15 +101,8 @@ export function openHub(context: ServerContext, ownSpaceId?: string): Face {
     }));
   });
 
-  const pictures =
-    context.keyframes &&
-    new PictureKeyframes({
-      core,
-      images: context.decoder,
-      reconstructs: context.operationKinds.has("rebuild"),
-      onError: (about, error) => log.error({ err: error }, about),
-    });
-  if (pictures) {
+  if (context.keyframes) {
+    const { pictures } = context.keyframes;
     house.frames.onFrame(({ source, space, keyframes, timeNs, jpeg }) => {
       if (!keyframes || showsVideo(source)) return;
       if (space !== undefined) return pictures.add({ source, space, timeNs, jpeg });
@@ -163,7 +156,6 @@ export function openHub(context: ServerContext, ownSpaceId?: string): Face {
       ownSpace?.close();
       stopImu();
       models.close();
-      await pictures?.close();
     },
   };
 }
