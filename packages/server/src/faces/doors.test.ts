@@ -8,6 +8,7 @@ import Type from "typebox";
 import { type ClientOptions, WebSocket } from "ws";
 import { accessBy } from "../http/access.ts";
 import { openUpgrades } from "../http/upgrades.ts";
+import { Metrics } from "../metrics/metrics.ts";
 import { decodeBase64 } from "./base64.ts";
 import type { Face } from "./face.ts";
 import { shownType } from "./face-socket.ts";
@@ -46,6 +47,8 @@ const ECHO: Face = {
           if (message.type === "fail") throw new Error("secret /etc/path");
           if (message.type === "wait") await new Promise<void>((done) => (release = done));
           if (message.type === "flood") while (!socket.signal.aborted) socket.reply({ pad: "x".repeat(2 ** 16) });
+          // Far more than the kernel takes.
+          if (message.type === "pile") for (let n = 0; n < 32; n++) void socket.send({ pad: "x".repeat(2 ** 20) });
           if (message.type === "pour") for (let n = 0; n < 1000; n++) await socket.send({ n, pad: "x".repeat(4096) });
           if (message.type === "share") for (const each of SHARED) void socket.send(await each);
           if (message.type === "leave") return socket.close(4004, String(message.reason));
@@ -97,7 +100,11 @@ describe("the doors of the faces", () => {
       access: { ...everybody, pass: (token) => (token === "wrong" ? undefined : everybody.pass(token)) },
       limits: { outboundBytes: 2 ** 20, slowMs: 1500 },
     });
-    openUpgrades().attach(server, [...faces.socketRoutes(ECHO, ""), ...faces.socketRoutes(ECHO, "/heritage")]);
+    const metrics = new Metrics({ connections: () => ({ ...faces.connections(), live: 0 }), queues: async () => ({}) });
+    openUpgrades({ metrics, tallyEveryMs: 20 }).attach(server, [
+      ...faces.socketRoutes(ECHO, ""),
+      ...faces.socketRoutes(ECHO, "/heritage"),
+    ]);
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     base = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
   });
@@ -196,6 +203,19 @@ describe("the doors of the faces", () => {
       Array.from({ length: 1000 }, (_, n) => n),
     );
     client.ws.close();
+  });
+
+  test("GEN-12 GEN-22 one that takes nothing is let go in time, and what it did not take is not counted", async () => {
+    const client = new Client(`${base}/ws/p`, { perMessageDeflate: false });
+    await once(client.ws, "open");
+    client.ws.pause();
+    await client.tell({ type: "pile" });
+    while (faces.connections().heritage > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    client.ws.terminate();
+    const next = new Client(`${base}/ws/p`);
+    await next.tell({ type: "known" });
+    assert.deepEqual((await next.heard(1))[0], { type: "known", project: "p" });
+    next.ws.close();
   });
 
   test("GEN-22 a client that does not read is let go with 1013", async () => {

@@ -42,6 +42,8 @@ export type UpgradeOptions = {
   readonly socketsPerAddress?: number;
   /** Proxies whose word on who asks is believed. */
   readonly trusted?: Trusted;
+  /** How often the bytes of an open socket are counted. */
+  readonly tallyEveryMs?: number;
 };
 
 export type Upgrades = {
@@ -67,6 +69,7 @@ export function openUpgrades(options: UpgradeOptions = {}): Upgrades {
     messageBytes = MESSAGE_BYTES,
     sockets = 10_000,
     socketsPerAddress = 1000,
+    tallyEveryMs = TALLY_EVERY_MS,
   } = options;
   const server = (deflate: boolean) =>
     new WebSocketServer({
@@ -110,7 +113,7 @@ export function openUpgrades(options: UpgradeOptions = {}): Upgrades {
         (route.deflate ? deflating : plain).handleUpgrade(request, socket, head, (ws) => {
           count(address, 1);
           ws.once("close", () => count(address, -1));
-          if (metrics) tally(metrics, route.door, ws, request.socket);
+          if (metrics) tally(metrics, route.door, ws, request.socket, tallyEveryMs);
           ws.on("error", () => {}); // `ws` closes with the right code by itself (1002, 1007, 1009)
           route.open({ ws, request, address, params, query, token: tokenOf(request, query) });
         });
@@ -144,15 +147,17 @@ function withoutUpgrade(listener: Server, request: IncomingMessage, socket: Dupl
 }
 
 /** Counts what comes and goes on one socket; bytes when it ends, and now and then before. */
-function tally(metrics: Metrics, door: Door, ws: WebSocket, socket: Socket): void {
+function tally(metrics: Metrics, door: Door, ws: WebSocket, socket: Socket, everyMs: number): void {
   let [read, written] = [socket.bytesRead, socket.bytesWritten];
   const take = () => {
-    metrics.bytes(door, "in", socket.bytesRead - read);
-    metrics.bytes(door, "out", socket.bytesWritten - written);
-    [read, written] = [socket.bytesRead, socket.bytesWritten];
+    // `bytesWritten` has what waits to be written, too: it goes back when a socket is cut that did not take it.
+    const [readNow, writtenNow] = [Math.max(read, socket.bytesRead), Math.max(written, socket.bytesWritten)];
+    metrics.bytes(door, "in", readNow - read);
+    metrics.bytes(door, "out", writtenNow - written);
+    [read, written] = [readNow, writtenNow];
   };
   metrics.opened(door);
-  const taking = setInterval(take, TALLY_EVERY_MS).unref();
+  const taking = setInterval(take, everyMs).unref();
   ws.on("message", () => metrics.messages(door, "in"));
   ws.once("close", (code) => {
     clearInterval(taking);

@@ -298,7 +298,7 @@ describe("the depth face", () => {
   });
 
   test("DEP-12 DEP-14 at most so many sessions; idle ones go, with their sockets closed", async (t) => {
-    const server = await testServer(t, { depthSessions: { sessions: 2, idleMs: 3000, sweepMs: 100 } });
+    const server = await testServer(t, { depthSessions: { sessions: 2, idleMs: 3000 } });
     const { session_id } = await createSession(server);
     await createSession(server);
     const refused = await server.send("POST", "/ws/session/create");

@@ -10,16 +10,18 @@ export type SessionLimits = {
   readonly sessions: number;
   /** Idle for longer, a session goes. */
   readonly idleMs: number;
-  readonly sweepMs: number;
+  /** Those that are idle are looked for so often; left out: twelve times as often as one may be idle, at least every 300 s. */
+  readonly sweepMs?: number;
   readonly runMs: number;
 };
 
 export const SESSION_LIMITS: SessionLimits = {
   sessions: 100,
   idleMs: 3_600_000,
-  sweepMs: 300_000,
   runMs: 1_800_000,
 };
+
+const SWEEP_MS = 300_000;
 
 export class Sessions {
   readonly limits: SessionLimits;
@@ -32,7 +34,8 @@ export class Sessions {
     this.limits = limits;
     this.#context = context;
     this.#house = { context, runMs: limits.runMs };
-    this.#sweeping = setInterval(() => void this.sweep(), limits.sweepMs).unref();
+    const { idleMs, sweepMs = Math.min(SWEEP_MS, idleMs / 12) } = limits;
+    this.#sweeping = setInterval(() => void this.sweep(), sweepMs).unref();
     // Those of before the start: one whose run was cut off begins it again.
     context.core.spaces.onOpen((space) => {
       if (!paramsOf(space.log.snapshot().state.labels) || this.#known.has(space.id)) return;

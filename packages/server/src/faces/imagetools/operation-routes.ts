@@ -31,6 +31,9 @@ const NewOperation = Type.Object({
   params: Type.Optional(Type.Object({}, { additionalProperties: true })),
 });
 
+/** `params` may be left out (IMG-42). */
+const USUAL_COMPRESSION = { preset: "web" };
+
 type Named = { Params: { operation: string } };
 
 export function operationRoutes(app: FastifyInstance, house: ImagetoolsHouse): void {
@@ -62,7 +65,8 @@ export function operationRoutes(app: FastifyInstance, house: ImagetoolsHouse): v
 
   app.post(`${API}/operations`, async (request, reply) => {
     const fields = readFields(NewOperation, withoutNulls(request.body), "body");
-    return reply.code(202).send(await start(request, fields, fields.operation_type, fields.params));
+    const params = fields.params ?? (fields.operation_type === "bulk_compress" ? USUAL_COMPRESSION : undefined);
+    return reply.code(202).send(await start(request, fields, fields.operation_type, params));
   });
 
   app.post(`${API}/compression/bulk`, async (request, reply) => {

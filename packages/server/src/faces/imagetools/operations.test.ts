@@ -157,6 +157,14 @@ describe("operations on many images", () => {
       else assert.ok(Array.isArray(answer.body.detail));
     }
     assert.deepEqual(page.events, []);
+    // Only what is optional may be left out: how to compress, which is then as for a web page.
+    const usual = await call(server, "POST", "/operations", { session_id: session, operation_type: "bulk_compress" });
+    assert.deepEqual([usual.status, usual.body.total], [202, 1]);
+    const preset = await call(server, "POST", "/compression/bulk", { session_id: session });
+    assert.equal(preset.status, 422);
+    const [updated] = await page.of("image.updated");
+    const shown = await call(server, "GET", `/images/${updated!.data.image_id}`);
+    assert.deepEqual([updated!.data.operation, shown.body.format], ["compress", "JPEG"]);
   });
 
   test("IMG-52 an operation goes on after kill -9 where it was, and no image is done twice", async (t) => {
