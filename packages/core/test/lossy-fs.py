@@ -1,8 +1,7 @@
 """A file system that forgets, as a disk does when the power goes: lossy-fs.py FOLDER MOUNTPOINT
 
 Two pictures are kept of every file and folder: what programs see, and what is on disk. `fsync` and `fdatasync` copy a
-file's bytes from the first to the second, and so does a write to a file that was opened with O_SYNC or O_DSYNC with the
-bytes that it writes; `fsync` of a folder copies the names in it. SIGUSR1 is the power cut: what
+file's bytes from the first to the second; `fsync` of a folder copies the names in it. SIGUSR1 is the power cut: what
 programs see becomes what is on disk. To make a cut as unkind as a real one, some unsynced sectors do reach the disk
 (seeded, so that a run can be repeated), and a file whose name is on disk without its bytes is there and empty.
 
@@ -28,13 +27,6 @@ class File:
         self.seen = bytearray()
         self.disk = b""
         self.changed = time.time()
-
-    def sync(self, start, end):
-        """These bytes and the length are on disk; what else was written need not be."""
-        kept = bytearray(self.disk[: len(self.seen)])
-        kept.extend(bytes(len(self.seen) - len(kept)))
-        kept[start:end] = self.seen[start:end]
-        self.disk = bytes(kept)
 
     def cut(self, dice):
         """Some sectors of what was not synced were written before the power went, in no order."""
@@ -93,24 +85,23 @@ class LossyFileSystem(Operations):
         head, name = path.rsplit("/", 1)
         return self.find(head), name
 
-    def file(self, fi):
-        if fi.fh not in self.open_files:
+    def file(self, handle):
+        if handle not in self.open_files:
             raise FuseOSError(errno.EIO)  # Opened before the power cut.
-        return self.open_files[fi.fh]
+        return self.open_files[handle]
 
-    def handle(self, node, fi):
+    def handle(self, node):
         self.next_handle += 1
         self.open_files[self.next_handle] = node
-        fi.fh = self.next_handle
-        return 0
+        return self.next_handle
 
-    def getattr(self, path, fi=None):
+    def getattr(self, path, fh=None):
         node = self.find(path)
         size = len(node.seen) if isinstance(node, File) else 0
         times = dict.fromkeys(("st_mtime", "st_atime", "st_ctime"), node.changed)
         return {"st_mode": node.mode, "st_nlink": 1, "st_size": size, **times}
 
-    def readdir(self, path, fi):
+    def readdir(self, path, fh):
         return [".", "..", *self.find(path).seen]
 
     def mkdir(self, path, mode):
@@ -119,46 +110,43 @@ class LossyFileSystem(Operations):
             raise FuseOSError(errno.EEXIST)
         folder.seen[name] = Folder(stat.S_IFDIR | mode)
 
-    def create(self, path, mode, fi):
+    def create(self, path, mode, fi=None):
         folder, name = self.parent(path)
         folder.seen[name] = File(stat.S_IFREG | mode)
-        return self.handle(folder.seen[name], fi)
+        return self.handle(folder.seen[name])
 
-    def open(self, path, fi):
-        return self.handle(self.find(path), fi)
+    def open(self, path, flags):
+        return self.handle(self.find(path))
 
-    def read(self, path, size, offset, fi):
-        return bytes(self.file(fi).seen[offset : offset + size])
+    def read(self, path, size, offset, fh):
+        return bytes(self.file(fh).seen[offset : offset + size])
 
-    def write(self, path, data, offset, fi):
-        node = self.file(fi)
-        end = offset + len(data)
+    def write(self, path, data, offset, fh):
+        node = self.file(fh)
         if len(node.seen) < offset:
             node.seen.extend(bytes(offset - len(node.seen)))
-        node.seen[offset:end] = data
+        node.seen[offset : offset + len(data)] = data
         node.changed = time.time()
-        if fi.flags & os.O_DSYNC:  # O_SYNC has this bit too.
-            node.sync(offset, end)
         return len(data)
 
-    def truncate(self, path, length, fi=None):
-        node = self.find(path) if fi is None else self.file(fi)
+    def truncate(self, path, length, fh=None):
+        node = self.find(path) if fh is None else self.file(fh)
         del node.seen[length:]
         node.seen.extend(bytes(length - len(node.seen)))
 
-    def fsync(self, path, datasync, fi):
-        node = self.file(fi)
-        node.sync(0, len(node.seen))
+    def fsync(self, path, datasync, fh):
+        node = self.file(fh)
+        node.disk = bytes(node.seen)
 
-    def fsyncdir(self, path, datasync, fi):
+    def fsyncdir(self, path, datasync, fh):
         node = self.find(path)
         node.disk = dict(node.seen)
 
-    def flush(self, path, fi):
+    def flush(self, path, fh):
         return 0
 
-    def release(self, path, fi):
-        self.open_files.pop(fi.fh, None)
+    def release(self, path, fh):
+        self.open_files.pop(fh, None)
         return 0
 
     def rename(self, old, new):
@@ -203,4 +191,4 @@ class LossyFileSystem(Operations):
 if __name__ == "__main__":
     # The kernel must not remember names across a power cut: after a real one it does not either.
     forget = {"entry_timeout": 0, "negative_timeout": 0, "attr_timeout": 0}
-    FUSE(LossyFileSystem(sys.argv[1]), sys.argv[2], foreground=True, nothreads=True, direct_io=True, raw_fi=True, **forget)
+    FUSE(LossyFileSystem(sys.argv[1]), sys.argv[2], foreground=True, nothreads=True, direct_io=True, **forget)

@@ -3,10 +3,11 @@
  * Every error of the disk becomes `store.full` or `store.failed`, without a path in it.
  *
  * A wait for the disk costs the process more than what is waited for: it falls asleep and wakes with cold caches. So
- * what nobody need wait for is not waited for, and a write syncs by itself where the system can do that.
+ * what nobody need wait for is not waited for. (A write to a file opened with O_DSYNC would save another wait; a plain
+ * fsync is what every file system and every watcher of system calls understands.)
  */
 import { randomUUID } from "node:crypto";
-import fs, { closeSync, constants, openSync } from "node:fs";
+import fs, { closeSync, openSync } from "node:fs";
 import { mkdir, open, rename, rm, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -14,13 +15,6 @@ import { CairnError } from "@cairn/protocol";
 
 /** Ends the name of a file that is still being written; whoever owns the folder removes leftovers when it opens. */
 export const TEMPORARY = ".tmp";
-
-/**
- * Flags with which a write returns when its bytes are on disk: as `fsync`, or as `fdatasync`, after each. Elsewhere than
- * on Linux 0: there it may mean less (macOS leaves the bytes in the drive's own memory, which its `fsync` empties).
- */
-export const SYNC_WRITES = process.platform === "linux" ? constants.O_SYNC : 0;
-export const DATASYNC_WRITES = process.platform === "linux" ? constants.O_DSYNC : 0;
 
 const FULL = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
 
@@ -54,13 +48,12 @@ export async function syncFolder(path: string): Promise<void> {
 
 /** Makes a file with these bytes, which are on disk when it resolves; its name is not. */
 export async function createFile(path: string, bytes: Uint8Array): Promise<void> {
-  const { O_WRONLY, O_CREAT, O_EXCL } = constants;
-  const file = await openDescriptor(path, O_WRONLY | O_CREAT | O_EXCL | SYNC_WRITES);
+  const file = await openDescriptor(path, "wx");
   try {
     for (let at = 0; at < bytes.length; ) {
       at += (await writeDescriptor(file, bytes, at, bytes.length - at, at)).bytesWritten;
     }
-    if (SYNC_WRITES === 0 || bytes.length === 0) await syncDescriptor(file);
+    await syncDescriptor(file);
   } finally {
     // Nothing is left to be written: there is nothing to wait for.
     closeSync(file);

@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { CairnError, type CairnEvent, type Seq } from "@cairn/protocol";
-import { DATASYNC_WRITES, errnoOf } from "../disk/disk.ts";
+import { errnoOf } from "../disk/disk.ts";
 import { MAX_LINE_BYTES, parseLine } from "./record.ts";
 
 const NEWLINE = 10;
@@ -134,25 +134,16 @@ export interface SegmentFile {
   close(): Promise<void>;
 }
 
-/**
- * Opens a segment for appending; makes it when it is not there. Where a write can sync by itself (one wait for the disk,
- * not two), only what was found needs syncing.
- * @param writes left out: such that sync
- */
-export async function openSegmentFile(path: string, writes = DATASYNC_WRITES): Promise<SegmentFile> {
-  const file = await open(path, constants.O_RDWR | constants.O_CREAT | writes, 0o644);
-  let synced = false;
+/** Opens a segment for appending; makes it when it is not there. */
+export async function openSegmentFile(path: string): Promise<SegmentFile> {
+  const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o644);
   return {
     async write(bytes, offset) {
       for (let done = 0; done < bytes.length; ) {
         done += (await file.write(bytes, done, bytes.length - done, offset + done)).bytesWritten;
       }
     },
-    async sync() {
-      if (synced && writes === DATASYNC_WRITES && writes !== 0) return;
-      await file.datasync();
-      synced = true;
-    },
+    sync: () => file.datasync(),
     truncate: (sizeBytes) => file.truncate(sizeBytes),
     close: () => file.close(),
   };

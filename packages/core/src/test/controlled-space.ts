@@ -134,7 +134,7 @@ export async function controlledSpace(t: TestContext): Promise<ControlledSpace> 
       log: {
         now: () => clock.nowNs(),
         openSegment: async (path) => {
-          const file = await openSegmentFile(path, 0);
+          const file = await openSegmentFile(path);
           return {
             ...file,
             async write(bytes, offset) {

@@ -9,7 +9,7 @@ import { openSegmentFile } from "../log/segment.ts";
 import { renamed } from "./fixtures.ts";
 
 const [dataDir = "", mode] = process.argv.slice(2);
-const openSegment = async (path: string) => ({ ...(await openSegmentFile(path, 0)), sync: async () => {} });
+const openSegment = async (path: string) => ({ ...(await openSegmentFile(path)), sync: async () => {} });
 const core = await openCore({
   dataDir,
   log: { segmentBytes: 4000, ...(mode === "no-sync" ? { openSegment } : {}) },
