@@ -15,10 +15,10 @@ export const UNFOLDED: Fold = { axis: 2, bits: 0 };
 /** Fewer points than this are not worth trying. */
 const LEAST_POINTS = 60;
 /** So many points of a node say which fold is best. */
-const SAMPLE = 2048;
+const SAMPLE = 4096;
 /** How many bits of a coordinate stay in the keys, first with each axis, then with the best one. */
-const FIRST_KEPT = 3;
-const THEN_KEPT = [1, 5];
+const FIRST_KEPT = 2;
+const THEN_KEPT = [0, 4];
 /** About what a symbol takes in a table of codes. */
 const SYMBOL_BITS = 5;
 
