@@ -30,6 +30,7 @@ import type { RegistrationRule } from "./register.ts";
 import { Retries } from "./retries.ts";
 import { Scene } from "./scene.ts";
 import { buildScene, byStrength, carryHanded, compatibleIn, joinPair, retrack } from "./scene-building.ts";
+import { hangsByAThread } from "./seams.ts";
 import { readAgain } from "./second-reading.ts";
 import { sparseModelOf } from "./sparse-model.ts";
 import { type Standing, standingsOf } from "./standing.ts";
@@ -137,6 +138,8 @@ export class Mapper {
   readonly #nearest: { view: number; matches: number }[] = [];
   /** The last rebuild left a photo whose focal length may not be its own. */
   #torn = false;
+  /** The last rebuild left parts that hang together by too little. */
+  #seamWeak = false;
   readonly #hints = new Hints();
   /** Of lenses that were split off: which they were taken for. */
   readonly #zoomedFrom = new Map<number, number>();
@@ -462,6 +465,7 @@ export class Mapper {
       if (look) this.#lastLook = look;
       this.#doubted = doubted;
       this.#torn = zoomed.size > 0 || scene.posed.some((view) => this.#isTorn(scene, known, view));
+      this.#seamWeak = hangsByAThread(scene);
       this.#ledger.restart(scene);
       if (sureness) this.#learnLenses(scene, sureness);
       this.#poseSigmas = scaled(sureness ? sigmasOf(sureness) : new Map(), aligned?.alignment?.scale ?? 1);
@@ -546,7 +550,10 @@ export class Mapper {
 
   #doubts(): Doubt[] {
     const doubtful = this.#scene.posed.some((view) => !this.#vouchedFor(this.views[view].lens));
-    return doubtful || this.#torn ? ["focal_uncertain"] : [];
+    return [
+      ...(doubtful || this.#torn ? (["focal_uncertain"] as const) : []),
+      ...(this.#seamWeak ? (["weak_seam"] as const) : []),
+    ];
   }
 
   #pairErrorPx(a: number, b: number, measured?: ReadonlySet<number>): number {

@@ -1,0 +1,34 @@
+/** How well the parts of a model hang together, by what three photos see. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { seededRandom } from "@cairn/geometry";
+import fc from "fast-check";
+import { weakestSeam } from "./seams.ts";
+
+const many = (count: number, ...photos: number[]) => Array.from({ length: count }, () => photos);
+
+test("REC-12 a seam is as strong as the points that three photos see across it, however much two of them see", () => {
+  const [left, right] = [many(200, 0, 1, 2), many(150, 3, 4, 5)];
+  const photos = [0, 1, 2, 3, 4, 5];
+  assert.equal(weakestSeam(photos, [...left, ...right]), 0);
+  assert.equal(weakestSeam(photos, [...left, ...right, ...many(7, 1, 2, 3), ...many(90, 2, 3)]), 0);
+  // The second of a part is held by what it and the first see together with the other part.
+  assert.equal(weakestSeam(photos, [...left, ...right, ...many(7, 1, 2, 3), ...many(12, 2, 3, 4)]), 7);
+  assert.equal(weakestSeam(photos, [...left, ...right, ...many(40, 1, 2, 3), ...many(50, 2, 3, 4)]), 40);
+  assert.equal(weakestSeam([0, 1], many(500, 0, 1)), Number.POSITIVE_INFINITY);
+});
+
+test("REC-12 a seam is told alike in any order of photos and points, and more points never weaken it below the least", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 1e6 }), fc.integer({ min: 3, max: 8 }), (seed, count) => {
+      const random = seededRandom(seed);
+      const strengths = Array.from({ length: count - 2 }, () => 1 + Math.floor(random() * 100));
+      const points = strengths.flatMap((strength, k) => many(strength, k, k + 1, k + 2));
+      const photos = Array.from({ length: count }, (_, k) => k);
+      const shuffled = [...points].sort(() => random() - 0.5);
+      // A chain: it begins with its strongest three photos, and each seam is crossed once.
+      assert.equal(weakestSeam(photos.reverse(), shuffled), Math.min(...strengths));
+    }),
+    { numRuns: 50, seed: 1 },
+  );
+});
