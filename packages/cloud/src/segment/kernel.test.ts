@@ -6,7 +6,7 @@ import { encodeSegment } from "./encode.ts";
 import { kernelBytes } from "./kernel.ts";
 
 describe("the kernel that reads segments", () => {
-  test("is small enough for older Chromium to make it at once on a page's own thread", () => {
+  test("is small enough, each part, for older Chromium to make it at once on a page's own thread", () => {
     for (const { length } of kernelBytes()) assert.ok(length <= 4096, `${length} bytes`);
   });
 
