@@ -1,82 +1,29 @@
-/** The viewer in a real browser, pixel by pixel: growth, switching, picking, colours, a lost GPU, an hour of growth. */
+/** The viewer in a real browser, pixel by pixel: what is drawn, by hand and by colour, picked, and after a lost GPU. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { EventDraft, Vec3 } from "@cairn/protocol";
 import { ground, random, TestLayer, TestSpace } from "@cairn/viewer/test";
-import type { Page } from "playwright-core";
-import sharp from "sharp";
-import type { Harness } from "./viewer/harness.ts";
+import {
+  apply,
+  HEIGHT,
+  isBackground,
+  isOrange,
+  painted,
+  picture,
+  posed,
+  published,
+  settled,
+  started,
+  still,
+  WIDTH,
+} from "./viewer/look.ts";
 import { type OpenHarness, openHarness } from "./viewer/open.ts";
-
-declare global {
-  interface Window {
-    harness: Harness;
-  }
-}
-
-const WIDTH = 480;
-const HEIGHT = 360;
 
 let harness: OpenHarness;
 before(async () => {
   harness = await openHarness();
 });
 after(() => harness?.close());
-
-const started = (generation: number): EventDraft => ({ type: "generation.started", data: { generation } });
-const published = (generation: number): EventDraft => ({
-  type: "generation.published",
-  data: { generation, cameras: 0, points: 0, refined: 0 },
-});
-/** A level camera above the ground's near end: up is known, and the first view is from its side. */
-const posed = (generation: number, [x, y, z]: Vec3 = [0, 0, 0]): EventDraft => {
-  const pose = { rotation: [1, 0, 0, 0] as [number, number, number, number], translation: [-x, 4 - y, 9 - z] as Vec3 };
-  const intrinsics = { model: "PINHOLE" as const, width: 800, height: 600, params: [700, 700, 400, 300] };
-  return { type: "camera.posed", data: { generation, image: `g${generation}`, pose, intrinsics, reprojectionPx: 0.3 } };
-};
-
-async function apply(page: Page, space: TestSpace, ...drafts: EventDraft[]): Promise<void> {
-  const events = space.events(...drafts);
-  await page.evaluate((each) => window.harness.source.apply(each), events);
-}
-
-/** All that the view wants is on the screen, and the view is still: never so before what was last asked of it is done. */
-async function settled(page: Page, points: number): Promise<void> {
-  await page.waitForFunction((n) => {
-    const { still, stats } = window.harness.viewer;
-    return still && stats.wanted >= n && stats.loaded === stats.wanted && stats.points === stats.wanted;
-  }, points);
-  await painted(page);
-}
-
-/** Nothing goes on, whatever is shown. */
-async function still(page: Page): Promise<void> {
-  await page.waitForFunction(() => window.harness.viewer.still);
-  await painted(page);
-}
-
-const painted = (page: Page) =>
-  page.evaluate(() => new Promise((shown) => requestAnimationFrame(() => requestAnimationFrame(shown))));
-
-type Picture = { at(x: number, y: number): Vec3; count(test: (color: Vec3) => boolean): number };
-
-async function picture(page: Page): Promise<Picture> {
-  const { data, info } = await sharp(await page.screenshot())
-    .raw()
-    .toBuffer({ resolveWithObject: true });
-  const at = (x: number, y: number): Vec3 => {
-    const i = (y * info.width + x) * info.channels;
-    return [data[i]!, data[i + 1]!, data[i + 2]!];
-  };
-  return {
-    at,
-    count(wanted) {
-      let n = 0;
-      for (let y = 0; y < info.height; y++) for (let x = 0; x < info.width; x++) if (wanted(at(x, y))) n++;
-      return n;
-    },
-  };
-}
 
 test("a cloud without photos is in the picture wherever it lies, also at 6,000,000 m", async () => {
   const space = new TestSpace();
@@ -93,141 +40,6 @@ test("a cloud without photos is in the picture wherever it lies, also at 6,000,0
   await settled(page, count);
   const { count: pixels } = await picture(page);
   assert.ok(pixels(isOrange) > 5000, `${pixels(isOrange)} pixels of it`);
-  await page.context().close();
-});
-
-const isBackground = ([r, g, b]: Vec3) => Math.max(r, g, b) < 42;
-const isOrange = ([r, g, b]: Vec3) => r > g * 1.15 && g > b * 1.15 && r > 60;
-const isGreen = ([r, g, b]: Vec3) => g > r * 1.3 && g > b * 1.3 && g > 60;
-
-/** `most` and `holes` of the frame that had most of them; `pixels` were covered at first. */
-type Watched = { frames: number; most: number; holes: number; pixels: number };
-
-/**
- * Looks in the page, at every frame that is shown, at a part of the canvas: how many of its pixels are background that
- * were not when it began to look, and how many of those lie in a hole: with nothing but such around them. Between the
- * points of a surface single pixels come and go, a hole is a piece of it that is missing.
- * The view is taken into the hand first, so that it stays where it is.
- */
-async function watchBackground(page: Page): Promise<() => Promise<Watched>> {
-  await page.mouse.move(WIDTH / 2, HEIGHT / 2);
-  await page.mouse.wheel(0, -1);
-  await still(page);
-  await page.evaluate(() => {
-    const canvas = document.querySelector("canvas") as HTMLCanvasElement;
-    const [width, height] = [160, 80];
-    const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
-    if (!context) throw new Error("no second canvas");
-    let covered: Uint8Array | undefined;
-    const seen = { frames: 0, most: 0, holes: 0, pixels: 0, on: true };
-    Object.assign(window, { seen });
-    const look = () => {
-      context.drawImage(
-        canvas,
-        (canvas.width - width) / 2,
-        (canvas.height - height) / 2 + 30,
-        width,
-        height,
-        0,
-        0,
-        width,
-        height,
-      );
-      const { data } = context.getImageData(0, 0, width, height);
-      const now = Uint8Array.from({ length: width * height }, (_, i) =>
-        Math.max(data[i * 4]!, data[i * 4 + 1]!, data[i * 4 + 2]!) < 42 ? 0 : 1,
-      );
-      covered ??= now;
-      const first = covered;
-      const gone = (i: number) => first[i] === 1 && now[i] === 0;
-      const around = [-width - 1, -width, -width + 1, -1, 1, width - 1, width, width + 1];
-      let [empty, holes] = [0, 0];
-      for (let i = 0; i < now.length; i++) {
-        if (!gone(i)) continue;
-        empty++;
-        if (around.every((step) => gone(i + step))) holes++;
-      }
-      seen.pixels = covered.reduce((sum, value) => sum + value, 0);
-      seen.frames++;
-      seen.most = Math.max(seen.most, empty);
-      seen.holes = Math.max(seen.holes, holes);
-    };
-    const request = window.requestAnimationFrame.bind(window);
-    // After the viewer's own callback of the same frame, while its picture is there.
-    window.requestAnimationFrame = (callback) =>
-      request((time) => {
-        callback(time);
-        if (seen.on && callback.name === "draw") look();
-      });
-  });
-  return () =>
-    page.evaluate(() => {
-      const { seen } = window as unknown as { seen: Watched & { on: boolean } };
-      seen.on = false;
-      const { frames, most, holes, pixels } = seen;
-      return { frames, most, holes, pixels };
-    });
-}
-
-test("a model that grows never shows a gap where it was closed, and colours are the bytes that came", async () => {
-  const space = new TestSpace();
-  const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);
-  const page = await harness.visit(space, { motion: true });
-  await apply(
-    page,
-    space,
-    started(1),
-    posed(1),
-    layer.started({ generation: 1 }),
-    layer.insert(ground(30_000, 1)),
-    published(1),
-  );
-  await settled(page, 30_000);
-  const before = await picture(page);
-  assert.ok(!isBackground(before.at(WIDTH / 2, HEIGHT / 2 + 20)));
-  // The very bytes, where no edge is shaded: the most frequent colour.
-  assert.ok(before.count(([r, g, b]) => r === 200 && g === 120 && b === 60) > 500, "sRGB bytes go through unchanged");
-  const stop = await watchBackground(page);
-  for (let i = 0; i < 12; i++) {
-    await apply(page, space, layer.insert(ground(3000, 10 + i)));
-    await painted(page);
-  }
-  await settled(page, 60_000);
-  const { frames, most, holes, pixels } = await stop();
-  assert.ok(frames >= 12, `${frames} frames`);
-  assert.ok(
-    pixels > 5000 && most <= pixels * 0.01,
-    `${most} of ${pixels} pixels were background in one of ${frames} frames`,
-  );
-  assert.ok(holes <= 4, `${holes} pixels in holes`);
-  assert.deepEqual(await page.evaluate(() => window.harness.problems), []);
-  await page.context().close();
-});
-
-test("a still view gets finer than a moving one can be, a hand takes that away at once, and nothing is fetched twice", async () => {
-  const space = new TestSpace();
-  const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5], { spacing: 0.01 });
-  const page = await harness.visit(space, { query: "points=20000&most=300000&stillMs=60000" });
-  const shown = () => page.evaluate(() => window.harness.viewer.stats.points);
-  const fine = () => page.waitForFunction(() => window.harness.viewer.stats.points > 60_000);
-  await apply(page, space, started(1), posed(1), layer.started({ generation: 1 }));
-  await apply(page, space, layer.insert(ground(150_000, 31)), published(1));
-  await fine();
-  await settled(page, 60_000);
-  const asked = await page.evaluate(() => window.harness.source.asked.length);
-  await page.mouse.move(WIDTH / 2, HEIGHT / 2);
-  await page.mouse.down();
-  await page.mouse.move(WIDTH / 2 + 12, HEIGHT / 2, { steps: 2 });
-  await painted(page);
-  const moving = await shown();
-  assert.ok(moving <= 23_000, `${moving} points while it is turned`);
-  assert.ok(!isBackground((await picture(page)).at(WIDTH / 2, HEIGHT / 2 + 20)), "coarser, but closed");
-  await still(page);
-  assert.ok((await shown()) <= 23_000, "held by a hand it is about to move");
-  await page.mouse.up();
-  await fine();
-  const again = (await page.evaluate(() => window.harness.source.asked.length)) - asked;
-  assert.ok(again <= 2, `${again} requests for what was here`);
   await page.context().close();
 });
 
@@ -297,88 +109,6 @@ test("one finger turns, two move and pinch, and the page does not scroll or zoom
   assert.ok(nearer < -1 && turned(third.rotation, fourth.rotation) < 0.01, `apart, they zoom in: ${nearer}`);
   await touch("touchEnd");
   assert.deepEqual(await page.evaluate(() => [scrollX, scrollY, visualViewport?.scale]), [0, 0, 1]);
-  await page.context().close();
-});
-
-test("points that come late are drawn when they come, and the server is told where we look", async () => {
-  const space = new TestSpace();
-  const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);
-  const page = await harness.visit(space);
-  await page.evaluate(() => {
-    window.harness.source.paused = true;
-  });
-  await apply(
-    page,
-    space,
-    started(1),
-    posed(1),
-    layer.started({ generation: 1 }),
-    layer.insert(ground(20_000, 2)),
-    published(1),
-  );
-  await painted(page);
-  assert.equal((await picture(page)).count(isOrange), 0);
-  await page.evaluate(() => window.harness.source.go());
-  await settled(page, 20_000);
-  assert.ok((await picture(page)).count(isOrange) > 5000);
-  const view = await page.evaluate(() => window.harness.source.views.at(-1));
-  assert.equal(view?.points, 100_000);
-  assert.ok(view?.camera && view.camera.widthPx === WIDTH && view.camera.heightPx === HEIGHT);
-  assert.ok(Math.abs(Math.hypot(...view.camera.pose.rotation) - 1) < 1e-6);
-  const held = await page.evaluate(() => [...(window.harness.source.held?.() ?? [])]);
-  assert.equal(
-    held[0]?.nodes.reduce((sum, { points }) => sum + points, 0),
-    await page.evaluate(() => window.harness.viewer.stats.total),
-  );
-  await page.context().close();
-});
-
-test("a new generation crossfades: the old until it is here, no frame without points, then the new alone", async () => {
-  const space = new TestSpace();
-  const page = await harness.visit(space, { motion: true });
-  const first = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);
-  await apply(
-    page,
-    space,
-    started(1),
-    posed(1),
-    first.started({ generation: 1 }),
-    first.insert(ground(30_000, 3)),
-    published(1),
-  );
-  await settled(page, 30_000);
-  const stop = await watchBackground(page);
-  const second = new TestLayer(space, 2, [-5, -1, -5], [5, 1, 5], { grid: first.grid });
-  const asked = await page.evaluate(() => {
-    window.harness.source.paused = true;
-    return window.harness.source.asked.length;
-  });
-  await apply(
-    page,
-    space,
-    started(2),
-    posed(2),
-    second.started({ generation: 2 }),
-    second.insert(ground(30_000, 4, { color: [60, 190, 70] })),
-    published(2),
-  );
-  await page.waitForFunction((n) => window.harness.source.asked.length > n, asked);
-  await painted(page);
-  const waiting = await picture(page);
-  assert.ok(waiting.count(isOrange) > 5000 && waiting.count(isGreen) === 0, "the old one stays");
-  await page.evaluate(() => window.harness.source.go());
-  await page.waitForFunction(() => window.harness.viewer.stats.generation === 2);
-  await settled(page, 20_000);
-  const { frames, most, holes, pixels } = await stop();
-  assert.ok(frames > 5, `${frames} frames`);
-  assert.ok(
-    pixels > 5000 && most <= pixels * 0.01,
-    `${most} of ${pixels} pixels were background in one of ${frames} frames`,
-  );
-  assert.ok(holes <= 4, `${holes} pixels in holes`);
-  const after = await picture(page);
-  assert.ok(after.count(isGreen) > 5000, `${after.count(isGreen)} pixels are green`);
-  assert.equal(after.count(isOrange), 0);
   await page.context().close();
 });
 
@@ -555,71 +285,6 @@ test("points are coloured by what one asks for, in the colours that the legend n
   const photo = await show("photo");
   assert.equal(photo.legend, undefined);
   assert.ok(photo.shown.count(close([200, 120, 60])) > 500);
-  await page.context().close();
-});
-
-test("an hour of growth leaves memory where it was: 2,000 packs over one surface", async () => {
-  const space = new TestSpace();
-  const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5], { spacing: 0.08 });
-  const page = await harness.visit(space, { width: 240, height: 180 });
-  await apply(
-    page,
-    space,
-    started(1),
-    posed(1),
-    layer.started({ generation: 1 }),
-    layer.insert(ground(12_000, 9)),
-    published(1),
-  );
-  await settled(page, 5000);
-  const heap = async () => {
-    const session = await page.context().newCDPSession(page);
-    await session.send("HeapProfiler.collectGarbage");
-    await session.send("HeapProfiler.collectGarbage");
-    const { usedSize } = await session.send("Runtime.getHeapUsage");
-    await session.detach();
-    return usedSize / 2 ** 20;
-  };
-  const grow = async (from: number, to: number) => {
-    for (let i = from; i < to; i += 100) {
-      const known = new Set(space.blobs.keys());
-      const drafts: EventDraft[] = [];
-      for (let k = i; k < i + 100; k++) {
-        const draft = layer.insert(ground(300, 1000 + k));
-        if (draft.type === "segments.added" && draft.data.points > 0) drafts.push(draft);
-      }
-      drafts.push(await layer.compact());
-      const blobs = [...space.blobs].filter(([digest]) => !known.has(digest));
-      await page.evaluate(
-        (each) => {
-          for (const [digest, base64] of each) window.harness.source.keep(digest, base64);
-        },
-        blobs.map(([digest, bytes]): [string, string] => [digest, Buffer.from(bytes).toString("base64")]),
-      );
-      // A few at a time, as they would come.
-      for (let k = 0; k < drafts.length; k += 20) {
-        await apply(page, space, ...drafts.slice(k, k + 20));
-        await painted(page);
-      }
-      await still(page);
-      await page.evaluate(() => {
-        const { source } = window.harness;
-        source.forget();
-        source.asked.length = 0;
-        source.views.length = 0;
-      });
-    }
-  };
-  await grow(0, 400);
-  const first = await heap();
-  await grow(400, 2000);
-  // What was on its way goes, what leaks stays.
-  let last = await heap();
-  for (let looks = 0; looks < 5 && last >= first * 1.1 + 1; looks++) {
-    await painted(page);
-    last = Math.min(last, await heap());
-  }
-  assert.ok(last < first * 1.1 + 1, `${first.toFixed(1)} MiB after 400 packs, ${last.toFixed(1)} after 2,000`);
   await page.context().close();
 });
 

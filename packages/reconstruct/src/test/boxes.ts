@@ -1,8 +1,8 @@
 /** A room-sized place of boxes on a floor before a wall, and exact depth maps of it, for tests of the dense stage. */
 import { randomNormal, seededRandom } from "@cairn/geometry";
 import type { DenseView, DepthMap, PosedDepth } from "../dense/contract.ts";
+import { lookAt, type Vec } from "./look-at.ts";
 
-type Vec = readonly [number, number, number];
 type Box = { readonly low: Vec; readonly high: Vec };
 
 /** y points down; the floor's top is at y = 1. What no ray meets is sky. */
@@ -126,13 +126,6 @@ function paint(eye: Vec, ray: Vec, z: number): [number, number, number] {
 }
 
 /** Rows x (right), y (down), z (forward) of a level camera. */
-function lookAt(eye: Vec, target: Vec): [Vec, Vec, Vec] {
-  const z = unit([target[0] - eye[0], target[1] - eye[1], target[2] - eye[2]]);
-  const x = unit([z[2], 0, -z[0]]);
-  const y: Vec = [z[1] * x[2] - z[2] * x[1], z[2] * x[0] - z[0] * x[2], z[0] * x[1] - z[1] * x[0]];
-  return [x, y, z];
-}
-
 function turned(rows: readonly [Vec, Vec, Vec], [a, b, c]: Vec): Vec {
   const at = (k: number) => rows[0][k] * a + rows[1][k] * b + rows[2][k] * c;
   return [at(0), at(1), at(2)];
@@ -140,9 +133,4 @@ function turned(rows: readonly [Vec, Vec, Vec], [a, b, c]: Vec): Vec {
 
 function dot(a: Vec, b: Vec): number {
   return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-}
-
-function unit([x, y, z]: Vec): Vec {
-  const length = Math.hypot(x, y, z);
-  return [x / length, y / length, z / length];
 }

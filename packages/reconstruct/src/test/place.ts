@@ -4,7 +4,7 @@
  */
 import { type Random, seededRandom } from "@cairn/geometry";
 import type { Photo } from "../engine.ts";
-import type { Vec } from "./synthetic.ts";
+import { cross, dot, unit, type Vec } from "./look-at.ts";
 
 /** A picture `[side, side]` of grey levels that repeats, on a rectangle `corner + s · along + t · up`, s and t in 0…1. */
 export type Board = {
@@ -188,14 +188,3 @@ function smeared(light: Float32Array, widthPx: number, heightPx: number, smearPx
 }
 
 const wrapped = (i: number): number => ((i % SIDE) + SIDE) % SIDE;
-const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-const cross = (a: Vec, b: Vec): Vec => [
-  a[1] * b[2] - a[2] * b[1],
-  a[2] * b[0] - a[0] * b[2],
-  a[0] * b[1] - a[1] * b[0],
-];
-
-function unit([x, y, z]: Vec): Vec {
-  const length = Math.hypot(x, y, z);
-  return [x / length, y / length, z / length];
-}

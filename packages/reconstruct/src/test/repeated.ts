@@ -8,7 +8,8 @@ import type { Kernels } from "../embedded/engine-core.ts";
 import type { Photo } from "../engine.ts";
 import { allocateFeatures } from "../features/features.ts";
 import { findSegments } from "../features/segments.ts";
-import { describe, lookAt, type Shot, type Synthetic, type Vec } from "./synthetic.ts";
+import { lookAt, unit, type Vec } from "./look-at.ts";
+import { describe, type Shot, type Synthetic } from "./synthetic.ts";
 
 const WIDTH_PX = 1200;
 const HEIGHT_PX = 800;
@@ -193,9 +194,4 @@ export function courtyard(n: number, { seed = 1, spotsPerPhoto = 60 } = {}): Syn
     return { eye: [10 * x, 0.2 * Math.sin(5 * i), 10 * z], target: [15 * x, 0, 15 * z] };
   });
   return photosOfSpots(spots, shots, 9, seed);
-}
-
-function unit([x, y, z]: Vec): Vec {
-  const length = Math.hypot(x, y, z);
-  return [x / length, y / length, z / length];
 }

@@ -1,8 +1,7 @@
 /** Drawn places of textured parallelograms, photographed exactly: the depth of each pixel is known. */
 import type { DenseView } from "../dense/contract.ts";
+import { cross, dot, lookAt, type Vec } from "./look-at.ts";
 import { randoms } from "./photos.ts";
-
-type Vec = readonly [number, number, number];
 
 /** The points `corner + s · right + t · down`, s and t from 0 to 1. */
 export type Sheet = {
@@ -108,17 +107,4 @@ function nearest(sheets: readonly Sheet[], eye: Vec, ray: Vec): Hit {
 }
 
 /** Rows x (right), y (down), z (forward) of a level camera. */
-function lookAt(eye: Vec, target: Vec): [Vec, Vec, Vec] {
-  const z = unit(minus(target, eye));
-  const x = unit([z[2], 0, -z[0]]);
-  return [x, cross(z, x), z];
-}
-
 const minus = (a: Vec, b: Vec): Vec => [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
-const dot = (a: Vec, b: Vec): number => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-const cross = (a: Vec, b: Vec): Vec => [
-  a[1] * b[2] - a[2] * b[1],
-  a[2] * b[0] - a[0] * b[2],
-  a[0] * b[1] - a[1] * b[0],
-];
-const unit = (a: Vec): Vec => [a[0] / Math.hypot(...a), a[1] / Math.hypot(...a), a[2] / Math.hypot(...a)];

@@ -4,8 +4,7 @@ import type { Kernels } from "../embedded/engine-core.ts";
 import type { Photo } from "../engine.ts";
 import { allocateFeatures } from "../features/features.ts";
 import { findSegments } from "../features/segments.ts";
-
-export type Vec = readonly [number, number, number];
+import { lookAt, type Vec } from "./look-at.ts";
 
 export type Shot = {
   readonly eye: Vec;
@@ -203,14 +202,3 @@ function matchById(a: Int32Array, b: Int32Array, seed: number): Uint32Array {
 }
 
 /** Rows x (right), y (down), z (forward) of a level camera. */
-export function lookAt(eye: Vec, target: Vec): [Vec, Vec, Vec] {
-  const z = unit([target[0] - eye[0], target[1] - eye[1], target[2] - eye[2]]);
-  const x = unit([z[2], 0, -z[0]]);
-  const y: Vec = [z[1] * x[2] - z[2] * x[1], z[2] * x[0] - z[0] * x[2], z[0] * x[1] - z[1] * x[0]];
-  return [x, y, z];
-}
-
-function unit([x, y, z]: Vec): Vec {
-  const length = Math.hypot(x, y, z);
-  return [x / length, y / length, z / length];
-}
