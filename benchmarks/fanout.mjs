@@ -20,9 +20,9 @@ const { values } = parseArgs({
 });
 const [viewers, segments, rounds] = [values.viewers, values.segments, values.rounds].map(Number);
 const PATHS = { cairn: "/v1/spaces/bench/live", socketio: "/socket.io/?EIO=4&transport=websocket", ws: "/" };
-/** Segments sent before the measurement, to each server, five a second: code is compiled by then, and neither a
- * compaction of Cairn's, one each 16 segments, nor its ping, one each 20 s, falls into it. */
-const WARM = 116;
+/** Segments sent before the measurement, to each server, five a second: code is compiled by then. What Cairn does in the
+ * background is done before, too: neither a compaction, one each 16 segments, nor its ping, one each 20 s, falls into it. */
+const WARM = 84;
 const WARM_GAP_MS = 200;
 
 const path = (name) => new URL(`lib/${name}.mjs`, import.meta.url);
@@ -60,6 +60,7 @@ async function segmentsTo(kind, count, stalled = 0) {
   const start = { kind, segments: segments + WARM };
   return withServer(start, count, 1_000_000, async ({ server, clients, segmentBytes }) => {
     await ask(server, { run: { from: 0, to: WARM, gapMs: WARM_GAP_MS } });
+    await ask(server, { settled: true });
     if (stalled > 0) await ask(clients, { stall: stalled });
     await ask(clients, { report: true });
     const { memory: before } = await ask(server, { measure: true });

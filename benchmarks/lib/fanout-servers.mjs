@@ -39,6 +39,8 @@ let port;
 /** Sends the k-th segment to all. */
 let send;
 let stats = () => ({});
+/** Does now what would be done in the background soon. */
+let settle = () => {};
 let events;
 const segments = [];
 
@@ -89,6 +91,7 @@ async function cairn({ photos = 0, leafCap }) {
     }
     await core.layers.compact(space, 1);
   }
+  settle = () => core.layers.compact(space, 1);
   send = (k) => grow(parseNodeKey(GRID.seed), [segments[k]], 11_100);
   events = (count, turns, gapMs) =>
     inTurns(turns, gapMs, () => Array.from({ length: count }, (_, i) => space.log.append([small(i)])));
@@ -184,7 +187,7 @@ function memory() {
 }
 
 process.on("SIGINT", () => process.exit());
-process.on("message", async ({ start, run, burst, measure }) => {
+process.on("message", async ({ start, run, settled, burst, measure }) => {
   if (start) {
     await { cairn, socketio, ws }[start.kind](start);
     for (let k = 0; k < (start.segments ?? 0); k++) segments.push(encodeSegment(segmentOf(k)));
@@ -210,6 +213,12 @@ process.on("message", async ({ start, run, burst, measure }) => {
     // The last are told together with what may yet come.
     await new Promise((resolve) => setTimeout(resolve, 100));
     process.send(cpuSince(since));
+  }
+  if (settled) {
+    await settle();
+    // What was said of it is told.
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    process.send({});
   }
   if (measure) process.send({ memory: memory(), stats: await stats() });
 });

@@ -64,8 +64,9 @@ export class Outbox {
   broadcast(bytes: Buffer, facts: boolean): boolean {
     // A socket that was just destroyed takes the bytes and says nothing; that it is closed is told soon.
     if (this.#closed) return false;
-    if (this.#fragments || this.#facts || this.#replies.length > 0) return false;
-    if (!facts && (this.#news.size > 0 || this.#signals.length > 0)) return false;
+    // For a thousand sockets what is looked at is what is fetched from memory: their byte counts, not their queues.
+    if (this.#fragments || this.#facts || this.#replyBytes > 0) return false;
+    if (!facts && (this.#signalBytes > 0 || this.#news.size > 0)) return false;
     if (this.#socket.writableLength + bytes.length > this.#limits.highWaterBytes) return false;
     this.#socket.write(bytes);
     this.#handedBytes += bytes.length;

@@ -1,9 +1,9 @@
 /**
- * Points pushed to one client: what is fresh where it looks, then the backlog in the order in which it draws, within the
- * credit it gave. Bytes are ranges of blobs; what a client does not get this way it asks for by name. Of a client it
- * keeps its view, a count for each node, and a look-ahead. Rules: LIVE-7, LIVE-15 to LIVE-19.
+ * Points pushed to one client, within the credit it gave, as ranges of blobs; what it does not get this way it asks for by
+ * name. Which layers it is sent, what of the tree, and when bytes may go is decided here; `next-parts.ts` says what goes
+ * next, `sending.ts` what went. Rules: LIVE-7, LIVE-15 to LIVE-19.
  */
-import { FINE_PX, type LayerView, layerView, nodeKey, nodesToShow, spacingPx, type TableNode } from "@cairn/cloud";
+import { nodeKey } from "@cairn/cloud";
 import type { BlobStore, CursorItem, Layers, Space } from "@cairn/core";
 import {
   CairnError,
@@ -12,7 +12,6 @@ import {
   type EventData,
   encodeRangeFrame,
   type HaveFrame,
-  type LayerState,
   type Seq,
   type SpaceState,
   shownLayers,
@@ -20,43 +19,29 @@ import {
 } from "@cairn/protocol";
 import { binaryMessage, type Message } from "./frames.ts";
 import type { FreshBytes, FreshPack } from "./fresh-pack.ts";
-import type { LiveTable, LiveTables } from "./live-tables.ts";
+import type { LiveTables } from "./live-tables.ts";
+import { NextParts } from "./next-parts.ts";
 import type { Outbox } from "./outbox.ts";
 import { PartCounts } from "./part-counts.ts";
+import {
+  hasAll,
+  hold,
+  markParts,
+  markPiece,
+  newSending,
+  type Piece,
+  packsOf,
+  type Sending,
+  sentPoints,
+  treePiece,
+} from "./sending.ts";
 import type { SharedMessages } from "./shared-messages.ts";
 import type { Turns } from "./turns.ts";
 
-/** Parts chosen ahead. */
-const LOOK_AHEAD = 256;
-/** Indexes and heads go in pieces: nothing may keep an event waiting for long. */
-const PIECE_BYTES = 16 * 1024;
 /** Have frames of one client, bytes: 250,000 nodes. */
 const HAVE_BYTES = 4 * 2 ** 20;
 /** Layers no longer shown of which it is still known what the client was sent: their parts may come again. */
 const REMEMBERED = 2;
-
-/** What one client was sent of one layer. */
-type Sending = {
-  readonly layer: number;
-  readonly live: LiveTable;
-  /** By ordinal of the node: so many of its parts, from the first on. */
-  readonly counts: PartCounts;
-  /** Parts in all. */
-  sent: number;
-  /** Packs before this one the client has heard of. */
-  known: number;
-  /** Bytes of the index that went; without end when the client is taken to have it. */
-  indexBytes: number;
-  /** Heads go, or went, from this pack on; and the next that goes. */
-  firstHead: number;
-  nextHead: number;
-  shown: boolean;
-};
-
-type Wanted = { sending: Sending; node: TableNode; index: number };
-
-/** A range to send: a part, or something of the tree. */
-type Piece = { sending: Sending; blob: Digest; start: number; end: number; wanted: Wanted | undefined };
 
 export type SegmentPushOptions = {
   space: Space;
@@ -77,7 +62,6 @@ export type SegmentPushOptions = {
 export class SegmentPush {
   readonly #options: SegmentPushOptions;
   #creditBytes: number;
-  #view: View | undefined;
   #have: HaveFrame[] = [];
   #haveBytes = 0;
   /** The state the client has: seq of the last event it was sent. */
@@ -85,7 +69,8 @@ export class SegmentPush {
   /** Layers are those of the state at `#boundSeq`; nothing goes before the client is there. */
   #boundSeq: Seq = Number.POSITIVE_INFINITY;
   #generation = 0;
-  #sendings = new Map<number, Sending>();
+  readonly #sendings = new Map<number, Sending>();
+  readonly #next: NextParts;
   /** Of layers that changed while the client was away: the first pack it was told of, and whether it was told an index. */
   readonly #told = new Map<number, { pack: number | undefined; index: boolean }>();
   #tasks: Promise<void> = Promise.resolve();
@@ -93,13 +78,6 @@ export class SegmentPush {
   #binding = false;
   /** What the client begins anew with. */
   #snapshot: SpaceState | undefined;
-  #fresh: Wanted[] = [];
-  #ahead: Wanted[] = [];
-  /** There may be more than what is ahead. */
-  #stale = false;
-  #looking = false;
-  /** Nodes finer than this on the screen come after what is ahead, or not at all. */
-  #cutPx = Number.POSITIVE_INFINITY;
   /** Read and ready. */
   #loaded: { piece: Piece; message: Message } | undefined;
   #loading = false;
@@ -109,22 +87,27 @@ export class SegmentPush {
     this.#options = options;
     this.#creditBytes = Math.min(options.creditBytes, options.mostBytes);
     this.#position = options.after ?? -1;
+    const { space, turns } = options;
+    this.#next = new NextParts({ space, turns, sendings: this.#sendings, onMore: () => this.#wake() });
   }
 
   /** Before the first view. @throws {CairnError} `request.invalid` */
   have(frame: HaveFrame, sizeBytes: number): void {
     this.#haveBytes += sizeBytes;
-    if (this.#view || this.#haveBytes > HAVE_BYTES) {
-      throw new CairnError("request.invalid", { field: "frame", problem: this.#view ? "after the view" : "too many" });
+    if (this.#next.view || this.#haveBytes > HAVE_BYTES) {
+      throw new CairnError("request.invalid", {
+        field: "frame",
+        problem: this.#next.view ? "after the view" : "too many",
+      });
     }
     this.#have.push(frame);
   }
 
   view(view: View): void {
-    const first = this.#view === undefined;
-    this.#view = view;
+    const first = this.#next.view === undefined;
+    this.#next.view = view;
     if (first) this.#bind();
-    else this.#lookAgain();
+    else this.#next.lookAgain();
   }
 
   /** Never more than the most in all, however often it is granted. */
@@ -145,7 +128,7 @@ export class SegmentPush {
   delivered(item: CursorItem, position: Seq): void {
     if (item.kind === "snapshot") {
       this.#position = position;
-      if (this.#view) {
+      if (this.#next.view) {
         this.#snapshot = item.state;
         this.#bind();
       }
@@ -155,24 +138,24 @@ export class SegmentPush {
       switch (event.type) {
         case "segments.added": {
           const { data } = event;
-          if (!this.#view) this.#tell(data.layer, data.pack);
+          if (!this.#next.view) this.#tell(data.layer, data.pack);
           else if (this.#waitingTasks > 0) this.#then(async () => this.#packCame(data));
           else this.#packCame(data);
           break;
         }
         case "layer.compacted": {
           const { layer, index } = event.data;
-          if (this.#view) this.#then(async () => this.#indexCame(layer, index));
+          if (this.#next.view) this.#then(async () => this.#indexCame(layer, index));
           else this.#tell(layer, undefined);
           break;
         }
         case "generation.published":
         case "layer.started":
         case "layer.removed":
-          if (this.#view) this.#bind();
+          if (this.#next.view) this.#bind();
           break;
         case "layer.moved":
-          this.#lookAgain();
+          this.#next.lookAgain();
       }
     }
     this.passed(position);
@@ -188,22 +171,10 @@ export class SegmentPush {
     const sending = this.#sendings.get(pack.layer);
     if (!sending?.shown || sending.live !== pack.live || sending.known !== pack.pack) return undefined;
     if (sending.nextHead !== pack.pack || treePiece(sending) || this.#waitingTasks > 0) return undefined;
-    if (this.#loading || this.#loaded || this.#fresh.length > 0 || this.#creditBytes <= 0) return undefined;
+    if (this.#loading || this.#loaded || this.#next.hasFresh || this.#creditBytes <= 0) return undefined;
     if (this.#closed || this.#position < this.#boundSeq) return undefined;
     if (state.generation !== this.#generation) return undefined;
-    const view = this.#viewOf(pack.layer, state);
-    let unseen = "";
-    let creditBytes = this.#creditBytes - pack.headBytes;
-    for (let i = 0; i < pack.parts.length; i++) {
-      const { node, index, hash, sizeBytes } = pack.parts[i]!;
-      const px = spacingPx(node, view);
-      const upToDate = sending.counts.get(node.ordinal) === index;
-      if (px >= FINE_PX && !upToDate) return undefined;
-      if (px < this.#cutPx) unseen += `${i} `;
-      else if (!upToDate || creditBytes <= 0 || this.#sentElsewhere(sending, hash)) return undefined;
-      else creditBytes -= sizeBytes;
-    }
-    return unseen;
+    return this.#next.unseen(sending, pack, this.#creditBytes, state);
   }
 
   /** The client was sent the event that tells of a pack, at `position`, and these bytes of it. */
@@ -213,14 +184,13 @@ export class SegmentPush {
     this.#creditBytes -= sizeBytes;
     sending.known = pack + 1;
     sending.nextHead = pack + 1;
-    for (const { node, index } of parts) sent(sending, node, index + 1);
+    for (const { node, index } of parts) markParts(sending, node, index + 1);
   }
 
   close(): void {
     this.#closed = true;
     this.#sendings.clear();
-    this.#fresh = [];
-    this.#ahead = [];
+    this.#next.close();
     this.#have = [];
   }
 
@@ -266,7 +236,7 @@ export class SegmentPush {
       this.#have = [];
       this.#leaveAllBut(shown);
       this.#boundSeq = log.head;
-      this.#lookAgain();
+      this.#next.lookAgain();
     });
   }
 
@@ -290,7 +260,7 @@ export class SegmentPush {
     // Who came back with points of this layer has read its tree as far as it had heard of it.
     const knows = after !== undefined && !snapshot && have.length > 0;
     const firstHead = knows ? Math.max(told?.pack ?? known, live.firstPack) : live.firstPack;
-    const sending: Sending = {
+    const sending = newSending({
       layer,
       live,
       counts: new PartCounts(),
@@ -300,7 +270,7 @@ export class SegmentPush {
       firstHead,
       nextHead: firstHead,
       shown: false,
-    };
+    });
     for (const { nodes } of have) for (const { points, ...id } of nodes) hold(sending, nodeKey(id), points);
     if (before) {
       before.shown = false;
@@ -332,22 +302,9 @@ export class SegmentPush {
       if (this.#closed || pack.pack < sending.known) return;
       if (this.#sendings.get(pack.layer) !== sending) return this.#packCame(pack);
       sending.known = pack.pack + 1;
-      this.#freshen(sending, pack.pack, touched);
+      this.#next.freshen(sending, pack.pack, touched);
       this.#wake();
     }, this.#options.onError);
-  }
-
-  /** What a pack brought and the client sees goes next, where it has what came before. */
-  #freshen(sending: Sending, pack: number, touched: readonly TableNode[] | undefined): void {
-    const view = this.#viewOf(sending.layer);
-    for (const node of touched ?? []) {
-      const index = node.parts.length - 1;
-      const px = spacingPx(node, view);
-      const upToDate = sending.live.packOf(node.parts[index]!) === pack && this.#reaches(sending, node, index);
-      if (px >= this.#cutPx && upToDate && this.#fresh.length < LOOK_AHEAD) this.#fresh.push({ sending, node, index });
-      else if (px >= FINE_PX && (!upToDate || px >= this.#cutPx)) this.#stale = true;
-    }
-    if (!touched) this.#stale = true;
   }
 
   /** Who follows live need not act; but who has all that was compacted may share the newest table. */
@@ -366,77 +323,11 @@ export class SegmentPush {
     if (this.#sendings.get(layer) !== sending || !hasAll(sending)) return;
     if (live.next !== sending.known || live.table.packs !== sending.known) return;
     sending.shown = false;
-    const next = { ...sending, live, counts: live.all(), sent: live.parts, shown: true };
     // It may be that of a later compaction, which this client will hear of, and then has.
-    this.#sendings.set(layer, { ...next, indexBytes: live.index?.sizeBytes ?? 0 });
-    this.#fresh = [];
-    this.#ahead = [];
-  }
-
-  /** The client has all parts before this one, or they go before it. */
-  #reaches(sending: Sending, node: TableNode, index: number): boolean {
-    if (sending.counts.get(node.ordinal) === index) return true;
-    return this.#fresh.some((each) => each.node === node && each.sending === sending && each.index === index - 1);
-  }
-
-  #viewOf(layer: number, state = this.#options.space.log.snapshot().state): LayerView | undefined {
-    const camera = this.#view?.camera;
-    return camera && layerView(camera, state.layers[layer]);
-  }
-
-  /** Chooses anew when it is this client's turn; what was chosen goes on meanwhile. */
-  #lookAgain(): void {
-    this.#stale = true;
-    this.#ahead.length = Math.min(this.#ahead.length, LOOK_AHEAD / 8);
-    this.#look();
-    this.#wake();
-  }
-
-  #look(): void {
-    if (this.#looking || this.#closed) return;
-    this.#looking = true;
-    this.#options.turns.take(() => {
-      this.#looking = false;
-      if (this.#closed || !this.#view) return;
-      this.#choose();
-      this.#wake();
-    });
-  }
-
-  /** The next parts of the backlog, best first over all layers, as far as the client's points go. */
-  #choose(): void {
-    const budget = this.#view?.points ?? Number.POSITIVE_INFINITY;
-    const lanes = [...this.#sendings.values()]
-      .filter(({ shown }) => shown)
-      .map((sending) => {
-        const nodes = nodesToShow(sending.live.table, this.#viewOf(sending.layer));
-        return { sending, nodes, next: nodes.next() };
-      });
-    this.#ahead = [];
-    this.#stale = false;
-    let points = 0;
-    for (;;) {
-      let best: (typeof lanes)[number] | undefined;
-      for (const lane of lanes) if (!lane.next.done && !(best && pxOf(best) >= pxOf(lane))) best = lane;
-      if (!best || best.next.done) break;
-      const { node, px } = best.next.value;
-      const { sending, nodes } = best;
-      points += node.points;
-      if (points > budget && points > node.points) {
-        this.#cutPx = px;
-        return;
-      }
-      for (let index = sending.counts.get(node.ordinal); index < node.parts.length; index++) {
-        if (sending.live.packOf(node.parts[index]!) >= sending.known) break;
-        this.#ahead.push({ sending, node, index });
-        if (this.#ahead.length < LOOK_AHEAD) continue;
-        this.#stale = true;
-        this.#cutPx = px;
-        return;
-      }
-      best.next = nodes.next();
-    }
-    this.#cutPx = FINE_PX;
+    const indexBytes = live.index?.sizeBytes ?? 0;
+    const next = { ...sending, live, counts: live.all(), sent: live.parts, indexBytes, shown: true };
+    this.#sendings.set(layer, newSending(next));
+    this.#next.forget();
   }
 
   /**
@@ -470,7 +361,7 @@ export class SegmentPush {
       this.#loading = false;
       if (message) this.#loaded = { piece, message };
       // Gone or damaged: asking for it by name gets the client the reason.
-      else this.#mark(piece);
+      else markPiece(piece);
       outbox.wake();
     };
     shared.load(key, make).then(done, () => done(undefined));
@@ -484,14 +375,8 @@ export class SegmentPush {
 
   #went(piece: Piece, message: Message): Message {
     this.#creditBytes -= piece.end - piece.start;
-    this.#mark(piece);
+    markPiece(piece);
     return message;
-  }
-
-  #mark({ sending, blob, end, wanted }: Piece): void {
-    if (wanted) sent(sending, wanted.node, wanted.index + 1);
-    else if (blob === sending.live.index?.index) sending.indexBytes = end;
-    else sending.nextHead++;
   }
 
   #wake(): void {
@@ -508,29 +393,7 @@ export class SegmentPush {
       const piece = sending.shown ? treePiece(sending) : undefined;
       if (piece) return piece;
     }
-    for (;;) {
-      const wanted = this.#fresh.shift() ?? this.#ahead.shift();
-      if (!wanted) {
-        if (this.#stale) this.#look();
-        if (this.#ahead.length === 0) return undefined;
-        continue;
-      }
-      const { sending, node, index } = wanted;
-      if (!sending.shown || sending.counts.get(node.ordinal) !== index) continue;
-      const { blob, start, end, hash } = node.parts[index]!;
-      if (!this.#sentElsewhere(sending, hash)) return { sending, blob, start, end, wanted };
-      sent(sending, node, index + 1);
-    }
-  }
-
-  /** The same bytes went for another layer, as when a rebuild left a place as it was. */
-  #sentElsewhere(than: Sending, hash: string): boolean {
-    if (this.#sendings.size === 1) return false;
-    for (const sending of this.#sendings.values()) {
-      const found = sending === than ? undefined : sending.live.find(hash);
-      if (found && sending.counts.get(found.ordinal) > found.index) return true;
-    }
-    return false;
+    return this.#next.take();
   }
 }
 
@@ -542,55 +405,4 @@ export function bearsOnPoints({ type }: CairnEvent): boolean {
 /** Under which a range is shared. */
 export function rangeKey({ blob, start, end }: { blob: Digest; start: number; end: number }): string {
   return `${blob}/${start}-${end}`;
-}
-
-/** What the client must read to know what there is: first the index, then the heads of the packs after it. */
-function treePiece(sending: Sending): Piece | undefined {
-  const { live, indexBytes, nextHead } = sending;
-  const { index } = live;
-  if (index && indexBytes < index.sizeBytes) {
-    const end = Math.min(index.sizeBytes, indexBytes + PIECE_BYTES);
-    return { sending, blob: index.index, start: indexBytes, end, wanted: undefined };
-  }
-  const head = nextHead < sending.known ? live.head(nextHead) : undefined;
-  return head && { sending, blob: head.blob, start: 0, end: head.headBytes, wanted: undefined };
-}
-
-function sent(sending: Sending, { ordinal }: TableNode, count: number): void {
-  sending.sent += count - sending.counts.get(ordinal);
-  sending.counts.set(ordinal, count);
-}
-
-function hasAll({ live, known, sent: parts }: Sending): boolean {
-  return known === live.next && parts === live.parts;
-}
-
-function pxOf({ next }: { next: IteratorResult<{ px: number }> }): number {
-  return next.done ? Number.NEGATIVE_INFINITY : next.value.px;
-}
-
-/** The client holds so many points of a node: parts that lie within them do not go again. */
-function hold(sending: Sending, key: string, points: number): void {
-  const node = sending.live.table.nodes.get(key);
-  if (!node) return;
-  let count = 0;
-  let held = 0;
-  for (const part of node.parts) {
-    held += part.points;
-    if (held > points) break;
-    count++;
-  }
-  if (count > sending.counts.get(node.ordinal)) sent(sending, node, count);
-}
-
-function sentPoints({ live, counts }: Sending, key: string): number {
-  const node = live.table.nodes.get(key);
-  let points = 0;
-  for (let i = node ? counts.get(node.ordinal) : 0; i-- > 0; ) points += node?.parts[i]?.points ?? 0;
-  return points;
-}
-
-/** Packs that a state of a layer knows of. */
-function packsOf({ index, packs }: LayerState): number {
-  return Math.max(index?.packs ?? 0, (packs.at(-1)?.pack ?? -1) + 1);
 }
