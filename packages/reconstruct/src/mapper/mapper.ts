@@ -19,7 +19,7 @@ import { lensSound, principalLenses, type SceneCovariance } from "./adjust.ts";
 import { builtAfresh, type LastLook, worthAnotherLook } from "./afresh.ts";
 import { CLOSE_ERROR_PX, explainedMatches, standingOf } from "./consistency.ts";
 import { type FocalVote, FocalVotes } from "./focal.ts";
-import { type Doubted, trustAgain, trusted } from "./folds.ts";
+import { type Doubted, missingBetween, trustAgain, trusted } from "./folds.ts";
 import { layOnto } from "./frame.ts";
 import { findGaps } from "./gaps.ts";
 import { dropTornViews, type GrowOptions, growScene, refineScene, startPairs } from "./grow.ts";
@@ -411,6 +411,11 @@ export class Mapper {
     let { scene } = begun;
     const options = { ...this.#growOptions(stop, stage), doubted };
     const rounds = 4;
+    // Thousands of ties take seconds.
+    const looking = (at: Scene) => (tie: Pair) => {
+      stop();
+      return missingBetween(at, tie);
+    };
     progress("refine", 0, rounds);
     // The first adjustment makes the lenses good; pairs and tracks are then judged anew with them.
     let first = refineScene(scene, options, 1);
@@ -425,13 +430,16 @@ export class Mapper {
       dropTornViews(scene, trusted(rechecked, doubted));
       scene = submaps.mergeInto(scene, trusted(rechecked, doubted), options);
       growScene(scene, trusted(rechecked, doubted), options);
-      if (unfold(scene, rechecked, doubted) === 0) break;
+      if (unfold(scene, rechecked, doubted, looking(scene)) === 0) break;
     }
     const { pairs, changed } = readAgain(scene, rechecked, this.#seed, stop);
     const known = trusted(pairs, doubted);
     const look = worthAnotherLook(scene, known, changed ? undefined : this.#lastLook);
     const other = look && builtAfresh(scene, known, options);
-    if (other && unfold(other.scene.clone(), pairs, new Set(doubted)) === 0) ({ scene, sureness: first } = other);
+    if (other) {
+      const rival = other.scene.clone();
+      if (unfold(rival, pairs, new Set(doubted), looking(rival)) === 0) ({ scene, sureness: first } = other);
+    }
     if (changed) retrack(scene, known, 4);
     progress("refine", 1, rounds);
     const principal = first ? principalLenses(scene, this.#lenses.list, first) : new Set<number>();
@@ -451,6 +459,7 @@ export class Mapper {
   ): Refined {
     stage("handing out");
     const laid = layOnto(scene, this.#ledger, frame, this.#seed);
+    stop();
     const settled = frame !== undefined || (this.#frameSettled && laid !== undefined);
     const turn = settled ? undefined : this.#turnUpright(scene, laid !== undefined, carried);
     const aligned = turn && laid?.alignment ? { ...laid, alignment: composeMotions(turn, laid.alignment) } : laid;
