@@ -159,9 +159,8 @@ export class HeritageClient {
     }
     for (const index of counts.keys()) {
       if (this.#socket.signal.aborted) return position;
-      // A newer whole set replaces what was not sent of this one (HER-35).
-      const newer = full ? this.#project.newestFull(position) : undefined;
-      if (newer !== undefined) return newer;
+      // A newer whole set replaces what was not sent of this one (HER-35); what else was to be told still is (HER-17).
+      if (full && index > 0 && this.#project.hasFullAfter(position)) break;
       await this.#sendAnswers();
       const message = await this.#house.encoded.of(`${this.#project.space.id}/${set.key}/${index}`, async () => {
         const shard_data = await this.#shard(set, index);

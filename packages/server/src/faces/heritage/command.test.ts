@@ -36,6 +36,12 @@ const text = (n, x) => "ply\\nformat ascii 1.0\\nelement vertex " + n + "\\nprop
   Array.from({ length: n }, (_, i) => [x + i / 100, k, 2, 10, 20, 30].join(" ") + "\\n").join("");
 if (plan === "nan") fs.writeFileSync(path.join(out, "a.ply"), text(1, 0).replace("0 1 2", "nan 1 2").replace(/^[-\\d.]+ (\\d+) 2 10/m, "nan $1 2 10"));
 else if (plan === "garbage") fs.writeFileSync(path.join(out, "a.ply"), "no ply at all");
+else if (plan === "big") {
+  const count = 600_000, points = Buffer.alloc(15 * count, 90);
+  for (let i = 0; i < count; i++) for (let axis = 0; axis < 3; axis++) points.writeFloatLE(Math.random(), 15 * i + 4 * axis);
+  const head = text(0, 0).replace("ascii", "binary_little_endian").replace("vertex 0", "vertex " + count).replace(/double/g, "float");
+  fs.writeFileSync(path.join(out, "a.ply"), Buffer.concat([Buffer.from(head), points]));
+}
 else if (plan !== "empty") {
   fs.writeFileSync(path.join(out, "b.ply"), text(full === "1" ? 50 : 5, 1));
   fs.writeFileSync(path.join(out, "a.ply"), text(3, 10));
@@ -126,6 +132,44 @@ describe("an external program as the engine", () => {
     assert.equal((await calls()).length, 6, "what a run gave is kept");
     assert.equal((await calls())[5]?.known, "61");
     again.close();
+  });
+
+  test("HER-17 HER-27 HER-35 one on a slow line may be spared an older set's points, and hears of every photo", async (t) => {
+    const { server, connect, until, of } = await setUp(
+      t,
+      { 2: "big", 4: "big" },
+      { spaceSettings: { rebuildEvery: 2 } },
+    );
+    const slow = new WebSocket(`ws://127.0.0.1:${server.port}/ws/black%20box`, { perMessageDeflate: false });
+    const said: Message[] = [];
+    slow.on("message", (data: Buffer) => said.push(JSON.parse(data.toString()) as Message));
+    await once(slow, "open");
+    slow.pause();
+    const ws = await connect();
+    for (let i = 0; i < 4; i++) upload(ws, png(i + 1));
+    await until(() => of("processing_complete").length === 4);
+    slow.resume();
+    await until(() => said.filter(({ type }) => type === "processing_complete").length === 4);
+    const photos = of("upload_acknowledged").map(({ image_id }) => image_id);
+    const course = said.slice(said.findIndex(({ type }) => type === "initial_state_complete") + 1);
+    for (const [i, photo] of photos.entries()) {
+      const own = course.filter(({ image_id }) => image_id === photo).map(({ type }) => type);
+      assert.deepEqual([own[0], own.at(-1)], ["processing_started", "processing_complete"], `photo ${i}`);
+      assert.ok(
+        own.length > 2 && own.slice(1, -1).every((type) => type === "shard_update"),
+        `photo ${i}: ${own.join()}`,
+      );
+    }
+    const steps = course.filter(({ type }) => type !== "shard_update").map(({ type }) => type);
+    const added = ["processing_started", "processing_complete"];
+    const whole = ["processing_started", "refetch_starting", "processing_complete"];
+    assert.deepEqual(steps, [...added, ...whole, ...added, ...whole]);
+    const newest = course.slice(course.findLastIndex(({ type }) => type === "refetch_starting"));
+    assert.deepEqual(
+      newest.slice(1, -1).map(({ shard_index }) => shard_index),
+      Array.from({ length: Number(newest[0]!.total_shards) }, (_, index) => index),
+    );
+    for (const each of [slow, ws]) each.close();
   });
 
   test("HER-24 HER-41 HER-48 a run that fails costs its photo, is told to all, and the next goes on", async (t) => {

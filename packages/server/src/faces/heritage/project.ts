@@ -47,10 +47,10 @@ export class Project {
     return position >= this.#from;
   }
 
-  /** The position of the newest full reconstruction after a position, if there is one. */
-  newestFull(after: number): number | undefined {
+  /** Whether a full reconstruction comes after a position. */
+  hasFullAfter(position: number): boolean {
     const found = this.#steps.findLastIndex((step) => step.kind === "processed" && step.full);
-    return found >= 0 && this.#from + found > after ? this.#from + found : undefined;
+    return found >= 0 && this.#from + found > position;
   }
 
   /** Calls back at the next step. @returns stops that */
