@@ -4,6 +4,7 @@ import { type JSX, useCallback, useEffect, useRef, useState } from "react";
 import { DropVeil, useDrop } from "../../drop.tsx";
 import { Icon } from "../../icons.tsx";
 import { PanelHead } from "../../panel-head.tsx";
+import { isPhone } from "../../phone/is-phone.ts";
 import { PhotoPicker } from "../../photo-picker.tsx";
 import { count } from "../../words.ts";
 import { FaceBar } from "../shared/face-bar.tsx";
@@ -73,7 +74,7 @@ export function DepthPage({ place }: { place: Place }): JSX.Element {
         <div className="empty">
           <Icon name="images" />
           <p>
-            <strong>Drop photos anywhere</strong>
+            <strong>{isPhone() ? "Choose photos" : "Drop photos anywhere"}</strong>
             <br />
             Overlapping ones from different places. Then press Generate.
           </p>
@@ -103,7 +104,7 @@ export function DepthPage({ place }: { place: Place }): JSX.Element {
             ) : (
               <button type="button" className="drop-zone" onClick={() => picker.current?.click()}>
                 <Icon name="images" />
-                <span>Drop photos here, or choose them</span>
+                <span>{isPhone() ? "Choose photos" : "Drop photos here, or choose them"}</span>
               </button>
             )}
             {earlier > 0 && <p className="quiet">{count(earlier, "photo")} in this session from before.</p>}

@@ -4,6 +4,7 @@ import { type JSX, useCallback, useEffect, useRef, useState, useSyncExternalStor
 import { DropVeil, useDrop } from "../../drop.tsx";
 import { Icon } from "../../icons.tsx";
 import { PanelHead } from "../../panel-head.tsx";
+import { isPhone } from "../../phone/is-phone.ts";
 import { PhotoPicker } from "../../photo-picker.tsx";
 import { count } from "../../words.ts";
 import { FaceBar } from "../shared/face-bar.tsx";
@@ -115,7 +116,7 @@ function Project({ place, name }: { place: Place; name: string }): JSX.Element {
         <div className="empty">
           <Icon name="images" />
           <p>
-            <strong>Drop photos of the site anywhere</strong>
+            <strong>{isPhone() ? "Upload photos of the site" : "Drop photos of the site anywhere"}</strong>
             <br />
             Everyone who is connected sees the cloud grow with each of them.
           </p>

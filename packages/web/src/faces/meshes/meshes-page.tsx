@@ -83,7 +83,7 @@ export function MeshesPage({ place }: { place: Place }): JSX.Element {
             <>
               <span data-count="designs">{count(stats.total_designs, "design")}</span>
               <span data-count="recent"> · {stats.recent_designs} in the last hour</span>
-              <span data-count="bytes"> · {sizeInWords(stats.total_file_size)}</span>
+              {stats.total_file_size > 0 && <span data-count="bytes"> · {sizeInWords(stats.total_file_size)}</span>}
             </>
           )
         }
