@@ -625,15 +625,18 @@ export class Mapper {
     }
   }
 
-  /** Lenses whose focal length an adjustment has measured and two-view geometry does not deny. */
+  /**
+   * Lenses whose focal length an adjustment has measured and two-view geometry does not deny. Beside one that is known a
+   * single photo will do: the points that it sees are where the others place them.
+   */
   #measured(scene: Scene, sigmas: Float64Array): Set<number> {
-    const found = new Set<number>();
-    for (const [index, { longSidePx }] of this.#lenses.list.entries()) {
+    const told = this.#lenses.list.flatMap(({ longSidePx }, index) => {
       const vote = this.#votes.get(index);
-      if (vote && denies(vote, scene.calibration(index)[0] / longSidePx)) continue;
-      if (isMeasured(sigmas[index]) && this.#isSound(scene, index, SURE_VIEWS)) found.add(index);
-    }
-    return found;
+      const denied = vote && denies(vote, scene.calibration(index)[0] / longSidePx);
+      return isMeasured(sigmas[index]) && !denied ? [index] : [];
+    });
+    const found = told.filter((index) => this.#isSound(scene, index, SURE_VIEWS));
+    return new Set(found.length === 0 ? found : told.filter((index) => this.#isSound(scene, index, 1)));
   }
 
   #posedWith(scene: Scene, lens: number): number {

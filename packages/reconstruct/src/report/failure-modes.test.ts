@@ -252,12 +252,22 @@ describe("failure modes (docs/spec/report.md)", () => {
     assert.ok(moving.worst < 0.005, `${moving.worst}`);
   });
 
-  test("FAIL-15 EXIF tells twice the focal length: it is measured instead", async () => {
-    // From uneven heights and distances: on one line two views leave the focal length open.
-    const uneven = steps.map(({ eye, target }, i): Shot => {
-      return { camera: { eye: [eye[0], eye[1] - 0.4 * i, eye[2] + 0.2 * i], target }, lens: { exifPx: 1100 } };
+  /** From uneven heights and distances: on one line two views leave the focal length open. */
+  const uneven = (exifPx: (i: number) => number) =>
+    steps.map(({ eye, target }, i): Shot => {
+      const camera: Camera = { eye: [eye[0], eye[1] - 0.4 * i, eye[2] + 0.2 * i], target };
+      return { camera, lens: { exifPx: exifPx(i) } };
     });
-    const { said, worst, report } = await reconstruct(uneven);
+
+  test("FAIL-15 EXIF tells half as much again of one photo: it is measured, and relied on", async () => {
+    const { said, worst, report, doubts } = await reconstruct(uneven((i) => (i === 2 ? 1.5 : 1.02) * FOCAL_PX));
+    assert.deepEqual([said, doubts], [used(6), []]);
+    assert.ok(worst < 0.02, `${worst}`);
+    for (const { focalPx } of report.lenses) assert.ok(Math.abs(focalPx / FOCAL_PX - 1) < 0.02, `${focalPx}`);
+  });
+
+  test("FAIL-15 EXIF tells twice the focal length: it is measured instead", async () => {
+    const { said, worst, report } = await reconstruct(uneven(() => 1100));
     assert.deepEqual(said, used(6));
     assert.ok(worst < 0.02, `${worst}`);
     assert.ok(Math.abs(report.lenses[0].focalPx / FOCAL_PX - 1) < 0.02, `${report.lenses[0].focalPx}`);
