@@ -50,7 +50,9 @@ export function errorAnswer(
 }
 
 export function sendError(reply: FastifyReply, error: unknown): FastifyReply {
-  const { status, body } = errorAnswer(error, reply.log);
+  // Whoever has gone hears no answer, and that they left in the middle is no failure.
+  const gone = reply.raw.destroyed;
+  const { status, body } = errorAnswer(error, gone ? { error: reply.log.debug.bind(reply.log) } : reply.log);
   // What was to be said of the answer does not hold for a refusal: nobody may keep one for ever.
   for (const name of ["etag", "content-range", "content-length", "content-encoding", "content-disposition"])
     reply.removeHeader(name);
