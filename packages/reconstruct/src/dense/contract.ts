@@ -9,7 +9,7 @@ export type DenseView = {
   readonly view: number;
   readonly widthPx: number;
   readonly heightPx: number;
-  /** `[heightPx, widthPx, 3]` sRGB; in shared memory, so that threads read the same bytes. */
+  /** `[heightPx, widthPx, 3]` sRGB */
   readonly rgb: Uint8Array;
   /** fx, fy, cx, cy. */
   readonly pinhole: readonly [number, number, number, number];

@@ -1,4 +1,7 @@
-/** The jobs of a fusion worker. Pictures and depth maps in shared memory are read where they lie; others are copied. */
+/**
+ * The jobs of a fusion worker. Pictures and depth maps are copied to it, or moved. (Not shared: what lies in shared memory
+ * is not counted as the garbage of any thread, so that none would collect it, and hundreds of photos filled the memory.)
+ */
 import type { Report } from "@cairn/worker";
 import type { DenseView, PosedDepth } from "./contract.ts";
 import type { FusedPoints, FuseOptions } from "./fuse.ts";

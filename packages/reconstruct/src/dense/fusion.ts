@@ -7,6 +7,11 @@ import type { FuseJobOptions, FusionJobs } from "./fusion-jobs.ts";
 import type { DecodedPhoto } from "./undistort.ts";
 
 type Stop = { readonly signal?: AbortSignal };
+type FuseOptions = FuseJobOptions &
+  Stop & {
+    /** The depth maps and pictures are given away: nobody may read them any more. Default: they are copied. */
+    readonly giveAway?: boolean;
+  };
 
 export interface Fusion {
   /** `undistortView` on a thread; arguments as there. */
@@ -19,7 +24,7 @@ export interface Fusion {
     options?: Stop,
   ): Promise<DenseView>;
   /** `fuse` on a thread. @throws the signal's reason, at once; the thread is free again within one view's work */
-  fuse(depths: readonly PosedDepth[], options?: FuseJobOptions & Stop): Promise<FusedPoints>;
+  fuse(depths: readonly PosedDepth[], options?: FuseOptions): Promise<FusedPoints>;
   close(): Promise<void>;
 }
 
@@ -33,16 +38,22 @@ export function openFusion(options: { readonly threads?: number } = {}): Fusion 
       const job = { view, photo, calibration, cameraFromWorld, sidePx };
       return pool.run("undistort", job, signal ? { signal } : {});
     },
-    async fuse(depths, { signal, ...options } = {}) {
+    async fuse(depths, { signal, giveAway = false, ...options } = {}) {
       const ended = new Int32Array(new SharedArrayBuffer(4));
       const end = (): void => void Atomics.store(ended, 0, 1);
       signal?.addEventListener("abort", end, { once: true });
       try {
-        return await pool.run("fuse", { depths, options, ended }, signal ? { signal } : {});
+        const move = giveAway ? depths.flatMap(buffersOf) : [];
+        return await pool.run("fuse", { depths, options, ended }, { move, ...(signal && { signal }) });
       } finally {
         signal?.removeEventListener("abort", end);
       }
     },
     close: () => pool.close(),
   };
+}
+
+function buffersOf({ view, depth, picture }: PosedDepth): ArrayBuffer[] {
+  const arrays = [view.rgb, depth.depths, depth.normals, depth.confidences, ...(picture ? [picture.rgb] : [])];
+  return arrays.map(({ buffer }) => buffer as ArrayBuffer);
 }

@@ -5,8 +5,10 @@ import type { FusionJobs } from "./fusion-jobs.ts";
 import { undistortView } from "./undistort.ts";
 
 serve<FusionJobs>({
-  async undistort({ view, photo, calibration, cameraFromWorld, sidePx }) {
-    return undistortView(view, photo, calibration, cameraFromWorld, sidePx);
+  async undistort({ view, photo, calibration, cameraFromWorld, sidePx }, report) {
+    const straight = undistortView(view, photo, calibration, cameraFromWorld, sidePx);
+    report.move(straight.rgb.buffer as ArrayBuffer);
+    return straight;
   },
 
   async fuse({ depths, options, ended }, report) {

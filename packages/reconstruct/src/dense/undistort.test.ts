@@ -73,11 +73,10 @@ test("the straight picture lies inside the photo, is never larger, and keeps its
   );
 });
 
-test("a lens without distortion and a photo of the right size come through unchanged, in shared memory", () => {
+test("a lens without distortion and a photo of the right size come through unchanged", () => {
   const photo = picture((x, y) => (x * 7 + y * 13) % 251);
   const view = undistortView(0, photo, Float64Array.of(150, 150, 80, 50, 0, 0), POSE, 1600);
   assert.deepEqual(view.rgb, photo.rgb);
-  assert.ok(view.rgb.buffer instanceof SharedArrayBuffer);
   assert.deepEqual(view.pinhole, [150, 150, 80, 50]);
 });
 

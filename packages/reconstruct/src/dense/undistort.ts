@@ -97,7 +97,7 @@ export function undistortView(
     throw new RangeError(`${photo.rgb.length} bytes are no photo of ${photo.widthPx} × ${photo.heightPx}`);
   }
   const camera = denseCamera(photo, calibration, sidePx);
-  const rgb = new Uint8Array(new SharedArrayBuffer(camera.widthPx * camera.heightPx * 3));
+  const rgb = new Uint8Array(camera.widthPx * camera.heightPx * 3);
   resample(photo, calibration, camera, rgb);
   return { view, ...camera, rgb, cameraFromWorld: cameraFromWorld.slice(0, 12) };
 }

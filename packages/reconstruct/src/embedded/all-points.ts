@@ -1,9 +1,10 @@
 /** The sparse and the dense points of a step, as one list. */
-import type { FusedPoints } from "../dense/fuse.ts";
+
 import type { Points } from "../engine.ts";
 import type { View } from "../mapper/view.ts";
+import type { DensePoints } from "./dense-stage.ts";
 
-export function withDense(sparse: Points, parts: readonly FusedPoints[], views: readonly View[]): Points {
+export function withDense(sparse: Points, parts: readonly DensePoints[], views: readonly View[]): Points {
   const few = sparse.positions.length / 3;
   const count = parts.reduce((sum, { source }) => sum + source.length, few);
   if (count === few) return sparse;

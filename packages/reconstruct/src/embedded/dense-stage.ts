@@ -10,6 +10,7 @@ import type { Scene } from "../mapper/scene.ts";
 import { allPlans, type DepthPlan, type PresetPlan, rebuildPlan } from "../presets.ts";
 import type { DenseKernels } from "./dense-kernels.ts";
 import { DepthLibrary } from "./depth-library.ts";
+import { type Part, partsOf } from "./parts.ts";
 import { Pictures } from "./pictures.ts";
 import type { Shelf } from "./shelf.ts";
 import { movedSince, type SoughtDepth, sameSources, seekDepth } from "./sought-depth.ts";
@@ -20,6 +21,8 @@ const LIVE_DEPTHS = 2;
 const FEW_SOURCES = 2;
 /** Photos whose depth is asked about a new one's. */
 const WITNESSES = 10;
+/** So many would do, where not all photos are in memory: any ten of them. */
+const CANDIDATES = 24;
 /** Poses that are off by more, pixels of the depth map, spoil it. */
 const SPOILT_PX = 1;
 /** A rebuild keeps depth that is off by no more. */
@@ -36,9 +39,12 @@ export type DenseJob = {
   readonly wanted: boolean;
 };
 
+/** What is handed out of the fused points. */
+export type DensePoints = Pick<FusedPoints, "positions" | "colors" | "confidences" | "source">;
+
 export type DenseRebuild = {
   /** In parts; none when nobody wants them. */
-  readonly points: readonly FusedPoints[];
+  readonly points: readonly DensePoints[];
   readonly take: () => void;
 };
 
@@ -176,7 +182,7 @@ export class DenseStage {
     );
     job.stop();
     job.progress("fusion", 0, 1);
-    const fused = await this.#kernels.fuse(posed, { emit, minViews, ...(signal && { signal }) });
+    const fused = await this.#kernels.fuse(posed, { emit, minViews, giveAway: true, ...(signal && { signal }) });
     job.stop();
     return fused;
   }
@@ -194,7 +200,7 @@ export class DenseStage {
     depths: ReadonlyMap<number, SoughtDepth>,
     plan: DepthPlan,
     job: DenseJob,
-  ): Promise<FusedPoints[]> {
+  ): Promise<DensePoints[]> {
     const { signal } = job;
     const all = [...depths.values()];
     let done = 0;
@@ -204,58 +210,44 @@ export class DenseStage {
       await this.#library.fetch(sought, signal);
       job.progress("depth", ++done, all.length);
     });
-    const parts: FusedPoints[] = [];
+    const points: DensePoints[] = [];
     const gains = new Map<number, Gain>();
-    let from = 0;
-    while (from < all.length) {
+    let fusedViews = 0;
+    for (const { emit, asked } of this.#parts(scene, depths, plan)) {
       job.stop();
-      job.progress("fusion", from, all.length);
-      const part = this.#nextPart(scene, depths, all, from, plan);
+      job.progress("fusion", fusedViews, all.length);
       const posed: Awaited<ReturnType<DepthLibrary["posed"]>>[] = [];
-      for (const sought of part.asked) {
+      for (const view of asked) {
+        const sought = depths.get(view)!;
         const scale = movedSince(sought, scene)?.scale ?? 1;
         posed.push(await this.#library.posed(sought, scene, scale, plan.pictureSidePx, signal));
         job.stop();
       }
       const fused = await this.#kernels.fuse(posed, {
-        ...part.views,
+        emit,
+        beside: new Set(asked.filter((view) => !emit.has(view))),
         gains,
         minViews: plan.minViews,
+        giveAway: true,
         ...(signal && { signal }),
       });
-      for (const view of part.views.emit) gains.set(view, fused.gains.get(view)!);
-      parts.push(fused);
-      from = part.to;
+      for (const view of emit) gains.set(view, fused.gains.get(view)!);
+      const { positions, colors, confidences, source } = fused;
+      points.push({ positions, colors, confidences, source });
+      fusedViews += emit.size;
     }
     job.stop();
     job.progress("fusion", all.length, all.length);
-    return parts;
+    return points;
   }
 
-  /** As many views, in order, as memory holds together with those that are asked about them. */
-  #nextPart(
-    scene: Scene,
-    depths: ReadonlyMap<number, SoughtDepth>,
-    all: readonly SoughtDepth[],
-    from: number,
-    plan: DepthPlan,
-  ) {
-    const asked = new Map<number, SoughtDepth>();
-    let sizeBytes = 0;
-    let to = from;
-    while (to < all.length) {
-      const { view } = all[to].reference;
-      const around = this.#choose(scene, view, { ...plan, sources: WITNESSES })?.sources ?? [];
-      const more = [view, ...around].flatMap((each) => (asked.has(each) ? [] : (depths.get(each) ?? [])));
-      sizeBytes += more.reduce((sum, { reference }) => sum + this.#pictures.denseBytes(reference, plan), 0);
-      if (sizeBytes > this.#fusedBytes && to > from) break;
-      for (const each of more) asked.set(each.reference.view, each);
-      to++;
-    }
-    const emit = new Set(all.slice(from, to).map(({ reference }) => reference.view));
-    const order = [...asked.values()].sort((a, b) => a.reference.view - b.reference.view);
-    const beside = new Set(order.map(({ reference }) => reference.view).filter((view) => !emit.has(view)));
-    return { asked: order, to, views: { emit, beside } };
+  #parts(scene: Scene, depths: ReadonlyMap<number, SoughtDepth>, plan: DepthPlan): Part[] {
+    const views = [...depths.values()].map(({ reference }) => ({
+      view: reference.view,
+      sizeBytes: this.#pictures.denseBytes(reference, plan),
+      around: this.#choose(scene, reference.view, { ...plan, sources: CANDIDATES })?.sources ?? [],
+    }));
+    return partsOf(views, { witnesses: WITNESSES, maxBytes: this.#fusedBytes });
   }
 }
 

@@ -18,11 +18,11 @@ const FAST = 1;
 const deflated = promisify<Uint8Array, { level: number }, Buffer>(deflate);
 const inflated = promisify<Uint8Array, Buffer>(inflate);
 
-/** In shared memory. Depths outside the range are put at its ends. */
+/** Depths outside the range are put at its ends. */
 export function packDepth(map: DepthMap, { near, far }: DepthRange): Uint8Array {
   const { widthPx, heightPx, depths, normals, confidences } = map;
   const n = widthPx * heightPx;
-  const bytes = new Uint8Array(new SharedArrayBuffer(HEADER_BYTES + PIXEL_BYTES * n));
+  const bytes = new Uint8Array(HEADER_BYTES + PIXEL_BYTES * n);
   const header = new DataView(bytes.buffer);
   header.setUint32(0, VERSION, true);
   header.setUint32(4, widthPx, true);
@@ -56,9 +56,9 @@ export function unpackDepth(bytes: Uint8Array, scale = 1): DepthMap {
   const step = Math.log(far / near) / STEPS;
   const coarse = Float64Array.from({ length: 256 }, (_, i) => near * Math.exp((256 * i - 1) * step));
   const fine = Float64Array.from({ length: 256 }, (_, i) => Math.exp(i * step));
-  const depths = new Float32Array(new SharedArrayBuffer(4 * n));
-  const normals = new Int8Array(new SharedArrayBuffer(3 * n));
-  const confidences = new Uint8Array(new SharedArrayBuffer(n));
+  const depths = new Float32Array(n);
+  const normals = new Int8Array(3 * n);
+  const confidences = new Uint8Array(n);
   for (let i = 0; i < n; i++) {
     if ((high[i] | low[i]) === 0) continue;
     depths[i] = coarse[high[i]] * fine[low[i]];
@@ -83,9 +83,7 @@ export async function inflateDepth(kept: Uint8Array): Promise<Uint8Array | undef
   const header = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
   const n = header.getUint32(4, true) * header.getUint32(8, true);
   if (header.getUint32(0, true) !== VERSION || bytes.byteLength !== HEADER_BYTES + PIXEL_BYTES * n) return undefined;
-  const shared = new Uint8Array(new SharedArrayBuffer(bytes.byteLength));
-  shared.set(bytes);
-  return shared;
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function planesOf(bytes: Uint8Array, n: number) {

@@ -37,7 +37,7 @@ export class Shelf {
     this.#makeRoom(key);
   }
 
-  /** In shared memory when it was read back. Only to be read. */
+  /** Only to be read. */
   get(key: string): Uint8Array | undefined {
     const item = this.#items.get(key);
     if (!item) return undefined;
@@ -45,7 +45,7 @@ export class Shelf {
     this.#items.set(key, item);
     if (item.bytes) return item.bytes;
     const extent = item.extent!;
-    const bytes = new Uint8Array(new SharedArrayBuffer(extent.sizeBytes));
+    const bytes = new Uint8Array(extent.sizeBytes);
     this.#scratch.read(extent, bytes);
     item.bytes = bytes;
     this.#heldBytes += bytes.byteLength;
