@@ -20,25 +20,27 @@ const FacePage = lazy(async () => ({ default: (await import("./faces/face-page.t
 const CapturePage = lazy(async () => ({ default: (await import("./capture/capture-page.tsx")).CapturePage }));
 
 export function App(): JSX.Element {
+  if (!face) return <Cairn />;
+  return (
+    <Suspense fallback={<main className="space" />}>
+      <FacePage name={face} token={token} />
+    </Suspense>
+  );
+}
+
+function Cairn(): JSX.Element {
+  const { reach, asksToken } = useReach(api);
+  if (asksToken) return <TokenPage refused={token !== undefined} />;
   return (
     <>
-      {face ? (
-        <Suspense fallback={<main className="space" />}>
-          <FacePage name={face} token={token} />
-        </Suspense>
-      ) : (
-        <Cairn />
-      )}
+      <Page site={{ url, api, token, reach }} />
       <TokenOffer />
     </>
   );
 }
 
-function Cairn(): JSX.Element {
+function Page({ site }: { site: Site }): JSX.Element {
   const space = useSpaceRoute();
-  const { reach, asksToken } = useReach(api);
-  if (asksToken) return <TokenPage refused={token !== undefined} />;
-  const site: Site = { url, api, token, reach };
   if (isCapture(location.pathname)) {
     return (
       <Suspense fallback={<main className="space" />}>

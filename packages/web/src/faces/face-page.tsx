@@ -1,5 +1,6 @@
 /** The page of a face, behind the question for a token. Each is fetched when asked for, so that the start page stays small. */
 import { type ComponentType, type JSX, lazy, Suspense, useEffect, useMemo, useState } from "react";
+import { TokenOffer } from "../token-offer.tsx";
 import { TokenPage } from "../token-page.tsx";
 import "./faces.css";
 import type { FacePageName } from "./face-route.ts";
@@ -20,9 +21,12 @@ export function FacePage({ name, token }: { name: FacePageName; token: string | 
   const Page = PAGES[name];
   if (asksToken) return <TokenPage refused={token !== undefined} />;
   return (
-    <Suspense fallback={<main className="space" />}>
-      <Page place={place} />
-    </Suspense>
+    <>
+      <Suspense fallback={<main className="space" />}>
+        <Page place={place} />
+      </Suspense>
+      <TokenOffer />
+    </>
   );
 }
 
