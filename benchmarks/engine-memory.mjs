@@ -69,20 +69,24 @@ try {
 
 async function measure(engine, source) {
   let posed = 0;
-  let addingMs = 0;
-  let addingCpuS = 0;
+  const beginMs = performance.now();
+  const beginning = process.cpuUsage();
+  let next = photoOf(source, 0);
   for (let index = 0; index < count; index++) {
-    const photo = await photoOf(source, index);
-    const startMs = performance.now();
-    const before = process.cpuUsage();
-    const { verdicts } = await engine.add(photo, { points: options.points });
-    addingMs += performance.now() - startMs;
-    addingCpuS += cpuSince(before);
+    const adding = engine.add(await next, { points: options.points });
+    // As on a server, the photo that waits is decoded and looked at meanwhile.
+    if (index + 1 < count) {
+      next = photoOf(source, index + 1).then((photo) => {
+        engine.foresee(photo);
+        return photo;
+      });
+    }
+    const { verdicts } = await adding;
     posed += verdicts.filter(({ verdict, image }) => verdict === "registered" && image === `photo-${index}`).length;
     if (index === count - 1 || (index + 1) % Math.max(1, Math.floor(count / 8)) === 0) {
       const [now, peak] = [process.memoryUsage().rss, peakBytes()].map(mib);
       console.log(
-        `${String(index + 1).padStart(5)} photos: ${seconds(addingMs)} s, ${now} MiB now, ${peak} at the peak`,
+        `${String(index + 1).padStart(5)} photos: ${seconds(performance.now() - beginMs)} s, ${now} MiB now, ${peak} at the peak`,
       );
     }
   }
@@ -95,7 +99,7 @@ async function measure(engine, source) {
     `rebuild: ${cameras.length} cameras, ${(points.positions.length / 3e6).toFixed(2)} M points, ${seconds(rebuildMs)} s wall, ${cpuS.toFixed(1)} s CPU`,
   );
   console.log(
-    `in all ${seconds(addingMs + rebuildMs)} s, ${(addingCpuS + cpuS).toFixed(1)} s CPU (bound for 200 photos: ${BOUND_S} s)`,
+    `in all ${seconds(performance.now() - beginMs)} s, ${cpuSince(beginning).toFixed(1)} s CPU (bound for 200 photos: ${BOUND_S} s)`,
   );
   const children = decoder ? `, ${mib(childrenPeakBytes())} MiB of the decoder's process` : "";
   console.log(`peak ${mib(peakBytes())} MiB${children} (bound ${BOUND_MIB}); ${posed} photos had a pose at once`);

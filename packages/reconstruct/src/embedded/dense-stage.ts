@@ -27,8 +27,8 @@ const CANDIDATES = 24;
 const SPOILT_PX = 1;
 /** A rebuild keeps depth that is off by no more. */
 const UNCHANGED_PX = 0.25;
-/** Depth maps that are fused at once, with what fusion notes of them: those of about 80 photos at 640 pixels. */
-const FUSED_BYTES = 512 * 2 ** 20;
+/** Depth maps that are fused at once, with what fusion notes of them: those of about 120 photos at 640 pixels. */
+const FUSED_BYTES = 768 * 2 ** 20;
 
 export type DenseJob = {
   readonly stop: () => void;
