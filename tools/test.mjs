@@ -51,7 +51,7 @@ const ok = run(`${files.length} test files`, process.execPath, [
   "--test",
   "--test-concurrency=2",
   "--test-timeout=1200000", // ends what hangs; a slow machine that is busy takes minutes for a real reconstruction
-  `--test-reporter=${process.env.CI ? "tap" : "spec"}`,
+  `--test-reporter=${process.env.CI ? "./tools/tap.mjs" : "spec"}`,
   ...files,
 ]);
 process.exit(ok ? 0 : 1);
