@@ -17,7 +17,7 @@ import { engineReport } from "../report/report.ts";
 import { type OnStage, unwatched } from "../stages.ts";
 import { lensSound, principalLenses, type SceneCovariance } from "./adjust.ts";
 import { builtAfresh, type LastLook, worthAnotherLook } from "./afresh.ts";
-import { CLOSE_ERROR_PX, explainedMatches, standingOf } from "./consistency.ts";
+import { explainedMatches } from "./consistency.ts";
 import { type FocalVote, FocalVotes } from "./focal.ts";
 import { type Doubted, missingBetween, trustAgain, trusted } from "./folds.ts";
 import { layOnto } from "./frame.ts";
@@ -40,7 +40,8 @@ import { FoldSearch, unfold } from "./unfold.ts";
 import { upOfScene } from "./up.ts";
 import { verdictOf } from "./verdict.ts";
 import { Lenses, makeView, type View } from "./view.ts";
-import { closelySeen, takePlace, zoomOf } from "./zoom.ts";
+import { takePlace } from "./zoom.ts";
+import { posedWith, ZoomSearch } from "./zoom-search.ts";
 
 type MapperOptions = { readonly seed: number };
 
@@ -60,23 +61,10 @@ const SURE_VIEWS = 4;
 /** A scene of so few photos begins again when another pair is this many times as good a start. */
 const START_OVER_VIEWS = 4;
 const BETTER_START = 2;
-/** A lens that so many posed photos share says how another one of it should look; asked so often of each. */
-const ZOOM_VIEWS = 3;
-const ZOOM_TRIES = 3;
-/** One that has a wrong place is asked more often: what surrounds it may be as wrong at first. */
-const MISPLACED_TRIES = 8;
-/** Under a focal length that is not its own a photo sees fewer points where others do (0.4 to 0.8; most others 0.9 and more). */
-const ZOOM_SEEN = 0.85;
-/** With less of it in the end the result says that it is not sure. */
-const TORN_STANDING = 0.6;
-/** Photos that are asked after one has come: 20 resections each. */
-const ZOOM_ASKED = 2;
 /** Focal lengths this near in the logarithm are one: nobody zooms by so little. */
 const SAME_FOCAL = 0.03;
 /** So often a refined scene may show that one more was zoomed. */
 const ZOOM_ROUNDS = 5;
-/** Up to so many placed photos all of them are looked at. */
-const ZOOM_ALL = 20;
 /** Up to this many photos a scene is cheap to build again. */
 const YOUNG_VIEWS = 8;
 /** What an unfolded scene loses may fold again; three rounds end it. */
@@ -141,16 +129,17 @@ export class Mapper {
   /** The last rebuild left parts that hang together by too little. */
   #seamWeak = false;
   readonly #hints = new Hints();
+  readonly #zooms: ZoomSearch;
   /** Of lenses that were split off: which they were taken for. */
   readonly #zoomedFrom = new Map<number, number>();
-  /** Per view, how often it was asked whether it was zoomed. */
-  readonly #zoomTries: number[] = [];
   /** How sure the last rebuild was of the poses. */
   #poseSigmas: ReadonlyMap<number, PoseSigma> = new Map();
 
   constructor({ seed }: MapperOptions) {
     this.#seed = seed;
     this.#focalVotes = new FocalVotes(seed);
+    const certain = (lens: number, measured?: ReadonlySet<number>) => this.#certain(lens, measured);
+    this.#zooms = new ZoomSearch({ views: this.views, lenses: this.#lenses, seed, certain });
   }
 
   /** Takes a photo in; it has no ties to others yet. */
@@ -199,7 +188,7 @@ export class Mapper {
     this.#retries.next();
     grow();
     stage("doubt");
-    if (this.#splitMisplaced(stop)) grow();
+    if (this.#takeMisplaced(this.#zooms.misplaced(this.#scene, this.#pairs, stop), stop)) grow();
     this.#reconsider(votes, options);
     if (this.#unfold()) grow();
     this.#submaps.settle(this.#scene, this.views, pairs(), options);
@@ -212,63 +201,11 @@ export class Mapper {
 
   /** Gives photos that were zoomed, and nobody said so, a lens of their own before they get a wrong place. */
   #splitZoomed(stop: () => void): void {
-    let left = ZOOM_ASKED;
-    for (const view of [...this.views].reverse()) {
-      const { index, lens } = view;
-      const tries = this.#zoomTries[index] ?? 0;
-      if (left === 0) return;
-      if (this.#scene.isPosed(index) || tries >= ZOOM_TRIES) continue;
-      if (this.#lenses.list[lens].source === "given" || this.#posedWith(this.#scene, lens) < ZOOM_VIEWS) continue;
+    for (const view of this.#zooms.waiting(this.#scene)) {
       stop();
-      this.#zoomTries[index] = tries + 1;
-      left--;
-      const factor = this.#zoomOf(index);
-      if (factor !== undefined) this.#giveOwnLens(view, factor * this.#scene.focal(index), stop);
+      const factor = this.#zooms.factorOf(view.index, this.#scene, this.#pairs);
+      if (factor !== undefined) this.#giveOwnLens(view, factor * this.#scene.focal(view.index), stop);
     }
-  }
-
-  /**
-   * Photos that were zoomed may have a place already, from before there was enough to tell: a wrong one, which tears
-   * what ties them. In a large scene only those that the latest photo is tied to are asked.
-   * @returns whether one has lost its place
-   */
-  #splitMisplaced(stop: () => void): boolean {
-    const latest = this.views.length - 1;
-    const tied = new Set(this.#scene.posed.length <= ZOOM_ALL ? this.#scene.posed : [latest]);
-    for (const { a, b } of this.#pairs) if (b === latest) tied.add(a);
-    const views = [...tied].filter((view) => (this.#zoomTries[view] ?? 0) < MISPLACED_TRIES);
-    const asked = this.#seemMisplaced(this.#scene, this.#pairs, views).slice(0, ZOOM_ASKED);
-    for (const view of asked) this.#zoomTries[view] = (this.#zoomTries[view] ?? 0) + 1;
-    return this.#takeMisplaced(this.#zoomedOf(asked, this.#scene, this.#pairs, stop), stop);
-  }
-
-  /** Placed views that do not see enough of what others do where it is, least first. */
-  #seemMisplaced(scene: Scene, pairs: readonly Pair[], views: readonly number[]): number[] {
-    const seen = new Map<number, number>();
-    for (const index of views) {
-      const { lens } = this.views[index];
-      if (!scene.isPosed(index) || this.#lenses.list[lens].source === "given") continue;
-      if (this.#posedWith(scene, lens) > ZOOM_VIEWS) seen.set(index, closelySeen(scene, pairs, index));
-    }
-    const few = [...seen].filter(([, share]) => share < ZOOM_SEEN);
-    return few.sort((p, q) => p[1] - q[1] || p[0] - q[0]).map(([index]) => index);
-  }
-
-  /** Of these views those that were zoomed, and by how much. */
-  #zoomedOf(
-    asked: readonly number[],
-    scene: Scene,
-    pairs: readonly Pair[],
-    stop: () => void,
-    measured?: ReadonlySet<number>,
-  ): Map<number, number> {
-    const found = new Map<number, number>();
-    for (const view of asked) {
-      stop();
-      const factor = this.#zoomOf(view, scene, pairs, measured);
-      if (factor !== undefined) found.set(view, factor);
-    }
-    return found;
   }
 
   /** @param copies other scenes that they take their place in */
@@ -282,21 +219,6 @@ export class Mapper {
       this.#giveOwnLens(this.views[index], factor * (copies[0] ?? this.#scene).focal(index), stop, copies);
     }
     return factors.size > 0;
-  }
-
-  #zoomOf(
-    view: number,
-    scene = this.#scene,
-    pairs: readonly Pair[] = this.#pairs,
-    measured?: ReadonlySet<number>,
-  ): number | undefined {
-    const known = this.#certain(this.views[view].lens, measured);
-    return zoomOf(scene, pairs, view, { known, refined: measured !== undefined, seed: this.#seed });
-  }
-
-  #isTorn(scene: Scene, pairs: readonly Pair[], view: number): boolean {
-    const { source } = this.#lenses.list[this.views[view].lens];
-    return source !== "given" && standingOf(scene, pairs, view, CLOSE_ERROR_PX) < TORN_STANDING;
   }
 
   #giveOwnLens(view: View, focalPx: number, stop: () => void, copies: readonly (Scene | Submaps)[] = []): void {
@@ -396,8 +318,8 @@ export class Mapper {
     let rejoined = false;
     for (const [own, base] of this.#zoomedFrom) {
       const ratio = scene.calibration(own)[0] / scene.calibration(base)[0];
-      const isPlaced = this.#posedWith(scene, own) > 0;
-      if (this.#posedWith(scene, base) === 0 || (isPlaced && Math.abs(Math.log(ratio)) > SAME_FOCAL)) continue;
+      const isPlaced = posedWith(scene, own) > 0;
+      if (posedWith(scene, base) === 0 || (isPlaced && Math.abs(Math.log(ratio)) > SAME_FOCAL)) continue;
       for (const view of this.views) if (view.lens === own) this.#changeLens(view, base, copies);
       this.#zoomedFrom.delete(own);
       rejoined = true;
@@ -447,7 +369,7 @@ export class Mapper {
     stop();
     stage("doubt");
     const found = sureness ? this.#measured(scene, focalSigmas(sureness, scene.calibrations)) : measured;
-    const zoomed = this.#zoomedOf(this.#seemMisplaced(scene, known, scene.posed), scene, known, stop, found);
+    const zoomed = this.#zooms.misplacedWhenRefined(scene, known, stop, found);
     return { scene, submaps, pairs, doubted, known, look, sureness, zoomed };
   }
 
@@ -473,7 +395,7 @@ export class Mapper {
       this.#frameSettled = true;
       if (look) this.#lastLook = look;
       this.#doubted = doubted;
-      this.#torn = zoomed.size > 0 || scene.posed.some((view) => this.#isTorn(scene, known, view));
+      this.#torn = zoomed.size > 0 || scene.posed.some((view) => this.#zooms.isTorn(scene, known, view));
       this.#seamWeak = hangsByAThread(scene);
       this.#ledger.restart(scene);
       if (sureness) this.#learnLenses(scene, sureness);
@@ -574,7 +496,7 @@ export class Mapper {
   #voteFocals(stop: () => void): Map<number, FocalVote> {
     const votes = new Map<number, FocalVote>();
     for (const [index, lens] of this.#lenses.list.entries()) {
-      const begun = this.#posedWith(this.#scene, index) > 0;
+      const begun = posedWith(this.#scene, index) > 0;
       if (lens.source === "exif" ? begun : this.#certain(index)) continue;
       stop();
       const vote = this.#focalVotes.of(this.#scene, this.#pairs, index, lens);
@@ -597,7 +519,7 @@ export class Mapper {
     const scene = this.#scene;
     let doubtful = false;
     for (const [index, vote] of votes) {
-      if (!this.#posedWith(scene, index)) continue;
+      if (!posedWith(scene, index)) continue;
       const part = scene.calibration(index)[0] / this.#lenses.list[index].longSidePx;
       if (vote.high / vote.low > NARROW_VOTE) continue;
       if (Math.abs(Math.log(part / vote.part)) > FOCAL_DOUBT) doubtful = true;
@@ -639,12 +561,8 @@ export class Mapper {
     return new Set(found.length === 0 ? found : told.filter((index) => this.#isSound(scene, index, 1)));
   }
 
-  #posedWith(scene: Scene, lens: number): number {
-    return scene.posed.filter((view) => this.views[view].lens === lens).length;
-  }
-
   #isSound(scene: Scene, lens: number, views: number): boolean {
-    return this.#posedWith(scene, lens) >= views && lensSound(this.#lenses.list[lens], scene.calibration(lens));
+    return posedWith(scene, lens) >= views && lensSound(this.#lenses.list[lens], scene.calibration(lens));
   }
 
   #startOver(votes: ReadonlyMap<number, FocalVote>, options: GrowOptions): void {

@@ -19,8 +19,9 @@ const MIN_INLIERS = 40;
 /** Another focal length must explain so many times as many, or half of what is left: matches that are wrong stay so. */
 const CLEARLY = 1.5;
 /**
- * In a refined scene with a lens that is known any more will do: of photos that were not zoomed none of the others explained as many (three sets
- * whose façades repeat, 60 photos asked). Of one of a wall and little else the right one has 8 % more.
+ * In a refined scene with a lens that is known any more will do: of photos that were not zoomed no other focal length
+ * explained as many (three sets whose façades repeat, 60 photos asked). Of one of a wall and little else the right one
+ * has 8 % more.
  */
 const VISIBLY = 1.05;
 const VISIBLY_MORE = 10;
