@@ -5,7 +5,7 @@
  */
 
 import type { SparseModel } from "@cairn/formats";
-import { CALIBRATION_SIZE, cameraCentre, quaternionOfSimilarity } from "@cairn/geometry";
+import { cameraCentre, quaternionOfSimilarity } from "@cairn/geometry";
 import type { Doubt, EngineReport, Hint, PoseSigma, Similarity } from "@cairn/protocol";
 import type { FeltUpright, FocalReport, Photo, Progress, Rebuild, RebuildOptions, Step } from "../engine.ts";
 import type { Features } from "../features/features.ts";
@@ -15,18 +15,18 @@ import { Hints } from "../report/hints.ts";
 import { ownSigma, sigmasOf } from "../report/pose-sigma.ts";
 import { engineReport } from "../report/report.ts";
 import { type OnStage, unwatched } from "../stages.ts";
-import { lensSound, principalLenses, type SceneCovariance } from "./adjust.ts";
+import { principalLenses, type SceneCovariance } from "./adjust.ts";
 import { builtAfresh, type LastLook, worthAnotherLook } from "./afresh.ts";
 import { explainedMatches } from "./consistency.ts";
-import { type FocalVote, FocalVotes } from "./focal.ts";
+import type { FocalVote } from "./focal.ts";
 import { type Doubted, missingBetween, trustAgain, trusted } from "./folds.ts";
 import { layOnto } from "./frame.ts";
 import { findGaps } from "./gaps.ts";
 import { dropTornViews, type GrowOptions, growScene, refineScene, startPairs } from "./grow.ts";
 import { Ledger } from "./ledger.ts";
+import { LensTrust } from "./lens-trust.ts";
 import { closeLoops } from "./loops.ts";
 import { type Pair, startScore, verifyPair } from "./pair.ts";
-import type { RegistrationRule } from "./register.ts";
 import { Retries } from "./retries.ts";
 import { Scene } from "./scene.ts";
 import { buildScene, byStrength, carryHanded, compatibleIn, joinPair, retrack } from "./scene-building.ts";
@@ -35,13 +35,12 @@ import { readAgain } from "./second-reading.ts";
 import { sparseModelOf } from "./sparse-model.ts";
 import { type Standing, standingsOf } from "./standing.ts";
 import { Submaps } from "./submaps.ts";
-import { bearsOut, focalSigmas, isMeasured, isOpen } from "./sureness.ts";
 import { FoldSearch, unfold } from "./unfold.ts";
 import { upOfScene } from "./up.ts";
 import { verdictOf } from "./verdict.ts";
 import { Lenses, makeView, type View } from "./view.ts";
 import { takePlace } from "./zoom.ts";
-import { posedWith, ZoomSearch } from "./zoom-search.ts";
+import { ZoomSearch } from "./zoom-search.ts";
 
 type MapperOptions = { readonly seed: number };
 
@@ -51,13 +50,6 @@ type Candidate = { readonly other: number; readonly matches: Int32Array };
 /** With the focal length known a match lies this near its epipolar line, decoded pixels. */
 const PAIR_ERROR_PX = 2;
 const UNSURE_PAIR_ERROR_PX = 4;
-/** A focal length this far, in the logarithm, from what two-view geometry says is doubted. */
-const FOCAL_DOUBT = 0.15;
-/** Two-view geometry that leaves less than this factor open counts as a witness. */
-const NARROW_VOTE = 1.6;
-/** How far off, as a part, a focal length may be before a rebuild has measured it. */
-const UNMEASURED_SIGMA = { given: 0, exif: 0.07, estimated: 0.15 } as const;
-const SURE_VIEWS = 4;
 /** A scene of so few photos begins again when another pair is this many times as good a start. */
 const START_OVER_VIEWS = 4;
 const BETTER_START = 2;
@@ -101,16 +93,10 @@ export class Mapper {
   readonly views: View[] = [];
   readonly #seed: number;
   readonly #lenses = new Lenses();
+  readonly #trust: LensTrust;
   #pairs: Pair[] = [];
   #scene = new Scene(this.views);
   #ledger = new Ledger();
-  /** Lenses whose estimated focal length has been borne out. */
-  readonly #sure = new Set<number>();
-  readonly #focalVotes: FocalVotes;
-  /** What two-view geometry said last about each lens. */
-  readonly #votes = new Map<number, FocalVote>();
-  /** `[lenses]` one standard deviation as a part, as the last rebuild found it. */
-  #focalSigmas: Float64Array = new Float64Array(0);
   /** Places that nothing connects to the scene yet. */
   #submaps = new Submaps();
   #lastLook: LastLook | undefined;
@@ -130,16 +116,13 @@ export class Mapper {
   #seamWeak = false;
   readonly #hints = new Hints();
   readonly #zooms: ZoomSearch;
-  /** Of lenses that were split off: which they were taken for. */
-  readonly #zoomedFrom = new Map<number, number>();
   /** How sure the last rebuild was of the poses. */
   #poseSigmas: ReadonlyMap<number, PoseSigma> = new Map();
 
   constructor({ seed }: MapperOptions) {
     this.#seed = seed;
-    this.#focalVotes = new FocalVotes(seed);
-    const certain = (lens: number, measured?: ReadonlySet<number>) => this.#certain(lens, measured);
-    this.#zooms = new ZoomSearch({ views: this.views, lenses: this.#lenses, seed, certain });
+    this.#trust = new LensTrust(this.#lenses, seed);
+    this.#zooms = new ZoomSearch({ views: this.views, lenses: this.#lenses, trust: this.#trust, seed });
   }
 
   /** Takes a photo in; it has no ties to others yet. */
@@ -228,7 +211,7 @@ export class Mapper {
       each.addLens(Float64Array.of(focalPx, focalPx, 0, 0, 0, 0));
     }
     this.#changeLens(view, own, copies);
-    this.#zoomedFrom.set(own, lens);
+    this.#trust.splitOff(own, lens);
     this.#retries.forget(index);
     this.#pairs = this.#recheckPairs(copies[0] instanceof Scene ? copies[0] : this.#scene, this.#pairs, stop);
   }
@@ -316,12 +299,12 @@ export class Mapper {
   #rejoinLenses(copies: readonly [Scene, Submaps]): boolean {
     const [scene] = copies;
     let rejoined = false;
-    for (const [own, base] of this.#zoomedFrom) {
+    for (const [own, base] of this.#trust.splits) {
       const ratio = scene.calibration(own)[0] / scene.calibration(base)[0];
-      const isPlaced = posedWith(scene, own) > 0;
-      if (posedWith(scene, base) === 0 || (isPlaced && Math.abs(Math.log(ratio)) > SAME_FOCAL)) continue;
+      const isPlaced = scene.posedWith(own) > 0;
+      if (scene.posedWith(base) === 0 || (isPlaced && Math.abs(Math.log(ratio)) > SAME_FOCAL)) continue;
       for (const view of this.views) if (view.lens === own) this.#changeLens(view, base, copies);
-      this.#zoomedFrom.delete(own);
+      this.#trust.rejoined(own);
       rejoined = true;
     }
     return rejoined;
@@ -342,7 +325,7 @@ export class Mapper {
     // The first adjustment makes the lenses good; pairs and tracks are then judged anew with them.
     let first = refineScene(scene, options, 1);
     stage("verification");
-    const measured = first ? this.#measured(scene, focalSigmas(first, scene.calibrations)) : new Set<number>();
+    const measured = first ? this.#trust.measuredIn(scene, first) : new Set<number>();
     const rechecked = this.#recheckPairs(scene, begun.pairs, stop, measured);
     stage("doubt");
     trustAgain(scene, rechecked, doubted);
@@ -368,7 +351,7 @@ export class Mapper {
     const sureness = refineScene(scene, { ...options, principal }, 3, (done) => progress("refine", 1 + done, rounds));
     stop();
     stage("doubt");
-    const found = sureness ? this.#measured(scene, focalSigmas(sureness, scene.calibrations)) : measured;
+    const found = sureness ? this.#trust.measuredIn(scene, sureness) : measured;
     const zoomed = this.#zooms.misplacedWhenRefined(scene, known, stop, found);
     return { scene, submaps, pairs, doubted, known, look, sureness, zoomed };
   }
@@ -398,7 +381,7 @@ export class Mapper {
       this.#torn = zoomed.size > 0 || scene.posed.some((view) => this.#zooms.isTorn(scene, known, view));
       this.#seamWeak = hangsByAThread(scene);
       this.#ledger.restart(scene);
-      if (sureness) this.#learnLenses(scene, sureness);
+      if (sureness) this.#trust.learn(scene, sureness);
       this.#poseSigmas = scaled(sureness ? sigmasOf(sureness) : new Map(), aligned?.alignment?.scale ?? 1);
       const { verdicts, cameras, points, doubts = [] } = this.step(undefined, this.#poseSigmas);
       const hints = this.#hints.afterRebuild(scene, pairs);
@@ -432,7 +415,7 @@ export class Mapper {
   focal(): FocalReport | undefined {
     const [first] = this.#scene.posed;
     if (first === undefined) return undefined;
-    return this.#focalOf(this.views[first].lens);
+    return this.#trust.focalOf(this.#scene, this.views[first].lens);
   }
 
   /** What the model rests on and where it is weak. */
@@ -450,37 +433,13 @@ export class Mapper {
       verdictOf: (view) => verdictOf(scene, view, standings.get(view)),
       nearestOf: (view) => this.#nearest[view],
       sigmas,
-      lenses: this.#lenses.list.map((_, index) => this.#focalOf(index)),
+      lenses: this.#lenses.list.map((_, index) => this.#trust.focalOf(scene, index)),
       doubts: this.#doubts(),
     });
   }
 
-  #focalOf(index: number): FocalReport {
-    const { source, fullScale } = this.#lenses.list[index];
-    const at = index * CALIBRATION_SIZE;
-    const focalPx = ((this.#scene.calibrations[at] + this.#scene.calibrations[at + 1]) / 2) * fullScale;
-    const sigmaPx = (this.#focalSigmas[index] || UNMEASURED_SIGMA[source]) * focalPx;
-    return { source, focalPx, sigmaPx, certain: this.#vouchedFor(index) };
-  }
-
-  /** Whether a lens can be relied on: told by someone, or found by two-view geometry and bundle adjustment alike. */
-  #certain(lens: number, measured?: ReadonlySet<number>): boolean {
-    if (this.#lenses.list[lens].source !== "estimated") return true;
-    // The points of the scene bear the focal length of a zoomed photo out as far as they are right themselves.
-    const base = this.#zoomedFrom.get(lens);
-    if (this.#sure.has(lens) || measured?.has(lens)) return true;
-    return base !== undefined && this.#certain(base, measured);
-  }
-
-  /** Whether the result may claim a lens: what EXIF says is good to begin with, but may be left far behind. */
-  #vouchedFor(lens: number): boolean {
-    const each = this.#lenses.list[lens];
-    if (each.source !== "exif") return this.#certain(lens);
-    return bearsOut(each, this.#scene.calibration(lens)[0], this.#focalSigmas[lens]);
-  }
-
   #doubts(): Doubt[] {
-    const doubtful = this.#scene.posed.some((view) => !this.#vouchedFor(this.views[view].lens));
+    const doubtful = this.#scene.posed.some((view) => !this.#trust.isVouchedFor(this.#scene, this.views[view].lens));
     return [
       ...(doubtful || this.#torn ? (["focal_uncertain"] as const) : []),
       ...(this.#seamWeak ? (["weak_seam"] as const) : []),
@@ -488,27 +447,20 @@ export class Mapper {
   }
 
   #pairErrorPx(a: number, b: number, measured?: ReadonlySet<number>): number {
-    const sure = [a, b].every((view) => this.#certain(this.views[view].lens, measured));
+    const sure = [a, b].every((view) => this.#trust.isCertain(this.views[view].lens, measured));
     return sure ? PAIR_ERROR_PX : UNSURE_PAIR_ERROR_PX;
   }
 
   /** Asks two-view geometry for the focal lengths that nobody told, and begins with what it says. */
   #voteFocals(stop: () => void): Map<number, FocalVote> {
     const votes = new Map<number, FocalVote>();
-    for (const [index, lens] of this.#lenses.list.entries()) {
-      const begun = posedWith(this.#scene, index) > 0;
-      if (lens.source === "exif" ? begun : this.#certain(index)) continue;
+    for (const lens of this.#trust.open(this.#scene)) {
       stop();
-      const vote = this.#focalVotes.of(this.#scene, this.#pairs, index, lens);
+      const vote = this.#trust.ask(this.#scene, this.#pairs, lens);
       if (!vote) continue;
-      if (lens.source === "exif") {
-        if (!denies(vote, lens.priorPx / lens.longSidePx)) continue;
-        this.#lenses.distrust(index);
-      }
-      votes.set(index, vote);
-      this.#votes.set(index, vote);
-      if (begun) continue;
-      this.#scene.setFocal(index, vote.part * lens.longSidePx);
+      votes.set(lens, vote);
+      if (this.#scene.posedWith(lens) > 0) continue;
+      this.#scene.setFocal(lens, vote.part * this.#lenses.list[lens].longSidePx);
       this.#pairs = this.#recheckPairs(this.#scene, this.#pairs, stop);
     }
     return votes;
@@ -518,13 +470,7 @@ export class Mapper {
   #reconsider(votes: ReadonlyMap<number, FocalVote>, options: GrowOptions): void {
     const scene = this.#scene;
     let doubtful = false;
-    for (const [index, vote] of votes) {
-      if (!posedWith(scene, index)) continue;
-      const part = scene.calibration(index)[0] / this.#lenses.list[index].longSidePx;
-      if (vote.high / vote.low > NARROW_VOTE) continue;
-      if (Math.abs(Math.log(part / vote.part)) > FOCAL_DOUBT) doubtful = true;
-      else if (!isOpen(this.#focalSigmas[index]) && this.#isSound(scene, index, SURE_VIEWS)) this.#sure.add(index);
-    }
+    for (const [lens, vote] of votes) if (this.#trust.weigh(scene, lens, vote)) doubtful = true;
     const restart = doubtful ? scene.posed.length <= YOUNG_VIEWS : this.#betterStart(scene);
     if (restart) this.#startOver(votes, options);
   }
@@ -535,34 +481,6 @@ export class Mapper {
     const within = this.#pairs.filter(({ a, b }) => scene.isPosed(a) && scene.isPosed(b));
     const score = (pairs: readonly Pair[]) => Math.max(0, ...startPairs(pairs).slice(0, 1).map(startScore));
     return score(this.#pairs) > BETTER_START * score(within);
-  }
-
-  /** What a rebuild measures, and two-view geometry does not deny, is relied on until one finds it open. */
-  #learnLenses(scene: Scene, sureness: SceneCovariance): void {
-    this.#focalSigmas = focalSigmas(sureness, scene.calibrations);
-    const measured = this.#measured(scene, this.#focalSigmas);
-    for (const [index, sigma] of this.#focalSigmas.entries()) {
-      if (measured.has(index)) this.#sure.add(index);
-      else if (isOpen(sigma)) this.#sure.delete(index);
-    }
-  }
-
-  /**
-   * Lenses whose focal length an adjustment has measured and two-view geometry does not deny. Beside one that is known a
-   * single photo will do: the points that it sees are where the others place them.
-   */
-  #measured(scene: Scene, sigmas: Float64Array): Set<number> {
-    const told = this.#lenses.list.flatMap(({ longSidePx }, index) => {
-      const vote = this.#votes.get(index);
-      const denied = vote && denies(vote, scene.calibration(index)[0] / longSidePx);
-      return isMeasured(sigmas[index]) && !denied ? [index] : [];
-    });
-    const found = told.filter((index) => this.#isSound(scene, index, SURE_VIEWS));
-    return new Set(found.length === 0 ? found : told.filter((index) => this.#isSound(scene, index, 1)));
-  }
-
-  #isSound(scene: Scene, lens: number, views: number): boolean {
-    return posedWith(scene, lens) >= views && lensSound(this.#lenses.list[lens], scene.calibration(lens));
   }
 
   #startOver(votes: ReadonlyMap<number, FocalVote>, options: GrowOptions): void {
@@ -599,12 +517,8 @@ export class Mapper {
   }
 
   #growOptions(stop: () => void, stage: OnStage): GrowOptions {
-    const certain = (lens: number) => this.#certain(lens);
-    const rule = (lens: number): RegistrationRule => {
-      const vote = this.#votes.get(lens);
-      if (certain(lens)) return "lax";
-      return vote && vote.high / vote.low <= NARROW_VOTE ? "careful" : "strict";
-    };
+    const certain = (lens: number) => this.#trust.isCertain(lens);
+    const rule = (lens: number) => this.#trust.ruleOf(lens);
     return { lenses: this.#lenses.list, seed: this.#seed, certain, rule, doubted: this.#doubted, stop, stage };
   }
 
@@ -615,9 +529,4 @@ export class Mapper {
 
 function scaled(sigmas: ReadonlyMap<number, PoseSigma>, scale: number): Map<number, PoseSigma> {
   return new Map([...sigmas].map(([view, sigma]) => [view, { ...sigma, position: scale * sigma.position }]));
-}
-
-/** Whether two-view geometry rules a focal length, as a part of the long side, out. */
-function denies({ low, high }: FocalVote, part: number): boolean {
-  return part < 0.9 * low || part > 1.1 * high;
 }

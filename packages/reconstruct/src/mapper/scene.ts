@@ -59,6 +59,11 @@ export class Scene {
     return this.#isPosed[view] === 1;
   }
 
+  /** How many posed views share a lens. */
+  posedWith(lens: number): number {
+    return this.posed.filter((view) => this.#views[view].lens === lens).length;
+  }
+
   setPose(view: number, cameraFromWorld: Float64Array): void {
     this.poses.set(cameraFromWorld.subarray(0, 12), view * 12);
     this.touched.add(view);

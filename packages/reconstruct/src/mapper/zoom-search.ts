@@ -3,6 +3,7 @@
  * the answer is the mapper's; nothing changes here but the count.
  */
 import { CLOSE_ERROR_PX, standingOf } from "./consistency.ts";
+import type { LensTrust } from "./lens-trust.ts";
 import type { Pair } from "./pair.ts";
 import type { Scene } from "./scene.ts";
 import type { Lenses, View } from "./view.ts";
@@ -25,24 +26,23 @@ const ZOOM_ALL = 20;
 type ZoomSearchOptions = {
   readonly views: readonly View[];
   readonly lenses: Lenses;
+  readonly trust: LensTrust;
   readonly seed: number;
-  /** Whether the focal length of a lens is known. @param measured lenses that a refined scene has measured */
-  readonly certain: (lens: number, measured?: ReadonlySet<number>) => boolean;
 };
 
 export class ZoomSearch {
   readonly #views: readonly View[];
   readonly #lenses: Lenses;
+  readonly #trust: LensTrust;
   readonly #seed: number;
-  readonly #certain: ZoomSearchOptions["certain"];
   /** Per view, how often it was asked. */
   readonly #tries: number[] = [];
 
-  constructor({ views, lenses, seed, certain }: ZoomSearchOptions) {
+  constructor({ views, lenses, trust, seed }: ZoomSearchOptions) {
     this.#views = views;
     this.#lenses = lenses;
+    this.#trust = trust;
     this.#seed = seed;
-    this.#certain = certain;
   }
 
   /** Views without a place that may be asked now, the latest first; each counts as asked. */
@@ -52,7 +52,7 @@ export class ZoomSearch {
       const { index, lens } = view;
       if (left === 0) return;
       if (scene.isPosed(index) || this.#triesOf(index) >= ZOOM_TRIES) continue;
-      if (this.#lenses.list[lens].source === "given" || posedWith(scene, lens) < ZOOM_VIEWS) continue;
+      if (this.#lenses.list[lens].source === "given" || scene.posedWith(lens) < ZOOM_VIEWS) continue;
       this.#tries[index] = this.#triesOf(index) + 1;
       left--;
       yield view;
@@ -83,9 +83,9 @@ export class ZoomSearch {
     return this.#factorsOf(this.#seemMisplaced(scene, pairs, scene.posed), scene, pairs, stop, measured);
   }
 
-  /** @returns by how much a view was zoomed; undefined when it was not @param measured as `certain` takes it, of a refined scene */
+  /** @returns by how much a view was zoomed; undefined when it was not @param measured of a refined scene */
   factorOf(view: number, scene: Scene, pairs: readonly Pair[], measured?: ReadonlySet<number>): number | undefined {
-    const known = this.#certain(this.#views[view].lens, measured);
+    const known = this.#trust.isCertain(this.#views[view].lens, measured);
     return zoomOf(scene, pairs, view, { known, refined: measured !== undefined, seed: this.#seed });
   }
 
@@ -101,7 +101,7 @@ export class ZoomSearch {
     for (const index of views) {
       const { lens } = this.#views[index];
       if (!scene.isPosed(index) || this.#lenses.list[lens].source === "given") continue;
-      if (posedWith(scene, lens) > ZOOM_VIEWS) seen.set(index, closelySeen(scene, pairs, index));
+      if (scene.posedWith(lens) > ZOOM_VIEWS) seen.set(index, closelySeen(scene, pairs, index));
     }
     const few = [...seen].filter(([, share]) => share < ZOOM_SEEN);
     return few.sort((p, q) => p[1] - q[1] || p[0] - q[0]).map(([index]) => index);
@@ -127,9 +127,4 @@ export class ZoomSearch {
   #triesOf(view: number): number {
     return this.#tries[view] ?? 0;
   }
-}
-
-/** How many placed views share a lens. */
-export function posedWith(scene: Scene, lens: number): number {
-  return scene.posed.filter((view) => scene.views[view].lens === lens).length;
 }
