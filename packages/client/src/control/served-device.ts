@@ -145,7 +145,8 @@ export class ServedDevice {
     this.#away ??= setTimeout(() => {
       const { kind, data = {} } = this.#definition.safe;
       this.#interrupt("the line to the server is lost");
-      void Promise.resolve(this.#handlers.secure("line", kind, data)).catch(() => {});
+      // What fails here, at once or later, there is nobody to tell of.
+      void (async () => this.#handlers.secure("line", kind, data))().catch(() => {});
     }, this.#lineMs);
   }
 

@@ -58,6 +58,7 @@ class Deeds implements DeviceHandlers {
 
   secure(what: string, kind: string): void {
     this.#note(`${what}: ${kind}`);
+    if (what === "line") throw new Error("a device on its own has nobody to tell");
   }
 
   connected(): void {
@@ -101,6 +102,8 @@ class Deeds implements DeviceHandlers {
 async function flight(t: TestContext, lineMs = 600_000) {
   const server = await testServer(t);
   const drone = connected(t, server);
+  // Else it begins without a line, and is on its own where that lasts.
+  await drone.connection.ready();
   const deeds = new Deeds();
   const device = serveDevice(drone.connection, DRONE, deeds, { lineMs });
   t.after(() => device.close());

@@ -67,6 +67,7 @@ describe("video through the hub", () => {
       SPS, // a headerless sample, as of a sender in file mode
       Buffer.alloc(2 ** 20, 0xff),
     ];
+    const fromMs = performance.now();
     producer.send(...bad);
     // Both forms of a parameter set are read, and one without start code gets it (HUB-16).
     const bare = SPS.subarray(4);
@@ -76,7 +77,8 @@ describe("video through the hub", () => {
     const said = producer.messages;
     assert.equal(said[0]?.type, "error");
     assert.match(String(said[0]?.message), /^Invalid video packet: \S/);
-    assert.ok(said.length <= 2, `${said.length} errors within a moment`);
+    const seconds = (performance.now() - fromMs) / 1000;
+    assert.ok(said.length <= 1 + seconds, `${said.length} errors within ${seconds} s`);
     assert.equal(
       figures(await (await server.send("GET", "/metrics")).text())("h264_packets_rejected_total"),
       bad.length,
@@ -332,6 +334,7 @@ describe("video through the hub", () => {
       height: 2,
       source: "default",
     });
+    const fromMs = performance.now();
     const second = await HubUser.open(server, "/ws/viewer?frames=1&source=p2");
     const phone2 = await HubUser.open(server, "/ws/phone?source=p2");
     phone2.send({ type: "video_frame", width: 9, height: 9, data: jpeg.toString("base64"), timestamp: 1700000000123 });
@@ -345,8 +348,10 @@ describe("video through the hub", () => {
     assert.match(String(error?.message), /^Invalid video frame: \S/);
     await phone2.settled();
     await second.settled();
-    assert.ok(phone2.messages.length <= 2, `${phone2.messages.length} errors`);
-    assert.ok(second.messages.length < 25, `${second.messages.length} frames of 51`);
+    const seconds = (performance.now() - fromMs) / 1000;
+    assert.ok(phone2.messages.length <= 1 + seconds, `${phone2.messages.length} errors in ${seconds} s`);
+    const frames = second.messages.length;
+    assert.ok(frames <= 1 + 10 * seconds, `${frames} frames of 51 in ${seconds} s`);
     assert.deepEqual(plain.messages, []);
     for (const user of [consumer, camera, phone, phone2, watching, plain, second]) await user.leave();
   });
