@@ -82,17 +82,3 @@ export async function readMcap(path: string, how: "indexed" | "streamed" = "inde
   const { stdout } = await run(process.execPath, [reader, path, how], { maxBuffer: 2 ** 28 });
   return JSON.parse(stdout) as McapContents;
 }
-
-export async function hasFfmpeg(): Promise<boolean> {
-  return run("ffmpeg", ["-version"]).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** One checksum a picture, decoded by ffmpeg. */
-export async function framemd5(path: string): Promise<string[]> {
-  const { stdout } = await run("ffmpeg", ["-v", "error", "-i", path, "-f", "framemd5", "-"], { maxBuffer: 2 ** 26 });
-  const lines = stdout.split("\n").filter((line) => line && !line.startsWith("#"));
-  return lines.map((line) => line.split(",").at(-1)!.trim());
-}

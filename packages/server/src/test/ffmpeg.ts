@@ -4,15 +4,9 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { frameSums } from "@cairn/video/test/ffmpeg";
 
 const run = promisify(execFile);
-
-export function hasFfmpeg(): Promise<boolean> {
-  return run("ffmpeg", ["-version"]).then(
-    () => true,
-    () => false,
-  );
-}
 
 async function inFolder<T>(use: (file: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), "cairn-ffmpeg-"));
@@ -33,13 +27,10 @@ export function film(size: string, pictures: number, options: readonly string[] 
   });
 }
 
-/** One checksum a picture, in the order of showing, as ffmpeg's `framemd5` has it. */
-export function frameSums(stream: Uint8Array): Promise<string[]> {
+/** One checksum a picture, in the order of showing. */
+export function streamSums(stream: Uint8Array): Promise<string[]> {
   return inFolder(async (file) => {
     await writeFile(file, stream);
-    const words = ["-v", "error", "-i", file, "-f", "framemd5", "-"];
-    const { stdout } = await run("ffmpeg", words, { maxBuffer: 2 ** 26 });
-    const lines = stdout.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
-    return lines.map((line) => line.split(",").at(-1)!.trim());
+    return await frameSums(file);
   });
 }

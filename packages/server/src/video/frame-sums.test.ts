@@ -7,7 +7,8 @@ import { type TestContext, test } from "node:test";
 import type { VideoConsumer } from "@cairn/client";
 import { openApi } from "@cairn/client/node";
 import { AccessUnitAssembler, annexB, NAL, nalUnits } from "@cairn/video";
-import { film, frameSums, hasFfmpeg } from "../test/ffmpeg.ts";
+import { hasFfmpeg } from "@cairn/video/test/ffmpeg";
+import { film, streamSums } from "../test/ffmpeg.ts";
 import { HubUser, packet13, packet21 } from "../test/hub-user.ts";
 import { testServer } from "../test/test-server.ts";
 
@@ -53,7 +54,7 @@ const live = (line: { status: string; on(name: "status", listener: (status: stri
 test("HUB-11..HUB-14 HUB-20 HUB-22 STR-3 STR-8 a simulator's units, one a packet, are the same film for the hub's consumers and the SDK's", async (t) => {
   const stream = await wholeFilm(t);
   if (!stream) return;
-  const source = await frameSums(stream);
+  const source = await streamSums(stream);
   assert.equal(source.length, 48);
   const server = await testServer(t);
   const { video } = openApi({ url: server.url });
@@ -82,16 +83,16 @@ test("HUB-11..HUB-14 HUB-20 HUB-22 STR-3 STR-8 a simulator's units, one a packet
   }
   await hub.packets(packets);
   await taken.until(() => taken.pieces.length === packets);
-  assert.deepEqual(await frameSums(Buffer.concat(hub.binary)), source);
-  assert.deepEqual(await frameSums(Buffer.concat(taken.pieces)), source);
+  assert.deepEqual(await streamSums(Buffer.concat(hub.binary)), source);
+  assert.deepEqual(await streamSums(Buffer.concat(taken.pieces)), source);
 
   // From the key picture on that was the last when they came: the ninth.
   await producer.leave();
   await lateOwn[0]!.taken.until(() => lateOwn[0]!.taken.ended);
-  const sums = await frameSums(Buffer.concat(lateOwn[0]!.taken.pieces));
+  const sums = await streamSums(Buffer.concat(lateOwn[0]!.taken.pieces));
   assert.deepEqual(sums, source.slice(8));
   await late[0]!.packets(lateOwn[0]!.taken.pieces.length);
-  assert.deepEqual(await frameSums(Buffer.concat(late[0]!.binary)), source.slice(8));
+  assert.deepEqual(await streamSums(Buffer.concat(late[0]!.binary)), source.slice(8));
   own.close();
   lateOwn[0]!.consumer.close();
   for (const user of [hub, ...late]) await user.leave();
@@ -100,7 +101,7 @@ test("HUB-11..HUB-14 HUB-20 HUB-22 STR-3 STR-8 a simulator's units, one a packet
 test("STR-6 STR-8 STR-11 HUB-20 pictures that the SDK sends are the same film for the SDK and for the hub's consumers", async (t) => {
   const stream = await wholeFilm(t);
   if (!stream) return;
-  const source = await frameSums(stream);
+  const source = await streamSums(stream);
   const server = await testServer(t);
   const { video } = openApi({ url: server.url });
   const hub = await HubUser.open(server, "/ws/video/consume?source=film");
@@ -118,10 +119,10 @@ test("STR-6 STR-8 STR-11 HUB-20 pictures that the SDK sends are the same film fo
   assert.ok(producer.send({ data: new Uint8Array(0), timeNs: 0n, end: true }));
   await taken.until(() => taken.ended);
   for (const user of [hub, packet]) await user.packets(units.length);
-  assert.deepEqual(await frameSums(Buffer.concat(taken.pieces)), source);
-  assert.deepEqual(await frameSums(Buffer.concat(hub.binary)), source);
+  assert.deepEqual(await streamSums(Buffer.concat(taken.pieces)), source);
+  assert.deepEqual(await streamSums(Buffer.concat(hub.binary)), source);
   const bare = packet.binary.map((bytes) => bytes.subarray(21));
-  assert.deepEqual(await frameSums(Buffer.concat(bare)), source);
+  assert.deepEqual(await streamSums(Buffer.concat(bare)), source);
   own.close();
   producer.close();
   for (const user of [hub, packet]) await user.leave();

@@ -7,23 +7,13 @@ import { CairnError } from "@cairn/protocol";
 import fc from "fast-check";
 import type { AccessUnit } from "../h264/access-unit.ts";
 import { annexB, nalUnits } from "../h264/nal.ts";
-import {
-  checksums,
-  dataset,
-  decodeAll,
-  ffmpeg,
-  hasFfmpeg,
-  readChecksums,
-  type Shown,
-  SMALL,
-  timeOf,
-  unitsOf,
-} from "../test/streams.ts";
+import { frameSums, hasFfmpeg, readFrameSums } from "../test/ffmpeg.ts";
+import { dataset, decodeAll, ffmpeg, type Shown, SMALL, timeOf, unitsOf } from "../test/streams.ts";
 import { describeDecoder } from "./choose.ts";
 import { openVideoDecoder } from "./open.ts";
 
 const small = async () => unitsOf(await readFile(SMALL));
-const smallSums = async () => readChecksums(await readFile(SMALL.replace(".h264", ".framemd5"), "utf8"));
+const smallSums = async () => readFrameSums(await readFile(SMALL.replace(".h264", ".framemd5"), "utf8"));
 const BACKENDS = ["tinyh264", "ffmpeg"] as const;
 
 async function lacksFfmpeg(t: TestContext): Promise<boolean> {
@@ -62,7 +52,7 @@ for (const backend of BACKENDS) {
     if (await lacksFfmpeg(t)) return;
     const file = dataset("sevenscenes-video/handheld-baseline-12s.h264");
     if (!file) return t.skip("SKIPPED: the data set sevenscenes-video was not found");
-    const sums = await checksums(file);
+    const sums = await frameSums(file);
     const { shown } = await decodeAll(unitsOf(await readFile(file)), { backend });
     assert.equal(shown.length, 360);
     assert.deepEqual(
@@ -244,7 +234,7 @@ test("VID-11 B pictures come out in the order of showing, each with its own time
         "OUT",
       ]),
     );
-    const sums = await checksums(file);
+    const sums = await frameSums(file);
     // With closed groups of I B B P B B P … in the order of decoding I P B B P B B …
     const units = unitsOf(await readFile(file));
     const kinds = units.map(({ data }) => [...nalUnits(data)].find(({ type }) => type < 6)!);

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { CairnError } from "@cairn/protocol";
 import fc from "fast-check";
-import { checksum, checksums, ffmpeg, hasFfmpeg, readChecksums, SMALL, timeOf, unitsOf } from "../test/streams.ts";
+import { frameSums, hasFfmpeg, readFrameSums } from "../test/ffmpeg.ts";
+import { checksum, ffmpeg, SMALL, timeOf, unitsOf } from "../test/streams.ts";
 import { avcToAnnexB, readAvcConfig } from "./avc.ts";
 import { type FileDecodeOptions, isVideoHead, openVideoFile } from "./open.ts";
 
@@ -63,7 +64,7 @@ test(
       const { facts, end, sums, times } = await decode(path);
       assert.deepEqual([facts.container, facts.coding], [container, coding]);
       assert.deepEqual(end, { frames: 45, cutOff: false });
-      assert.deepEqual(sums, await checksums(path));
+      assert.deepEqual(sums, await frameSums(path));
       about(
         times,
         times.map((_, i) => (i * 1000) / 30),
@@ -75,7 +76,7 @@ test(
 test("VID-14 a baseline MP4 needs nothing installed", needsFfmpeg, async () => {
   const path = await make("baseline.mp4", ...SOURCE, "-c:v", "libx264", "-profile:v", "baseline");
   const { sums } = await decode(path, { ffmpeg: "off", webcodecs: "no-such-package" });
-  assert.deepEqual(sums, await checksums(path));
+  assert.deepEqual(sums, await frameSums(path));
 });
 
 test(
@@ -156,7 +157,7 @@ test("VID-16 what is no video is refused, whatever bytes it has", async () => {
 test("VID-17 a bare stream is read in pieces to the same pictures, with counted times", async () => {
   const { facts, sums, times } = await decode(SMALL, { backend: "tinyh264" });
   assert.equal(facts.container, "H.264");
-  assert.deepEqual(sums, readChecksums(await readFile(SMALL.replace(".h264", ".framemd5"), "utf8")));
+  assert.deepEqual(sums, readFrameSums(await readFile(SMALL.replace(".h264", ".framemd5"), "utf8")));
   about(
     times,
     times.map((_, i) => (i * 1000) / 30),
@@ -177,7 +178,7 @@ test("VID-17 a bare stream is read in pieces to the same pictures, with counted 
 test("VID-17 B pictures of a bare stream are shown one after the other", needsFfmpeg, async () => {
   const path = await make("b.h264", ...SOURCE, "-c:v", "libx264", "-bf", "3");
   const { sums, times } = await decode(path);
-  assert.deepEqual(sums, await checksums(path));
+  assert.deepEqual(sums, await frameSums(path));
   about(
     times,
     times.map((_, i) => (i * 1000) / 30),

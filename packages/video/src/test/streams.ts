@@ -25,13 +25,6 @@ export function dataset(path: string): string | undefined {
 
 const run = promisify(execFile);
 
-export async function hasFfmpeg(): Promise<boolean> {
-  return await run("ffmpeg", ["-version"]).then(
-    () => true,
-    () => false,
-  );
-}
-
 /** Runs ffmpeg; `OUT` in its arguments is a file that is read and removed. */
 export async function ffmpeg(args: readonly string[], extension = "h264"): Promise<Uint8Array> {
   const folder = await mkdtemp(join(tmpdir(), "cairn-video-"));
@@ -42,17 +35,6 @@ export async function ffmpeg(args: readonly string[], extension = "h264"): Promi
   } finally {
     await rm(folder, { recursive: true });
   }
-}
-
-/** One checksum a picture, as ffmpeg's own decoder and `framemd5` have it. */
-export async function checksums(file: string): Promise<string[]> {
-  const { stdout } = await run("ffmpeg", ["-v", "error", "-i", file, "-f", "framemd5", "-"], { maxBuffer: 1 << 26 });
-  return readChecksums(stdout);
-}
-
-export function readChecksums(text: string): string[] {
-  const lines = text.split("\n").filter((line) => line && !line.startsWith("#"));
-  return lines.map((line) => line.split(",").at(-1)!.trim());
 }
 
 export function unitsOf(bytes: Uint8Array): AccessUnit[] {
