@@ -252,4 +252,19 @@ describe("the service of image tools' pages", () => {
     session.disconnect();
     assert.equal(await step(300_000), false);
   });
+
+  test("IMG-70 asked to connect again while an answer is out, it goes on asking once", async (t) => {
+    const answers: ((response: Response) => void)[] = [];
+    const fetch: typeof globalThis.fetch = () => new Promise((resolve) => answers.push(resolve));
+    const { session, pass } = service(t, { WebSocket: null, fetch });
+    session.connect("s");
+    pass(30_000);
+    assert.equal(answers.length, 1);
+    session.connect("s");
+    answers[0]!(new Response(null, { status: 503 }));
+    for (let i = 0; i < 5; i++) await turn();
+    pass(30_000);
+    assert.equal(answers.length, 2);
+    session.disconnect();
+  });
 });

@@ -85,6 +85,8 @@ export class ImageSession {
     if (sessionId !== this.#session) this.#seq = undefined;
     this.#session = sessionId;
     this.#attempts = 0;
+    // What is still being asked goes on with nothing: there would be two who ask.
+    this.#left.abort();
     this.#left = new AbortController();
     this.#dial();
   }

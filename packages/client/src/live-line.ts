@@ -5,7 +5,7 @@
 import { CLOSE, type ErrorCode } from "@cairn/protocol";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
 import { openSocket, type SocketConstructor, type SocketLike } from "./open-socket.ts";
-import { unref } from "./unref.ts";
+import { Silence } from "./silence.ts";
 
 /** `reconnecting` also before the first connection; `offline`: the machine has no network, or nothing answers for long. */
 export type Status = "live" | "reconnecting" | "offline" | "closed";
@@ -50,17 +50,18 @@ export class LiveLine {
   readonly #options: LiveLineOptions;
   readonly #ears: LiveLineEars;
   readonly #backoff: Backoff;
+  readonly #silence: Silence;
   #status: Status = "reconnecting";
   #socket: SocketLike | undefined;
   #openSinceMs: number | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
-  #silence: ReturnType<typeof setTimeout> | undefined;
   #askedMs = 0;
 
   constructor(options: LiveLineOptions, ears: LiveLineEars) {
     this.#options = options;
     this.#ears = ears;
     this.#backoff = new Backoff(options.backoff);
+    this.#silence = new Silence(options.silenceMs, { ask: () => this.#ping(), giveUp: () => this.reopen() });
     globalThis.addEventListener?.("online", this.#onOnline);
     globalThis.addEventListener?.("offline", this.#onOffline);
     this.#dial();
@@ -129,14 +130,14 @@ export class LiveLine {
     };
     socket.onmessage = ({ data }: { data: unknown }) => {
       if (this.#socket !== socket) return;
-      this.#listen();
+      this.#silence.heard();
       this.#ears.message(data);
     };
     socket.onclose = ({ code }: { code: number }) => {
       if (this.#socket === socket) this.#broken(code);
     };
     socket.onerror = () => {}; // `close` follows and says all there is to know
-    this.#listen();
+    this.#silence.heard();
   }
 
   #hello(socket: SocketLike): void {
@@ -152,22 +153,10 @@ export class LiveLine {
     this.send(PING);
   }
 
-  /** Any message is a sign of life. */
-  #listen(): void {
-    const { silenceMs = 25_000 } = this.#options;
-    clearTimeout(this.#silence);
-    this.#silence = setTimeout(() => {
-      this.#ping();
-      this.#silence = setTimeout(() => this.reopen(), silenceMs / 2);
-      unref(this.#silence);
-    }, silenceMs);
-    unref(this.#silence);
-  }
-
   #drop(): void {
     const socket = this.#socket;
     this.#socket = undefined;
-    clearTimeout(this.#silence);
+    this.#silence.stop();
     if (!socket) return;
     socket.onopen = null;
     socket.onmessage = null;
@@ -185,7 +174,7 @@ export class LiveLine {
     const wasOpen = this.open;
     this.#openSinceMs = undefined;
     this.#socket = undefined;
-    clearTimeout(this.#silence);
+    this.#silence.stop();
     this.#ears.broken(wasOpen);
     if (this.#status === "closed") return;
     const final = FINAL[code];

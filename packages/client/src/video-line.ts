@@ -3,10 +3,13 @@ import { CairnError, CLOSE, type ErrorBody } from "@cairn/protocol";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
 import { errorFromBody } from "./error-body.ts";
 import { openSocket, type SocketConstructor, type SocketLike } from "./open-socket.ts";
+import { Silence } from "./silence.ts";
 
 export type VideoOptions = {
   WebSocket?: SocketConstructor;
   backoff?: BackoffOptions;
+  /** Silence after which the server is asked for a sign of life; half of it later the socket is given up. */
+  silenceMs?: number;
 };
 
 /** Where the sockets are and how one gets in; `CairnApi` knows. */
@@ -37,11 +40,17 @@ export class VideoLine {
   readonly #Socket: SocketConstructor;
   readonly #ears: VideoLineEars;
   readonly #backoff: Backoff;
+  readonly #silence: Silence;
   #socket: (SocketLike & { readonly bufferedAmount?: number }) | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #status: VideoStatus = "connecting";
 
-  constructor(url: string, address: VideoAddress, { WebSocket, backoff }: VideoOptions, ears: VideoLineEars) {
+  constructor(
+    url: string,
+    address: VideoAddress,
+    { WebSocket, backoff, silenceMs }: VideoOptions,
+    ears: VideoLineEars,
+  ) {
     const Socket = WebSocket ?? address.WebSocket ?? (globalThis.WebSocket as SocketConstructor | undefined);
     if (!Socket) throw new TypeError("no WebSocket here: pass one");
     this.#url = url;
@@ -49,6 +58,13 @@ export class VideoLine {
     this.#Socket = Socket;
     this.#ears = ears;
     this.#backoff = new Backoff(backoff);
+    this.#silence = new Silence(silenceMs, {
+      ask: () => this.say({ type: "ping" }),
+      giveUp: () => {
+        this.#drop();
+        this.#closed(0);
+      },
+    });
     this.#open();
   }
 
@@ -73,18 +89,23 @@ export class VideoLine {
 
   close(): void {
     clearTimeout(this.#retry);
+    this.#drop();
+    this.#set("off");
+  }
+
+  #drop(): void {
     const socket = this.#socket;
     this.#socket = undefined;
-    if (socket) {
-      socket.onmessage = null;
-      socket.onclose = null;
-      try {
-        socket.close(CLOSE.normal);
-      } catch {
-        // One that is still connecting refuses in some of them; it is let go all the same.
-      }
+    this.#silence.stop();
+    if (!socket) return;
+    socket.onopen = null;
+    socket.onmessage = null;
+    socket.onclose = null;
+    try {
+      socket.close(CLOSE.normal);
+    } catch {
+      // One that is still connecting refuses in some of them; it is let go all the same.
     }
-    this.#set("off");
   }
 
   #open(): void {
@@ -97,6 +118,7 @@ export class VideoLine {
     };
     socket.onmessage = ({ data }: { data: unknown }) => {
       this.#backoff.reset();
+      this.#silence.heard();
       if (typeof data !== "string") return this.#ears.bytes(new Uint8Array(data as ArrayBuffer));
       const message = JSON.parse(data) as { type: string; error?: ErrorBody };
       if (message.error) this.#ears.error(errorFromBody(0, message.error));
@@ -104,10 +126,12 @@ export class VideoLine {
     };
     socket.onclose = ({ code }: { code: number }) => this.#closed(code);
     socket.onerror = () => {}; // `close` follows and says all there is to know
+    this.#silence.heard();
   }
 
   #closed(code: number): void {
     this.#socket = undefined;
+    this.#silence.stop();
     if (this.#status === "off") return;
     if (code === CLOSE.unauthenticated) this.#ears.error(new CairnError("auth.required"));
     if (code === CLOSE.forbidden) this.#ears.error(new CairnError("auth.forbidden"));

@@ -48,8 +48,9 @@ export class HeldCommand {
 
   /** Use {@link HeldDevice}. */
   set(state: { outcome: Outcome; message?: string | undefined }): void {
-    if (this.settled) return;
     const { outcome, message } = state;
+    // What the device said may be heard before the answer that it was sent.
+    if (this.settled || (outcome === "sent" && this.outcome === "accepted")) return;
     this.#state = { outcome, ...(message !== undefined && { message }) };
     this.#tell();
   }
