@@ -116,9 +116,14 @@ export function tokenOf(request: {
   headers: { authorization?: string | undefined };
   query: unknown;
 }): string | undefined {
-  const bearer = /^Bearer\s+(\S+)$/i.exec(request.headers.authorization ?? "")?.[1];
+  const bearer = bearerOf(request.headers);
   if (bearer !== undefined) return bearer;
   const { query } = request;
   if (query === null || typeof query !== "object" || !("token" in query)) return undefined;
   return typeof query.token === "string" ? query.token : undefined;
+}
+
+/** The token of a header, on its way to either kind of door. */
+export function bearerOf({ authorization }: { authorization?: string | undefined }): string | undefined {
+  return /^Bearer\s+(\S+)$/i.exec(authorization ?? "")?.[1];
 }

@@ -24,8 +24,9 @@ export class EitherServer extends HttpsServer {
 
   constructor(http: ServerOptions, tls: TlsFiles, handler: RequestListener) {
     super({ ...http, ...tls, handshakeTimeout: http.headersTimeout }, handler);
-    const plain = createHttp(http, handler);
+    const plain = createHttp(http);
     this.#plain = plain;
+    plain.on("request", (...request) => this.emit("request", ...request));
     plain.on("upgrade", (...upgrade) => this.emit("upgrade", ...upgrade));
     plain.on("clientError", (error, socket) => this.emit("clientError", error, socket));
     // It looks for requests that trickle in from when it listens, which it never does itself.

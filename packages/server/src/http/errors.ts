@@ -53,18 +53,18 @@ export function sendError(reply: FastifyReply, error: unknown): FastifyReply {
   // Whoever has gone hears no answer, and that they left in the middle is no failure.
   const gone = reply.raw.destroyed;
   const { status, body } = errorAnswer(error, gone ? { error: reply.log.debug.bind(reply.log) } : reply.log);
-  // What was to be said of the answer does not hold for a refusal: nobody may keep one for ever.
-  for (const name of ["etag", "content-range", "content-length", "content-encoding", "content-disposition"])
-    reply.removeHeader(name);
-  reply.header("cache-control", "no-store");
   if (status === 401) reply.header("www-authenticate", "Bearer");
   if (status === 429 || status === 503) reply.header("retry-after", "1");
+  return sendRefused(reply, status, isNative(reply) ? body : plain(body));
+}
+
+/** What was to be said of the answer does not hold for a refusal: nobody may keep one for ever. */
+export function sendRefused(reply: FastifyReply, status: number, body: object): FastifyReply {
+  for (const name of ["etag", "content-range", "content-length", "content-encoding", "content-disposition"])
+    reply.removeHeader(name);
   // What is left of a body that was refused is not read: the connection ends with the answer.
   if (status === 413) reply.header("connection", "close");
-  return reply
-    .code(status)
-    .type("application/json; charset=utf-8")
-    .send(isNative(reply) ? body : plain(body));
+  return reply.code(status).header("cache-control", "no-store").type("application/json; charset=utf-8").send(body);
 }
 
 /** Where our own clients ask. Elsewhere earlier systems' do: some compare a whole body (GEN-6, GEN-33). */

@@ -2,12 +2,13 @@
  * WebSocket upgrades: finds the door that a path belongs to, lets in or refuses, and counts. What goes wrong after the
  * handshake is said with a close code, which a browser can see (GEN-28).
  */
-import { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
+import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { Server as TlsServer } from "node:tls";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Door, Metrics } from "../metrics/metrics.ts";
+import { bearerOf } from "./access.ts";
 import { addressOf, type Trusted } from "./proxies.ts";
 
 /** Someone at a door, with the handshake done. */
@@ -99,12 +100,17 @@ export function openUpgrades(options: UpgradeOptions = {}): Upgrades {
   return {
     attach(listener, routes) {
       const find = matcher(routes);
+      /** The answer to the last request of a connection. */
+      const answers = new WeakMap<Duplex, ServerResponse>();
+      listener.on("request", ({ socket }: IncomingMessage, response: ServerResponse) => answers.set(socket, response));
       listener.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
         socket.on("error", destroyed);
         const found = find(request.url ?? "");
         const address = addressOf(request, trusted);
         const { origin, upgrade } = request.headers;
-        if (upgrade?.toLowerCase() !== "websocket") return withoutUpgrade(listener, request, socket, head);
+        if (upgrade?.toLowerCase() !== "websocket") {
+          return answered(answers.get(socket), () => withoutUpgrade(listener, request, socket, head));
+        }
         if (stopping) return refuse(socket, 503);
         if (!found) return refuse(socket, 404);
         if (origin !== undefined && allowedOrigins && !allowedOrigins.includes(origin)) return refuse(socket, 403);
@@ -130,6 +136,7 @@ export function openUpgrades(options: UpgradeOptions = {}): Upgrades {
  * request all the same. Node has let go of its connection: it comes in once more, without the wish.
  */
 function withoutUpgrade(listener: Server, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  if (socket.destroyed) return;
   const { method, url, httpVersion, rawHeaders } = request;
   const wishes = new Set(["upgrade", "http2-settings"]);
   const lines = [`${method} ${url} HTTP/${httpVersion}`];
@@ -144,6 +151,12 @@ function withoutUpgrade(listener: Server, request: IncomingMessage, socket: Dupl
   socket.removeListener("error", destroyed);
   socket.unshift(Buffer.concat([Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), head]));
   listener.emit(listener instanceof TlsServer ? "secureConnection" : "connection", socket);
+}
+
+/** Answers leave in the order of their requests: one that came behind others waits for the last of them. */
+function answered(before: ServerResponse | undefined, go: () => void): void {
+  if (!before || before.writableFinished || before.destroyed) go();
+  else before.once("close", go);
 }
 
 /** Counts what comes and goes on one socket; bytes when it ends, and now and then before. */
@@ -176,7 +189,7 @@ function matcher(routes: readonly SocketRoute[]): (url: string) => Found | undef
   const named = (path: string) => path.split("/").filter((part) => part.startsWith(":")).length;
   const ordered = [...routes].sort((a, b) => named(a.path) - named(b.path));
   return (url) => {
-    const [path = "", search] = url.split("#", 1)[0]!.split("?", 2);
+    const [path = "", search] = url.split("#", 1)[0]!.split(/\?(.*)/s, 2);
     const given = path.replace(/(?<=.)\/$/, "").split("/");
     for (const route of ordered) {
       const params = paramsOf(route.path.split("/"), given);
@@ -206,9 +219,8 @@ function paramsOf(wanted: readonly string[], given: readonly string[]): Record<s
 }
 
 function tokenOf({ headers }: IncomingMessage, query: URLSearchParams): string | undefined {
-  const bearer = /^bearer +(.+)$/i.exec(headers.authorization ?? "")?.[1];
   const [marker, token] = (headers["sec-websocket-protocol"] ?? "").split(",").map((part) => part.trim());
-  return bearer ?? (marker === "cairn.bearer" ? token : undefined) ?? query.get("token") ?? undefined;
+  return bearerOf(headers) ?? (marker === "cairn.bearer" ? token : undefined) ?? query.get("token") ?? undefined;
 }
 
 function refuse(socket: Duplex, status: number): void {

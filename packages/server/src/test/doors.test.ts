@@ -340,6 +340,44 @@ test("GEN-26 HTTP-28 stopping does not wait for clients that hang", async (t) =>
   assert.equal((await server.send("GET", "/health")).status, 200);
 });
 
+test("who would rather speak HTTP/2 is answered in HTTP/1.1, also behind a request that is not answered yet", {
+  timeout: 120_000,
+}, async (t) => {
+  const server = await testServer(t);
+  const wish = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
+  const body = '{"id":"wished"}';
+  const made =
+    `POST /v1/spaces HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n` +
+    `\r\n${body}`;
+  const asked = `GET /v1/spaces/wished HTTP/1.1\r\nHost: x\r\n${wish}\r\n`;
+  for (const [requests, statuses] of [
+    [
+      [made, asked],
+      ["201", "200"],
+    ],
+    [[asked], ["200"]],
+    [
+      [asked, "GET /none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"],
+      ["200", "404"],
+    ],
+  ] as const) {
+    const socket = createConnection(server.port, "127.0.0.1");
+    let heard = "";
+    const found = () => [...heard.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => status);
+    const all = new Promise<void>((resolve, reject) => {
+      socket.on("error", reject);
+      socket.on("data", (data: Buffer) => {
+        heard += data.toString();
+        if (found().length === statuses.length) resolve();
+      });
+    });
+    socket.write(requests.join(""));
+    await all;
+    assert.deepEqual(found(), statuses);
+    socket.destroy();
+  }
+});
+
 test("dependencies are new enough for what is known of them", async () => {
   const versionOf = async (name: string) => {
     const file = new URL(`../../../../node_modules/${name}/package.json`, import.meta.url);
