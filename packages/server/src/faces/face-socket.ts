@@ -190,6 +190,8 @@ export class FaceSocket {
   look(nowMs: number): void {
     const { deadMs, slowMs } = this.#house.limits;
     if (this.#outboundBytes === 0) this.#movedMs = nowMs;
+    // Whoever is not read, because much of theirs waits, cannot be heard either.
+    if (this.#ws.isPaused) this.#seenMs = nowMs;
     if (nowMs - this.#movedMs >= slowMs) this.close(CLOSE.tooSlow, "client too slow");
     else if (nowMs - this.#seenMs >= deadMs) this.close(CLOSE.keepalive, "keepalive timeout");
   }

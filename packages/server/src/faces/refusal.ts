@@ -1,7 +1,7 @@
 /** How faces refuse an HTTP request: `{"detail": …}` in the texts that their clients compare (GEN-33). */
 import { CairnError } from "@cairn/protocol";
 import type { FastifyBaseLogger, FastifyReply } from "fastify";
-import { errorAnswer, sendError } from "../http/errors.ts";
+import { errorAnswer, sendError, sendRefused } from "../http/errors.ts";
 
 /** One field that is missing or wrong. */
 export type FieldProblem = {
@@ -31,12 +31,7 @@ function notJson(): Refusal {
 export function sendRefusal(reply: FastifyReply, error: unknown): FastifyReply {
   const refusal = error instanceof Refusal ? error : translated(error);
   if (!refusal) return sendError(reply, error);
-  if (refusal.status === 413) reply.header("connection", "close");
-  return reply
-    .code(refusal.status)
-    .header("cache-control", "no-store")
-    .type("application/json; charset=utf-8")
-    .send({ detail: refusal.detail });
+  return sendRefused(reply, refusal.status, { detail: refusal.detail });
 }
 
 /** Errors of our own whose HTTP form is another in a face. */

@@ -85,7 +85,9 @@ export function deviceRoutes(app: FastifyInstance, { core }: Pick<ServerContext,
 
   async function noteRefusal(request: FastifyRequest, error: CairnError): Promise<void> {
     const { space, device } = request.params as DeviceParams;
-    const what = request.routeOptions.url?.endsWith("/commands") ? "command" : "take";
+    const asked = request.routeOptions.url?.split("/").at(-1) ?? "";
+    const what =
+      asked === "keep" || asked === "release" || asked === "clear" ? asked : asked === "lease" ? "take" : "command";
     const control = await controlOf(space).catch(() => undefined);
     control?.refused({ what, device }, error);
   }

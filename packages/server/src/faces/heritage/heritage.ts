@@ -2,7 +2,7 @@
  * The heritage face: many people photograph a site and see one cloud grow in shards. A project is a space; its state
  * is what the space's log says. Contract: HER.
  */
-import { ingestImage } from "@cairn/core";
+import { ingestImage, type Space } from "@cairn/core";
 import { CairnError, CLOSE, checkSpaceId } from "@cairn/protocol";
 import type { ServerContext } from "../../context.ts";
 import type { Face } from "../face.ts";
@@ -22,17 +22,27 @@ export function openHeritage(context: ServerContext): Face {
   const { core, decoder, log } = context;
   const projects = new Map<string, Project>();
   const shards = new Shards(core.blobs, context.cache("heritage"));
-  const encoded = new SharedTexts();
+  const encoded = new SharedTexts((error, key) => log.error({ err: error, key }, "a shard could not be made"));
 
   async function project(id: string): Promise<Project> {
     const space = await core.spaces.open(id);
     const known = projects.get(id);
-    const opened =
-      known && known.space === space
-        ? known
-        : new Project(space, (error) => log.error({ err: error, id }, "a project"));
-    projects.set(id, opened);
+    const opened = known?.space === space ? known : follow(id, space);
     await opened.ready;
+    return opened;
+  }
+
+  /** Known until its space ends, or its log cannot be read: who asks then makes another attempt. */
+  function follow(id: string, space: Space): Project {
+    const opened = new Project(space, (error) => {
+      log.error({ err: error, id }, "a project");
+      forget();
+    });
+    const forget = () => {
+      if (projects.get(id) === opened) projects.delete(id);
+    };
+    space.signal.addEventListener("abort", forget, { once: true });
+    projects.set(id, opened);
     return opened;
   }
 

@@ -39,7 +39,9 @@ export function legacyRoutes(app: FastifyInstance, house: HeritageHouse): void {
     if (fields.user_id !== undefined) {
       return { success: true, message: "Image received, processing...", image_id: receipt.image };
     }
-    const step = await outcome(project, receipt.image, from);
+    const gone = new AbortController();
+    reply.raw.once("close", () => gone.abort(new CairnError("operation.cancelled")));
+    const step = await outcome(project, receipt.image, from, AbortSignal.any([project.space.signal, gone.signal]));
     if (step.kind === "failed") throw new Refusal(500, `Reconstruction failed: ${step.cause}`);
     return sendCloud(reply, house, project, receipt.image);
   });
@@ -98,10 +100,14 @@ export function legacyRoutes(app: FastifyInstance, house: HeritageHouse): void {
   }
 }
 
-/** What became of a photo. @throws when the space ends first */
-function outcome(project: Project, image: Id, from: number): Promise<Exclude<Step, { kind: "started" }>> {
+/** What became of a photo. @throws the signal's reason when it aborts first */
+function outcome(
+  project: Project,
+  image: Id,
+  from: number,
+  signal: AbortSignal,
+): Promise<Exclude<Step, { kind: "started" }>> {
   return new Promise((resolve, reject) => {
-    const { signal } = project.space;
     let position = from;
     const look = () => {
       for (let step = project.at(position); step; step = project.at(++position)) {
@@ -121,7 +127,8 @@ function outcome(project: Project, image: Id, from: number): Promise<Exclude<Ste
       signal.removeEventListener("abort", onEnd);
     };
     signal.addEventListener("abort", onEnd, { once: true });
-    look();
+    if (signal.aborted) onEnd();
+    else look();
   });
 }
 

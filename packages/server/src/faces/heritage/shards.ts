@@ -51,8 +51,12 @@ export class Shards {
     const held = this.#held.get(key) ?? (await this.#cache.get(key));
     if (held) return this.#hold(key, Buffer.from(held.buffer, held.byteOffset, held.length));
     // Let go of meanwhile: all of them are made again.
-    await this.#make(name, set);
-    return this.#held.get(key) ?? Buffer.from((await this.#cache.get(key)) ?? plyOf([]));
+    let made: Buffer | undefined;
+    await this.#make(name, set, (bytes, at) => {
+      if (at === index) made = bytes;
+    });
+    if (!made) throw new RangeError(`${name} has no shard ${index}`);
+    return made;
   }
 
   async #listNow(name: string, set: PointSet): Promise<ShardList> {
@@ -61,10 +65,15 @@ export class Shards {
     return this.#make(name, set);
   }
 
-  async #make(name: string, { packs, frame }: PointSet): Promise<ShardList> {
+  async #make(
+    name: string,
+    { packs, frame }: PointSet,
+    onMade: (bytes: Buffer, index: number) => void = () => {},
+  ): Promise<ShardList> {
     const counts: number[] = [];
     const keep = async (bytes: Buffer, count: number) => {
       const key = `${name}/${counts.length}`;
+      onMade(bytes, counts.length);
       counts.push(count);
       this.#hold(key, bytes);
       await this.#cache.put(key, bytes);

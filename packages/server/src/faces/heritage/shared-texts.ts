@@ -8,7 +8,12 @@ const SHARED_BYTES = 32 * 2 ** 20;
 export class SharedTexts {
   readonly #texts = new Map<string, Promise<SharedText | undefined>>();
   readonly #sizes = new Map<string, number>();
+  readonly #onError: (error: unknown, key: string) => void;
   #bytes = 0;
+
+  constructor(onError: (error: unknown, key: string) => void) {
+    this.#onError = onError;
+  }
 
   /** `undefined` when it could not be made. */
   of(key: string, make: () => Promise<object>): Promise<SharedText | undefined> {
@@ -16,7 +21,10 @@ export class SharedTexts {
     if (known) return known;
     const made = make()
       .then((message) => SharedText.of(message))
-      .catch(() => undefined);
+      .catch((error: unknown) => {
+        this.#onError(error, key);
+        return undefined;
+      });
     this.#texts.set(key, made);
     void made.then((text) => {
       if (!text) {

@@ -20,7 +20,7 @@ export function statusRoutes(app: FastifyInstance, house: HeritageHouse): void {
     const known = await Promise.all(spaces.map(({ id }) => house.find(id)));
     const newestFirst = known
       .flatMap((project) => (project ? [project] : []))
-      .sort((a, b) => (lastActivityNs(a) < lastActivityNs(b) ? 1 : -1));
+      .sort((a, b) => Number(lastActivityNs(b) - lastActivityNs(a)));
     return { projects: newestFirst.map((project) => statusOf(project.space.id, project)) };
   });
 }

@@ -87,7 +87,9 @@ export function openHub(context: ServerContext, ownSpaceId?: string): Face {
     plyFiles: new PlyFiles(),
     ...(ownSpace && { ownSpace }),
     record(source, id, signal) {
-      openSpace(id).then((space) => join(source, space, signal), failed);
+      openSpace(id)
+        .then((space) => join(source, space, signal))
+        .catch(failed);
     },
   };
   house.frames.onFrame(({ source, jpeg, timeNs, width, height }) => {

@@ -49,7 +49,8 @@ export class OwnSpace {
     const { id, open, onError } = this.#house;
     this.#opening.add(name);
     open(id)
-      .then((space) => this.#begin(name, space), onError)
+      .then((space) => this.#begin(name, space))
+      .catch(onError)
       .finally(() => this.#opening.delete(name));
   }
 

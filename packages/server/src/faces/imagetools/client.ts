@@ -10,6 +10,9 @@ import { isoMicros, isoSeconds } from "./times.ts";
 /** On connect it is said that the session ends when less than this is left. */
 const SOON_MS = 300_000;
 
+/** Signals that wait for one socket; the oldest go (GEN-22). */
+const MOST_SIGNALS = 64;
+
 /** Sockets of a session that are told of each other. */
 export type Crowd = Set<SessionClient>;
 
@@ -97,6 +100,7 @@ export class SessionClient implements SessionListener {
 
   #signal(type: string, data: Record<string, unknown>): void {
     this.#signals.push({ type, data });
+    if (this.#signals.length > MOST_SIGNALS) this.#signals.shift();
     this.#wake();
   }
 
