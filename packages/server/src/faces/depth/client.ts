@@ -86,6 +86,7 @@ export class DepthClient {
   #enter(session: Session): void {
     this.#session = session;
     sessionOf.set(this.#socket, session);
+    if (this.#socket.signal.aborted) return;
     session.sockets.add(this.#socket);
     this.#socket.signal.addEventListener("abort", () => session.sockets.delete(this.#socket), { once: true });
   }

@@ -298,19 +298,33 @@ describe("the depth face", () => {
   });
 
   test("DEP-12 DEP-14 at most so many sessions; idle ones go, with their sockets closed", async (t) => {
-    const server = await testServer(t, { depthSessions: { sessions: 2, idleMs: 3000 } });
+    const hourMs = 3_600_000;
+    const server = await testServer(t, { depthSessions: { sessions: 3, idleMs: hourMs, sweepMs: 20 } });
     const { session_id } = await createSession(server);
-    await createSession(server);
+    // At once, too: one that is being made counts.
+    const made = await Promise.all([1, 2, 3, 4].map(() => server.send("POST", "/ws/session/create")));
+    assert.deepEqual(made.map(({ status }) => status).sort(), [200, 200, 500, 500]);
     const refused = await server.send("POST", "/ws/session/create");
     assert.deepEqual(
       [refused.status, await refused.json()],
-      [500, { detail: "Failed to create session: maximum number of sessions (2) reached" }],
+      [500, { detail: "Failed to create session: maximum number of sessions (3) reached" }],
     );
     const user = new DepthUser(server, `/ws/reconstruct/${session_id}`);
     await user.of("connected");
+    t.mock.timers.enable({ apis: ["Date"], now: Date.now() + hourMs + 1000 });
     assert.deepEqual(await user.closed, { code: 4004, reason: "Session expired" });
     assert.deepEqual(user.heard.at(-1), { type: "error", message: "Session expired" });
     assert.equal((await server.send("GET", `/ws/session/${session_id}`)).status, 404);
     await createSession(server);
+  });
+
+  test("GEN-41 one that is deleted as a space ends for its sockets, too", async (t) => {
+    const server = await testServer(t);
+    const { session_id } = await createSession(server);
+    const user = new DepthUser(server, `/ws/reconstruct/${session_id}`);
+    await user.of("connected");
+    assert.equal((await server.send("DELETE", `/v1/spaces/${session_id}`)).status, 204);
+    assert.deepEqual(await user.closed, { code: 1000, reason: "" });
+    assert.deepEqual(user.heard.at(-1), { type: "error", message: "Session deleted" });
   });
 });

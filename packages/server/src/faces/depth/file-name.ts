@@ -21,11 +21,11 @@ export function fileNameFor(wanted: string, bytes: Uint8Array, images: readonly 
   const dot = base.lastIndexOf(".");
   const stem = dot > 0 ? base.slice(0, dot) : base;
   const given = dot > 0 ? base.slice(dot) : "";
-  const ending = endings.includes(given.toLowerCase()) ? given : endings[0]!;
-  const plain = stem.replace(/_+$/, "") === "" ? `image_${String(images.length).padStart(4, "0")}` : stem;
+  const isNamed = stem.replace(/_+$/, "") !== "";
+  const ending = isNamed && endings.includes(given.toLowerCase()) ? given : endings[0]!;
+  const plain = isNamed ? stem : `image_${String(images.length).padStart(4, "0")}`;
   const taken = new Set(images.map(({ name }) => name));
-  let name = plain + (plain === stem ? ending : ".png");
-  if (plain !== stem) name = plain + (endings.includes(".png") ? ".png" : endings[0]!);
+  let name = plain + ending;
   for (let k = 1; taken.has(name); k++) name = `${plain}_${k}${ending}`;
   return name;
 }

@@ -1,13 +1,19 @@
 /** What a session's parameters do to its result, with points whose confidences are known. Rules DEP-8, DEP-9, DEP-11, DEP-13. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import { openCore } from "@cairn/core";
 import type { CameraState, ImageState } from "@cairn/protocol";
+import type { ServerContext } from "../../context.ts";
 import { createSession, DepthUser } from "../../test/depth-user.ts";
 import { png } from "../../test/png.ts";
 import { testServer } from "../../test/test-server.ts";
 import { readFields } from "../fields.ts";
-import { presetFor, SessionParams } from "./params.ts";
+import { labelsOf, presetFor, SessionParams } from "./params.ts";
+import { Session } from "./session.ts";
 import { makeResult } from "./session-glb.ts";
 
 type Points = Parameters<typeof makeResult>[0]["points"];
@@ -149,4 +155,25 @@ test("DEP-11 DEP-13 DEP-31 activity is what a client says or asks, not that its 
   assert.equal((await user.of("error"))[0]?.message, "Too many requests waiting");
   assert.equal((await listed()).status, "processing");
   user.ws.close();
+});
+
+test("DEP-13 whoever waited for a long run has not been idle when it ends", async (t) => {
+  const dataDir = await mkdtemp(join(tmpdir(), "cairn-depth-"));
+  const core = await openCore({ dataDir, onError: (about, error) => t.diagnostic(`${about}: ${error}`) });
+  t.after(async () => {
+    await core.close();
+    await rm(dataDir, { recursive: true, force: true });
+  });
+  const space = await core.spaces.create({ labels: labelsOf(readFields(SessionParams, {}, "body")) });
+  const log = { error: (_facts: object, message: string) => assert.fail(message) };
+  const context = { core, log, engineName: "embedded", decoder: {} } as unknown as ServerContext;
+  const session = new Session({ context, runMs: 1_800_000 }, space);
+  const before = Date.now();
+  session.ask({ kind: "generate", incremental: true, glb: "url" });
+  assert.equal(session.status, "processing");
+  // It began long ago: nobody has been heard of since.
+  session.activeMs = 0;
+  for await (const _ of space.log.follow(space.log.head)) if (session.status !== "processing") break;
+  assert.equal(session.errorMessage, "Failed to generate point cloud: not enough overlapping images");
+  assert.ok(session.activeMs >= before);
 });

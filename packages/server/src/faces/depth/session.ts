@@ -3,7 +3,7 @@
  * outlive the process (parameters, results, unfinished requests) is in the space's labels and log.
  */
 import type { Space } from "@cairn/core";
-import { CLOSE, type ImageState, type Labels, nsToMs } from "@cairn/protocol";
+import { CairnError, CLOSE, type ImageState, type Labels, nsToMs } from "@cairn/protocol";
 import type { ServerContext } from "../../context.ts";
 import { type FaceSocket, textOf } from "../face-socket.ts";
 import { causeOf } from "../refusal.ts";
@@ -59,6 +59,13 @@ export class Session {
     this.space = space;
     this.params = params;
     this.activeMs = Date.now();
+    // Also when it is deleted as a space; a server that stops closes its sockets itself.
+    const onEnd = () => {
+      const { reason } = space.signal;
+      const stops = reason instanceof CairnError && reason.code === "server.stopping";
+      if (!stops) this.end("Session deleted", CLOSE.normal);
+    };
+    space.signal.addEventListener("abort", onEnd, { once: true });
     const cutOff = this.#labels[LABEL.requests];
     if (typeof cutOff === "string" && cutOff) this.#requests.push(...(JSON.parse(cutOff) as Request[]));
     if (this.#requests.length > 0) void this.#work();

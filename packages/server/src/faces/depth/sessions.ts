@@ -28,6 +28,8 @@ export class Sessions {
   readonly #context: ServerContext;
   readonly #house: SessionHouse;
   readonly #known = new Map<string, Session>();
+  /** Ids of sessions that are being made: they count, too. */
+  readonly #making = new Set<string>();
   readonly #sweeping: NodeJS.Timeout;
 
   constructor(context: ServerContext, limits: SessionLimits) {
@@ -52,24 +54,17 @@ export class Sessions {
   async create(params: SessionParams): Promise<Session> {
     await this.sweep();
     const { sessions } = this.limits;
-    if (this.all.length >= sessions) {
+    const unknown = [...this.#making].filter((id) => !this.#known.has(id)).length;
+    if (this.all.length + unknown >= sessions) {
       throw new Refusal(500, `Failed to create session: maximum number of sessions (${sessions}) reached`);
     }
     const id = randomUUID();
-    const settings = { maxImages: params.max_images, rebuildWhenIdle: false };
-    const space = await this.#context.core.spaces.create({
-      id,
-      title: "depth session",
-      settings,
-      labels: labelsOf(params),
-    });
-    const { preset: usual } = space.log.snapshot().state.settings;
-    const preset = presetFor(params, usual);
-    if (preset !== usual) await space.configure({ preset });
-    // `onOpen` has made it known already, unless it ran before the labels were there.
-    const session = this.#known.get(id) ?? new Session(this.#house, space);
-    this.#known.set(id, session);
-    return session;
+    this.#making.add(id);
+    try {
+      return await this.#make(id, params);
+    } finally {
+      this.#making.delete(id);
+    }
   }
 
   /** `undefined` when there is none, or it is over. */
@@ -97,6 +92,23 @@ export class Sessions {
 
   close(): void {
     clearInterval(this.#sweeping);
+  }
+
+  async #make(id: string, params: SessionParams): Promise<Session> {
+    const settings = { maxImages: params.max_images, rebuildWhenIdle: false };
+    const space = await this.#context.core.spaces.create({
+      id,
+      title: "depth session",
+      settings,
+      labels: labelsOf(params),
+    });
+    const { preset: usual } = space.log.snapshot().state.settings;
+    const preset = presetFor(params, usual);
+    if (preset !== usual) await space.configure({ preset });
+    // `onOpen` has made it known already, unless it ran before the labels were there.
+    const session = this.#known.get(id) ?? new Session(this.#house, space);
+    this.#known.set(id, session);
+    return session;
   }
 
   #isOver(session: Session): boolean {

@@ -218,6 +218,7 @@ export class WatchedFolder {
     this.#appeared.set(name, mark);
     void this.#lookAt(name).then(() => {
       const before = this.#entries.get(name);
+      if ((!before || before.dealt) && this.#appeared.get(name) === mark) this.#appeared.delete(name);
       if (!before || before.dealt || before.sizeBytes === 0) return;
       // Whoever wrote what was seen just now has caused an event that is on its way; a file moved here has not.
       this.#later(SETTLE_MS, () => {

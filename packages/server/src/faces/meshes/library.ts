@@ -51,7 +51,7 @@ export class Library {
   readonly #stopping = new AbortController();
   #space: Space | undefined;
   #made: Promise<Space> | undefined;
-  readonly #waitingForSpace: (() => void)[] = [];
+  readonly #waitingForSpace = new Set<() => void>();
   #gathering: NodeJS.Timeout | undefined;
   #publishing: Promise<void> | undefined;
   /** Folders that are looked at for the first time ever. */
@@ -160,10 +160,16 @@ export class Library {
 
   /** Events about designs after `after`, for ever. Ends with `signal`. */
   async *follow(after: Seq, signal: AbortSignal): AsyncGenerator<DesignEvent[]> {
-    const space = this.#space ?? (await this.#spaceMade(signal));
-    if (!space) return;
-    const from = Math.max(after, space.log.first - 1);
-    for await (const events of space.log.follow(from, { signal, limit: 200 })) yield events.filter(isAboutDesign);
+    for (let from = after; ; from = 0) {
+      const space = this.#space ?? (await this.#spaceMade(signal));
+      if (!space) return;
+      const { log } = space;
+      const first = Math.max(from, log.first - 1);
+      for await (const events of log.follow(first, { signal, limit: 200 })) yield events.filter(isAboutDesign);
+      // The log has ended with its space: the next one is told from its beginning.
+      await ended(AbortSignal.any([signal, space.signal]));
+      if (signal.aborted) return;
+    }
   }
 
   /** Events about designs after `after`, up to `until`. */
@@ -206,8 +212,14 @@ export class Library {
 
   #spaceMade(signal: AbortSignal): Promise<Space | undefined> {
     return new Promise((resolve) => {
-      this.#waitingForSpace.push(() => resolve(this.#space));
-      signal.addEventListener("abort", () => resolve(undefined), { once: true });
+      const tell = () => {
+        this.#waitingForSpace.delete(tell);
+        signal.removeEventListener("abort", tell);
+        resolve(signal.aborted ? undefined : this.#space);
+      };
+      this.#waitingForSpace.add(tell);
+      signal.addEventListener("abort", tell, { once: true });
+      if (signal.aborted) tell();
     });
   }
 
@@ -222,7 +234,7 @@ export class Library {
       });
     });
     this.#space = space;
-    for (const tell of this.#waitingForSpace.splice(0)) tell();
+    for (const tell of [...this.#waitingForSpace]) tell();
     space.signal.addEventListener("abort", () => this.#lost(space), { once: true });
   }
 
@@ -382,4 +394,11 @@ function isAboutDesign(event: CairnEvent): event is DesignEvent {
 function byTime(a: { sighting: Sighting }, b: { sighting: Sighting }): number {
   if (a.sighting.fileNs !== b.sighting.fileNs) return a.sighting.fileNs < b.sighting.fileNs ? -1 : 1;
   return a.sighting.design < b.sighting.design ? -1 : 1;
+}
+
+function ended(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }
