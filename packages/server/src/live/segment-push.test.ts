@@ -72,6 +72,7 @@ describe("points pushed (docs/spec/live.md)", () => {
     assert.ok(watcher.pushedBytes - last < 50_000, `${watcher.pushedBytes} bytes, the last ${last}`);
     const before = watcher.pushedBytes;
     watcher.client.send({ type: "credit", bytes: 50_000 });
+    await watcher.client.until(() => watcher.pushedBytes > before);
     await quiet(watcher);
     const [more, end] = [watcher.pushedBytes - before, watcher.pushed.at(-1)!.bytes.length];
     assert.ok(more > 0 && more - end < 50_000, `${more} bytes more`);

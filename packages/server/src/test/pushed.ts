@@ -1,4 +1,5 @@
 /** For tests of what is pushed: a floor that is shown, which of its parts came, and when there is no more to come. */
+import { access } from "node:fs/promises";
 import type { Part } from "@cairn/cloud";
 import { floor, TestLayer, type Watcher } from "./cloud.ts";
 import type { TestDoor } from "./live-door.ts";
@@ -14,13 +15,20 @@ export async function segmentsPushed(house: TestDoor, watcher: Watcher, layer: n
   return watcher.pushed.flatMap((each) => parts.get(partKey(each)) ?? []);
 }
 
-/** Resolves when the server has nothing more to send: it answers again and again, and nothing comes between. */
+/** So many jobs of the disk run at once in Node. */
+const DISK_JOBS = 4;
+
+/**
+ * Resolves when the server has nothing more to send: it answers again and again, and so does the disk, in turn after what
+ * the server asked of it, and nothing comes between.
+ */
 export async function quiet(watcher: Watcher): Promise<void> {
   for (let still = 0; still < 8; ) {
     const had = watcher.pushed.length;
     const pongs = watcher.client.of("pong").length;
     watcher.client.send({ type: "ping" });
     await watcher.client.until((client) => client.of("pong").length > pongs);
+    await Promise.all(Array.from({ length: DISK_JOBS }, () => access(".")));
     await new Promise((resolve) => setTimeout(resolve, 15));
     still = watcher.pushed.length === had ? still + 1 : 0;
   }
