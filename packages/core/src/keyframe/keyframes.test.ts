@@ -95,11 +95,11 @@ test("KEY-1 KEY-9 KEY-10 a stream becomes photos with times, their poses a path,
     assert.ok(key!.startsWith(`${sequence}:`));
   }
   const times = photos(state).map(({ capturedNs }) => BigInt(capturedNs!));
-  for (const [i, timeNs] of times.entries()) {
-    // Times of pictures: what the sender's clock says, carried to the server's.
-    const sinceNs = timeNs - times[0]!;
-    assert.ok(sinceNs % (250n * MS) < 20n * MS || sinceNs % (250n * MS) > 230n * MS || i === 0, `${sinceNs}`);
-  }
+  // Times of pictures: what the sender's clock says, carried to the server's. How far that is the first few tell, for
+  // they come faster than they were taken; how much faster depends on the machine.
+  const [, ...others] = times;
+  assert.ok(others.length >= 2, `${times.length} photos`);
+  for (const timeNs of others) assert.equal((timeNs - others[0]!) % (250n * MS), 0n);
   const { path, generation, poses } = state.paths![first!.sequence!]!;
   assert.deepEqual([path, generation], [first!.sequence, state.generation]);
   assert.deepEqual(
