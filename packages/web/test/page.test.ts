@@ -7,6 +7,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { freePort } from "@cairn/bus/test/ports";
 import { openApi } from "@cairn/client/node";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { readManifest, samplePhotosDir } from "@cairn/sample";
@@ -37,7 +38,7 @@ before(async () => {
     new URL("../../../tools/chromium.mjs", import.meta.url).href
   );
   dataDir = await mkdtemp(join(tmpdir(), "cairn-page-"));
-  server = await serve(0);
+  server = await serve(await freePort());
   browser = await chromium.launch({ executablePath: tool.chromium(), args: tool.CHROMIUM_FLAGS });
 });
 

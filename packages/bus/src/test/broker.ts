@@ -5,10 +5,11 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { freePorts } from "./ports.ts";
 
 /** A cold start takes some ten seconds on a busy machine. */
 const START_MS = 120_000;
@@ -30,8 +31,8 @@ export class TestBroker {
   #child: ChildProcess | undefined;
   readonly port: number;
 
-  private constructor(dir: string, ports: readonly [number, number, number]) {
-    const [port, between, epmd] = ports;
+  private constructor(dir: string, ports: readonly number[]) {
+    const [port = 0, between = 0, epmd = 0] = ports;
     this.#dir = dir;
     this.port = port;
     this.#epmdPort = epmd;
@@ -56,7 +57,7 @@ export class TestBroker {
   static async start(): Promise<TestBroker> {
     const dir = await mkdtemp(join(tmpdir(), "cairn-broker-"));
     await writeFile(join(dir, "plugins"), "[].");
-    const broker = new TestBroker(dir, await freePorts());
+    const broker = new TestBroker(dir, await freePorts(3));
     await broker.start();
     return broker;
   }
@@ -103,19 +104,6 @@ export class TestBroker {
     }
     await rm(this.#dir, { recursive: true, force: true, maxRetries: 5 });
   }
-}
-
-async function freePorts(): Promise<[number, number, number]> {
-  const servers = [0, 1, 2].map(() => createServer());
-  const ports: number[] = [];
-  for (const server of servers) {
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const address = server.address();
-    if (address === null || typeof address === "string") throw new Error("no port");
-    ports.push(address.port);
-  }
-  for (const server of servers) await new Promise((resolve) => server.close(resolve));
-  return [ports[0] ?? 0, ports[1] ?? 0, ports[2] ?? 0];
 }
 
 function answers(port: number): Promise<boolean> {

@@ -4,13 +4,13 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { freePort } from "@cairn/bus/test/ports";
 import type { ReceivedPacket } from "@cairn/client";
 import { openApi } from "@cairn/client/node";
 import type { CairnEvent } from "@cairn/protocol";
 import { samplePhotosDir } from "@cairn/sample";
 import { eventually } from "../test/eventually.ts";
 import { FaceUser } from "../test/face-user.ts";
-import { freePort } from "../test/free-port.ts";
 import { frameNal, HubUser, keyNal, PPS, SPS } from "../test/hub-user.ts";
 import { answer, killableHouse, processed } from "../test/killable.ts";
 

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { freePort } from "@cairn/bus/test/ports";
 import { CairnApi } from "@cairn/client";
 import { connect } from "@cairn/client/node";
 import { type CairnEvent, canonicalState, type ImageReceipt } from "@cairn/protocol";
@@ -141,18 +143,18 @@ describe("all doors show the same log", () => {
 test("GEN-42 a server killed while photos stream in: the SDK goes on, nothing is lost, nothing is doubled", async () => {
   const dataDir = await mkdtemp(join(tmpdir(), "cairn-kill-"));
   const compose = new URL("../compose.js", import.meta.url).href;
-  let port = 0;
+  const port = await freePort();
   let running: ChildProcess | undefined;
 
   async function start(): Promise<void> {
     const options = JSON.stringify({ port, dataDir, openEngine: null, logLevel: "silent" });
     const script = `const { startServer } = await import("${compose}");
-      const { port } = await startServer(${options}); console.log(port);`;
+      await startServer(${options}); console.log("ready");`;
     const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     running = child;
-    port = Number(await new Promise((resolve) => child.stdout.once("data", resolve)));
+    await once(child.stdout, "data");
   }
   async function kill(): Promise<void> {
     const gone = new Promise((resolve) => running?.once("exit", resolve));

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { freePort } from "@cairn/bus/test/ports";
 import { type ConnectOptions, SpaceConnection } from "@cairn/client";
 import { decodePackHead } from "@cairn/cloud";
 import { hashOf } from "@cairn/cloud/node";
@@ -77,8 +78,8 @@ describe("the SDK at a live door (docs/spec/live.md)", () => {
     for (let seed = 1; seed <= 30; seed++) {
       const roll = dice(seed);
       const dataDir = await mkdtemp(join(tmpdir(), "cairn-live-"));
-      let house = await openDoor({}, { dataDir });
-      const { port } = house;
+      const port = await freePort();
+      let house = await openDoor({}, { dataDir, port });
       const peers = Array.from({ length: 2 + roll(3) }, () => new Peer(port));
       let written = 0;
       for (let step = 0; step < 25; step++) {

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
+import { freePort } from "@cairn/bus/test/ports";
 import { type RunningServer, type ServerOptions, startServer } from "@cairn/server";
 import type { Browser } from "playwright-core";
 import { openBrowser } from "./browser.ts";
@@ -31,7 +32,7 @@ export function openStage(given: StageOptions | ((folder: string) => Promise<Sta
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "cairn-stage-"));
     options = typeof given === "function" ? await given(folder) : given;
-    await serve(0);
+    await serve(await freePort());
     browser = await openBrowser();
   });
 

@@ -1,11 +1,11 @@
 /** The SDK's depth session over a real server that goes away in the middle. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { freePort } from "@cairn/bus/test/ports";
 import { DepthRefused, DepthSession } from "@cairn/client/depth";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { WebSocket } from "ws";
 import { samplePhotos } from "../../test/depth-user.ts";
-import { freePort } from "../../test/free-port.ts";
 import { testServer } from "../../test/test-server.ts";
 
 const BACKOFF = { firstMs: 50, maxMs: 500 };

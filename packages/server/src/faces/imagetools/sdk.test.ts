@@ -1,9 +1,9 @@
 /** The SDK's service of image tools over a real server that goes away and comes back. Rules IMG-64 to IMG-70. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { freePort } from "@cairn/bus/test/ports";
 import { ImageSession } from "@cairn/client/imagetools";
 import { WebSocket } from "ws";
-import { freePort } from "../../test/free-port.ts";
 import { call, type Json, newSession, upload } from "../../test/imagetools-client.ts";
 import { png } from "../../test/png.ts";
 import { testServer } from "../../test/test-server.ts";
