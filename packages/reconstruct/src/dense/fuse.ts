@@ -59,7 +59,21 @@ const COLOR_STEP = 23;
 
 /** @param depths of two that see a surface equally well the first gives it */
 export function fuse(depths: readonly PosedDepth[], options: FuseOptions = {}): FusedPoints {
-  const { emit, beside, gains: known, stop = () => {}, minViews = 3 } = options;
+  const looked = lookThrough(depths, options);
+  return emitPoints(looked, evenedOut(looked, options.gains), options);
+}
+
+/** Depth maps that have been asked about one another: all that there is to do before gains must be known. */
+export type Looked = {
+  readonly depths: readonly PosedDepth[];
+  /** Indices of those whose points are wanted. */
+  readonly wanted: readonly number[];
+  readonly prepared: ReadonlyMap<number, Prepared>;
+  readonly pairs: readonly PhotoPair[];
+};
+
+export function lookThrough(depths: readonly PosedDepth[], options: FuseOptions): Looked {
+  const { emit, beside, stop = () => {} } = options;
   const wanted = depths.flatMap(({ view }, index) => (!emit || emit.has(view.view) ? [index] : []));
   const prepared = new Map<number, Prepared>();
   const pairs: PhotoPair[] = [];
@@ -70,11 +84,23 @@ export function fuse(depths: readonly PosedDepth[], options: FuseOptions = {}): 
     prepared.set(index, ready);
     pairs.push(...colors);
   }
-  const gains = solveGains(
+  return { depths, wanted, prepared, pairs };
+}
+
+/** @param known gains that stay; of views that are not here they say nothing */
+export function evenedOut({ depths, pairs }: Looked, known?: ReadonlyMap<number, Gain>): Map<number, Gain> {
+  return solveGains(
     depths.map(({ view }) => view.view),
     pairs,
     known,
   );
+}
+
+export function emitPoints(
+  { depths, wanted, prepared }: Looked,
+  gains: ReadonlyMap<number, Gain>,
+  { minViews = 3, stop = () => {} }: Pick<FuseOptions, "minViews" | "stop">,
+): FusedPoints {
   const even = depths.map(({ view }) => evenValues(gains.get(view.view)!));
   const points = new PointList();
   const views: FusedView[] = [];

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { boxViews } from "../test/boxes.ts";
+import type { PosedDepth } from "./contract.ts";
 import { fuse } from "./fuse.ts";
 import { openFusion } from "./fusion.ts";
 import { undistortView } from "./undistort.ts";
 
-const fusion = openFusion({ threads: 1 });
+const fusion = openFusion({ threads: 2 });
 after(() => fusion.close());
 
 test("a thread fuses and straightens to the same bytes", async () => {
@@ -28,3 +29,32 @@ test("an abort refuses at once and leaves the thread free", async () => {
   await assert.rejects(running, { name: "AbortError" });
   assert.ok((await fusion.fuse(views.slice(0, 3))).source.length > 0);
 });
+
+test("parts that are fused at the same time, their gains handed on, give what they give one after the other", async () => {
+  const views = boxViews(6, { widthPx: 80 }).map((each, index) => darker(each, 1 - 0.1 * index));
+  const [emitA, emitB] = [new Set([0, 1, 2]), new Set([3, 4, 5])];
+  const first = fuse(views, { emit: emitA, beside: emitB });
+  const expected = [first, fuse(views, { emit: emitB, beside: emitA, gains: first.gains })];
+  let known!: (gains: typeof first.gains) => void;
+  const gains = new Promise<typeof first.gains>((resolve) => {
+    known = resolve;
+  });
+  const second = fusion.fuse(views, { emit: emitB, beside: emitA, gains });
+  assert.deepEqual([await fusion.fuse(views, { emit: emitA, beside: emitB, onGains: known }), await second], expected);
+});
+
+test("a part ends, and its thread is free, where the gains that it waits for never come", async () => {
+  const views = boxViews(3, { widthPx: 80 });
+  const lost = new Error("the part before has failed");
+  const waiting = [1, 2].map(() => fusion.fuse(views, { gains: Promise.reject(lost) }));
+  for (const each of waiting) await assert.rejects(each, lost);
+  const controller = new AbortController();
+  const cancelled = fusion.fuse(views, { gains: new Promise(() => {}), signal: controller.signal });
+  controller.abort();
+  await assert.rejects(cancelled, { name: "AbortError" });
+  assert.deepEqual(await fusion.fuse(views), fuse(views));
+});
+
+function darker({ view, depth }: PosedDepth, factor: number): PosedDepth {
+  return { view: { ...view, rgb: view.rgb.map((value) => Math.round(factor * value)) }, depth };
+}

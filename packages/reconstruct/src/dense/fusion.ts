@@ -1,16 +1,25 @@
 /** Straightening and fusing, worked out by a pool of threads. */
 import { availableParallelism } from "node:os";
+import { MessageChannel } from "node:worker_threads";
 import { workers } from "@cairn/worker";
 import type { DenseView, PosedDepth } from "./contract.ts";
+import type { Gain } from "./exposure.ts";
 import type { FusedPoints } from "./fuse.ts";
 import type { FuseJobOptions, FusionJobs } from "./fusion-jobs.ts";
 import type { DecodedPhoto } from "./undistort.ts";
 
 type Stop = { readonly signal?: AbortSignal };
-type FuseOptions = FuseJobOptions &
+export type FusingOptions = FuseJobOptions &
   Stop & {
     /** The depth maps and pictures are given away: nobody may read them any more. Default: they are copied. */
     readonly giveAway?: boolean;
+    /**
+     * Gains with which points were coloured before, as `fuse` takes them. Where others colour theirs at the same time they
+     * may come later: they are needed when all has been looked through, which is most of the work.
+     */
+    readonly gains?: ReadonlyMap<number, Gain> | Promise<ReadonlyMap<number, Gain>>;
+    /** Told as soon as they are known: before there are points. */
+    readonly onGains?: (gains: ReadonlyMap<number, Gain>) => void;
   };
 
 export interface Fusion {
@@ -24,7 +33,7 @@ export interface Fusion {
     options?: Stop,
   ): Promise<DenseView>;
   /** `fuse` on a thread. @throws the signal's reason, at once; the thread is free again within one view's work */
-  fuse(depths: readonly PosedDepth[], options?: FuseOptions): Promise<FusedPoints>;
+  fuse(depths: readonly PosedDepth[], options?: FusingOptions): Promise<FusedPoints>;
   close(): Promise<void>;
 }
 
@@ -38,15 +47,24 @@ export function openFusion(options: { readonly threads?: number } = {}): Fusion 
       const job = { view, photo, calibration, cameraFromWorld, sidePx };
       return pool.run("undistort", job, signal ? { signal } : {});
     },
-    async fuse(depths, { signal, giveAway = false, ...options } = {}) {
+    async fuse(depths, { signal, giveAway = false, gains, onGains, ...options } = {}) {
       const ended = new Int32Array(new SharedArrayBuffer(4));
       const end = (): void => void Atomics.store(ended, 0, 1);
-      signal?.addEventListener("abort", end, { once: true });
+      const { port1: here, port2: there } = new MessageChannel();
+      const withoutGains = new AbortController();
+      const stopped = signal ? AbortSignal.any([signal, withoutGains.signal]) : withoutGains.signal;
+      stopped.addEventListener("abort", end, { once: true });
+      here.on("message", (found: ReadonlyMap<number, Gain>) => onGains?.(found));
+      Promise.resolve(gains).then(
+        (known) => here.postMessage(known),
+        (error) => withoutGains.abort(error),
+      );
       try {
-        const move = giveAway ? depths.flatMap(buffersOf) : [];
-        return await pool.run("fuse", { depths, options, ended }, { move, ...(signal && { signal }) });
+        const move = [there, ...(giveAway ? depths.flatMap(buffersOf) : [])];
+        return await pool.run("fuse", { depths, options, ended, gains: there }, { move, signal: stopped });
       } finally {
-        signal?.removeEventListener("abort", end);
+        stopped.removeEventListener("abort", end);
+        here.close();
       }
     },
     close: () => pool.close(),

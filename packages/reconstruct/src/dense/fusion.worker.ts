@@ -1,6 +1,8 @@
 /** A thread that straightens photos and fuses depth maps. */
+import { once } from "node:events";
 import { serve } from "@cairn/worker";
-import { fuse } from "./fuse.ts";
+import type { Gain } from "./exposure.ts";
+import { emitPoints, evenedOut, lookThrough } from "./fuse.ts";
 import type { FusionJobs } from "./fusion-jobs.ts";
 import { undistortView } from "./undistort.ts";
 
@@ -11,12 +13,16 @@ serve<FusionJobs>({
     return straight;
   },
 
-  async fuse({ depths, options, ended }, report) {
+  async fuse({ depths, options, ended, gains: port }, report) {
     const stop = (): void => {
       // The loop is deaf to messages while it works.
       if (Atomics.load(ended, 0) === 1) throw new DOMException("cancelled", "AbortError");
     };
-    const fused = fuse(depths, { ...options, stop });
+    const looked = lookThrough(depths, { ...options, stop });
+    const [known]: (ReadonlyMap<number, Gain> | undefined)[] = await once(port, "message", { signal: report.signal });
+    const gains = evenedOut(looked, known);
+    port.postMessage(gains);
+    const fused = emitPoints(looked, gains, { ...options, stop });
     const { positions, normals, colors, confidences, source } = fused;
     for (const { buffer } of [positions, normals, colors, confidences, source]) report.move(buffer as ArrayBuffer);
     return fused;

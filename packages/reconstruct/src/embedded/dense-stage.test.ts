@@ -68,7 +68,13 @@ function open({
       return depthOfWall(synthetic, reference, sources);
     },
     undistort: async (view, photo, calibration, pose, sidePx) => undistortView(view, photo, calibration, pose, sidePx),
-    fuse: async (depths, options) => fuse(depths, options),
+    async fuse(depths, { gains, onGains, ...options } = {}) {
+      await late?.();
+      const known = await gains;
+      const fused = fuse(depths, { ...options, ...(known && { gains: known }) });
+      onGains?.(fused.gains);
+      return fused;
+    },
     close: async () => {},
   };
   const shelf = new Shelf(new Scratch(tmpdir()), shelfBytes);
@@ -160,6 +166,7 @@ describe("dense points (docs/spec/reconstruct.md)", () => {
     assert.deepEqual(await run({ late }), expected);
     assert.deepEqual(await run({ shelfBytes: 1 }), expected);
     assert.deepEqual(await run({ cache: keeping() }), expected);
+    assert.deepEqual(await run({ late, fusedBytes: 1 }), await run({ fusedBytes: 1 }));
   });
 
   test("more than memory holds is fused in parts, to about the same points and none twice", async () => {

@@ -27,8 +27,10 @@ const CANDIDATES = 24;
 const SPOILT_PX = 1;
 /** A rebuild keeps depth that is off by no more. */
 const UNCHANGED_PX = 0.25;
-/** Depth maps that are fused at once, with what fusion notes of them: those of about 120 photos at 640 pixels. */
-const FUSED_BYTES = 768 * 2 ** 20;
+/** Depth maps that are fused as one part, with what fusion notes of them: those of about 80 photos at 640 pixels. */
+const FUSED_BYTES = 512 * 2 ** 20;
+/** Parts in memory: while one is read, or has few points left to give, the other keeps a thread busy. */
+const PARTS_AT_ONCE = 2;
 
 export type DenseJob = {
   readonly stop: () => void;
@@ -210,34 +212,59 @@ export class DenseStage {
       await this.#library.fetch(sought, signal);
       job.progress("depth", ++done, all.length);
     });
-    const points: DensePoints[] = [];
-    const gains = new Map<number, Gain>();
-    let fusedViews = 0;
-    for (const { emit, asked } of this.#parts(scene, depths, plan)) {
-      job.stop();
-      job.progress("fusion", fusedViews, all.length);
-      const posed: Awaited<ReturnType<DepthLibrary["posed"]>>[] = [];
-      for (const view of asked) {
-        const sought = depths.get(view)!;
-        const scale = movedSince(sought, scene)?.scale ?? 1;
-        posed.push(await this.#library.posed(sought, scene, scale, plan.pictureSidePx, signal));
-        job.stop();
-      }
-      const fused = await this.#kernels.fuse(posed, {
-        emit,
-        beside: new Set(asked.filter((view) => !emit.has(view))),
-        gains,
-        minViews: plan.minViews,
-        giveAway: true,
-        ...(signal && { signal }),
-      });
-      for (const view of emit) gains.set(view, fused.gains.get(view)!);
-      const { positions, colors, confidences, source } = fused;
-      points.push({ positions, colors, confidences, source });
-      fusedViews += emit.size;
-    }
+    const points = await this.#fuseParts(this.#parts(scene, depths, plan), scene, depths, plan, job);
     job.stop();
     job.progress("fusion", all.length, all.length);
+    return points;
+  }
+
+  /** Some parts at the same time; gains are handed on from each to the next, so that it is as if they came one by one. */
+  async #fuseParts(
+    parts: readonly Part[],
+    scene: Scene,
+    depths: ReadonlyMap<number, SoughtDepth>,
+    plan: DepthPlan,
+    job: DenseJob,
+  ): Promise<DensePoints[]> {
+    const { signal } = job;
+    const points: DensePoints[] = [];
+    const gains = new Map<number, Gain>();
+    let turn: Promise<void> = Promise.resolve();
+    let fusedViews = 0;
+    job.progress("fusion", fusedViews, depths.size);
+    await inParallel([...parts.entries()], Math.min(PARTS_AT_ONCE, this.#threads), async ([at, { emit, asked }]) => {
+      const before = turn;
+      const own = deferred();
+      turn = own.promise;
+      try {
+        const posed: Awaited<ReturnType<DepthLibrary["posed"]>>[] = [];
+        for (const view of asked) {
+          job.stop();
+          const sought = depths.get(view)!;
+          const scale = movedSince(sought, scene)?.scale ?? 1;
+          posed.push(await this.#library.posed(sought, scene, scale, plan.pictureSidePx, signal));
+        }
+        job.stop();
+        const { positions, colors, confidences, source } = await this.#kernels.fuse(posed, {
+          emit,
+          beside: new Set(asked.filter((view) => !emit.has(view))),
+          gains: before.then(() => gains),
+          onGains(found) {
+            for (const view of emit) gains.set(view, found.get(view)!);
+            own.resolve();
+          },
+          minViews: plan.minViews,
+          giveAway: true,
+          ...(signal && { signal }),
+        });
+        points[at] = { positions, colors, confidences, source };
+      } catch (error) {
+        own.reject(error);
+        throw error;
+      }
+      fusedViews += emit.size;
+      job.progress("fusion", fusedViews, depths.size);
+    });
     return points;
   }
 
@@ -266,4 +293,16 @@ async function inParallel<T>(items: readonly T[], atOnce: number, work: (item: T
   };
   const ended = await Promise.allSettled(Array.from({ length: Math.min(atOnce, items.length) }, lane));
   for (const end of ended) if (end.status === "rejected") throw end.reason;
+}
+
+type Deferred = { readonly promise: Promise<void>; resolve(): void; reject(error: unknown): void };
+
+/** A promise that others settle. Whether anyone waits for it is not known: a failure that nobody hears is none. */
+function deferred(): Deferred {
+  let settle!: Omit<Deferred, "promise">;
+  const promise = new Promise<void>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  promise.catch(() => {});
+  return { promise, ...settle };
 }

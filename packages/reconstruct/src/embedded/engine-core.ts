@@ -27,7 +27,7 @@ export type JobOptions = {
 };
 
 /** What the engine needs of the feature kernels; tests put a synthetic one in their place. */
-export type Kernels = Pick<FrontEnd, "extract" | "segments" | "matchMany" | "close">;
+export type Kernels = Pick<FrontEnd, "extract" | "segments" | "matchMany" | "verifyMany" | "close">;
 
 export type CoreParts = {
   /** Left out: sparse points only. */
@@ -160,7 +160,8 @@ export class EngineCore {
     }
   }
 
-  async #match(view: number, others: readonly number[], { stop, stage = unwatched }: JobOptions): Promise<void> {
+  async #match(view: number, others: readonly number[], job: JobOptions): Promise<void> {
+    const { stop, stage = unwatched, signal } = job;
     stage("matches");
     const { views } = this.#mapper;
     const looked = others.map((other) => views[other]);
@@ -168,7 +169,10 @@ export class EngineCore {
     stop();
     const candidates = others.map((other, k) => ({ other, matches: earlierFirst(matches[k]) }));
     stage("verification");
-    this.#mapper.link(view, candidates, stop);
+    const questions = this.#mapper.questions(view, candidates);
+    const answers = await this.#kernels.verifyMany(questions, signal ? { signal } : {});
+    stop();
+    this.#mapper.link(view, candidates, answers);
   }
 }
 
