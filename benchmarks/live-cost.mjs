@@ -18,6 +18,7 @@ import { EngineCore } from "../packages/reconstruct/dist/embedded/engine-core.js
 import { openExtractor } from "../packages/reconstruct/dist/features/extractor.js";
 import { openMatcher } from "../packages/reconstruct/dist/features/matcher.js";
 import { findSegments } from "../packages/reconstruct/dist/features/segments.js";
+import { answerTwoView } from "../packages/reconstruct/dist/mapper/two-view.js";
 import { street } from "./lib/street.mjs";
 import { dataset, machine } from "./support.mjs";
 
@@ -112,6 +113,7 @@ const kernels = {
   extract: async (rgb, width, height, how) => ready ?? extractor.extract(rgb, width, height, how),
   segments: async (...picture) => findSegments(...picture),
   matchMany: async (a, others, how) => others.map((other) => matcher.match(a, other, how)),
+  verifyMany: async (questions) => questions.map((question) => question && answerTwoView(question)),
   close: async () => {},
 };
 const core = new EngineCore(kernels, 1);

@@ -1,6 +1,7 @@
-/** A thread that extracts and matches. */
+/** A thread that extracts, matches and verifies. */
 import { setImmediate } from "node:timers/promises";
 import { serve } from "@cairn/worker";
+import { answerTwoView } from "../mapper/two-view.ts";
 import { type Extractor, openExtractor } from "./extractor.ts";
 import type { FeatureJobs } from "./jobs.ts";
 import { type Matcher, openMatcher } from "./matcher.ts";
@@ -30,5 +31,9 @@ serve<FeatureJobs>({
       answers.push(pairs);
     }
     return answers;
+  },
+
+  async verify(question) {
+    return answerTwoView(question);
   },
 });

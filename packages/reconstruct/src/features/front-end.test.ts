@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { answerTwoView, type TwoViewQuestion } from "../mapper/two-view.ts";
 import { discs, photograph } from "../test/photos.ts";
 import { openExtractor } from "./extractor.ts";
-import { encodeFeatures } from "./features.ts";
+import { encodeFeatures, type Features } from "./features.ts";
 import { openFrontEnd } from "./front-end.ts";
 import { openMatcher } from "./matcher.ts";
 import { findSegments } from "./segments.ts";
@@ -36,6 +37,22 @@ test("threads give what one thread gives, share their arrays and can be stopped"
       matcher.match(first, others[0], { first: 40 }),
     );
     assert.deepEqual(await frontEnd.matchMany(first, []), []);
+
+    const questions = () =>
+      others.map((other, k): TwoViewQuestion | undefined => {
+        const side = ({ x, y }: Features, from: number) =>
+          Float64Array.from(alone[k], (_, at) => {
+            const feature = alone[k][at - (at % 2) + from];
+            return (at % 2 === 0 ? x : y)[feature] / 200;
+          });
+        return k === 1 ? undefined : { first: side(first, 0), second: side(other, 1), maxError: 0.01, seed: k };
+      });
+    const verified = await frontEnd.verifyMany(questions());
+    assert.deepEqual(
+      verified,
+      questions().map((question) => question && answerTwoView(question)),
+    );
+    assert.ok(verified[0] && verified[0].inlierCount > 50 && !verified[1]);
 
     const controller = new AbortController();
     const stopped = frontEnd.extract(photos[0].rgb, 220, 200, { signal: controller.signal });

@@ -1,6 +1,7 @@
-/** Features and matches, worked out by a pool of threads. */
+/** Features, matches and what two-view geometry makes of them, worked out by a pool of threads. */
 import { availableParallelism } from "node:os";
 import { workers } from "@cairn/worker";
+import type { TwoViewAnswer, TwoViewQuestion } from "../mapper/two-view.ts";
 import type { ExtractOptions } from "./extractor.ts";
 import type { Features } from "./features.ts";
 import type { FeatureJobs } from "./jobs.ts";
@@ -20,6 +21,11 @@ export interface FrontEnd {
   match(a: Descriptors, b: Descriptors, options?: MatchOptions & Stop): Promise<Uint32Array>;
   /** `match` with each of the others, shared out over the threads. */
   matchMany(a: Descriptors, others: readonly Descriptors[], options?: MatchOptions & Stop): Promise<Uint32Array[]>;
+  /** `answerTwoView` of each question that there is. Questions are given away: nobody may read them any more. */
+  verifyMany(
+    questions: readonly (TwoViewQuestion | undefined)[],
+    options?: Stop,
+  ): Promise<(TwoViewAnswer | undefined)[]>;
   close(): Promise<void>;
 }
 
@@ -55,6 +61,14 @@ export async function openFrontEnd(options: { readonly threads?: number } = {}):
       return pairs;
     },
     matchMany,
+    verifyMany(questions, { signal } = {}) {
+      const answers = questions.map((question) => {
+        if (!question) return undefined;
+        const move = [question.first, question.second].map(({ buffer }) => buffer as ArrayBuffer);
+        return pool.run("verify", question, { move, ...(signal && { signal }) });
+      });
+      return Promise.all(answers);
+    },
     close: () => pool.close(),
   };
 }

@@ -1,5 +1,6 @@
-/** The jobs of a feature worker. Big arrays are shared or copied, never moved: photos are only lent. */
+/** The jobs of a feature worker. Photos are shared or copied, never moved: they are only lent. */
 import type { Report } from "@cairn/worker";
+import type { TwoViewAnswer, TwoViewQuestion } from "../mapper/two-view.ts";
 import type { ExtractOptions } from "./extractor.ts";
 import type { Features } from "./features.ts";
 import type { Descriptors, MatchOptions } from "./matcher.ts";
@@ -16,4 +17,6 @@ export interface FeatureJobs {
     job: { a: Descriptors; others: readonly Descriptors[]; options: MatchOptions },
     report: Report,
   ): Promise<Uint32Array[]>;
+  /** As `answerTwoView`. */
+  verify(job: TwoViewQuestion): Promise<TwoViewAnswer | undefined>;
 }

@@ -5,7 +5,7 @@ import { EngineCore, type JobOptions } from "../embedded/engine-core.ts";
 import { posedScene, tiedViews, truePose } from "../test/posed.ts";
 import { corridor, twinFacades } from "../test/repeated.ts";
 import { type Synthetic, shuffled } from "../test/synthetic.ts";
-import { type Doubted, missingBetween, pairKey, trustAgain, trusted } from "./folds.ts";
+import { type Doubted, missingAlong, missingBetween, pairKey, trustAgain, trusted } from "./folds.ts";
 import type { Pair } from "./pair.ts";
 import type { Scene } from "./scene.ts";
 import { FoldSearch, LOOKS, unfold } from "./unfold.ts";
@@ -110,9 +110,9 @@ test("MAP-5 a growing scene is searched some ties at a time, and comes to what a
   assert.ok(unfold(once, tied.pairs, doubtedAtOnce) > 0);
 
   let looks = 0;
-  const search = new FoldSearch((...tie) => {
-    looks++;
-    return missingBetween(...tie);
+  const search = new FoldSearch((at, ties) => {
+    looks += ties.length;
+    return missingAlong(at, ties);
   });
   let lost = 0;
   let photos = 0;
@@ -128,9 +128,9 @@ test("MAP-5 a growing scene is searched some ties at a time, and comes to what a
 
   // Nothing new: it is not searched again before it has grown.
   looks = 0;
-  const sound = new FoldSearch((...tie) => {
-    looks++;
-    return missingBetween(...tie);
+  const sound = new FoldSearch((at, ties) => {
+    looks += ties.length;
+    return missingAlong(at, ties);
   });
   while (looks < trustedTies(once, tied.pairs, doubtedAtOnce)) sound.goOn(once, tied.pairs, doubtedAtOnce);
   const searched = looks;

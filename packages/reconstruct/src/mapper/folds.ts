@@ -6,7 +6,7 @@
  */
 import { registerByPair, tellingPairs } from "./by-pair.ts";
 import { consistentShare } from "./consistency.ts";
-import { type Missing, missingIn } from "./missing.ts";
+import { type Missing, missingIn, Seen } from "./missing.ts";
 import type { Pair } from "./pair.ts";
 import { MAX_ERROR_PX, type RegistrationRule, registerView } from "./register.ts";
 import type { Scene } from "./scene.ts";
@@ -192,11 +192,42 @@ function untie(scene: Scene, pairs: readonly Pair[], view: number): void {
 }
 
 /** What two placed photos that are tied miss of each other; nothing where only one of them can tell. */
-export function missingBetween(scene: Scene, { a, b }: Pick<Pair, "a" | "b">): Missing {
-  const ways = [missingIn(scene, a, b), missingIn(scene, b, a)].filter(({ expected }) => expected >= MIN_EXPECTED);
-  if (ways.length < 2) return { expected: 0, missed: 0 };
-  const { expected, missed } = sum(ways);
-  return { expected, missed };
+export function missingBetween(scene: Scene, tie: Pick<Pair, "a" | "b">): Missing {
+  return missingAlong(scene, [tie])[0];
+}
+
+/** The same of many ties. Those that one photo has are looked at together: what it sees is gathered once. */
+export function missingAlong(
+  scene: Scene,
+  ties: readonly Pick<Pair, "a" | "b">[],
+  stop: () => void = () => {},
+): Missing[] {
+  const asked = new Map<number, { readonly to: number; readonly of: Missing[] }[]>();
+  const both = ties.map(({ a, b }) => {
+    const of: Missing[] = [];
+    for (const [from, to] of [
+      [a, b],
+      [b, a],
+    ]) {
+      const others = asked.get(from);
+      if (others) others.push({ to, of });
+      else asked.set(from, [{ to, of }]);
+    }
+    return of;
+  });
+  for (const [from, others] of asked) {
+    const seen = new Seen(scene, from);
+    for (const { to, of } of others) {
+      stop();
+      of.push(seen.missingIn(to));
+    }
+  }
+  return both.map((of) => {
+    const ways = of.filter(({ expected }) => expected >= MIN_EXPECTED);
+    if (ways.length < 2) return { expected: 0, missed: 0 };
+    const { expected, missed } = sum(ways);
+    return { expected, missed };
+  });
 }
 
 /** Doubted pairs that the places found since bear out are doubted no more. */
@@ -210,5 +241,5 @@ export function trustAgain(scene: Scene, pairs: readonly Pair[], doubted: Doubte
 
 /** Whether the ties across a seam miss what they should show. */
 export function isFoldedAlong(scene: Scene, ties: readonly Pair[]): boolean {
-  return isFolded(sum(ties.map((pair) => missingBetween(scene, pair))));
+  return isFolded(sum(missingAlong(scene, ties)));
 }

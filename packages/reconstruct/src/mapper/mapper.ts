@@ -19,14 +19,14 @@ import { principalLenses, type SceneCovariance } from "./adjust.ts";
 import { builtAfresh, type LastLook, worthAnotherLook } from "./afresh.ts";
 import { explainedMatches } from "./consistency.ts";
 import type { FocalVote } from "./focal.ts";
-import { type Doubted, missingBetween, trustAgain, trusted } from "./folds.ts";
+import { type Doubted, missingAlong, trustAgain, trusted } from "./folds.ts";
 import { layOnto } from "./frame.ts";
 import { findGaps } from "./gaps.ts";
 import { dropTornViews, type GrowOptions, growScene, refineScene, startPairs } from "./grow.ts";
 import { Ledger } from "./ledger.ts";
 import { LensTrust } from "./lens-trust.ts";
 import { closeLoops } from "./loops.ts";
-import { type Pair, startScore, verifyPair } from "./pair.ts";
+import { type Matched, type Pair, pairOf, questionOf, startScore, verifyPair } from "./pair.ts";
 import { Retries } from "./retries.ts";
 import { Scene } from "./scene.ts";
 import { buildScene, byStrength, carryHanded, compatibleIn, joinPair, retrack } from "./scene-building.ts";
@@ -35,6 +35,7 @@ import { readAgain } from "./second-reading.ts";
 import { sparseModelOf } from "./sparse-model.ts";
 import { type Standing, standingsOf } from "./standing.ts";
 import { Submaps } from "./submaps.ts";
+import type { TwoViewAnswer, TwoViewQuestion } from "./two-view.ts";
 import { FoldSearch, unfold } from "./unfold.ts";
 import { upOfScene } from "./up.ts";
 import { verdictOf } from "./verdict.ts";
@@ -136,14 +137,16 @@ export class Mapper {
     return view;
   }
 
-  /** Checks the matches of a photo with earlier ones and ties it to those that geometry bears out. */
-  link(view: number, candidates: readonly Candidate[], stop: () => void): void {
-    const fresh: Pair[] = [];
-    for (const { other, matches } of candidates) {
-      stop();
-      const pair = verifyPair(this.#scene, other, view, matches, this.#pairErrorPx(view, other), this.#seed);
-      if (pair) fresh.push(pair);
-    }
+  /** What two-view geometry is to be asked about a photo and each of its candidates before they are linked. */
+  questions(view: number, candidates: readonly Candidate[]): (TwoViewQuestion | undefined)[] {
+    return candidates.map((candidate) => questionOf(this.#scene, this.#matched(view, candidate), this.#seed));
+  }
+
+  /** Ties a photo to those earlier ones that geometry bears out. @param answers to `questions`, nothing having changed */
+  link(view: number, candidates: readonly Candidate[], answers: readonly (TwoViewAnswer | undefined)[]): void {
+    const fresh = candidates.flatMap(
+      (candidate, k) => pairOf(this.#scene, this.#matched(view, candidate), answers[k]) ?? [],
+    );
     for (const { other, matches } of candidates) {
       this.#tried[view].add(other);
       this.#noteLikeness(view, other, matches.length / 2);
@@ -151,6 +154,10 @@ export class Mapper {
     }
     this.#pairs.push(...fresh);
     for (const pair of byStrength(fresh)) joinPair(this.#scene.tracks, pair, compatibleIn(this.#scene));
+  }
+
+  #matched(view: number, { other, matches }: Candidate): Matched {
+    return { a: other, b: view, matches, errorPx: this.#pairErrorPx(view, other) };
   }
 
   /** Places what can be placed. */
@@ -317,10 +324,7 @@ export class Mapper {
     const options = { ...this.#growOptions(stop, stage), doubted };
     const rounds = 4;
     // Thousands of ties take seconds.
-    const looking = (at: Scene) => (tie: Pair) => {
-      stop();
-      return missingBetween(at, tie);
-    };
+    const looking = (at: Scene) => (ties: readonly Pair[]) => missingAlong(at, ties, stop);
     progress("refine", 0, rounds);
     // The first adjustment makes the lenses good; pairs and tracks are then judged anew with them.
     let first = refineScene(scene, options, 1);

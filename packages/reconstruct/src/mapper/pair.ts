@@ -9,8 +9,9 @@
  * | flat scene        | ~100 %             | 0.99–1.00              | > 2°         |
  * | general           | 80–97 %            | ~0.5                   | > 2°         |
  */
-import { classifyTwoView, seededRandom, type TwoViewKind } from "@cairn/geometry";
+import type { TwoViewKind } from "@cairn/geometry";
 import type { Scene } from "./scene.ts";
+import { answerTwoView, MIN_INLIERS, type TwoViewAnswer, type TwoViewQuestion } from "./two-view.ts";
 
 export type Pair = {
   /** Views, `a < b`. */
@@ -33,13 +34,13 @@ export type Pair = {
   readonly readTwice?: boolean;
 };
 
-const MIN_INLIERS = 25;
-const MIN_INLIER_SHARE = 0.3;
-
 /** Packs a pair and a seed into one number, so that each pair draws its own, order-free randomness. */
 export function pairSeed(seed: number, a: number, b: number): number {
   return (Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(a + 1, 0xc2b2ae35) ^ Math.imul(b + 1, 0x27d4eb2f)) >>> 0;
 }
+
+/** Matches of two photos, that of the earlier one first, and how far from its epipolar line each may lie. */
+export type Matched = Pick<Pair, "a" | "b" | "matches" | "errorPx">;
 
 /** @returns undefined when geometry does not bear the matches out */
 export function verifyPair(
@@ -50,23 +51,35 @@ export function verifyPair(
   errorPx: number,
   seed: number,
 ): Pair | undefined {
-  const n = matches.length / 2;
-  if (n < MIN_INLIERS) return undefined;
+  const matched = { a, b, matches, errorPx };
+  const question = questionOf(scene, matched, seed);
+  return question && pairOf(scene, matched, answerTwoView(question));
+}
+
+/** What is to be asked under the lenses as they are now; nothing where matches are too few. */
+export function questionOf(
+  scene: Scene,
+  { a, b, matches, errorPx }: Matched,
+  seed: number,
+): TwoViewQuestion | undefined {
+  if (matches.length / 2 < MIN_INLIERS) return undefined;
   const [first, second] = matchedRays(scene.rays(a), scene.rays(b), matches);
-  const focals = [scene.focal(a), scene.focal(b)] as const;
-  const maxError = (2 * errorPx) / (focals[0] + focals[1]);
-  const random = seededRandom(pairSeed(seed, a, b));
-  const limits = { minInliers: MIN_INLIERS, minInlierShare: MIN_INLIER_SHARE };
-  const { kind, candidates } = classifyTwoView(first, second, { random, maxError, ...limits });
-  if (kind === "none") return undefined;
-  const { pose, inliers, inlierCount, medianAngle: angleRad } = candidates[0];
+  const maxError = (2 * errorPx) / (scene.focal(a) + scene.focal(b));
+  return { first, second, maxError, seed: pairSeed(seed, a, b) };
+}
+
+/** @param scene with the lenses under which it was asked */
+export function pairOf(scene: Scene, matched: Matched, answer: TwoViewAnswer | undefined): Pair | undefined {
+  if (!answer) return undefined;
+  const { a, b, matches } = matched;
+  const { kind, pose, inliers, inlierCount, angleRad } = answer;
   const kept = new Int32Array(inlierCount * 2);
-  for (let i = 0, k = 0; i < n; i++) {
+  for (let i = 0, k = 0; i < inliers.length; i++) {
     if (!inliers[i]) continue;
     kept[k++] = matches[2 * i];
     kept[k++] = matches[2 * i + 1];
   }
-  return { a, b, matches, kept, pose, angleRad, kind, focals, errorPx };
+  return { ...matched, kept, pose, angleRad, kind, focals: [scene.focal(a), scene.focal(b)] };
 }
 
 /** The rays of both sides of each match, `[m, 2]` each. */

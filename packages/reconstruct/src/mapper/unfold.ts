@@ -3,7 +3,7 @@
  * growing one is searched a few ties after each photo.
  */
 import { consistentShare } from "./consistency.ts";
-import { type Doubted, FOLDED, isFolded, type Missed, missingBetween, pairKey, sum, trusted } from "./folds.ts";
+import { type Doubted, FOLDED, isFolded, type Missed, missingAlong, pairKey, sum, trusted } from "./folds.ts";
 import type { Missing } from "./missing.ts";
 import type { Pair } from "./pair.ts";
 import type { Scene } from "./scene.ts";
@@ -19,18 +19,19 @@ export const LOOKS = 80;
 /**
  * Takes a folded scene apart: photos that see the same of the place stay together, and of several such parts that only
  * what looks alike had tied together, the largest keeps its place. @returns how many photos lost theirs
- * @param missingOf what a tie misses; looked at when left out
+ * @param missingOf what ties miss; looked at when left out
  */
 export function unfold(
   scene: Scene,
   pairs: readonly Pair[],
   doubted: Doubted,
-  missingOf: (pair: Pair) => Missing = (pair) => missingBetween(scene, pair),
+  missingOf: (ties: readonly Pair[]) => readonly Missing[] = (ties) => missingAlong(scene, ties),
 ): number {
-  const ties = trusted(pairs, doubted)
+  const standing = trusted(pairs, doubted)
     .filter(({ a, b }) => scene.isPosed(a) && scene.isPosed(b))
-    .filter((pair) => consistentShare(scene, pair) >= TORN)
-    .map((pair) => ({ pair, seen: missingOf(pair) }));
+    .filter((pair) => consistentShare(scene, pair) >= TORN);
+  const missing = missingOf(standing);
+  const ties = standing.map((pair, k) => ({ pair, seen: missing[k] }));
   if (!ties.some(({ seen }) => seen.missed > FOLDED * seen.expected)) return 0;
   const parts = partsOf(scene.posed, ties);
   if (parts.length === 1) return 0;
@@ -82,14 +83,14 @@ function shareOf({ expected, missed }: Missing): number {
 
 /** Searches a scene as it grows. */
 export class FoldSearch {
-  readonly #look: typeof missingBetween;
+  readonly #look: (scene: Scene, ties: readonly Pair[]) => readonly Missing[];
   #scene: Scene | undefined;
   /** How many photos it had when the last search began. */
   #begunAt = 0;
   /** What ties miss, by `pairKey`, while a search is going on. */
   #seen: Map<number, Missing> | undefined;
 
-  constructor(look = missingBetween) {
+  constructor(look: (scene: Scene, ties: readonly Pair[]) => readonly Missing[] = missingAlong) {
     this.#look = look;
   }
 
@@ -104,13 +105,14 @@ export class FoldSearch {
       this.#seen = new Map();
     }
     const seen = this.#seen;
-    let looks = LOOKS;
-    for (const pair of trusted(pairs, doubted)) {
-      if (seen.has(pairKey(pair)) || !scene.isPosed(pair.a) || !scene.isPosed(pair.b)) continue;
-      if (looks-- === 0) return 0;
-      seen.set(pairKey(pair), this.#look(scene, pair));
-    }
+    const unseen = trusted(pairs, doubted).filter(
+      (pair) => !seen.has(pairKey(pair)) && scene.isPosed(pair.a) && scene.isPosed(pair.b),
+    );
+    const looks = unseen.slice(0, LOOKS);
+    const missing = this.#look(scene, looks);
+    for (const [k, pair] of looks.entries()) seen.set(pairKey(pair), missing[k]);
+    if (looks.length < unseen.length) return 0;
     this.#seen = undefined;
-    return unfold(scene, pairs, doubted, (pair) => seen.get(pairKey(pair))!);
+    return unfold(scene, pairs, doubted, (ties) => ties.map((pair) => seen.get(pairKey(pair))!));
   }
 }

@@ -8,6 +8,7 @@ import type { Kernels } from "../embedded/engine-core.ts";
 import type { Photo } from "../engine.ts";
 import { allocateFeatures } from "../features/features.ts";
 import { findSegments } from "../features/segments.ts";
+import { answerTwoView } from "../mapper/two-view.ts";
 import { lookAt, unit, type Vec } from "./look-at.ts";
 import { describe, type Shot, type Synthetic } from "./synthetic.ts";
 
@@ -90,6 +91,7 @@ function photosOfSpots(spots: readonly Spot[], shots: readonly Shot[], farthest:
     segments: async (...picture) => findSegments(...picture),
     matchMany: async (a, others) =>
       others.map((other) => matches(indexOf.get(a.descriptors)!, indexOf.get(other.descriptors)!)),
+    verifyMany: async (questions) => questions.map((question) => question && answerTwoView(question)),
     async close() {},
   };
   return { kernels, photos, shots, truth };

@@ -4,6 +4,7 @@ import type { Kernels } from "../embedded/engine-core.ts";
 import type { Photo } from "../engine.ts";
 import { allocateFeatures } from "../features/features.ts";
 import { findSegments } from "../features/segments.ts";
+import { answerTwoView } from "../mapper/two-view.ts";
 import { lookAt, type Vec } from "./look-at.ts";
 
 export type Shot = {
@@ -118,6 +119,7 @@ export function syntheticPhotos(
     async matchMany(a, others) {
       return others.map((other) => matchById(idsOf.get(a.descriptors)!, idsOf.get(other.descriptors)!, seed));
     },
+    verifyMany: async (questions) => questions.map((question) => question && answerTwoView(question)),
     async close() {},
   };
   const order = shots.map((_, index) => index);
