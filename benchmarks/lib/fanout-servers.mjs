@@ -180,8 +180,9 @@ function cpuSince(before) {
   return { cpuS: mainS + othersS, mainS };
 }
 
-function memory() {
-  globalThis.gc?.();
+/** @param collected after a collection; V8 then throws away compiled code as well, and compiles it again later */
+function memory(collected) {
+  if (collected) globalThis.gc?.();
   const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage();
   return { rss, used: heapUsed + external, arrayBuffers };
 }
@@ -220,5 +221,5 @@ process.on("message", async ({ start, run, settled, burst, measure }) => {
     await new Promise((resolve) => setTimeout(resolve, 1000));
     process.send({});
   }
-  if (measure) process.send({ memory: memory(), stats: await stats() });
+  if (measure) process.send({ memory: memory(measure === "collected"), stats: await stats() });
 });

@@ -87,6 +87,7 @@ export function openUpgrades(options: UpgradeOptions = {}): Upgrades {
   const plain = server(false);
   const deflating = server(true);
   const perAddress = new Map<string, number>();
+  const tallies = metrics && new Tallies(metrics, tallyEveryMs);
   let open = 0;
   let stopping = false;
 
@@ -119,7 +120,7 @@ export function openUpgrades(options: UpgradeOptions = {}): Upgrades {
         (route.deflate ? deflating : plain).handleUpgrade(request, socket, head, (ws) => {
           count(address, 1);
           ws.once("close", () => count(address, -1));
-          if (metrics) tally(metrics, route.door, ws, request.socket, tallyEveryMs);
+          tallies?.add(route.door, ws, request.socket);
           ws.on("error", () => {}); // `ws` closes with the right code by itself (1002, 1007, 1009)
           route.open({ ws, request, address, params, query, token: tokenOf(request, query) });
         });
@@ -159,25 +160,57 @@ function answered(before: ServerResponse | undefined, go: () => void): void {
   else before.once("close", go);
 }
 
-/** Counts what comes and goes on one socket; bytes when it ends, and now and then before. */
-function tally(metrics: Metrics, door: Door, ws: WebSocket, socket: Socket, everyMs: number): void {
-  let [read, written] = [socket.bytesRead, socket.bytesWritten];
-  const take = () => {
-    // `bytesWritten` has what waits to be written, too: it goes back when a socket is cut that did not take it.
-    const [readNow, writtenNow] = [Math.max(read, socket.bytesRead), Math.max(written, socket.bytesWritten)];
-    metrics.bytes(door, "in", readNow - read);
-    metrics.bytes(door, "out", writtenNow - written);
-    [read, written] = [readNow, writtenNow];
-  };
-  metrics.opened(door);
-  const taking = setInterval(take, everyMs).unref();
-  ws.on("message", () => metrics.messages(door, "in"));
-  ws.once("close", (code) => {
-    clearInterval(taking);
-    take();
-    metrics.closed(door, code);
-  });
+/** Counts what comes and goes on sockets; bytes when one ends, and now and then before: of all at once, in one step. */
+class Tallies {
+  readonly #metrics: Metrics;
+  readonly #everyMs: number;
+  readonly #open = new Set<Tally>();
+  #taking: NodeJS.Timeout | undefined;
+
+  constructor(metrics: Metrics, everyMs: number) {
+    this.#metrics = metrics;
+    this.#everyMs = everyMs;
+  }
+
+  add(door: Door, ws: WebSocket, socket: Socket): void {
+    const metrics = this.#metrics;
+    const tally = { door, socket, read: socket.bytesRead, written: socket.bytesWritten };
+    metrics.opened(door);
+    this.#open.add(tally);
+    this.#taking ??= setInterval(() => this.#take(this.#open), this.#everyMs).unref();
+    ws.on("message", () => metrics.messages(door, "in"));
+    ws.once("close", (code) => {
+      this.#open.delete(tally);
+      this.#take([tally]);
+      metrics.closed(door, code);
+      if (this.#open.size > 0) return;
+      clearInterval(this.#taking);
+      this.#taking = undefined;
+    });
+  }
+
+  #take(tallies: Iterable<Tally>): void {
+    const sums = new Map<Door, { read: number; written: number }>();
+    for (const tally of tallies) {
+      const { door, socket } = tally;
+      // `bytesWritten` has what waits to be written, too: it goes back when a socket is cut that did not take it.
+      const [read, written] = [Math.max(tally.read, socket.bytesRead), Math.max(tally.written, socket.bytesWritten)];
+      const sum = sums.get(door) ?? { read: 0, written: 0 };
+      sum.read += read - tally.read;
+      sum.written += written - tally.written;
+      sums.set(door, sum);
+      tally.read = read;
+      tally.written = written;
+    }
+    for (const [door, { read, written }] of sums) {
+      this.#metrics.bytes(door, "in", read);
+      this.#metrics.bytes(door, "out", written);
+    }
+  }
 }
+
+/** One open socket, and what of it is counted. */
+type Tally = { readonly door: Door; readonly socket: Socket; read: number; written: number };
 
 function destroyed(this: Duplex): void {
   this.destroy();

@@ -83,7 +83,7 @@ export function openLive(context: LiveContext): LiveDoor {
       for (const live of sockets.values()) live?.look(nowMs);
       tellFrames();
     },
-    Math.min(1000, limits.slowMs / 4, limits.deadMs / 4),
+    Math.min(5000, limits.slowMs / 4, limits.deadMs / 4),
   );
 
   function tellFrames(): void {
