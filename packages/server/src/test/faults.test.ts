@@ -134,30 +134,33 @@ test("requests that trickle in, headers or body, are cut; meanwhile and afterwar
     `${upload.replace("image/png", "multipart/form-data; boundary=b")}Content-Length: 5000\r\n\r\n--b\r\n`,
     "POST /v1/spaces HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n",
   ];
-  const slow = Array.from({ length: 8 }, () => starts).flat();
-  const answers = slow.map(
-    (start) =>
-      new Promise<string>((resolve) => {
-        const socket = connect(server.port, "127.0.0.1", () => socket.write(start));
-        const trickle = setInterval(() => socket.write("a"), 100);
-        let answer = "";
-        socket.on("data", (data) => {
-          answer += data;
-        });
-        socket.on("error", () => {});
-        socket.on("close", () => {
-          clearInterval(trickle);
-          resolve(answer);
-        });
-      }),
-  );
-  let open = slow.length;
-  for (const answer of answers) void answer.then(() => open--);
-  for (let seed = 0; seed < 3; seed++) await receiptOf(await server.upload(png(seed)));
-  assert.ok(open > 0, "they were still trickling");
-  for (const [i, answer] of (await Promise.all(answers)).entries()) {
-    assert.match(answer, /^HTTP\/1\.1 408 /, starts[i % starts.length]);
+  const trickled = (start: string) =>
+    new Promise<string>((resolve) => {
+      const socket = connect(server.port, "127.0.0.1", () => socket.write(start));
+      const trickle = setInterval(() => socket.write("a"), 100);
+      let answer = "";
+      socket.on("data", (data) => {
+        answer += data;
+      });
+      socket.on("error", () => {});
+      socket.on("close", () => {
+        clearInterval(trickle);
+        resolve(answer);
+      });
+    });
+  let taken = 1;
+  // A machine that is too slow for a photo within the time of the slow ones shows nothing: they are tried again.
+  for (let meanwhile = false; !meanwhile; ) {
+    const slow = Array.from({ length: 8 }, () => starts).flat();
+    let open = slow.length;
+    const answers = slow.map((start) => trickled(start).finally(() => open--));
+    const { status } = await server.upload(png(taken));
+    if (status === 201) taken++;
+    meanwhile = status === 201 && open > 0;
+    for (const [i, answer] of (await Promise.all(answers)).entries()) {
+      assert.match(answer, /^HTTP\/1\.1 408 /, starts[i % starts.length]);
+    }
   }
-  await receiptOf(await server.upload(png(9)));
-  assert.equal((await server.events()).filter(({ type }) => type === "image.added").length, 5);
+  await receiptOf(await server.upload(png(0)));
+  assert.equal((await server.events()).filter(({ type }) => type === "image.added").length, taken + 1);
 });
