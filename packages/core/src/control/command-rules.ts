@@ -1,5 +1,6 @@
 /** Whether a device takes a command, by what it said of its kinds. Its rules are data of strangers: no patterns in them. */
-import type { Action, CommandKind, DeviceDefinition, MemberRule } from "@cairn/protocol";
+import { createHash } from "node:crypto";
+import type { Action, CommandData, CommandKind, DeviceDefinition, MemberRule } from "@cairn/protocol";
 import { CairnError } from "@cairn/protocol";
 
 type Members = Readonly<Record<string, unknown>>;
@@ -78,4 +79,13 @@ function missing(data: Members, { required = [] }: CommandKind): string | undefi
 function unnamed(data: Members, { properties }: CommandKind): string | undefined {
   const name = Object.keys(data).find((each) => !Object.hasOwn(properties, each));
   return name === undefined ? undefined : `${name.slice(0, 32)} is not a member of it`;
+}
+
+/** Equal for equal commands, however their members are ordered. */
+export function commandDigest(kind: string, data: CommandData): string {
+  const members = Object.entries(data).sort(([a], [b]) => (a < b ? -1 : 1));
+  return createHash("sha256")
+    .update(JSON.stringify([kind, members]))
+    .digest("hex")
+    .slice(0, 16);
 }

@@ -3,7 +3,6 @@
  * anyone who watches may stop everything. What is decided is decided here at once, in memory; a command is in the log
  * before it goes out, an order to be safe or to stop goes out before it is in the log. Rules: docs/spec/control.md.
  */
-import { createHash } from "node:crypto";
 import {
   CairnError,
   type Command,
@@ -17,16 +16,16 @@ import {
   type LeaseGrant,
   type LeaseKey,
   type LeaseWish,
-  MOST_DEVICES,
 } from "@cairn/protocol";
 import { Budget } from "../clock/budget.ts";
 import type { Space } from "../space/spaces.ts";
 import { LineCommand } from "./command-line.ts";
-import { checkCommand, checkDefinition } from "./command-rules.ts";
+import { checkCommand, checkDefinition, commandDigest } from "./command-rules.ts";
 import { type ControlClock, Deadline } from "./control-clock.ts";
 import { type Asked, ControlJournal } from "./control-journal.ts";
 import { ControlTotals } from "./control-totals.ts";
-import { ControlledDevice, type DeviceLink } from "./controlled-device.ts";
+import type { ControlledDevice, DeviceLink } from "./controlled-device.ts";
+import { DeviceRoll } from "./device-roll.ts";
 import { Lease, newSecret } from "./lease.ts";
 
 /** A command that was taken, now or before. */
@@ -56,7 +55,7 @@ export class SpaceControl {
   readonly #clock: ControlClock;
   readonly #totals: ControlTotals;
   readonly #journal: ControlJournal;
-  readonly #devices = new Map<string, ControlledDevice>();
+  readonly #devices: DeviceRoll;
   readonly #arrivals: Budget;
   #lastLease = 0;
   #lastOrder = 0;
@@ -74,6 +73,7 @@ export class SpaceControl {
     this.#totals = totals;
     this.#journal = new ControlJournal(space, clock, totals, onError);
     this.#arrivals = new Budget(ARRIVALS_PER_S, ARRIVALS_BURST, clock);
+    this.#devices = new DeviceRoll(clock, (device, command) => this.#answered(device, command));
     this.#recover();
   }
 
@@ -91,7 +91,7 @@ export class SpaceControl {
    */
   take(name: string, { holder, heartbeatMs = HEARTBEAT_MS }: LeaseWish): Promise<LeaseGrant> {
     return this.#judged({ what: "take", device: name, by: holder }, async () => {
-      const device = this.#device(name);
+      const device = this.#devices.get(name);
       const held = this.#leaseOf(device);
       if (held) throw new CairnError("control.held", { holder: held.holder, lease: held.number });
       const secret = newSecret();
@@ -119,7 +119,7 @@ export class SpaceControl {
   /** The holder is there. @throws {CairnError} `control.not_holder`, `control.lease_ended` */
   keep(name: string, key: LeaseKey): Promise<{ remainingMs: number }> {
     return this.#judged({ what: "keep", device: name, lease: key.lease }, async () => {
-      const lease = this.#heldBy(this.#device(name), key);
+      const lease = this.#heldBy(this.#devices.get(name), key);
       lease.keep();
       return { remainingMs: lease.remainingMs };
     });
@@ -128,7 +128,7 @@ export class SpaceControl {
   /** The device is told its safe command, as at every end of a lease. @throws {CairnError} as `keep` */
   release(name: string, key: LeaseKey): Promise<void> {
     return this.#judged({ what: "release", device: name, lease: key.lease }, async () => {
-      const device = this.#device(name);
+      const device = this.#devices.get(name);
       await this.#note(this.#endLease(device, this.#heldBy(device, key), "released"));
     });
   }
@@ -140,7 +140,7 @@ export class SpaceControl {
    */
   send(name: string, key: LeaseKey, command: Command): Promise<SentCommand> {
     const asked: Asked = { what: "command", device: name, lease: key.lease, command: command.command };
-    return this.#judged(asked, () => this.#send(this.#device(name), key, command));
+    return this.#judged(asked, () => this.#send(this.#devices.get(name), key, command));
   }
 
   /**
@@ -148,7 +148,7 @@ export class SpaceControl {
    * @throws {CairnError} `control.device_missing`
    */
   async stop(name?: string, by?: string): Promise<{ device: string; order: number }[]> {
-    const devices = name === undefined ? [...this.#devices.values()] : [this.#device(name)];
+    const devices = name === undefined ? this.#devices.all : [this.#devices.get(name)];
     const drafts: EventDraft[] = [];
     const stops = devices.map((device) => {
       // A flood of them is one that stands.
@@ -176,7 +176,7 @@ export class SpaceControl {
    */
   clear(name: string, key: LeaseKey, order: number): Promise<void> {
     return this.#judged({ what: "clear", device: name, lease: key.lease }, async () => {
-      const device = this.#device(name);
+      const device = this.#devices.get(name);
       const lease = this.#heldBy(device, key);
       const { stopped } = device;
       if (!stopped) throw new CairnError("control.not_stopped");
@@ -192,7 +192,7 @@ export class SpaceControl {
    * @throws {CairnError} `control.stopped`, `control.held`
    */
   relay(name: string, kind: string, data: CommandData, by?: string): void {
-    const device = this.#devices.get(name);
+    const device = this.#devices.find(name);
     const held = device && this.#leaseOf(device);
     const refusal = device?.stopped
       ? new CairnError("control.stopped", factsOf(device.stopped))
@@ -211,20 +211,14 @@ export class SpaceControl {
 
   /** How many devices are there, are held, and are stopped. */
   now(): { devices: number; leases: number; stopped: number } {
-    const now = { devices: 0, leases: 0, stopped: 0 };
-    for (const { link, lease, stopped } of this.#devices.values()) {
-      if (link) now.devices++;
-      if (lease) now.leases++;
-      if (stopped) now.stopped++;
-    }
-    return now;
+    return this.#devices.count();
   }
 
   /** Every lease ends, devices are told to be safe, and what is open is noted down as lost. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const device of this.#devices.values()) {
+    for (const device of this.#devices.all) {
       device.line.close();
       if (device.lease) this.#note(this.#endLease(device, device.lease, "stopping"));
     }
@@ -235,9 +229,8 @@ export class SpaceControl {
     const name = definition.device;
     checkDefinition(definition);
     if (!this.#arrivals.take()) throw new CairnError("request.rate_limited");
-    const known = this.#devices.get(name);
-    if (!known) this.#makeRoom();
-    const device = known ?? this.#add(definition);
+    const known = this.#devices.find(name);
+    const device = known ?? this.#devices.admit(definition);
     const old = device.link;
     device.link = undefined;
     device.arriving = link;
@@ -253,7 +246,7 @@ export class SpaceControl {
       if (device.arriving === link) {
         device.arriving = undefined;
         // Nobody has heard of it, or it was there and is not any more.
-        if (!device.noted) this.#devices.delete(name);
+        if (!device.noted) this.#devices.remove(name);
         else if (old) this.#note([{ type: "control.disconnected", data: { device: name, reason: "left" } }]);
       }
       throw error;
@@ -298,7 +291,7 @@ export class SpaceControl {
 
   async #send(device: ControlledDevice, key: LeaseKey, wish: Command): Promise<SentCommand> {
     const { kind, data = {}, command: number } = wish;
-    const digest = digestOf(kind, data);
+    const digest = commandDigest(kind, data);
     const earlier = device.line.find(key.lease, number) ?? ended(device.before(key.lease, number));
     const same = earlier?.state.digest === digest ? earlier : undefined;
     if (same && key.lease !== device.lease?.number) return same;
@@ -375,40 +368,16 @@ export class SpaceControl {
     return [{ type: "control.secured", data: { device: name, order } }];
   }
 
-  #device(name: string): ControlledDevice {
-    const device = this.#devices.get(name);
-    if (!device) throw new CairnError("control.device_missing", { device: name.slice(0, 64) });
-    return device;
-  }
-
-  /** As the state does: the one that is away longest goes. */
-  #makeRoom(): void {
-    if (this.#devices.size < MOST_DEVICES) return;
-    for (const device of this.#devices.values()) {
-      if (device.arriving || device.lease || device.stopped) continue;
-      this.#devices.delete(device.name);
-      return;
+  #answered({ name }: ControlledDevice, line: LineCommand): void {
+    const { lease, command, outcome, message } = line;
+    if (outcome === "sent") return;
+    this.#totals.outcomes[outcome]++;
+    if (!line.answered && (outcome === "accepted" || outcome === "done" || outcome === "failed")) {
+      line.answered = true;
+      this.#totals.onAnswer(line.deadline.ageMs);
     }
-    throw new CairnError("control.too_many_devices", { most: MOST_DEVICES });
-  }
-
-  #add(definition: DeviceDefinition, state?: ConstructorParameters<typeof ControlledDevice>[2]["state"]) {
-    const device = new ControlledDevice(definition, this.#clock, {
-      onOutcome: ({ name }, line) => {
-        const { lease, command, outcome, message } = line;
-        if (outcome === "sent") return;
-        this.#totals.outcomes[outcome]++;
-        if (!line.answered && (outcome === "accepted" || outcome === "done" || outcome === "failed")) {
-          line.answered = true;
-          this.#totals.onAnswer(line.deadline.ageMs);
-        }
-        const facts = { device: name, lease, command, outcome, ...(message !== undefined && { message }) };
-        this.#note([{ type: "control.answered", data: facts }]);
-      },
-      ...(state && { state }),
-    });
-    this.#devices.set(device.name, device);
-    return device;
+    const facts = { device: name, lease, command, outcome, ...(message !== undefined && { message }) };
+    this.#note([{ type: "control.answered", data: facts }]);
   }
 
   #recover(): void {
@@ -416,23 +385,7 @@ export class SpaceControl {
     if (!control) return;
     this.#lastLease = control.lastLease;
     this.#lastOrder = control.lastOrder;
-    const drafts: EventDraft[] = [];
-    for (const state of Object.values(control.devices)) {
-      const name = state.device;
-      const device = this.#add(definitionOf(state), state);
-      device.noted = true;
-      for (const { lease, command } of device.unknown) {
-        drafts.push({ type: "control.answered", data: { device: name, lease, command, outcome: "lost" } });
-      }
-      if (state.lease) {
-        const order = device.stopped ? undefined : ++this.#lastOrder;
-        if (order !== undefined) device.owed = order;
-        const facts = { device: name, lease: state.lease.lease, reason: "restarted" as const };
-        drafts.push({ type: "control.released", data: { ...facts, ...(order !== undefined && { order }) } });
-      }
-      if (state.connected) drafts.push({ type: "control.disconnected", data: { device: name, reason: "restarted" } });
-    }
-    this.#note(drafts);
+    this.#note(this.#devices.recover(Object.values(control.devices), () => ++this.#lastOrder));
   }
 
   #judged<T>(asked: Asked, work: () => Promise<T>): Promise<T> {
@@ -451,13 +404,4 @@ function ended(state: CommandState | undefined): SentCommand | undefined {
 
 function factsOf({ order, by }: { order: number; by: string | undefined }) {
   return { order, ...(by !== undefined && { by }) };
-}
-
-/** Equal for equal commands, however their members are ordered. */
-function digestOf(kind: string, data: CommandData): string {
-  const members = Object.entries(data).sort(([a], [b]) => (a < b ? -1 : 1));
-  return createHash("sha256")
-    .update(JSON.stringify([kind, members]))
-    .digest("hex")
-    .slice(0, 16);
 }
