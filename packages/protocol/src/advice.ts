@@ -58,7 +58,7 @@ export function adviceOfHint({ code, step }: Pick<Hint, "code" | "step">): strin
 }
 
 /** "Step to the left about 15°" */
-export function directionInWords({ direction, angleDeg }: HintStep): string {
+function directionInWords({ direction, angleDeg }: HintStep): string {
   const about = `about ${Math.round(angleDeg)}°`;
   if (direction === "left" || direction === "right") return `Step to the ${direction} ${about}`;
   return `Hold the camera ${direction}, ${about}`;

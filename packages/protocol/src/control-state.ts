@@ -24,7 +24,7 @@ export type ControlState = {
   devices: Record<DeviceName, DeviceState>;
 };
 
-export const KEPT_COMMANDS = 64;
+const KEPT_COMMANDS = 64;
 /** Of a space; for another the one that is away longest is forgotten, not one that is held or stopped. */
 export const MOST_DEVICES = 64;
 

@@ -1,4 +1,4 @@
-export { ADVICE, adviceOfHint, DOUBTS, directionInWords } from "./advice.ts";
+export { ADVICE, adviceOfHint, DOUBTS } from "./advice.ts";
 export { applyEvent } from "./apply-event.ts";
 export { check } from "./check.ts";
 export { answerClock, type ClockAnswer, type ClockQuestion, isClockQuestion } from "./clock-question.ts";
@@ -23,7 +23,7 @@ export {
   PersonName,
 } from "./control.ts";
 export { type ControlMessage, Until } from "./control-messages.ts";
-export { type ControlState, type DeviceState, definitionOf, KEPT_COMMANDS, MOST_DEVICES } from "./control-state.ts";
+export { type ControlState, type DeviceState, definitionOf, MOST_DEVICES } from "./control-state.ts";
 export { MeshMeasure } from "./design-events.ts";
 export { CairnError, ERRORS, type ErrorBody, type ErrorCode, type ErrorFacts } from "./errors.ts";
 export { type CairnEvent, EVENTS, type EventData, type EventDraft, type EventOf, type EventType } from "./events.ts";
@@ -96,7 +96,6 @@ export {
   BadPacket,
   readVideoPacket,
   VIDEO_FLAG,
-  VIDEO_PACKET_HEADER_BYTES,
   type VideoPacket,
   writeVideoPacket,
 } from "./video-packet.ts";

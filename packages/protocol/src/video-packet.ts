@@ -14,7 +14,7 @@
  * Unlike the hub's it numbers packets, which is the only way to know of a loss before it is decoded and shown.
  */
 export const VIDEO_FLAG = { key: 1, configuration: 2, end: 4, partial: 8 } as const;
-export const VIDEO_PACKET_HEADER_BYTES = 20;
+const VIDEO_PACKET_HEADER_BYTES = 20;
 
 export type VideoPacket = {
   /** {@link VIDEO_FLAG} */
