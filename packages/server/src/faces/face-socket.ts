@@ -13,6 +13,7 @@ import { DEFLATE_FROM_BYTES, DEFLATE_TO_BYTES } from "../http/upgrades.ts";
 import { type Message as Framed, messageBytes } from "../live/frames.ts";
 import type { Door, Metrics } from "../metrics/metrics.ts";
 import type { Manner } from "./face.ts";
+import { Seldom } from "./seldom.ts";
 import { SharedText } from "./shared-text.ts";
 
 export type FaceSocketHouse = {
@@ -77,7 +78,7 @@ export class FaceSocket {
   /** Framed messages of this turn of the event loop, for one write. */
   #framed: Framed[] = [];
   #onRoom = () => {};
-  #toldRateMs = Number.NEGATIVE_INFINITY;
+  readonly #tooMany = new Seldom();
   #seenMs = performance.now();
   #movedMs = performance.now();
 
@@ -255,14 +256,11 @@ export class FaceSocket {
   }
 
   #hear(data: Buffer, binary: boolean): void {
-    const nowMs = performance.now();
     const { manner, limits } = this.#house;
-    this.#seenMs = nowMs;
+    this.#seenMs = performance.now();
     if (this.signal.aborted) return;
     if (!this.#budget.take()) {
-      if (nowMs - this.#toldRateMs < 1000) return;
-      this.#toldRateMs = nowMs;
-      this.error("Rate limit exceeded");
+      this.#tooMany.say(() => this.error("Rate limit exceeded"));
       return;
     }
     if (binary) {

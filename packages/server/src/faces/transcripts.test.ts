@@ -9,7 +9,7 @@ import { samplePhotosDir } from "@cairn/sample";
 import { FormData, fetch, WebSocket } from "undici";
 import { place, sizedCube } from "../test/mesh-fixtures.ts";
 import { startProcess } from "../test/start-process.ts";
-import { assertMatches, play, type Stage, type StageClient, type Transcript } from "./transcript.ts";
+import { assertMatches, play, type Stage, type StageClient, type Transcript } from "../test/transcript.ts";
 
 type Recorded = "heritage" | "depth" | "meshes" | "imagetools" | "hub";
 

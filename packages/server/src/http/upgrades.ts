@@ -257,7 +257,7 @@ function tokenOf({ headers }: IncomingMessage, query: URLSearchParams): string |
 }
 
 function refuse(socket: Duplex, status: number): void {
-  const body = JSON.stringify({ detail: STATUS_CODES[status] });
+  const body = JSON.stringify({ detail: status === 403 ? "Not allowed" : STATUS_CODES[status] });
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,

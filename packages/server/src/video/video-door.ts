@@ -18,6 +18,7 @@ import type { ServerContext } from "../context.ts";
 import type { Manner } from "../faces/face.ts";
 import type { FaceSocket } from "../faces/face-socket.ts";
 import { keepSockets } from "../faces/faces.ts";
+import { Seldom } from "../faces/seldom.ts";
 import type { Arrival, SocketRoute } from "../http/upgrades.ts";
 import { serveClock } from "./device-clock.ts";
 import { LAYOUTS, packetSink } from "./packet-sink.ts";
@@ -38,9 +39,6 @@ const MANNER: Manner = {
   binary: "binary messages are not accepted here",
   rate: { perSecond: 5000, burst: 10_000 },
 };
-
-/** Errors of one socket, at most so often. */
-const TELL_EVERY_MS = 1000;
 
 export function openVideoDoor(context: ServerContext, rate: Manner["rate"]): VideoDoor {
   const { core } = context;
@@ -132,7 +130,7 @@ async function produce(
   socket.signal.addEventListener("abort", () => producer.end(), { once: true });
   socket.reply({ type: "welcome", source: producer.name });
   const isClock = serveClock(core, socket, producer.name, query);
-  let toldMs = Number.NEGATIVE_INFINITY;
+  const seldom = new Seldom();
   const publish = layout === "hub" ? publishHub : publishNative;
   socket.listen(
     (fields) => {
@@ -145,9 +143,7 @@ async function produce(
       } catch (error) {
         if (!(error instanceof BadPacket)) throw error;
         videoMetrics.rejected.inc();
-        if (arrivedMs - toldMs < TELL_EVERY_MS) return;
-        toldMs = arrivedMs;
-        refuse(socket, "video.packet", { problem: error.cause });
+        seldom.say(() => refuse(socket, "video.packet", { problem: error.cause }));
       }
     },
   );

@@ -5,11 +5,11 @@ import { BadPacket, HUB_PACKET, readHubPacket } from "@cairn/video";
 import type { Arrival } from "../../http/upgrades.ts";
 import { serveClock } from "../../video/device-clock.ts";
 import type { FaceSocket } from "../face-socket.ts";
+import { Seldom } from "../seldom.ts";
 import type { Device } from "./devices.ts";
 import type { HubHouse } from "./house.ts";
 import { readFrame } from "./jpeg-frames.ts";
 import { refuseFrame, takeDeviceMessage } from "./messages.ts";
-import { Seldom } from "./seldom.ts";
 import { placesOf } from "./source-name.ts";
 
 const REPLACED = "Replaced by a newer producer";

@@ -1,12 +1,12 @@
 /** JSON that devices send, by type. A part of the face that knows further types adds them here. */
 import { decodeBase64 } from "../base64.ts";
 import { shownType } from "../face-socket.ts";
+import { Seldom } from "../seldom.ts";
 import type { Device } from "./devices.ts";
 import type { HubHouse } from "./house.ts";
 import { takeImu } from "./imu.ts";
 import { BadFrame, jpegSize } from "./jpeg-frames.ts";
 import { memberText, withSource } from "./relay-text.ts";
-import { Seldom } from "./seldom.ts";
 import { takeUpload } from "./uploads.ts";
 
 export type DeviceMessage = {

@@ -48,7 +48,10 @@ export function openImagetools(context: ServerContext, given: Partial<Imagetools
       const space = await core.spaces.open(id);
       let session = sessions.get(space);
       if (!session) {
-        session = new Session(space, (error) => log.error({ err: error, id }, "a session"));
+        session = new Session(space, (error) => {
+          log.error({ err: error, id }, "a session");
+          sessions.delete(space); // who asks next begins anew
+        });
         sessions.set(space, session);
       }
       await session.upTo(space.log.head);

@@ -50,6 +50,8 @@ export class Session {
   /** Everything after this seq is kept. */
   #keptAfter = 0;
   #seq = 0;
+  /** The log could not be read on. */
+  #unread = false;
   #waiting: { seq: number; done: () => void }[] = [];
   #timer: NodeJS.Timeout | undefined;
   /** The last warning given: a timer may be early by a moment, and must not give it twice. */
@@ -62,13 +64,16 @@ export class Session {
     this.ready = this.upTo(space.log.head);
     void this.#follow().catch((error: unknown) => {
       if (!space.signal.aborted) onError(error);
+      // Nothing more will be read: whoever waits for it is answered with what was.
+      this.#unread = true;
+      this.#letGo();
     });
     this.#arm();
   }
 
   /** Resolves when everything up to `seq` has been read, or the session is over. */
   upTo(seq: number): Promise<void> {
-    if (this.#seq >= seq || this.space.signal.aborted) return Promise.resolve();
+    if (this.#seq >= seq || this.#unread || this.space.signal.aborted) return Promise.resolve();
     return new Promise((done) => this.#waiting.push({ seq, done }));
   }
 
@@ -168,7 +173,11 @@ export class Session {
 
   #end(): void {
     clearTimeout(this.#timer);
-    for (const { done } of this.#waiting.splice(0)) done();
+    this.#letGo();
     for (const listener of this.listeners) listener.news();
+  }
+
+  #letGo(): void {
+    for (const { done } of this.#waiting.splice(0)) done();
   }
 }

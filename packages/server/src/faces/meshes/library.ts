@@ -24,6 +24,8 @@ const FOLDERS = "mesh_folders";
 
 /** Files become known in a burst; those of one are announced in the order of their times. */
 const GATHER_MS = 10;
+/** What the disk did not take is tried again after so long. */
+const AGAIN_MS = 1000;
 const BATCH_FILES = 32;
 const BATCH_BYTES = 64 * 2 ** 20;
 /** Larger files are not taken: all of one is in memory while it is measured. */
@@ -287,13 +289,17 @@ export class Library {
 
   #add(task: Task): void {
     this.#tasks.push(task);
-    if (this.#stopping.signal.aborted || !this.#running) return;
+    if (this.#running) this.#publishIn(GATHER_MS);
+  }
+
+  #publishIn(delayMs: number): void {
+    if (this.#stopping.signal.aborted) return;
     this.#gathering ??= setTimeout(() => {
       this.#gathering = undefined;
       this.#publishing ??= this.#publish().finally(() => {
         this.#publishing = undefined;
       });
-    }, GATHER_MS);
+    }, delayMs);
   }
 
   /** What has been told so far is in the log; from now on what is told is published by itself. */
@@ -316,10 +322,9 @@ export class Library {
       } catch (error) {
         if (this.#stopping.signal.aborted) return;
         this.#options.log.error({ err: error }, "meshes could not be announced; they are tried again");
-        for (const task of batch) {
-          if (task.kind === "publish") this.#again(task.sighting);
-          else this.#add(task);
-        }
+        this.#tasks.unshift(...batch.filter(({ kind }) => kind === "remove"));
+        for (const task of batch) if (task.kind === "publish") this.#again(task.sighting);
+        this.#publishIn(AGAIN_MS);
         return;
       }
     }
