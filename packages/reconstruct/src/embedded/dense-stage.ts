@@ -11,7 +11,7 @@ import { allPlans, type DepthPlan, type PresetPlan, rebuildPlan } from "../prese
 import type { DenseKernels } from "./dense-kernels.ts";
 import { DepthLibrary } from "./depth-library.ts";
 import { type Part, partsOf } from "./parts.ts";
-import { Pictures } from "./pictures.ts";
+import { Pictures, type Shrunk } from "./pictures.ts";
 import type { Shelf } from "./shelf.ts";
 import { movedSince, type SoughtDepth, sameSources, seekDepth } from "./sought-depth.ts";
 
@@ -77,13 +77,18 @@ export class DenseStage {
     this.#plan = plan;
     this.#kernels = kernels;
     this.#threads = threads;
-    this.#pictures = new Pictures(shelf, allPlans(plan));
+    this.#pictures = new Pictures(kernels, shelf, allPlans(plan));
     this.#library = new DepthLibrary(kernels, this.#pictures, shelf, cache);
   }
 
-  /** Keeps what is needed of a photo's picture. */
-  keep(view: number, photo: Photo): void {
-    this.#pictures.put(view, photo);
+  /** What is needed of a photo's picture. */
+  shrink(photo: Photo): Promise<Shrunk> {
+    return this.#pictures.shrink(photo);
+  }
+
+  /** Keeps it. */
+  keep(view: number, photo: Photo, picture: Shrunk): void {
+    this.#pictures.put(view, picture, photo);
   }
 
   /** The points of photos that have their first depth now, the new one's before others. */
@@ -214,7 +219,6 @@ export class DenseStage {
     });
     const points = await this.#fuseParts(this.#parts(scene, depths, plan), scene, depths, plan, job);
     job.stop();
-    job.progress("fusion", all.length, all.length);
     return points;
   }
 

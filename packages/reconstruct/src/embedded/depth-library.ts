@@ -2,24 +2,25 @@
  * Depth maps by what they were sought from. One that is on the shelf or in the cache is taken from there; any other is
  * sought now. Which it was changes nothing but the time.
  */
-import type { DenseView, DepthMap, PosedDepth } from "../dense/contract.ts";
+import type { DepthMap, PosedDepth } from "../dense/contract.ts";
 import type { EngineCache } from "../engine.ts";
 import type { Scene } from "../mapper/scene.ts";
 import type { DenseKernels } from "./dense-kernels.ts";
 import { deflateDepth, inflateDepth, packDepth, unpackDepth } from "./packed-depth.ts";
 import type { Pictures } from "./pictures.ts";
 import type { Shelf } from "./shelf.ts";
-import { type SoughtDepth, type Stand, standOf } from "./sought-depth.ts";
+import { type SoughtDepth, standOf } from "./sought-depth.ts";
+import { Straightened } from "./straightened.ts";
 
 export class DepthLibrary {
   readonly #kernels: DenseKernels;
-  readonly #pictures: Pictures;
+  readonly #straightened: Straightened;
   readonly #shelf: Shelf;
   readonly #cache: EngineCache | undefined;
 
   constructor(kernels: DenseKernels, pictures: Pictures, shelf: Shelf, cache: EngineCache | undefined) {
     this.#kernels = kernels;
-    this.#pictures = pictures;
+    this.#straightened = new Straightened(kernels, pictures);
     this.#shelf = shelf;
     this.#cache = cache;
   }
@@ -30,7 +31,7 @@ export class DepthLibrary {
   }
 
   /**
-   * The depth map, in the camera as it stands now.
+   * The depth map, in the camera as it stands now; the caller's own.
    * @param scale what lengths of the model have grown by since it was sought
    * @param pictureSidePx of the picture whose pixels become points
    */
@@ -43,8 +44,8 @@ export class DepthLibrary {
   ): Promise<PosedDepth> {
     const packed = await this.#packed(sought, signal);
     const stand = standOf(scene, sought.reference.view);
-    const view = await this.#straight(stand, sought.sidePx, signal);
-    const picture = pictureSidePx && (await this.#straight(stand, pictureSidePx, signal));
+    const view = await this.#straightened.give(stand, sought.sidePx, signal);
+    const picture = pictureSidePx && (await this.#straightened.give(stand, pictureSidePx, signal));
     return { view, depth: unpackDepth(packed, scale), ...(picture && { picture }) };
   }
 
@@ -70,13 +71,8 @@ export class DepthLibrary {
 
   async #seek({ reference, sources, sidePx, range, quality }: SoughtDepth, signal?: AbortSignal): Promise<DepthMap> {
     const [view, ...others] = await Promise.all(
-      [reference, ...sources].map((stand) => this.#straight(stand, sidePx, signal)),
+      [reference, ...sources].map((stand) => this.#straightened.lend(stand, sidePx, signal)),
     );
     return this.#kernels.depth(view, others, range, { ...quality, ...(signal && { signal }) });
-  }
-
-  #straight(stand: Stand, sidePx: number, signal: AbortSignal | undefined): Promise<DenseView> {
-    const { photo, calibration } = this.#pictures.at(stand);
-    return this.#kernels.undistort(stand.view, photo, calibration, stand.pose, sidePx, signal ? { signal } : {});
   }
 }

@@ -12,6 +12,7 @@ import { withDense } from "./all-points.ts";
 import type { DenseJob, DenseStage } from "./dense-stage.ts";
 import { matchKept } from "./kept-matches.ts";
 import { Neighbours } from "./neighbours.ts";
+import type { Shrunk } from "./pictures.ts";
 
 /** Fewer make poses worse where overlap is small; the cost of matching grows with the square. */
 const EXTRACT = { maxFeatures: 4000 };
@@ -35,7 +36,11 @@ export type CoreParts = {
   readonly cache?: EngineCache;
 };
 
-type Look = { readonly features: Promise<Features>; readonly segments: Promise<Float32Array> };
+type Look = {
+  readonly features: Promise<Features>;
+  readonly segments: Promise<Float32Array>;
+  readonly picture: Promise<Shrunk | undefined>;
+};
 
 export class EngineCore {
   readonly #kernels: Kernels;
@@ -62,7 +67,7 @@ export class EngineCore {
     if (this.#indexOf.has(photo.image) || this.#foreseen?.image === photo.image) return;
     const look = this.#look(photo);
     // What goes wrong is told when it is added.
-    Promise.all([look.features, look.segments]).catch(() => {});
+    Promise.all([look.features, look.segments, look.picture]).catch(() => {});
     this.#foreseen = { image: photo.image, ...look };
   }
 
@@ -82,11 +87,10 @@ export class EngineCore {
       const foreseen = this.#foreseen?.image === photo.image ? this.#foreseen : undefined;
       this.#foreseen = undefined;
       const look = foreseen ?? this.#look(photo, kept);
-      // While threads look at it, this one has nothing else to do.
-      this.#dense?.keep(this.#mapper.views.length, photo);
-      const [features, segments] = await Promise.all([look.features, look.segments]);
+      const [features, segments, picture] = await Promise.all([look.features, look.segments, look.picture]);
       if (!kept) fresh = features;
       index = this.#mapper.addView(photo, features, segments).index;
+      if (picture) this.#dense?.keep(index, photo, picture);
       this.#indexOf.set(photo.image, index);
       this.#unlinked.add(index);
     }
@@ -104,10 +108,12 @@ export class EngineCore {
   }
 
   /** What can be known of a photo alone. */
-  #look({ rgb, widthPx, heightPx }: Photo, kept?: Features): Look {
+  #look(photo: Photo, kept?: Features): Look {
+    const { rgb, widthPx, heightPx } = photo;
     return {
       features: kept ? Promise.resolve(kept) : this.#kernels.extract(rgb, widthPx, heightPx, EXTRACT),
       segments: this.#kernels.segments(rgb, widthPx, heightPx),
+      picture: this.#dense?.shrink(photo) ?? Promise.resolve(undefined),
     };
   }
 

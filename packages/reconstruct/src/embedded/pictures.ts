@@ -1,7 +1,8 @@
 /** The photos, as small as the dense stage needs them; the photo itself is let go when it has been taken in. */
-import { type DecodedPhoto, denseCamera, undistortView } from "../dense/undistort.ts";
-import type { Photo } from "../engine.ts";
+import type { DenseView } from "../dense/contract.ts";
+import { type DecodedPhoto, denseCamera } from "../dense/undistort.ts";
 import type { DepthPlan } from "../presets.ts";
+import type { DenseKernels } from "./dense-kernels.ts";
 import type { Shelf } from "./shelf.ts";
 import type { Stand } from "./sought-depth.ts";
 
@@ -12,23 +13,32 @@ const LARGER = 1.5;
 const SHRINK = Float64Array.of(1, 1, 0, 0, 0, 0);
 const NOWHERE = new Float64Array(12);
 
+export type Shrunk = Pick<DenseView, "widthPx" | "heightPx" | "rgb">;
+
 export class Pictures {
   /** Long side of what is kept. */
   readonly sidePx: number;
+  readonly #kernels: Pick<DenseKernels, "undistort">;
   readonly #shelf: Shelf;
   readonly #sizes = new Map<number, { picture: Size; decoded: Size }>();
 
-  constructor(shelf: Shelf, plans: readonly DepthPlan[]) {
+  constructor(kernels: Pick<DenseKernels, "undistort">, shelf: Shelf, plans: readonly DepthPlan[]) {
+    this.#kernels = kernels;
     this.#shelf = shelf;
     const sides = plans.map(({ sidePx, pictureSidePx = 0 }) => Math.max(LARGER * sidePx, pictureSidePx));
     this.sidePx = Math.round(Math.max(...sides));
   }
 
-  put(view: number, photo: Pick<Photo, "rgb" | "widthPx" | "heightPx">): void {
-    const { widthPx, heightPx, rgb } = undistortView(view, photo, SHRINK, NOWHERE, this.sidePx);
+  /** The photo as small as it is needed. */
+  shrink(photo: DecodedPhoto): Promise<Shrunk> {
+    return this.#kernels.undistort(0, photo, SHRINK, NOWHERE, this.sidePx);
+  }
+
+  /** @param decoded of which it was shrunk */
+  put(view: number, { widthPx, heightPx, rgb }: Shrunk, decoded: Size): void {
     this.#sizes.set(view, {
       picture: { widthPx, heightPx },
-      decoded: { widthPx: photo.widthPx, heightPx: photo.heightPx },
+      decoded: { widthPx: decoded.widthPx, heightPx: decoded.heightPx },
     });
     this.#shelf.put(keyOf(view), rgb);
   }
