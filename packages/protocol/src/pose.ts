@@ -30,7 +30,7 @@ export const Similarity = Type.Object({
 });
 export type Similarity = Static<typeof Similarity>;
 
-/** One standard deviation of a pose. Of a refined one: within the whole model, its first camera held. */
+/** One standard deviation of a pose. Of a refined one: against all cameras of the model. */
 export const PoseSigma = Type.Object({
   /** RMS distance of the centre, model units. */
   position: Type.Number({ minimum: 0 }),

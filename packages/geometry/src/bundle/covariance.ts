@@ -1,10 +1,12 @@
 /**
  * How sure a bundle adjustment is: the inverse of the reduced system, scaled by the residuals' variance.
- * Hartley & Zisserman §5.2 and A6.5; the gauge is the held camera and, where nothing else fixes the scale, the
- * distance from it to the farthest other camera. Calibrations do not depend on that choice; poses do.
+ * Hartley & Zisserman §5.2 and A6.5. The system is solved with one camera held and, where nothing else fixes the scale, the
+ * distance from it to the farthest other camera; calibrations do not depend on that choice, and poses are told in the
+ * frame in which the cameras as a whole move least (`gauge.ts`).
  */
-import { factoring, inverting } from "../linear/envelope.ts";
+import { factoring, inverting, solveEnvelope } from "../linear/envelope.ts";
 import { cameraCentre } from "../rotation/pose.ts";
+import { freed, freeGauge } from "./gauge.ts";
 import type { NormalEquations } from "./linearise.ts";
 import { type BundleIndex, type BundleProblem, PARAMETER_AT } from "./problem.ts";
 import type { SchurComplement } from "./schur.ts";
@@ -12,7 +14,8 @@ import type { SchurComplement } from "./schur.ts";
 export type BundleCovariance = {
   /** `[g, 6]` one standard deviation of each calibration number; 0 where it was held. */
   readonly calibrationSigma: Float64Array;
-  /** `[n, 36]` covariance of each camera's step ω, v (radians, world units; see `retractPose`); 0 where held. */
+  /** `[n, 36]` covariance of each camera's step ω, v (radians, world units; see `retractPose`). Where one camera alone held the frame it is told
+   * against all of them; 0 where several were held, or points. */
   readonly pose: Float64Array;
   /** Standard deviation of one pixel coordinate, as the weighted residuals tell it. */
   readonly pixelSigma: number;
@@ -33,8 +36,11 @@ export function* bundleCovariance(
   const variance = equations.weightedSquares / freedom;
   schur.reduce(equations, 0);
   const inverse = schur.reduced;
-  holdScale(problem, index, inverse);
+  const reference = frameHolder(problem, index);
+  if (reference >= 0) holdScale(problem, index, reference, inverse);
   if (!(yield* factoring(inverse, envelope))) return undefined;
+  const gauge =
+    reference < 0 ? undefined : freeGauge(problem.poses, index, (right) => solveEnvelope(inverse, envelope, right));
   yield* inverting(inverse, envelope);
   const entry = (i: number, j: number) => inverse[envelope.base[Math.max(i, j)] + Math.min(i, j)];
 
@@ -52,30 +58,32 @@ export function* bundleCovariance(
   const pose = new Float64Array(cameras * 36);
   for (let c = 0; c < cameras; c++) {
     const column = cameraColumn[c];
-    if (column < 0) continue;
-    for (let i = 0; i < 6; i++) {
-      for (let j = 0; j < 6; j++) {
-        pose[c * 36 + i * 6 + j] = variance * entry(column + i, column + j);
-      }
-    }
+    const block = pose.subarray(c * 36, c * 36 + 36);
+    for (let k = 0; column >= 0 && k < 36; k++) block[k] = entry(column + Math.floor(k / 6), column + (k % 6));
+    if (gauge) freed(gauge, c, column, block);
+    for (let k = 0; k < 36; k++) block[k] *= variance;
   }
   return { calibrationSigma, pose, pixelSigma: Math.sqrt(variance) };
 }
 
-/** With one camera held and every point free, scale is open: a stiff spring on the longest baseline closes it. */
-function holdScale(problem: BundleProblem, index: BundleIndex, reduced: Float64Array): void {
-  const { cameras, cameraColumn, camera, observations } = index;
-  const { base } = index.envelope;
-  if (problem.constantPoint?.some((held) => held !== 0)) return;
+/** The one camera that alone holds the frame, with every point free; −1 where there is none. */
+function frameHolder(problem: BundleProblem, { cameras, cameraColumn, camera, observations }: BundleIndex): number {
+  if (problem.constantPoint?.some((held) => held !== 0)) return -1;
   const seen = new Uint8Array(cameras);
   for (let o = 0; o < observations; o++) seen[camera[o]] = 1;
   let reference = -1;
   for (let c = 0; c < cameras; c++) {
     if (!seen[c] || cameraColumn[c] >= 0) continue;
-    if (reference >= 0) return; // two held cameras fix it
+    if (reference >= 0) return -1; // two held cameras fix the scale, too
     reference = c;
   }
-  if (reference < 0) return;
+  return reference;
+}
+
+/** Where one camera alone is held scale is open: a stiff spring on the longest baseline from it closes it. */
+function holdScale(problem: BundleProblem, index: BundleIndex, reference: number, reduced: Float64Array): void {
+  const { cameras, cameraColumn } = index;
+  const { base } = index.envelope;
   const origin = cameraCentre(problem.poses, reference * 12);
   let farthest = -1;
   let length = 0;

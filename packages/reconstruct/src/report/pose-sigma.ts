@@ -1,7 +1,12 @@
 /**
- * How sure the poses are. Of a refined scene the whole of it says so: the inverse of the reduced normal equations, its
- * first camera held. Of a photo just placed its own observations do, the points taken as they are: less than the truth,
- * but known at once.
+ * How sure the poses are. Of a refined scene the whole of it says so: the inverse of the reduced normal equations, each
+ * camera against all of them. Of a photo just placed its own observations do, the points taken as they are: known at
+ * once, and less.
+ *
+ * Both tell what chance does, as if every residual were its own. Matches that slide along an edge agree with one another,
+ * a loss that weighs large residuals down hides their size, and lenses bend light as no model says. What that adds was
+ * measured: after the best similarity, errors of surveyed photos (four sets, 4 to 11 of each, focal length known or not)
+ * are 1.5 to 5 times as large as the first say, 3.5 as RMS; and 5 to 6 times as large as the second.
  */
 import { absolutePoseCovariance } from "@cairn/geometry";
 import type { PoseSigma } from "@cairn/protocol";
@@ -9,12 +14,15 @@ import type { SceneCovariance } from "../mapper/adjust.ts";
 import type { Scene } from "../mapper/scene.ts";
 
 const DEGREES = 180 / Math.PI;
+/** What is told, of what chance does: see above. */
+const REFINED = 3.5;
+const PLACED = 6;
 /** With fewer observations there is no saying. */
 const MIN_OBSERVATIONS = 10;
 
-/** Of each adjusted view, in the units that the scene had then. A camera that was held has 0. */
+/** Of each adjusted view, in the units that the scene had then. */
 export function sigmasOf({ views, pose }: SceneCovariance): Map<number, PoseSigma> {
-  return new Map(views.map((view, place) => [view, sigmaOf(pose.subarray(place * 36, place * 36 + 36))]));
+  return new Map(views.map((view, place) => [view, sigmaOf(pose.subarray(place * 36, place * 36 + 36), REFINED)]));
 }
 
 /** Of one posed view by what it sees itself. */
@@ -29,11 +37,12 @@ export function ownSigma(scene: Scene, view: number): PoseSigma | undefined {
   }
   if (rays.length < 2 * MIN_OBSERVATIONS) return undefined;
   const covariance = absolutePoseCovariance(Float64Array.from(points), Float64Array.from(rays), scene.pose(view));
-  return covariance && sigmaOf(covariance);
+  return covariance && sigmaOf(covariance, PLACED);
 }
 
 /** @param covariance `[36]` of the step ω, v; the centre moves by −Rᵀ v */
-function sigmaOf(covariance: Float64Array): PoseSigma {
-  const rms = (from: number) => Math.sqrt([0, 7, 14].reduce((sum, i) => sum + Math.max(0, covariance[from + i]), 0));
+function sigmaOf(covariance: Float64Array, times: number): PoseSigma {
+  const rms = (from: number) =>
+    times * Math.sqrt([0, 7, 14].reduce((sum, i) => sum + Math.max(0, covariance[from + i]), 0));
   return { position: rms(21), rotationDeg: rms(0) * DEGREES };
 }
