@@ -11,10 +11,8 @@ import {
   isOrange,
   painted,
   picture,
-  posed,
-  published,
+  publish,
   settled,
-  started,
   still,
   WIDTH,
   watchBackground,
@@ -31,15 +29,7 @@ test("a model that grows never shows a gap where it was closed, and colours are 
   const space = new TestSpace();
   const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);
   const page = await harness.visit(space, { motion: true });
-  await apply(
-    page,
-    space,
-    started(1),
-    posed(1),
-    layer.started({ generation: 1 }),
-    layer.insert(ground(30_000, 1)),
-    published(1),
-  );
+  await publish(page, space, layer, ground(30_000, 1));
   await settled(page, 30_000);
   const before = await picture(page);
   assert.ok(!isBackground(before.at(WIDTH / 2, HEIGHT / 2 + 20)));
@@ -68,8 +58,7 @@ test("a still view gets finer than a moving one can be, a hand takes that away a
   const page = await harness.visit(space, { query: "points=20000&most=300000&stillMs=60000" });
   const shown = () => page.evaluate(() => window.harness.viewer.stats.points);
   const fine = () => page.waitForFunction(() => window.harness.viewer.stats.points > 60_000);
-  await apply(page, space, started(1), posed(1), layer.started({ generation: 1 }));
-  await apply(page, space, layer.insert(ground(150_000, 31)), published(1));
+  await publish(page, space, layer, ground(150_000, 31));
   await fine();
   await settled(page, 60_000);
   const asked = await page.evaluate(() => window.harness.source.asked.length);
@@ -96,15 +85,7 @@ test("points that come late are drawn when they come, and the server is told whe
   await page.evaluate(() => {
     window.harness.source.paused = true;
   });
-  await apply(
-    page,
-    space,
-    started(1),
-    posed(1),
-    layer.started({ generation: 1 }),
-    layer.insert(ground(20_000, 2)),
-    published(1),
-  );
+  await publish(page, space, layer, ground(20_000, 2));
   await painted(page);
   assert.equal((await picture(page)).count(isOrange), 0);
   await page.evaluate(() => window.harness.source.go());
@@ -126,15 +107,7 @@ test("a new generation crossfades: the old until it is here, no frame without po
   const space = new TestSpace();
   const page = await harness.visit(space, { motion: true });
   const first = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);
-  await apply(
-    page,
-    space,
-    started(1),
-    posed(1),
-    first.started({ generation: 1 }),
-    first.insert(ground(30_000, 3)),
-    published(1),
-  );
+  await publish(page, space, first, ground(30_000, 3));
   await settled(page, 30_000);
   const stop = await watchBackground(page);
   const second = new TestLayer(space, 2, [-5, -1, -5], [5, 1, 5], { grid: first.grid });
@@ -142,15 +115,7 @@ test("a new generation crossfades: the old until it is here, no frame without po
     window.harness.source.paused = true;
     return window.harness.source.asked.length;
   });
-  await apply(
-    page,
-    space,
-    started(2),
-    posed(2),
-    second.started({ generation: 2 }),
-    second.insert(ground(30_000, 4, { color: [60, 190, 70] })),
-    published(2),
-  );
+  await publish(page, space, second, ground(30_000, 4, { color: [60, 190, 70] }), { generation: 2 });
   await page.waitForFunction((n) => window.harness.source.asked.length > n, asked);
   await painted(page);
   const waiting = await picture(page);
@@ -175,15 +140,7 @@ test("an hour of growth leaves memory where it was: 2,000 packs over one surface
   const space = new TestSpace();
   const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5], { spacing: 0.08 });
   const page = await harness.visit(space, { width: 240, height: 180 });
-  await apply(
-    page,
-    space,
-    started(1),
-    posed(1),
-    layer.started({ generation: 1 }),
-    layer.insert(ground(12_000, 9)),
-    published(1),
-  );
+  await publish(page, space, layer, ground(12_000, 9));
   await settled(page, 5000);
   const heap = async () => {
     const session = await page.context().newCDPSession(page);

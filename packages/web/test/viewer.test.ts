@@ -11,6 +11,7 @@ import {
   painted,
   picture,
   posed,
+  publish,
   published,
   settled,
   started,
@@ -58,8 +59,7 @@ test("inside a room, walls beside the eye and before it are not cut", async () =
   }
   const colors = new Uint8Array(positions.length).map((_, i) => [200, 120, 60][i % 3]!);
   const points = { ...ground(positions.length / 3, 1), positions, colors };
-  await apply(page, space, started(1), posed(1, [1.8, 4, 9]), layer.started({ generation: 1 }), layer.insert(points));
-  await apply(page, space, published(1));
+  await publish(page, space, layer, points, { at: [1.8, 4, 9] });
   await settled(page, 50_000);
   // Twenty centimetres from a wall.
   assert.ok(await page.evaluate(() => window.harness.viewer.viewFrom("g1")));
@@ -74,8 +74,7 @@ test("one finger turns, two move and pinch, and the page does not scroll or zoom
   const space = new TestSpace();
   const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);
   const page = await harness.visit(space);
-  await apply(page, space, started(1), posed(1), layer.started({ generation: 1 }), layer.insert(ground(20_000, 41)));
-  await apply(page, space, published(1));
+  await publish(page, space, layer, ground(20_000, 41));
   await settled(page, 15_000);
   const session = await page.context().newCDPSession(page);
   const touch = (type: "touchStart" | "touchMove" | "touchEnd", ...at: [number, number][]) =>
@@ -134,14 +133,12 @@ test("a pick names the very point that is drawn there, to the millimetre at 6,00
   };
   // A quarter turn about y takes x to −z and z to x.
   const inModel = (i: number): Vec3 => [positions[i * 3 + 2]!, positions[i * 3 + 1]!, -positions[i * 3]!];
-  await apply(
+  await publish(
     page,
     space,
-    started(1),
-    posed(1, inModel(0)),
-    layer.started({ generation: 1, transform }),
-    layer.insert({ positions, colors: new Uint8Array(count * 3).fill(200), photos, confidences }),
-    published(1),
+    layer,
+    { positions, colors: new Uint8Array(count * 3).fill(200), photos, confidences },
+    { at: inModel(0), transform },
   );
   await settled(page, count);
   const found = await page.evaluate(() => {
@@ -170,15 +167,7 @@ test("a lost GPU comes back by itself with the same picture, from the bytes that
   const space = new TestSpace();
   const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);
   const page = await harness.visit(space);
-  await apply(
-    page,
-    space,
-    started(1),
-    posed(1),
-    layer.started({ generation: 1 }),
-    layer.insert(ground(30_000, 5)),
-    published(1),
-  );
+  await publish(page, space, layer, ground(30_000, 5));
   await settled(page, 30_000);
   const before = (await picture(page)).count(isOrange);
   const asked = await page.evaluate(() => window.harness.source.asked.length);
@@ -205,15 +194,7 @@ test("without float targets, multi-draw and workers the same points are shown, a
     const space = new TestSpace();
     const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);
     const page = await harness.visit(space, { plain });
-    await apply(
-      page,
-      space,
-      started(1),
-      posed(1),
-      layer.started({ generation: 1 }),
-      layer.insert(ground(30_000, 21)),
-      published(1),
-    );
+    await publish(page, space, layer, ground(30_000, 21));
     await settled(page, 30_000);
     shown.push((await picture(page)).count(isOrange));
     assert.ok(await page.evaluate(() => window.harness.viewer.pick(240, 200)));

@@ -1,6 +1,6 @@
 /** For tests of the viewer: what is shown, once the view is still, pixel by pixel and frame by frame. */
-import type { EventDraft, Vec3 } from "@cairn/protocol";
-import type { TestSpace } from "@cairn/viewer/test";
+import type { EventDraft, Similarity, Vec3 } from "@cairn/protocol";
+import type { TestLayer, TestSpace } from "@cairn/viewer/test";
 import type { Page } from "playwright-core";
 import sharp from "sharp";
 import type { Harness } from "./harness.ts";
@@ -29,6 +29,19 @@ export const posed = (generation: number, [x, y, z]: Vec3 = [0, 0, 0]): EventDra
 export async function apply(page: Page, space: TestSpace, ...drafts: EventDraft[]): Promise<void> {
   const events = space.events(...drafts);
   await page.evaluate((each) => window.harness.source.apply(each), events);
+}
+
+/** A generation whole, in one go: begun, seen by a camera at its place, its points, and published. */
+export async function publish(
+  page: Page,
+  space: TestSpace,
+  layer: TestLayer,
+  points: Parameters<TestLayer["insert"]>[0],
+  { generation = 1, ...place }: { generation?: number; at?: Vec3; transform?: Similarity } = {},
+): Promise<void> {
+  const { at, ...turned } = place;
+  const begun = [started(generation), posed(generation, at), layer.started({ generation, ...turned })];
+  await apply(page, space, ...begun, layer.insert(points), published(generation));
 }
 
 /** All that the view wants is on the screen, and the view is still: never so before what was last asked of it is done. */
