@@ -2,7 +2,11 @@
 import { type JSX, useEffect, useState } from "react";
 import { filesOf } from "./files.ts";
 
-export function useDrop(onFiles: (files: File[]) => void): boolean {
+/** What to say of a folder without anything to add. */
+export const NOTHING_DROPPED = "There is no photo and no point cloud in it.";
+
+/** @param onNothing told when what was dropped holds none, or cannot be read @returns files are over the window just now */
+export function useDrop(onFiles: (files: File[]) => void, onNothing?: () => void): boolean {
   const [over, setOver] = useState(false);
 
   useEffect(() => {
@@ -31,16 +35,16 @@ export function useDrop(onFiles: (files: File[]) => void): boolean {
       setOver(false);
       if (!event.dataTransfer || !holdsFiles(event)) return;
       event.preventDefault();
-      void filesOf(event.dataTransfer).then((files) => {
-        if (files.length > 0) onFiles(files);
-      });
+      void filesOf(event.dataTransfer)
+        .catch(() => []) // the browser may not read it
+        .then((files) => (files.length > 0 ? onFiles(files) : onNothing?.()));
     });
     on("paste", (event) => {
       const files = [...(event.clipboardData?.files ?? [])];
       if (files.length > 0) onFiles(files);
     });
     return () => stop.abort();
-  }, [onFiles]);
+  }, [onFiles, onNothing]);
 
   return over;
 }

@@ -3,6 +3,7 @@ import type { CairnApi } from "@cairn/client";
 import { type Digest, type SpaceState, shownGeneration } from "@cairn/protocol";
 import { Fragment, type JSX, useEffect, useState } from "react";
 import { Menu } from "./menu.tsx";
+import type { Say } from "./toast-list.tsx";
 import { withToken } from "./token.ts";
 import { inWords, modelOf, sizeInWords } from "./words.ts";
 
@@ -35,7 +36,7 @@ type ExportMenuProps = {
   api: CairnApi;
   token: string | undefined;
   state: SpaceState;
-  say(title: string, text?: string, tone?: "good" | "bad"): void;
+  say: Say;
 };
 
 export function ExportMenu({ space, api, token, state, say }: ExportMenuProps): JSX.Element {

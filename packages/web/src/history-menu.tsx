@@ -5,6 +5,7 @@ import { type JSX, useState } from "react";
 import { Menu } from "./menu.tsx";
 import { RecordingPlayer } from "./recording-player.tsx";
 import { RecordingsList } from "./recordings-list.tsx";
+import type { Say } from "./toast-list.tsx";
 import { count, inWords } from "./words.ts";
 
 type HistoryMenuProps = {
@@ -12,7 +13,7 @@ type HistoryMenuProps = {
   api: CairnApi;
   token: string | undefined;
   state: SpaceState;
-  say(title: string, text?: string, tone?: "good" | "bad"): void;
+  say: Say;
 };
 
 export function HistoryMenu({ space, api, token, state, say }: HistoryMenuProps): JSX.Element {
@@ -73,6 +74,6 @@ function title({ generation, timeNs, restores }: PublishedGeneration): string {
 }
 
 function facts({ cameras, points, residual }: PublishedGeneration): string {
-  const moved = residual === undefined ? [] : [`moved ${(100 * residual).toFixed(2)} %`];
+  const moved = residual === undefined ? [] : [`moved\u00a0${(100 * residual).toFixed(2)}\u00a0%`];
   return [count(cameras, "photo"), count(points, "point"), ...moved].join(" · ");
 }

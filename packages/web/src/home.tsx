@@ -1,7 +1,7 @@
 /** The start screen: the sample, one's own photos, or a space that is already there. */
 import { DEFAULT_SETTINGS, nsToMs, type Preset, type SpaceSummary } from "@cairn/protocol";
 import { type JSX, useCallback, useEffect, useRef, useState } from "react";
-import { DropVeil, useDrop } from "./drop.tsx";
+import { DropVeil, NOTHING_DROPPED, useDrop } from "./drop.tsx";
 import { Icon, Mark } from "./icons.tsx";
 import { PhoneOffer } from "./phone/add-phone.tsx";
 import { isPhone } from "./phone/is-phone.ts";
@@ -10,7 +10,7 @@ import { PresetField } from "./preset-field.tsx";
 import { spaceHash } from "./route.ts";
 import type { Site } from "./site.ts";
 import { type Arrival, announceArrival } from "./uploads.ts";
-import { contents, inWords } from "./words.ts";
+import { captureTitle, contents, inWords } from "./words.ts";
 
 /** The page of what is in the folders of designs, which are a space with a label. */
 const DESIGNS = "./meshes/";
@@ -48,8 +48,9 @@ export function Home({ site }: { site: Site }): JSX.Element {
     },
     [api, preset],
   );
-  const onFiles = useCallback((files: File[]) => void open(`Capture of ${now()}`, { files }), [open]);
-  const over = useDrop(onFiles);
+  const onFiles = useCallback((files: File[]) => void open(captureTitle(), { files }), [open]);
+  const onNothing = useCallback(() => setProblem(NOTHING_DROPPED), []);
+  const over = useDrop(onFiles, onNothing);
 
   return (
     <main className="home">
@@ -62,7 +63,7 @@ export function Home({ site }: { site: Site }): JSX.Element {
         <button type="button" className="offer" disabled={busy} onClick={() => void open("Sample capture", "sample")}>
           <Icon name="play" />
           <strong>Try the sample capture</strong>
-          <span>A cairn by a ruined arch, rebuilt before your eyes in about a minute.</span>
+          <span>A cairn by a ruined arch, rebuilt before your eyes in a minute or two.</span>
         </button>
         <button type="button" className="offer dashed" disabled={busy} onClick={() => picker.current?.click()}>
           <Icon name="images" />
@@ -98,8 +99,4 @@ export function Home({ site }: { site: Site }): JSX.Element {
       <DropVeil visible={over} />
     </main>
   );
-}
-
-function now(): string {
-  return new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" }).format(new Date());
 }

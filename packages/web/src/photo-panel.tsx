@@ -1,6 +1,6 @@
 /** Every photo and what became of it. A panel at the side; on a phone a sheet at the bottom. */
 import { photosOf, type SpaceState } from "@cairn/protocol";
-import { type JSX, type ReactNode, useRef } from "react";
+import { type JSX, type ReactNode, useRef, useState } from "react";
 import { Icon } from "./icons.tsx";
 import { PanelHead } from "./panel-head.tsx";
 import { isPhone } from "./phone/is-phone.ts";
@@ -12,6 +12,8 @@ type PhotoPanelProps = {
   open: boolean;
   setOpen(open: boolean): void;
   state: SpaceState;
+  /** The state is the server's. */
+  loaded: boolean;
   uploads: Uploads;
   selected: string | undefined;
   thumbnail(image: string, sidePx: number): string;
@@ -23,18 +25,18 @@ type PhotoPanelProps = {
 };
 
 export function PhotoPanel(props: PhotoPanelProps): JSX.Element {
-  const { open, setOpen, state, uploads, selected, thumbnail, fallback, onSelect, onFiles, camera } = props;
+  const { open, setOpen, state, loaded, uploads, selected, thumbnail, fallback, onSelect, onFiles, camera } = props;
   const picker = useRef<HTMLInputElement>(null);
   const photos = photosOf(state);
   const next = photos.find(({ verdict }) => !verdict)?.image;
-  const hint = newestHint(state);
+  const hint = newestHint(state)?.text;
   const placed = photos.filter(({ verdict }) => verdict?.verdict === "registered").length;
 
   return (
     <aside className={open ? "card panel open" : "card panel"} aria-label="Photos">
       <PanelHead
         title="Photos"
-        said={photos.length === 0 ? "none yet" : `${placed} of ${photos.length} placed`}
+        said={!loaded ? "" : photos.length === 0 ? "none yet" : `${placed} of ${photos.length} placed`}
         open={open}
         onOpen={setOpen}
       >
@@ -81,7 +83,7 @@ export function PhotoPanel(props: PhotoPanelProps): JSX.Element {
           {uploads.items.map(({ id, name, sent, preview, error }) => (
             <li key={`upload-${id}`} className={error === undefined ? "uploading" : "unused"}>
               <div className="row">
-                {preview ? <img src={preview} alt="" width={60} height={45} /> : <span className="no-picture" />}
+                <Preview url={preview} />
                 <span className="photo-text">
                   <span className="photo-name">{name}</span>
                   <span className="photo-state">
@@ -105,7 +107,7 @@ export function PhotoPanel(props: PhotoPanelProps): JSX.Element {
               </div>
             </li>
           ))}
-          {photos.length + uploads.items.length === 0 && (
+          {loaded && photos.length + uploads.items.length === 0 && (
             <li className="nothing">
               {!isPhone() && "Drop photos anywhere in this window. "}Two photos are enough to begin.
             </li>
@@ -114,4 +116,11 @@ export function PhotoPanel(props: PhotoPanelProps): JSX.Element {
       )}
     </aside>
   );
+}
+
+/** Of what is on its way, where the browser can show it. */
+function Preview({ url }: { url: string | undefined }): JSX.Element {
+  const [broken, setBroken] = useState(false);
+  if (url === undefined || broken) return <span className="no-picture" />;
+  return <img src={url} alt="" width={60} height={45} onError={() => setBroken(true)} />;
 }

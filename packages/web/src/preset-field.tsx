@@ -14,7 +14,7 @@ type PresetFieldProps = { preset: Preset; disabled?: boolean; onPreset(preset: P
 export function PresetField({ preset, disabled = false, onPreset }: PresetFieldProps): JSX.Element {
   return (
     <label className="field">
-      <span>Detail</span>
+      <span>Detail of the model</span>
       <select value={preset} disabled={disabled} onChange={({ target }) => onPreset(target.value as Preset)}>
         {Object.entries(PRESETS).map(([value, name]) => (
           <option key={value} value={value}>

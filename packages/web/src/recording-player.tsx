@@ -4,7 +4,8 @@
  */
 import type { CairnApi } from "@cairn/client";
 import { nsToMs, type RecordingState, type SpaceState } from "@cairn/protocol";
-import { type JSX, useEffect, useMemo, useRef, useState } from "react";
+import { type JSX, useMemo, useRef, useState } from "react";
+import { Dialog } from "./dialog.tsx";
 import { Icon } from "./icons.tsx";
 import { clockText, type Stretch, spanOf, stretchAt } from "./recording-time.ts";
 import { withToken } from "./token.ts";
@@ -26,14 +27,11 @@ export function RecordingPlayer({ space, api, token, state, recording, onClose }
   const [atMs, setAtMs] = useState(0);
   const [stretch, setStretch] = useState(() => stretchAt(sources.get(source ?? "") ?? [], 0));
   const [unplayable, setUnplayable] = useState(false);
-  const dialog = useRef<HTMLDialogElement>(null);
   const video = useRef<HTMLVideoElement>(null);
   /** Where the picture is to be, within its file: its bytes may not be there yet. */
   const wantedS = useRef(0);
   /** It plays on when one file is over and the next begins. */
   const playing = useRef(false);
-
-  useEffect(() => dialog.current?.showModal(), []);
 
   const show = (name: string | undefined, ms: number) => {
     const next = stretchAt(sources.get(name ?? "") ?? [], ms);
@@ -54,10 +52,12 @@ export function RecordingPlayer({ space, api, token, state, recording, onClose }
   const at = new Date(nsToMs(String(startNs)) + atMs);
 
   return (
-    <dialog ref={dialog} className="card player" aria-label={`Recording ${recording.name}`} onClose={onClose}>
-      <header>
-        <h2>{recording.name || "Recording"}</h2>
-        {sources.size > 1 && (
+    <Dialog
+      title={recording.name || "Recording"}
+      className="player"
+      onClose={onClose}
+      head={
+        sources.size > 1 && (
           <select
             aria-label="Source"
             value={source}
@@ -71,11 +71,9 @@ export function RecordingPlayer({ space, api, token, state, recording, onClose }
               <option key={name}>{name}</option>
             ))}
           </select>
-        )}
-        <button type="button" className="button small" aria-label="Close" onClick={() => dialog.current?.close()}>
-          <Icon name="close" />
-        </button>
-      </header>
+        )
+      }
+    >
       {stretch && !unplayable && (
         // biome-ignore lint/a11y/useMediaCaption: what drones and phones send has no words
         <video
@@ -132,7 +130,7 @@ export function RecordingPlayer({ space, api, token, state, recording, onClose }
           </li>
         ))}
       </ul>
-    </dialog>
+    </Dialog>
   );
 }
 

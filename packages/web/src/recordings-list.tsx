@@ -4,6 +4,7 @@ import { nsToMs, type RecordingState, type SpaceState } from "@cairn/protocol";
 import { type JSX, useState } from "react";
 import { Icon } from "./icons.tsx";
 import { clockText, spanOf } from "./recording-time.ts";
+import type { Say } from "./toast-list.tsx";
 import { count, inWords, sizeInWords } from "./words.ts";
 
 type RecordingsListProps = {
@@ -11,7 +12,7 @@ type RecordingsListProps = {
   api: CairnApi;
   state: SpaceState;
   onPlay(recording: string): void;
-  say(title: string, text?: string, tone?: "good" | "bad"): void;
+  say: Say;
 };
 
 export function RecordingsList({ space, api, state, onPlay, say }: RecordingsListProps): JSX.Element {
@@ -44,14 +45,16 @@ export function RecordingsList({ space, api, state, onPlay, say }: RecordingsLis
             </div>
             {each.ended ? (
               <div className="buttons">
-                <button
-                  type="button"
-                  className="button small"
-                  aria-label={`Play ${title(each)}`}
-                  onClick={() => onPlay(each.recording)}
-                >
-                  Play
-                </button>
+                {sizeOf(each) > 0 && (
+                  <button
+                    type="button"
+                    className="button small"
+                    aria-label={`Play ${title(each)}`}
+                    onClick={() => onPlay(each.recording)}
+                  >
+                    Play
+                  </button>
+                )}
                 <button
                   type="button"
                   className="button small"
@@ -101,11 +104,16 @@ const REASONS = {
   crashed: "the server was killed",
 } as const;
 
+/** All files together, bytes. */
+function sizeOf({ ended }: RecordingState): number {
+  return (ended?.files ?? []).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+}
+
 function facts(recording: RecordingState): string {
   const { ended } = recording;
   if (!ended) return "Recording…";
   const { durationMs, sources } = spanOf(recording);
-  const sizeBytes = ended.files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  const sizeBytes = sizeOf(recording);
   if (sizeBytes === 0) return "Nothing came";
   const reason = REASONS[ended.reason];
   const videos = sources.size > 0 ? [count(sources.size, "video")] : [];

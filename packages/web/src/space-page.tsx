@@ -3,8 +3,9 @@ import type { SpaceConnection } from "@cairn/client";
 import { photosOf, shownLayers } from "@cairn/protocol";
 import type { ColorMode, Viewer, ViewerStats } from "@cairn/viewer";
 import { type JSX, useCallback, useEffect, useState } from "react";
+import { ConnectionNote } from "./connection-note.tsx";
 import { DevicesPanel } from "./control/devices-panel.tsx";
-import { DropVeil, useDrop } from "./drop.tsx";
+import { DropVeil, NOTHING_DROPPED, useDrop } from "./drop.tsx";
 import { Icon, Mark } from "./icons.tsx";
 import { Legend } from "./legend.tsx";
 import { LiveVideo } from "./live/live-video.tsx";
@@ -14,15 +15,14 @@ import { PhotoPanel } from "./photo-panel.tsx";
 import { Running } from "./running.tsx";
 import type { Site } from "./site.ts";
 import { Toasts, useToasts } from "./toast-list.tsx";
-import { announce } from "./toasts.ts";
+import { announce, announceRefusals } from "./toasts.ts";
 import { withToken } from "./token.ts";
 import { TopBar } from "./top-bar.tsx";
+import type { Uploads } from "./uploads.ts";
+import { PHONE_PX, useInsets } from "./use-insets.ts";
 import { useSpace } from "./use-space.ts";
 import { type Hover, ViewerCanvas } from "./viewer-canvas.tsx";
 import { photoStatus } from "./words.ts";
-
-/** Up to this width the panel is a sheet at the bottom; style.css says the same. */
-const PHONE_PX = 720;
 
 export function SpacePage({ space, site }: { space: string; site: Site }): JSX.Element {
   const { api, token } = site;
@@ -34,29 +34,20 @@ export function SpacePage({ space, site }: { space: string; site: Site }): JSX.E
   const [, onStats] = useState<ViewerStats>();
   const [selected, setSelected] = useState<string>();
   const [panelOpen, setPanelOpen] = useState(() => innerWidth > PHONE_PX);
-  const { toasts, say, dismiss } = useNotices(open?.connection);
+  const { toasts, say, dismiss } = useNotices(open?.connection, open?.uploads);
 
   const uploads = open?.uploads;
   const onFiles = useCallback((files: File[]) => uploads?.add(files), [uploads]);
-  const over = useDrop(onFiles);
+  const onNothing = useCallback(() => say("Nothing to add", NOTHING_DROPPED, "bad"), [say]);
+  const over = useDrop(onFiles, onNothing);
   const title = open?.connection.state.title;
 
   useEffect(() => {
     document.title = title ? `${title} · Cairn` : "Cairn";
   }, [title]);
 
-  useEffect(() => {
-    // Beside the panel on a wide window, above the sheet on a phone.
-    const fit = () => {
-      const phone = innerWidth <= PHONE_PX;
-      const right = !phone && panelOpen ? 332 : 0;
-      const bottom = phone ? (panelOpen ? innerHeight * 0.58 : 64) : 0;
-      viewer?.setInsets({ top: phone ? 108 : 52, left: 0, right, bottom });
-    };
-    fit();
-    addEventListener("resize", fit);
-    return () => removeEventListener("resize", fit);
-  }, [viewer, panelOpen]);
+  // On a phone the name and the counts stand below the bar.
+  useInsets(viewer, { open: panelOpen, panelPx: 332, belowBarPx: 56 });
 
   useEffect(() => viewer?.setColorMode(colorMode), [viewer, colorMode]);
 
@@ -122,21 +113,28 @@ export function SpacePage({ space, site }: { space: string; site: Site }): JSX.E
         onSelect={setSelected}
         onStats={onStats}
       />
-      <TopBar {...{ space, api, token, state, status, presence, viewer, colorMode, say }} onColorMode={onColorMode} />
+      <TopBar
+        {...{ space, api, token, state, status, loaded, presence, viewer, colorMode, say }}
+        onColorMode={onColorMode}
+      />
+      <ConnectionNote
+        status={status}
+        meanwhile="What is shown here stays, and photos that you add wait in this window."
+      />
       {loaded && photos.length === 0 && shownLayers(state).length === 0 && open.uploads.items.length === 0 && (
         <div className="empty">
           <Icon name="images" />
           <p>
-            <strong>{isPhone() ? "Take photos, or add some" : "Drop photos or a cloud anywhere"}</strong>
+            <strong>{isPhone() ? "Take photos, or add some" : "Drop photos or a point cloud anywhere"}</strong>
             <br />
-            Overlapping ones from different places. The model begins with the second.
+            Photos that overlap, from different places: the model begins with the second.
           </p>
         </div>
       )}
       <PhotoPanel
         open={panelOpen}
         setOpen={setPanelOpen}
-        {...{ state, uploads: open.uploads, selected, thumbnail, onFiles }}
+        {...{ state, loaded, uploads: open.uploads, selected, thumbnail, onFiles }}
         camera={<AddPhone {...{ space, site }} />}
         fallback={(blob) => withToken(api.blobUrl(blob), token)}
         onSelect={(image) => {
@@ -186,9 +184,13 @@ export function SpacePage({ space, site }: { space: string; site: Site }): JSX.E
 }
 
 /** What one does here, and what happens in the space. */
-function useNotices(connection: SpaceConnection | undefined): ReturnType<typeof useToasts> {
+function useNotices(
+  connection: SpaceConnection | undefined,
+  uploads: Uploads | undefined,
+): ReturnType<typeof useToasts> {
   const notices = useToasts();
   const { show } = notices;
   useEffect(() => (connection ? announce(connection, show) : undefined), [connection, show]);
+  useEffect(() => (uploads ? announceRefusals(uploads, show) : undefined), [uploads, show]);
   return notices;
 }

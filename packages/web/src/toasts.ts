@@ -1,11 +1,37 @@
 /** Turns the events of a space into short notices; several within a moment become one. */
 import type { SpaceConnection } from "@cairn/client";
 import { adviceOfHint, type CairnEvent, photosOf, shownLayers } from "@cairn/protocol";
+import type { Upload, Uploads } from "./uploads.ts";
 import { count } from "./words.ts";
 
 export type Toast = { id: number; title: string; text?: string; tone?: "good" | "bad" };
 
 const GATHER_MS = 350;
+
+/** Tells what was not taken, wherever in the window its list is; several within a moment are one. Until the returned function is called. */
+export function announceRefusals(uploads: Uploads, show: (toast: Omit<Toast, "id">) => void): () => void {
+  let told = new Set<number>();
+  let news: Upload[] = [];
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const flush = () => {
+    timer = undefined;
+    const [first] = news;
+    if (first && news.length === 1)
+      show({ title: `${first.name} was not taken`, text: first.error ?? "", tone: "bad" });
+    else show({ title: `${news.length} files were not taken`, text: "The list of photos says why.", tone: "bad" });
+    news = [];
+  };
+  const off = uploads.subscribe(() => {
+    const refused = uploads.items.filter(({ error }) => error !== undefined);
+    news.push(...refused.filter(({ id }) => !told.has(id)));
+    told = new Set(refused.map(({ id }) => id));
+    if (news.length > 0) timer ??= setTimeout(flush, GATHER_MS);
+  });
+  return () => {
+    clearTimeout(timer);
+    off();
+  };
+}
 
 /** Calls `show` until the returned function is called. Only what happens from now on is told. */
 export function announce(connection: SpaceConnection, show: (toast: Omit<Toast, "id">) => void): () => void {

@@ -1,5 +1,6 @@
 /** Beside what was not allowed: another token may. Any page says so once it was refused something for its token. */
-import { type JSX, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { type JSX, useState, useSyncExternalStore } from "react";
+import { Dialog } from "./dialog.tsx";
 import { Icon } from "./icons.tsx";
 import { dismissShortfall, onShortfall, tokenFellShort } from "./token.ts";
 import { TokenForm } from "./token-form.tsx";
@@ -23,20 +24,10 @@ export function TokenOffer(): JSX.Element | undefined {
 }
 
 function TokenDialog({ onClose }: { onClose(): void }): JSX.Element {
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    if (!dialog.current?.open) dialog.current?.showModal();
-  }, []);
   return (
-    <dialog ref={dialog} className="card phone-dialog" aria-labelledby="token-title" onClose={onClose}>
-      <header>
-        <h2 id="token-title">Use another token</h2>
-        <button type="button" className="icon-button" aria-label="Close" onClick={() => dialog.current?.close()}>
-          <Icon name="close" />
-        </button>
-      </header>
+    <Dialog title="Use another token" onClose={onClose}>
       <p>It takes the place of the one that this browser has. The page is loaded anew.</p>
       <TokenForm />
-    </dialog>
+    </Dialog>
   );
 }

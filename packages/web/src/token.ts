@@ -1,31 +1,18 @@
 /** The token that lets this browser in, where the server asks for one: kept here, and sent with whatever is asked. */
+import { keep, kept } from "./kept.ts";
 
 const KEY = "cairn-token";
 
 /** That of `#token=T`, as a scanned code has it, else the one from an earlier visit; the address no longer shows it. */
 export function takeToken(): string | undefined {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given === null) return keptToken();
+  if (given === null) return kept(KEY);
   history.replaceState(history.state, "", location.pathname + location.search);
   keepToken(given);
   return given;
 }
 
-function keptToken(): string | undefined {
-  try {
-    return localStorage.getItem(KEY) ?? undefined;
-  } catch {
-    return undefined; // a browser that keeps nothing
-  }
-}
-
-export function keepToken(token: string): void {
-  try {
-    localStorage.setItem(KEY, token);
-  } catch {
-    // It holds until the page is closed.
-  }
-}
+export const keepToken = (token: string): void => keep(KEY, token);
 
 /** Of what a browser fetches by itself, where no header can be set: pictures and files to save. */
 export function withToken(address: string, token: string | undefined): string {

@@ -12,6 +12,7 @@ import { PresetField } from "./preset-field.tsx";
 import { ReportMenu } from "./report-menu.tsx";
 import { SpaceName } from "./space-name.tsx";
 import { StatusChip } from "./status-chip.tsx";
+import type { Say } from "./toast-list.tsx";
 import { count, inWords, modelOf } from "./words.ts";
 
 type TopBarProps = {
@@ -20,15 +21,17 @@ type TopBarProps = {
   token: string | undefined;
   state: SpaceState;
   status: Status;
+  /** There has been an answer: what is shown is the space, and no empty one. */
+  loaded: boolean;
   presence: Presence | undefined;
   viewer: Viewer | undefined;
   colorMode: ColorMode;
   onColorMode(mode: ColorMode): void;
-  say(title: string, text?: string, tone?: "good" | "bad"): void;
+  say: Say;
 };
 
 export function TopBar(props: TopBarProps): JSX.Element {
-  const { space, api, token, state, status, presence, viewer, colorMode, onColorMode, say } = props;
+  const { space, api, token, state, status, loaded, presence, viewer, colorMode, onColorMode, say } = props;
   const [pointScale, setPointScale] = useState(1);
   const [cameras, setCameras] = useState(true);
   const remover = useRef<HTMLDialogElement>(null);
@@ -68,15 +71,21 @@ export function TopBar(props: TopBarProps): JSX.Element {
         <Mark />
       </a>
       <div className="facts">
-        <SpaceName key={state.title} name={state.title || space} onRename={(title) => void rename(title)} />
-        <StatusChip status={status} />
-        <span className="counts">
-          <span data-count="points">{count(model.points, "point")}</span>
-          <span aria-hidden="true"> · </span>
-          <span data-count="photos">
-            {model.cameras} of {count(photos, "photo")}
+        {loaded ? (
+          <SpaceName key={state.title} name={state.title || space} onRename={(title) => void rename(title)} />
+        ) : (
+          <h1 className="opening">Opening…</h1>
+        )}
+        <StatusChip status={!loaded && status === "reconnecting" ? "connecting" : status} />
+        {loaded && (
+          <span className="counts">
+            <span data-count="points">{count(model.points, "point")}</span>
+            <span aria-hidden="true"> · </span>
+            <span data-count="photos">
+              {model.cameras} of {count(photos, "photo")}
+            </span>
           </span>
-        </span>
+        )}
       </div>
       {presence && presence.count > 1 && (
         <span className="presence" title={`${presence.count} people are looking at this space`}>

@@ -1,6 +1,6 @@
 /** A live connection for as long as a component is mounted; re-renders at most once a frame, however much happens. */
 import { CairnApi, connect, type SpaceConnection, type Status } from "@cairn/client";
-import { PRESENCE, type Presence } from "@cairn/protocol";
+import { type CairnError, PRESENCE, type Presence } from "@cairn/protocol";
 import { useEffect, useState } from "react";
 import type { Site } from "./site.ts";
 import { takeArrival, Uploads } from "./uploads.ts";
@@ -47,7 +47,7 @@ export function useSpace(
       later();
     });
     connection.on("error", (error) => {
-      problem = { title: isOfTokens(error.code) ? "Not open to you" : "Nothing here", text: inWords(error) };
+      problem = problemOf(error);
       later();
     });
     uploads.subscribe(later);
@@ -72,4 +72,14 @@ export function useSpace(
   }, [url, token, space, channel]);
 
   return open;
+}
+
+function problemOf(error: CairnError): OpenSpace["problem"] {
+  if (isOfTokens(error.code)) return { title: "Not open to you", text: inWords(error) };
+  // The server's own words are for programs that make spaces.
+  const gone = error.code === "space.missing";
+  return {
+    title: "Nothing here",
+    text: gone ? "There is no such space: it was deleted, or the link to it is not whole." : inWords(error),
+  };
 }

@@ -2,6 +2,7 @@
 import type { SpaceConnection } from "@cairn/client";
 import type { Viewer, ViewerStats } from "@cairn/viewer";
 import { type JSX, useEffect, useRef, useState } from "react";
+import { canvasLabel, openCanvas } from "./canvas-3d.ts";
 import { count, loading } from "./words.ts";
 
 export type Hover = { image: string; xPx: number; yPx: number };
@@ -23,47 +24,39 @@ export function ViewerCanvas(props: ViewerCanvasProps): JSX.Element {
   const [problem, setProblem] = useState<string>();
 
   useEffect(() => {
-    let gone = false;
-    let viewer: Viewer | undefined;
-    // A canvas keeps its context for ever, so each viewer gets its own.
-    const canvas = document.createElement("canvas");
-    canvas.tabIndex = 0;
-    canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", "3D view");
-    canvas.setAttribute("aria-busy", "true");
-    holder.current?.append(canvas);
-    void import("@cairn/viewer")
-      .then(({ createViewer }) => {
-        if (gone) return;
-        viewer = createViewer(canvas, {
-          ...(mostPoints !== undefined && { startPoints: mostPoints, mostPoints }),
-          onStats: (next) => {
-            setStats(next);
-            onStats(next);
-          },
-          onStill: (still) => canvas.setAttribute("aria-busy", String(!still)),
-          onHover,
-          onSelect,
-          onContext: (restored) =>
-            setProblem(restored ? undefined : "The graphics driver took a break; waiting for it."),
-        });
-        viewer.follow(connection);
-        onViewer(viewer);
-      })
-      .catch(() => setProblem("This browser offers no WebGL 2, so the model cannot be shown. Photos still work."));
-    return () => {
-      gone = true;
-      onViewer(undefined);
-      viewer?.dispose();
-      canvas.remove();
+    const show = (view: Viewer | undefined) => {
+      view?.follow(connection);
+      onViewer(view);
     };
+    return openCanvas({
+      holder: holder.current,
+      async load() {
+        const { createViewer } = await import("@cairn/viewer");
+        return (canvas) => {
+          canvas.setAttribute("aria-busy", "true");
+          return createViewer(canvas, {
+            ...(mostPoints !== undefined && { startPoints: mostPoints, mostPoints }),
+            onStats: (next) => {
+              setStats(next);
+              onStats(next);
+            },
+            onStill: (still) => canvas.setAttribute("aria-busy", String(!still)),
+            onHover,
+            onSelect,
+            onContext: (restored) =>
+              setProblem(restored ? undefined : "The graphics driver took a break; waiting for it."),
+          });
+        };
+      },
+      onView: show,
+      onProblem: setProblem,
+    });
   }, [connection, mostPoints, onViewer, onHover, onSelect, onStats]);
 
   useEffect(() => {
     const canvas = holder.current?.querySelector("canvas");
     const { points, cameras } = stats ?? { points: 0, cameras: 0 };
-    const help = "Arrow keys turn, Shift and arrows move, plus and minus zoom, F frames.";
-    canvas?.setAttribute("aria-label", `3D view: ${count(points, "point")}, ${count(cameras, "camera")}. ${help}`);
+    canvas?.setAttribute("aria-label", canvasLabel(`${count(points, "point")}, ${count(cameras, "camera")}`));
   }, [stats]);
 
   return (

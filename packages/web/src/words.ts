@@ -96,6 +96,11 @@ export function sizeInWords(sizeBytes: number): string {
   return `${Number(Math.max(1, sizeBytes / unit).toPrecision(2))} ${name}`;
 }
 
+/** Of a space that nobody has named. */
+export function captureTitle(): string {
+  return `Capture of ${new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" }).format(new Date())}`;
+}
+
 export function duration(ms: number): string {
   const seconds = Math.round(ms / 1000);
   return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
@@ -105,22 +110,23 @@ export function duration(ms: number): string {
 const HINT_PHOTOS = 3;
 
 /** What to do better at the next photo, while that is still news. */
-export function newestHint(state: SpaceState): string | undefined {
+export function newestHint(state: SpaceState): { seq: number; text: string } | undefined {
   const hint = state.hints?.at(-1);
   if (!hint) return undefined;
   const since = photosOf(state).filter(({ seq }) => seq > hint.seq).length;
-  return since < HINT_PHOTOS ? adviceOfHint(hint) : undefined;
+  return since < HINT_PHOTOS ? { seq: hint.seq, text: adviceOfHint(hint) } : undefined;
 }
 
 /** A report, and the frame of the generation that it is about, in a few lines. */
 export function reportRows(
-  { photos, used, points, reprojection, tracks, graph, coverage }: Report,
+  { generation, photos, used, points, reprojection, tracks, graph, coverage }: Report,
   published: GenerationState["published"],
 ) {
   const name = (index: number) => photos[index]?.name ?? "?";
   const [link] = graph.weakLinks;
   const [, one = 0, ...more] = coverage.bySpreadViews;
   const rows: { name: string; text: string }[] = [
+    { name: "Model", text: String(generation) },
     { name: "Photos", text: `${used} of ${photos.length} used` },
     ...(published ? frameInWords(published) : []),
     { name: "Error", text: `${reprojection.meanPx.toFixed(2)} px mean, ${reprojection.medianPx.toFixed(2)} px median` },

@@ -1,13 +1,11 @@
 /** The one sentence for whoever holds the camera, from what the reconstruction says of the space. Pure. */
-import { ADVICE, adviceOfHint, photosOf, type SpaceState } from "@cairn/protocol";
+import { ADVICE, photosOf, type SpaceState } from "@cairn/protocol";
+import { newestHint } from "../words.ts";
 
 export type Advice = { readonly tone: "good" | "calm" | "warn"; readonly text: string };
 
 /** Faster than this a phone's pictures smear: a pixel of a 70° view at 1/60 s moves some 30 pixels. */
 const FAST_RAD_PER_S = 1.5;
-/** A hint is of use for the next few photos. */
-const HINT_PHOTOS = 3;
-
 /** What goes on by itself needs another word than what takes a tap each time. */
 const WORDS = {
   photo: {
@@ -30,14 +28,13 @@ export function adviceFor(state: SpaceState, use: keyof typeof WORDS, turning: n
   }
   const judged = photos.filter(({ verdict }) => verdict);
   const newest = judged.at(-1);
-  const hint = state.hints?.at(-1);
-  const sinceHint = hint ? photos.filter(({ seq }) => seq > hint.seq).length : HINT_PHOTOS;
+  const hint = newestHint(state);
   const reason = newest?.verdict?.verdict === "registered" ? undefined : newest?.verdict?.reason;
   // The newer one of the two: a photo that came after the hint has the word.
-  if (newest && reason && !(hint && hint.seq > newest.seq && sinceHint < HINT_PHOTOS)) {
+  if (newest && reason && !(hint && hint.seq > newest.seq)) {
     return { tone: reason === "first" ? "calm" : "warn", text: ADVICE[reason] };
   }
-  if (hint && sinceHint < HINT_PHOTOS) return { tone: "warn", text: adviceOfHint(hint) };
+  if (hint) return { tone: "warn", text: hint.text };
   if (newest?.verdict?.verdict === "registered") {
     return { tone: "good", text: `That fits. ${words.next}` };
   }

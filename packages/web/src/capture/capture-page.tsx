@@ -8,7 +8,7 @@ import { StatusChip } from "../status-chip.tsx";
 import { noteShortfall } from "../token.ts";
 import { useSpace } from "../use-space.ts";
 import { ViewerCanvas } from "../viewer-canvas.tsx";
-import { count, inWords, modelOf } from "../words.ts";
+import { captureTitle, count, inWords, modelOf } from "../words.ts";
 import { adviceFor } from "./advice.ts";
 import { type CameraUse, takePhoto, thumbnailOf } from "./camera.ts";
 import { CameraNote } from "./camera-note.tsx";
@@ -35,9 +35,8 @@ export function CapturePage({ space: named, site }: CapturePageProps): JSX.Eleme
 
   const make = useCallback(async () => {
     setProblem(undefined);
-    const when = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "short" }).format(new Date());
     try {
-      const { id } = await api.createSpace({ title: `Capture of ${when}` });
+      const { id } = await api.createSpace({ title: captureTitle() });
       history.replaceState(null, "", captureQuery(id));
       setSpace(id);
     } catch (error) {
@@ -170,7 +169,7 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
       {flash > 0 && <div key={flash} className="capture-flash" aria-hidden="true" />}
       <header className="capture-top">
         <h1 className="unseen">Photos for {state.title || space}</h1>
-        <StatusChip status={status} />
+        <StatusChip status={!loaded && status === "reconnecting" ? "connecting" : status} />
         <span className="counts">
           <span data-count="points">{count(model.points, "point")}</span>
           <span aria-hidden="true"> · </span>
@@ -200,7 +199,7 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
             {said}
           </p>
         )}
-        {!live && (
+        {!live && (loaded || status === "offline") && (
           <p className="capture-advice" data-tone="warn" role="status">
             No connection. Go on: photos wait here
             {queue?.lasting === false ? ", but only while this page stays open" : ""}.

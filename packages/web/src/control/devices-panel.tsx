@@ -5,6 +5,8 @@
 import type { CairnApi, SpaceConnection } from "@cairn/client";
 import type { ControlState, DeviceState } from "@cairn/protocol";
 import { type JSX, useState } from "react";
+import { keep, kept } from "../kept.ts";
+import type { Say } from "../toast-list.tsx";
 import { inWords } from "../words.ts";
 import { useHeld } from "./use-held.ts";
 import "./control.css";
@@ -14,13 +16,13 @@ type DevicesPanelProps = {
   api: CairnApi;
   connection: SpaceConnection;
   control: ControlState | undefined;
-  say(title: string, text?: string, tone?: "good" | "bad"): void;
+  say: Say;
 };
 
 const NAME = "cairn.name";
 
 export function DevicesPanel({ space, api, connection, control, say }: DevicesPanelProps): JSX.Element | undefined {
-  const [name, setName] = useState(() => localStorage.getItem(NAME) ?? "");
+  const [name, setName] = useState(() => kept(NAME) ?? "");
   const held = useHeld(connection, (device, reason) =>
     say(`You do not hold ${device} any more`, inWords(reason), "bad"),
   );
@@ -35,7 +37,7 @@ export function DevicesPanel({ space, api, connection, control, say }: DevicesPa
   };
   const rename = (wanted: string) => {
     setName(wanted);
-    localStorage.setItem(NAME, wanted);
+    keep(NAME, wanted);
   };
   const holder = name.trim();
   // By a request of its own: it needs no line that may be about to break.

@@ -1,6 +1,6 @@
 /** "Add a phone": a code to scan, and what the phone will ask. */
-import { type JSX, useEffect, useRef, useState } from "react";
-import { Icon } from "../icons.tsx";
+import { type JSX, useState } from "react";
+import { Dialog } from "../dialog.tsx";
 import type { Reach } from "../use-reach.ts";
 import { phoneUrl, serversForPhones } from "./phone-url.ts";
 import { QrCode } from "./qr-code.tsx";
@@ -18,22 +18,12 @@ type PhoneDialogProps = {
 
 /** Open for as long as it is mounted. */
 export function PhoneDialog({ space, page, reach, token, onClose }: PhoneDialogProps): JSX.Element {
-  const dialog = useRef<HTMLDialogElement>(null);
   const servers = serversForPhones(page, reach);
   const [chosen, setChosen] = useState<string>();
   const server = chosen ?? servers[0];
-  useEffect(() => {
-    if (!dialog.current?.open) dialog.current?.showModal();
-  }, []);
 
   return (
-    <dialog ref={dialog} className="card phone-dialog" aria-labelledby="phone-title" onClose={onClose}>
-      <header>
-        <h2 id="phone-title">Add a phone</h2>
-        <button type="button" className="icon-button" aria-label="Close" onClick={() => dialog.current?.close()}>
-          <Icon name="close" />
-        </button>
-      </header>
+    <Dialog title="Add a phone" className="phone-dialog" onClose={onClose}>
       {server === undefined ? (
         <p>
           This server talks to this machine only. Start it with <code>cairn serve --https</code>, and phones in the same
@@ -64,6 +54,6 @@ export function PhoneDialog({ space, page, reach, token, onClose }: PhoneDialogP
           {reach && server.startsWith("https:") && <TrustNote {...{ reach, server }} />}
         </>
       )}
-    </dialog>
+    </Dialog>
   );
 }

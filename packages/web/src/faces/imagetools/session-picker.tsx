@@ -44,7 +44,7 @@ export function SessionPicker({ place }: { place: Place }): JSX.Element {
         <Mark />
         <h1>Image session</h1>
         <p className="lead">
-          Images from a phone, an add-on or this page, seen at once by everyone who has the session.
+          Images from a phone, an add&#8209;on or this page, seen at once by everyone who has the session.
         </p>
       </header>
       <div className="offers one">

@@ -1,5 +1,6 @@
 /** The bar at the top of a face's page: where one is, whether it is live, what there is, and what one can do. */
 import type { JSX, ReactNode } from "react";
+import { ConnectionNote } from "../../connection-note.tsx";
 import { Mark } from "../../icons.tsx";
 import { type ChipStatus, StatusChip } from "../../status-chip.tsx";
 
@@ -16,6 +17,7 @@ export function FaceBar({ title, status, counts, children }: FaceBarProps): JSX.
       {counts !== undefined && <span className="counts">{counts}</span>}
       <span className="spring" />
       {children}
+      {status && <ConnectionNote status={status} meanwhile="What is shown here stays." />}
     </header>
   );
 }

@@ -1,12 +1,11 @@
 /** The canvas for files. React says what is shown, never when to draw. */
 import type { ModelStats, ModelView } from "@cairn/viewer/model";
 import { type JSX, useEffect, useRef, useState } from "react";
+import { canvasLabel, openCanvas } from "../../canvas-3d.ts";
+import { useInsets } from "../../use-insets.ts";
 import { count } from "../../words.ts";
 
-/** Up to this width the panel is a sheet at the bottom; style.css says the same. */
-export const PHONE_PX = 720;
-/** From this width on there is room for the model between two panels. */
-const WIDE_PX = 1000;
+const PANEL_GAP_PX = 12;
 
 type ModelCanvasProps = {
   onView(view: ModelView | undefined): void;
@@ -24,48 +23,27 @@ export function ModelCanvas({ onView, panelOpen, panelPx, leftPx = 0 }: ModelCan
   const [problem, setProblem] = useState<string>();
 
   useEffect(() => {
-    let gone = false;
-    let made: ModelView | undefined;
-    // A canvas keeps its context for ever, so each view gets its own.
-    const canvas = document.createElement("canvas");
-    canvas.tabIndex = 0;
-    canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", "3D view");
-    holder.current?.append(canvas);
-    void import("@cairn/viewer/model")
-      .then(({ createModelView }) => {
-        if (gone) return;
-        made = createModelView(canvas, setStats);
-        setView(made);
-        onView(made);
-      })
-      .catch(() => setProblem("This browser offers no WebGL 2, so nothing can be shown in 3D. The rest still works."));
-    return () => {
-      gone = true;
-      setView(undefined);
-      onView(undefined);
-      made?.dispose();
-      canvas.remove();
+    const show = (next: ModelView | undefined) => {
+      setView(next);
+      onView(next);
     };
+    return openCanvas({
+      holder: holder.current,
+      async load() {
+        const { createModelView } = await import("@cairn/viewer/model");
+        return (canvas) => createModelView(canvas, setStats);
+      },
+      onView: show,
+      onProblem: setProblem,
+    });
   }, [onView]);
 
-  useEffect(() => {
-    const fit = () => {
-      const phone = innerWidth <= PHONE_PX;
-      const right = !phone && panelOpen ? panelPx + 12 : 0;
-      const bottom = phone ? (panelOpen ? innerHeight * 0.58 : 64) : 0;
-      view?.setInsets({ top: 52, left: innerWidth > WIDE_PX ? leftPx : 0, right, bottom });
-    };
-    fit();
-    addEventListener("resize", fit);
-    return () => removeEventListener("resize", fit);
-  }, [view, panelOpen, panelPx, leftPx]);
+  useInsets(view, { open: panelOpen, panelPx: panelPx + PANEL_GAP_PX, leftPx });
 
   useEffect(() => {
     const { points, triangles } = stats;
     const shown = [points > 0 && count(points, "point"), triangles > 0 && count(triangles, "face")].filter(Boolean);
-    const help = "Arrow keys turn, Shift and arrows move, plus and minus zoom, F frames.";
-    const label = `3D view: ${shown.join(", ") || "nothing yet"}. ${help}`;
+    const label = canvasLabel(shown.join(", ") || "nothing yet");
     holder.current?.querySelector("canvas")?.setAttribute("aria-label", label);
   }, [stats]);
 
