@@ -56,6 +56,8 @@ export class LiveLine {
   #openSinceMs: number | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #askedMs = 0;
+  /** It was live when the machine said that its network is gone; the next sign of life says that it still is. */
+  #doubted = false;
 
   constructor(options: LiveLineOptions, ears: LiveLineEars) {
     this.#options = options;
@@ -88,6 +90,7 @@ export class LiveLine {
 
   /** What is known is the server's. */
   live(): void {
+    this.#doubted = false;
     this.#setStatus("live");
   }
 
@@ -131,6 +134,7 @@ export class LiveLine {
     socket.onmessage = ({ data }: { data: unknown }) => {
       if (this.#socket !== socket) return;
       this.#silence.heard();
+      if (this.#doubted) this.live();
       this.#ears.message(data);
     };
     socket.onclose = ({ code }: { code: number }) => {
@@ -173,6 +177,7 @@ export class LiveLine {
     const heldMs = this.#openSinceMs === undefined ? 0 : Date.now() - this.#openSinceMs;
     const wasOpen = this.open;
     this.#openSinceMs = undefined;
+    this.#doubted = false;
     this.#socket = undefined;
     this.#silence.stop();
     this.#ears.broken(wasOpen);
@@ -188,14 +193,17 @@ export class LiveLine {
   }
 
   readonly #onOnline = () => {
-    if (this.#socket || this.#status === "closed") return;
+    if (this.#status === "closed") return;
+    if (this.#socket) return this.#ping(); // it may have held
     this.#backoff.reset();
     this.#setStatus("reconnecting");
     this.#dial();
   };
 
   readonly #onOffline = () => {
-    // The socket may take minutes to notice; what is on its way in is kept until it does.
+    // The socket may take minutes to notice; what is on its way in is kept until it does. A server on this very machine
+    // is not cut off at all: it answers.
+    this.#doubted ||= this.#status === "live";
     if (this.#status !== "closed") this.#setStatus("offline");
     this.#ping();
   };

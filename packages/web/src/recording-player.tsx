@@ -103,7 +103,13 @@ export function RecordingPlayer({ space, api, token, state, recording, onClose }
         />
       )}
       {unplayable && <p>This browser does not play this video. Save its file and open it with another program.</p>}
-      {sources.size === 0 && <p>There is no video in it. Programs that read MCAP show the rest.</p>}
+      {sources.size === 0 && (
+        <p>
+          {files.length === 0
+            ? "Nothing came while it was recorded."
+            : "There is no video in it. Programs that read MCAP show the rest."}
+        </p>
+      )}
       <label className="scrub">
         <input
           type="range"

@@ -45,16 +45,14 @@ export function RecordingsList({ space, api, state, onPlay, say }: RecordingsLis
             </div>
             {each.ended ? (
               <div className="buttons">
-                {sizeOf(each) > 0 && (
-                  <button
-                    type="button"
-                    className="button small"
-                    aria-label={`Play ${title(each)}`}
-                    onClick={() => onPlay(each.recording)}
-                  >
-                    Play
-                  </button>
-                )}
+                <button
+                  type="button"
+                  className="button small"
+                  aria-label={`Play ${title(each)}`}
+                  onClick={() => onPlay(each.recording)}
+                >
+                  Play
+                </button>
                 <button
                   type="button"
                   className="button small"
@@ -104,16 +102,11 @@ const REASONS = {
   crashed: "the server was killed",
 } as const;
 
-/** All files together, bytes. */
-function sizeOf({ ended }: RecordingState): number {
-  return (ended?.files ?? []).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-}
-
 function facts(recording: RecordingState): string {
   const { ended } = recording;
   if (!ended) return "Recording…";
   const { durationMs, sources } = spanOf(recording);
-  const sizeBytes = sizeOf(recording);
+  const sizeBytes = ended.files.reduce((sum, file) => sum + file.sizeBytes, 0);
   if (sizeBytes === 0) return "Nothing came";
   const reason = REASONS[ended.reason];
   const videos = sources.size > 0 ? [count(sources.size, "video")] : [];

@@ -87,7 +87,7 @@ export function TopBar(props: TopBarProps): JSX.Element {
           </span>
         )}
       </div>
-      {presence && presence.count > 1 && (
+      {status === "live" && presence && presence.count > 1 && (
         <span className="presence" title={`${presence.count} people are looking at this space`}>
           <Icon name="people" />
           {presence.count}

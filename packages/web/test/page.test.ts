@@ -320,7 +320,10 @@ test("EXC-13 a cloud dropped on the page becomes points in every window, and can
   for (const each of [page, other.page]) {
     await each.waitForFunction(() => document.querySelector("[data-count=points]")?.textContent?.startsWith("900"));
   }
-  await page.getByText(/neither PLY nor LAS/).waitFor();
+  await page
+    .locator(".photos")
+    .getByText(/neither PLY nor LAS/)
+    .waitFor();
   await page.getByRole("button", { name: "Export" }).click();
   const links = page.locator(".menu-panel a.menu-item");
   const hrefs = await links.evaluateAll((all) => all.map((each) => (each as HTMLAnchorElement).href));
@@ -377,11 +380,14 @@ test("KEY-11 whether live video adds photos is set on the page, and holds in eve
 
 test("a file that is no photo is refused in words, and the next one is taken", async () => {
   const { page, complaints } = await visit(server.url);
+  // A message goes by itself, so it is looked for before anything that may take longer.
+  const told = page.locator(".toast.bad", { hasText: "notes.jpg was not taken" }).waitFor();
   await page.getByLabel("Choose photos").setInputFiles([
     { name: "notes.jpg", mimeType: "image/jpeg", buffer: Buffer.from("these are no pixels") },
     { name: "01.jpg", mimeType: "image/jpeg", buffer: await readFile(join(samplePhotosDir, "01.jpg")) },
   ]);
   await page.waitForURL(/#\/s\/.+/);
+  await told;
   await page.locator(".photos li.unused", { hasText: "notes.jpg" }).getByText("Not a photo that Cairn reads").waitFor();
   await page.getByText("Waiting for a second photo from another place.").waitFor();
   await page.getByRole("button", { name: "Dismiss notes.jpg" }).click();
@@ -394,9 +400,35 @@ test("a file that is no photo is refused in words, and the next one is taken", a
   );
 });
 
+test("without a network, without the viewer's code and without WebGL 2 the page says which, and what to do", async () => {
+  const { page } = await visit(server.url);
+  await page.getByRole("link", { name: /Stones/ }).waitFor();
+  await page.route("**/assets/**", (route) => route.abort());
+  await page.getByRole("link", { name: /Stones/ }).click();
+  await page.getByText("The 3D view could not be loaded").waitFor();
+  await page.unroute("**/assets/**");
+
+  await page.addInitScript(() => {
+    HTMLCanvasElement.prototype.getContext = () => null;
+  });
+  await page.reload();
+  await page.getByText("Turn on hardware acceleration").waitFor();
+  await placed(page, PHOTOS); // the rest is there
+
+  await chip(page, "live");
+  await page.context().setOffline(true);
+  const note = page.getByText("This device has no network.");
+  await note.waitFor();
+  await page.context().setOffline(false);
+  await note.waitFor({ state: "detached" });
+  await chip(page, "live");
+  await page.context().close();
+});
+
 test("a space that does not exist says so, and nothing is wider than a small phone", async () => {
   const { page } = await visit(`${server.url}/#/s/nowhere`);
   await page.getByRole("heading", { name: "Nothing here" }).waitFor();
+  await page.getByText("There is no such space").waitFor();
   await page.getByRole("link", { name: "All spaces" }).click();
   await page.setViewportSize({ width: 320, height: 568 });
   await page.getByRole("link", { name: /Stones/ }).click();

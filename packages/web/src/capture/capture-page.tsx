@@ -201,8 +201,8 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
         )}
         {!live && (loaded || status === "offline") && (
           <p className="capture-advice" data-tone="warn" role="status">
-            No connection. Go on: photos wait here
-            {queue?.lasting === false ? ", but only while this page stays open" : ""}.
+            No connection. Go on taking photos: they wait here
+            {queue?.lasting === false ? ", but only while this page stays open" : " and are sent by themselves"}.
           </p>
         )}
         {live && loaded && !(problem && items.length === 0) && (
