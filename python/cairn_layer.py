@@ -149,7 +149,11 @@ def main() -> None:
     else:
         with open(source, "rb") as file:
             data = file.read()
-    json.dump(asdict(read(data)), sys.stdout)
+    try:
+        layer = read(data)
+    except InvalidLayer as error:
+        sys.exit(f"neither a pack nor an index: {error}")
+    json.dump(asdict(layer), sys.stdout)
     print()
 
 

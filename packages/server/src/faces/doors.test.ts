@@ -236,6 +236,22 @@ describe("the doors of the faces", () => {
     next.ws.close();
   });
 
+  test("GEN-20 who is not read, because much of theirs waits, is not taken for dead; who says nothing is", async (t) => {
+    const doors = await openDoors({ inboundBytes: 1000, deadMs: 300 });
+    t.after(() => doors.close());
+    const busy = new Client(`${doors.base}/ws/p`);
+    await busy.tell({ type: "wait" }, { type: "ping" });
+    await busy.heard(1);
+    await busy.tell({ type: "known", pad: "x".repeat(2000) });
+    const idle = new Client(`${doors.base}/ws/p`);
+    // Heard of later than the other, and looked at in the same turn.
+    assert.deepEqual(await idle.closed, { code: 1011, reason: "keepalive timeout" });
+    assert.equal(busy.ws.readyState, busy.ws.OPEN);
+    release();
+    assert.equal((await busy.heard(3))[2]?.type, "known");
+    busy.ws.close();
+  });
+
   test("GEN-22 a client that does not read is let go with 1013", async (t) => {
     const { base, faces } = await hastyDoors(t);
     const client = new Client(`${base}/ws/p`, { perMessageDeflate: false });

@@ -219,8 +219,10 @@ describe("the doors of control", () => {
       (await ask(socket, { ...base, id: "x", type: "control.keep", secret: "guess" })).code,
       "control.not_holder",
     );
-    const forged = await post<{ code: string }>(server, "/devices/drone/commands", { lease: 1, command: "1" });
-    assert.equal(forged.code, "request.invalid");
+    for (const path of ["commands", "lease", "lease/keep", "lease/release", "clear"]) {
+      const forged = await post<{ code: string }>(server, `/devices/drone/${path}`, { lease: 1, command: "1" });
+      assert.equal(forged.code, "request.invalid", path);
+    }
     assert.equal((await send(server, ann, 1)).outcome, "sent");
     assert.deepEqual(await drone.hears(1), ["move 1"]);
     const refusals = (await server.events()).flatMap((event) => (event.type === "control.refused" ? [event.data] : []));
@@ -230,7 +232,7 @@ describe("the doors of control", () => {
         ...Array.from({ length: 7 }, () => "command request.invalid"),
         "answer control.device_missing",
         "keep control.not_holder",
-        "command request.invalid",
+        ...["command", "take", "keep", "release", "clear"].map((what) => `${what} request.invalid`),
       ],
     );
   });

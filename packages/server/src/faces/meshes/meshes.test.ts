@@ -107,6 +107,7 @@ describe("designs", () => {
     assert.equal(told.thumbnail_url, null);
     const none = await server.send("GET", "/api/mesh/text/thumbnail");
     assert.deepEqual([none.status, await none.json()], [422, { detail: "Failed to draw mesh: nothing to draw" }]);
+    assert.equal(none.headers.get("etag"), null, "nobody keeps a refusal as the picture");
     assert.equal((await server.send("GET", "/api/mesh/nothing/thumbnail")).status, 404);
     late.ws.close();
   });
