@@ -20,10 +20,18 @@ const options = {
 const LEFT = [0, 1, 2, 3];
 const RIGHT = [4, 5, 6, 7];
 
-/** Two halves of an arc, the second in a frame of its own, tied across by the pairs that `across` lets through. */
-async function halves(moved: Similarity3, across: (a: number, b: number) => boolean) {
+/**
+ * Two halves of an arc, the second in a frame of its own, tied across by the pairs that `across` lets through.
+ * @param lenses 2: each half has its own
+ */
+async function halves(moved: Similarity3, across: (a: number, b: number) => boolean, lenses: 1 | 2 = 1) {
   const synthetic = syntheticPhotos(arc(8), { told: true });
-  const tied = await tiedViews(synthetic, (a, b) => (a < 4 && b >= 4 ? across(a, b) : true));
+  const one = await tiedViews(synthetic, (a, b) => (a < 4 && b >= 4 ? across(a, b) : true));
+  const tied = {
+    ...one,
+    views: one.views.map((view) => (view.index < 4 ? view : { ...view, lens: lenses - 1 })),
+    calibrations: Float64Array.from([...one.calibrations, ...one.calibrations].slice(0, 6 * lenses)),
+  };
   const within = { ...tied, pairs: tied.pairs.filter(({ a, b }) => a >= 4 || b < 4) };
   const first = posedScene(tied, LEFT, (view) => truePose(synthetic, view));
   const second = posedScene(within, RIGHT, (view) => {
@@ -79,6 +87,16 @@ test("MAP-2 two scenes become one that explains both, and neither is changed", a
     const [found, wanted] = [scene.pose(view), truePose(synthetic, view)];
     assert.ok(Math.hypot(...[3, 7, 11].map((at) => found[at] - wanted[at])) < 0.03, `${view}`);
   }
+});
+
+test("MAP-2 a lens that only one of two scenes has photos of is as that one found it", async () => {
+  const { tied, first, second } = await halves(plain, (a, b) => a === 3 || b === 4, 2);
+  const focalPx = second.calibration(1)[0];
+  for (const [scene, lens] of [[first, 1] as const, [second, 0] as const]) scene.setFocal(lens, 1.3 * focalPx);
+  const { scene } = mergeScenes(first, second, tied.pairs, options, () => true);
+  assert.ok(scene);
+  assert.deepEqual([scene.calibration(0)[0], scene.calibration(1)[0]], [focalPx, focalPx]);
+  assert.equal(first.calibration(1)[0], 1.3 * focalPx);
 });
 
 test("MAP-3 one pair alone does not tie two scenes together, however good", async () => {

@@ -24,8 +24,8 @@ export type Merge = {
 };
 
 /**
- * The second scene's cameras are laid into the frame of the first; its points are made anew from the first's tracks,
- * which know every pair. Neither scene is changed.
+ * The second scene's cameras are laid into the frame of the first, with the lenses that the first has no photo of; its
+ * points are made anew from the first's tracks, which know every pair. Neither scene is changed.
  * @param enough asked with how much there is to go by; when it says no, nothing is tried
  */
 export function mergeScenes(
@@ -47,6 +47,7 @@ export function mergeScenes(
   if (!bridge) return { scene: undefined, sightings };
 
   const merged = first.clone();
+  merged.takeLenses(second, { own: false });
   const moved = second.posed.filter(isSecond);
   const pose = new Float64Array(12);
   for (const view of moved) {

@@ -91,6 +91,14 @@ export class Scene {
     for (const view of this.#views) if (view.lens === lens) this.#rays[view.index] = undefined;
   }
 
+  /** Takes the lenses of another scene's posed photos; its own, of photos that it has posed itself, only when told. */
+  takeLenses(from: Scene, { own }: { readonly own: boolean }): void {
+    for (const lens of this.lensIndices()) {
+      if (from.posedWith(lens) === 0 || (!own && this.posedWith(lens) > 0)) continue;
+      this.setCalibration(lens, from.calibration(lens));
+    }
+  }
+
   /** `[n, 2]` normalised, undistorted coordinates of a photo's features under its present calibration. */
   rays(view: number): Float64Array {
     let rays = this.#rays[view];

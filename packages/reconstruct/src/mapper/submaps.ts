@@ -108,11 +108,11 @@ export class Submaps {
     return scene;
   }
 
-  /** Once more with better lenses. */
+  /** Once more with better lenses: those that the scene has refined; one that it has no photo of stays. */
   refine(main: Scene, options: GrowOptions): void {
     this.#dropThoseIn(main);
     for (const { scene } of this.#list) {
-      scene.calibrations = main.calibrations.slice();
+      scene.takeLenses(main, { own: true });
       refineScene(scene, options, 1);
     }
   }

@@ -5,8 +5,8 @@
  *
  * Both tell what chance does, as if every residual were its own. Matches that slide along an edge agree with one another,
  * a loss that weighs large residuals down hides their size, and lenses bend light as no model says. What that adds was
- * measured: after the best similarity, errors of surveyed photos (four sets, 4 to 11 of each, focal length known or not)
- * are 1.5 to 5 times as large as the first say, 3.5 as RMS; and 5 to 6 times as large as the second.
+ * measured: after the best similarity, errors of surveyed photos are 4 to 7 times as large as the first say (three sets
+ * whole, 1600 px; of 4 to 11 photos of 1000 px 1.5 to 5 times), and 5 to 8 times as large as the second.
  */
 import { absolutePoseCovariance } from "@cairn/geometry";
 import type { PoseSigma } from "@cairn/protocol";
@@ -15,7 +15,7 @@ import type { Scene } from "../mapper/scene.ts";
 
 const DEGREES = 180 / Math.PI;
 /** What is told, of what chance does: see above. */
-const REFINED = 3.5;
+const REFINED = 5;
 const PLACED = 6;
 /** With fewer observations there is no saying. */
 const MIN_OBSERVATIONS = 10;
