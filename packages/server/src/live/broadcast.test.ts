@@ -235,6 +235,7 @@ describe("the broadcast (docs/spec/live.md)", () => {
     const house = await openDoor();
     t.after(() => house.close());
     const told = t.mock.method(SegmentPush.prototype, "deliveredWith");
+    const inStep = t.mock.method(SegmentPush.prototype, "deliveredTogether");
     const layer = new TestLayer(house, 1, 1);
     await layer.start();
     await layer.publish();
@@ -260,10 +261,13 @@ describe("the broadcast (docs/spec/live.md)", () => {
       await Promise.all(watchers.map((each) => each.client.untilSeq(head)));
       await Promise.all(watchers.slice(0, 2).map((each) => each.complete(1)));
     }
-    const together = told.mock.calls.map(({ arguments: [, bytes] }) => bytes);
+    const together = [
+      ...told.mock.calls.map(({ arguments: [, bytes] }) => bytes.bytes),
+      ...inStep.mock.calls.map(({ arguments: [{ bytes }] }) => bytes),
+    ];
     assert.ok(together.length >= 20, `${together.length} times together`);
     assert.ok(together.length - new Set(together).size >= 10, "each made a Buffer of its own");
-    assert.ok(new Set(together.map(({ parts }) => parts.length)).size > 1, "all saw the same");
+    assert.ok(new Set(together.map(({ length }) => length)).size > 1, "all saw the same");
     for (const { pushed } of watchers) {
       const keys = pushed.map(({ blob, start }) => `${blob}/${start}`);
       assert.equal(new Set(keys).size, keys.length, "sent twice");
@@ -272,6 +276,82 @@ describe("the broadcast (docs/spec/live.md)", () => {
     assert.deepEqual(await near.drawn(1), await same.drawn(1));
     assert.equal((await near.drawn(1)).missing, 0);
     assert.ok(distant.pushedBytes < near.pushedBytes * 0.75, `${distant.pushedBytes} of ${near.pushedBytes}`);
+    assert.deepEqual(house.errors, []);
+  });
+
+  test("LIVE-16 who has all is sent packs in step with others, and alone when something changes: each part once", async (t) => {
+    const house = await openDoor();
+    t.after(() => house.close());
+    const inStep = t.mock.method(SegmentPush.prototype, "deliveredTogether");
+    const layer = new TestLayer(house, 1, 1);
+    await layer.start();
+    await layer.publish();
+    await layer.grow(floor(100, 1));
+    const from = (z: number, widthPx: number, heightPx: number): Omit<View, "type"> => ({
+      camera: { pose: { rotation: [1, 0, 0, 0], translation: [-4, 0, z] }, fovY: 1, widthPx, heightPx },
+    });
+    const creditBytes = 40_000;
+    const open = (credit = 2 ** 20) => Watcher.open(house.url, { credit });
+    const [turning, near, poor, far] = await Promise.all([open(), open(), open(creditBytes), open()]);
+    const [seeing, all] = [
+      [turning, near, poor],
+      [turning, near, poor, far],
+    ];
+    turning.view();
+    near.view(from(30, 60_000, 45_000));
+    poor.view();
+    far.view(from(60, 800, 600));
+    await Promise.all(all.map((each) => each.complete(1)));
+    let seed = 2;
+    const grow = async (packs: number, points = 20) => {
+      for (let i = 0; i < packs; i++) {
+        await layer.grow(floor(points, seed++));
+        await Promise.all(all.map((each) => each.client.untilSeq(house.space.log.head)));
+      }
+    };
+    // On a slow machine a pack may come after its event, and then to each alone.
+    const growInStep = async (viewers: number) => {
+      const before = inStep.mock.callCount();
+      const stepped = () => new Set(inStep.mock.calls.slice(before).map((call) => call.this)).size;
+      while (stepped() < viewers) await grow(1, 1);
+    };
+    await growInStep(all.length);
+    // Finer than what is worth sending from afar.
+    await grow(4, 2000);
+    await Promise.all(seeing.map((each) => each.complete(1)));
+    assert.ok(far.pushedBytes < near.pushedBytes * 0.75, `${far.pushedBytes} of ${near.pushedBytes}`);
+    await growInStep(seeing.length);
+    turning.view(from(400, 800, 600));
+    await grow(3);
+    turning.view();
+    await turning.complete(1);
+    await layer.compact();
+    await grow(3);
+    await growInStep(seeing.length);
+    // Its credit runs out while it is in step.
+    poor.grants = false;
+    const hadBytes = poor.pushedBytes;
+    await grow(12, 3000);
+    const gotBytes = poor.pushedBytes - hadBytes;
+    assert.ok(gotBytes - poor.pushed.at(-1)!.bytes.length < creditBytes, `${gotBytes} bytes`);
+    poor.grants = true;
+    poor.client.send({ type: "credit", bytes: creditBytes });
+    await Promise.all(seeing.map((each) => each.complete(1)));
+    await growInStep(seeing.length);
+    // More than are noted for those in step before their own books are brought up to date.
+    await grow(70);
+    await growInStep(seeing.length);
+    turning.view(from(30, 800, 600));
+    turning.view();
+    for (const { pushed } of all) {
+      const keys = pushed.map(({ blob, start }) => `${blob}/${start}`);
+      assert.equal(new Set(keys).size, keys.length, "sent twice");
+    }
+    for (const watcher of seeing) {
+      await watcher.complete(1);
+      assert.deepEqual(await watcher.drawn(1), await near.drawn(1));
+    }
+    assert.equal((await near.drawn(1)).missing, 0);
     assert.deepEqual(house.errors, []);
   });
 

@@ -11,6 +11,7 @@ import { type FreshBytes, type FreshPack, freshBytes, readFreshPack } from "./fr
 import type { LiveTables } from "./live-tables.ts";
 import { bearsOnPoints } from "./segment-push.ts";
 import { placeOf, type SharedMessages } from "./shared-messages.ts";
+import { Step } from "./step.ts";
 
 /** Events in one message. */
 export const BATCH = 512;
@@ -52,8 +53,11 @@ export class Turn {
   readonly state: SpaceState;
   /** One message, ready to write. */
   readonly facts: Buffer;
+  /** The step in which those are who have all that came before the pack. */
+  readonly step: Step | undefined;
   readonly #message: Message;
   readonly #withBytes = new Map<string, FreshBytes>();
+  #together: Together | undefined;
 
   constructor(after: Seq, events: CairnEvent[], message: Message, pack: FreshPack | undefined, state: SpaceState) {
     this.after = after;
@@ -65,7 +69,17 @@ export class Turn {
     this.closes = events.some(({ type }) => type === "space.closed");
     this.state = state;
     this.#message = message;
+    this.step = pack && Step.before(pack, state.generation);
     this.facts = message.length === 1 ? message[0]! : Buffer.concat(message);
+  }
+
+  /** The facts and behind them all of the pack, for those who are in step; and the step in which they are then. */
+  get together(): Together | undefined {
+    const { pack, step } = this;
+    if (this.#together || !pack || !step) return this.#together;
+    const whole = this.withBytes("");
+    if (whole) this.#together = { ...whole, pack, step, next: step.take(pack.live, whole.parts) };
+    return this.#together;
   }
 
   /** The facts and behind them the pack without what is unseen: one Buffer for all who see the same. */
@@ -77,6 +91,9 @@ export class Turn {
     return made;
   }
 }
+
+/** What those who are in step are sent: the facts and all of the pack. */
+export type Together = FreshBytes & { readonly pack: FreshPack; readonly step: Step; readonly next: Step };
 
 type House = { core: Core; tables: LiveTables; shared: SharedMessages };
 

@@ -10,7 +10,7 @@ import type { SharedMessages } from "./shared-messages.ts";
 /** Larger packs go piece by piece: nothing may keep an event waiting for long. */
 const PACK_BYTES = 192 * 1024;
 
-type FreshPart = {
+export type FreshPart = {
   node: TableNode;
   /** Which of the node's parts this is. */
   index: number;

@@ -326,11 +326,18 @@ export class LiveSocket implements Listener {
 
   hear(turn: Turn): boolean {
     const { pack } = turn;
-    const unseen = pack && this.#push?.unseen(pack, turn.state);
-    const together = unseen === undefined ? undefined : turn.withBytes(unseen);
-    if (pack && together && this.outbox.broadcast(together.bytes, false)) {
+    const push = this.#push;
+    const together = push?.together(turn);
+    if (together && this.outbox.broadcast(together.bytes, false)) {
       this.#position = turn.last;
-      this.#push?.deliveredWith(pack, together, turn.last);
+      push?.deliveredTogether(together, turn.last);
+      return true;
+    }
+    const unseen = pack && push?.unseen(pack, turn.state);
+    const own = unseen === undefined ? undefined : turn.withBytes(unseen);
+    if (pack && own && this.outbox.broadcast(own.bytes, false)) {
+      this.#position = turn.last;
+      push?.deliveredWith(pack, own, turn);
       return true;
     }
     if (!this.outbox.broadcast(turn.facts, true)) return false;

@@ -7,6 +7,7 @@ import type { LayerTable, Part, TableNode } from "@cairn/cloud";
 import type { LayerTables, Space } from "@cairn/core";
 import { CairnError, type Digest, type LayerState, type PackState } from "@cairn/protocol";
 import { PartCounts } from "./part-counts.ts";
+import type { Step } from "./step.ts";
 
 type PackPlace = Pick<PackState, "pack" | "blob" | "headBytes">;
 /** Where in a table a part is. */
@@ -26,6 +27,8 @@ export class LiveTable {
   readonly #byHash = new Map<string, Found>();
   /** How many parts there are in all. */
   parts = 0;
+  /** Of the clients that have all of them, when some were sent the last pack together. */
+  step: Step | undefined;
   #all: { counts: PartCounts; parts: number } | undefined;
   readonly #recent = new Map<number, Promise<TableNode[]>>();
 

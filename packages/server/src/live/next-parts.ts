@@ -47,6 +47,11 @@ export class NextParts {
     this.#view = view;
   }
 
+  /** It waits for its turn to choose. */
+  get looking(): boolean {
+    return this.#looking;
+  }
+
   /** Something fresh waits for its turn. */
   get hasFresh(): boolean {
     return this.#fresh.length > 0;
@@ -111,6 +116,12 @@ export class NextParts {
       else leftBytes -= sizeBytes;
     }
     return unseen;
+  }
+
+  /** Whether the client sees all of a pack. */
+  sees({ layer, parts }: FreshPack, state: SpaceState): boolean {
+    const view = this.#viewOf(layer, state);
+    return parts.every(({ node }) => spacingPx(node, view) >= this.#cutPx);
   }
 
   /** Chooses anew when it is this client's turn; what was chosen goes on meanwhile. */

@@ -18,7 +18,8 @@ export class Outbox {
   readonly #replies: Message[] = [];
   #replyBytes = 0;
   #facts: { message: Message; done: () => void } | undefined;
-  readonly #news = new Map<string, Message>();
+  /** Most clients never have any. */
+  #news: Map<string, Message> | undefined;
   readonly #signals: Message[] = [];
   #signalBytes = 0;
   #source: (() => Message | undefined) | undefined;
@@ -66,7 +67,7 @@ export class Outbox {
     if (this.#closed) return false;
     // For a thousand sockets what is looked at is what is fetched from memory: their byte counts, not their queues.
     if (this.#fragments || this.#facts || this.#replyBytes > 0) return false;
-    if (!facts && (this.#signalBytes > 0 || this.#news.size > 0)) return false;
+    if (!facts && (this.#signalBytes > 0 || (this.#news?.size ?? 0) > 0)) return false;
     if (this.#socket.writableLength + bytes.length > this.#limits.highWaterBytes) return false;
     this.#socket.write(bytes);
     this.#handedBytes += bytes.length;
@@ -76,6 +77,7 @@ export class Outbox {
 
   /** Replaces what still waits under the same key. */
   news(key: string, message: Message): void {
+    this.#news ??= new Map();
     this.#news.set(key, message);
     this.#schedule();
   }
@@ -110,7 +112,7 @@ export class Outbox {
   get waiting(): boolean {
     if (this.#socket.writableLength > 0 || this.#fragments || this.#facts) return true;
     // What the source has does not wait here.
-    return this.#replies.length > 0 || this.#news.size > 0 || this.#signals.length > 0;
+    return this.#replies.length > 0 || (this.#news?.size ?? 0) > 0 || this.#signals.length > 0;
   }
 
   /** True when the kernel took something since the last call. */
@@ -126,7 +128,7 @@ export class Outbox {
     this.#closed = true;
     this.#replies.length = 0;
     this.#signals.length = 0;
-    this.#news.clear();
+    this.#news = undefined;
     this.#replyBytes = 0;
     this.#signalBytes = 0;
     for (const pending of [this.#facts, this.#fragments]) pending?.done();
@@ -176,8 +178,8 @@ export class Outbox {
       this.#facts = undefined;
       return begin(message, done);
     }
-    for (const [key, message] of this.#news) {
-      this.#news.delete(key);
+    for (const [key, message] of this.#news ?? []) {
+      this.#news?.delete(key);
       return begin(message);
     }
     const signal = this.#signals.shift();

@@ -17,6 +17,7 @@ import {
   shownLayers,
   type View,
 } from "@cairn/protocol";
+import type { Together, Turn } from "./broadcast.ts";
 import { binaryMessage, type Message } from "./frames.ts";
 import type { FreshBytes, FreshPack } from "./fresh-pack.ts";
 import type { LiveTables } from "./live-tables.ts";
@@ -26,7 +27,7 @@ import { PartCounts } from "./part-counts.ts";
 import {
   hasAll,
   hold,
-  markParts,
+  markPack,
   markPiece,
   newSending,
   type Piece,
@@ -36,10 +37,13 @@ import {
   treePiece,
 } from "./sending.ts";
 import type { SharedMessages } from "./shared-messages.ts";
+import type { Step } from "./step.ts";
 import type { Turns } from "./turns.ts";
 
 /** Have frames of one client, bytes: 250,000 nodes. */
 const HAVE_BYTES = 4 * 2 ** 20;
+/** Packs that are noted for those in step only: bringing a client's books up to date goes through them. */
+const STEPS = 64;
 /** Layers no longer shown of which it is still known what the client was sent: their parts may come again. */
 const REMEMBERED = 2;
 
@@ -60,12 +64,20 @@ export type SegmentPushOptions = {
 };
 
 export class SegmentPush {
-  readonly #options: SegmentPushOptions;
+  // First what is looked at for each pack, so that it lies together in memory.
   #creditBytes: number;
-  #have: HaveFrame[] = [];
-  #haveBytes = 0;
+  /** The step it is in, while it has all and hears with others what comes next; what it was sent since #since is noted there. */
+  #step: Step | undefined;
+  /** So many packs more before its own books are brought up to date. */
+  #stepsLeft = 0;
+  /** It looks from somewhere, and may not see all. */
+  #looks = false;
   /** The state the client has: seq of the last event it was sent. */
   #position: Seq;
+  #since: Step | undefined;
+  readonly #options: SegmentPushOptions;
+  #have: HaveFrame[] = [];
+  #haveBytes = 0;
   /** Layers are those of the state at `#boundSeq`; nothing goes before the client is there. */
   #boundSeq: Seq = Number.POSITIVE_INFINITY;
   #generation = 0;
@@ -104,6 +116,7 @@ export class SegmentPush {
   }
 
   view(view: View): void {
+    this.#settle();
     const first = this.#next.view === undefined;
     this.#next.view = view;
     if (first) this.#bind();
@@ -126,6 +139,7 @@ export class SegmentPush {
 
   /** The client was sent this item, the last of which is `position`. */
   delivered(item: CursorItem, position: Seq): void {
+    this.#settle();
     if (item.kind === "snapshot") {
       this.#position = position;
       if (this.#next.view) {
@@ -168,6 +182,7 @@ export class SegmentPush {
    * @param state the log's, now
    */
   unseen(pack: FreshPack, state: SpaceState): string | undefined {
+    this.#settle();
     const sending = this.#sendings.get(pack.layer);
     if (!sending?.shown || sending.live !== pack.live || sending.known !== pack.pack) return undefined;
     if (sending.nextHead !== pack.pack || treePiece(sending) || this.#waitingTasks > 0) return undefined;
@@ -177,21 +192,56 @@ export class SegmentPush {
     return this.#next.unseen(sending, pack, this.#creditBytes, state);
   }
 
-  /** The client was sent the event that tells of a pack, at `position`, and these bytes of it. */
-  deliveredWith({ layer, pack }: FreshPack, { parts, sizeBytes }: FreshBytes, position: Seq): void {
+  /** The client was sent what a turn brought, with these bytes of its pack. */
+  deliveredWith({ layer, pack, parts: all }: FreshPack, { parts, sizeBytes }: FreshBytes, turn: Turn): void {
     const sending = this.#sendings.get(layer)!;
-    this.#position = position;
+    this.#position = turn.last;
     this.#creditBytes -= sizeBytes;
-    sending.known = pack + 1;
-    sending.nextHead = pack + 1;
-    for (const { node, index } of parts) markParts(sending, node, index + 1);
+    markPack(sending, pack, parts);
+    if (parts.length < all.length || this.#sendings.size > 1 || this.#next.looking || !hasAll(sending)) return;
+    const { together } = turn;
+    if (!together) return;
+    // Nothing is left to be sent: in step from here on.
+    this.#since = together.next;
+    this.#step = together.next;
+    this.#stepsLeft = STEPS;
+    this.#looks = this.#next.view?.camera !== undefined;
+  }
+
+  /** What a turn brought to all in step, when the client is, sees all of the pack and has the credit for it. */
+  together(turn: Turn): Together | undefined {
+    if (!this.#step || this.#step !== turn.step || this.#stepsLeft <= 0) return undefined;
+    const { together, state } = turn;
+    if (!together || this.#creditBytes < together.sizeBytes) return undefined;
+    return this.#looks && !this.#next.sees(together.pack, state) ? undefined : together;
+  }
+
+  /** It was sent the same as the others in step. */
+  deliveredTogether({ next, sizeBytes }: Together, position: Seq): void {
+    this.#creditBytes -= sizeBytes;
+    this.#step = next;
+    this.#stepsLeft--;
+    this.#position = position;
   }
 
   close(): void {
     this.#closed = true;
+    this.#step = undefined;
+    this.#since = undefined;
     this.#sendings.clear();
     this.#next.close();
     this.#have = [];
+  }
+
+  /** Out of step: what it was sent together with others goes into its own books. */
+  #settle(): void {
+    const step = this.#step;
+    if (!step) return;
+    this.#step = undefined;
+    for (let at = this.#since; at && at !== step; at = at.next) {
+      markPack(this.#sendings.get(at.layer)!, at.pack, at.parts);
+    }
+    this.#since = undefined;
   }
 
   /** A client that came back and has not said its view yet: what it hears of now it cannot have been sent. */
@@ -335,6 +385,7 @@ export class SegmentPush {
    * and nothing else waits.
    */
   next(): Message | undefined {
+    this.#settle();
     if (this.#closed || this.#loading || this.#creditBytes <= 0 || this.#position < this.#boundSeq) return undefined;
     if (this.#obsolete()) {
       this.#loaded = undefined;

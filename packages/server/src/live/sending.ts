@@ -55,6 +55,13 @@ export function markPiece({ sending, blob, end, wanted }: Piece): void {
   else sending.nextHead++;
 }
 
+/** The client heard of a pack, and was sent its head and these of its parts. */
+export function markPack(sending: Sending, pack: number, parts: readonly Pick<Wanted, "node" | "index">[]): void {
+  sending.known = pack + 1;
+  sending.nextHead = pack + 1;
+  for (const { node, index } of parts) markParts(sending, node, index + 1);
+}
+
 /** The client has so many parts of a node. */
 export function markParts(sending: Sending, { ordinal }: TableNode, count: number): void {
   sending.sent += count - sending.counts.get(ordinal);
