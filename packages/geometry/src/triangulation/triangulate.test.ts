@@ -88,6 +88,8 @@ test("a point seen under too small an angle is refused", () => {
   const point = Float64Array.of(0.2, 0.1, 0.3);
   const views = viewsOf(poses, point, 0, random);
   const angle = triangulator.angle(views, point);
+  assert.ok(triangulator.isWide(views, point, angle) && triangulator.isWide(views, point, 0.01));
+  assert.ok(!triangulator.isWide(views, point, angle * 1.0001));
   const out = new Float64Array(3);
   const kept = new Uint8Array(4);
   assert.equal(triangulator.triangulateRobust(views, 1e-3, angle * 1.01, out, 0, kept), 0);

@@ -101,13 +101,23 @@ export class Triangulator {
       if (!refine(this.#keep(views, kept), point)) return 0;
     }
     const agreeing = this.#agree(views, point, maxError, kept);
-    if (agreeing < 2 || this.angle(views, point, 0, kept) < minAngleRad) return 0;
+    if (agreeing < 2 || !this.isWide(views, point, minAngleRad, 0, kept)) return 0;
     out.set(point, outAt);
     return agreeing;
   }
 
   /** Largest angle, radians, under which two of the views (those with `kept` set, where given) see the point. */
   angle(views: Views, points: Float64Array, pointAt = 0, kept?: Uint8Array): number {
+    return this.#widest(this.#lookFrom(views, points, pointAt, kept), Number.POSITIVE_INFINITY);
+  }
+
+  /** Whether that angle is `leastRad` or more: of hundreds of views that see it so, two are soon found. */
+  isWide(views: Views, points: Float64Array, leastRad: number, pointAt = 0, kept?: Uint8Array): boolean {
+    return this.#widest(this.#lookFrom(views, points, pointAt, kept), leastRad) >= leastRad;
+  }
+
+  /** Unit directions from the views to the point, into `#centres`. @returns how many */
+  #lookFrom(views: Views, points: Float64Array, pointAt: number, kept?: Uint8Array): number {
     this.#reserve(views.count);
     const directions = this.#centres;
     let n = 0;
@@ -123,9 +133,17 @@ export class Triangulator {
       directions[n * 3 + 2] = z / length;
       n++;
     }
-    let widest = 0; // squared chord between unit directions: 2 sin(angle / 2), accurate for small angles
-    for (let i = 0; i < n * 3; i += 3) {
-      for (let j = i + 3; j < n * 3; j += 3) {
+    return n;
+  }
+
+  /** Largest angle between two of the first directions, or any that is clearly more than `enoughRad`. */
+  #widest(count: number, enoughRad: number): number {
+    const directions = this.#centres;
+    // Squared chords between unit directions, 2 sin(angle / 2): accurate for small angles.
+    const enough = enoughRad < Math.PI ? (2.001 * Math.sin(enoughRad / 2)) ** 2 : Number.POSITIVE_INFINITY;
+    let widest = 0;
+    for (let i = 0; i < count * 3 && widest < enough; i += 3) {
+      for (let j = i + 3; j < count * 3; j += 3) {
         const x = directions[i] - directions[j];
         const y = directions[i + 1] - directions[j + 1];
         const z = directions[i + 2] - directions[j + 2];

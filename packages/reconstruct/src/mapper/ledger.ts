@@ -8,7 +8,7 @@ import type { Points } from "../engine.ts";
 import { intrinsicsOf } from "./lens.ts";
 import { median, type Scene, spread } from "./scene.ts";
 import type { Standing } from "./standing.ts";
-import { angleRad, observationErrorPx } from "./structure.ts";
+import { isSeenWide, observationErrorPx } from "./structure.ts";
 import type { Track } from "./tracks.ts";
 import { verdictOf, wordOf } from "./verdict.ts";
 
@@ -143,7 +143,7 @@ function presentable(scene: Scene, track: Track): boolean {
     worst = Math.max(worst, observationErrorPx(scene, track.point!, track.views[k], track.features[k]));
   }
   if (fitting > 2) return worst <= ERROR_PX * 1.5;
-  return fitting === 2 && worst <= TWO_VIEW_ERROR_PX && angleRad(scene, track) >= TWO_VIEW_ANGLE_RAD;
+  return fitting === 2 && worst <= TWO_VIEW_ERROR_PX && isSeenWide(scene, track, TWO_VIEW_ANGLE_RAD);
 }
 
 /** A colour is the median over the photos that see the point, channel by channel. */

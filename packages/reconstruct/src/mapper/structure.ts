@@ -91,17 +91,17 @@ export function filterPoints(scene: Scene, maxErrorPx: number, only?: ReadonlySe
       track.fits[k] = posed && observationErrorPx(scene, track.point, track.views[k], track.features[k]) <= maxErrorPx;
       if (track.fits[k]) fitting++;
     }
-    if (fitting < 2 || angleRad(scene, track) < MIN_ANGLE_RAD) track.point = undefined;
+    if (fitting < 2 || !isSeenWide(scene, track, MIN_ANGLE_RAD)) track.point = undefined;
   }
   dropFarPoints(scene, judged);
 }
 
-/** Widest angle between two rays of the fitting observations. */
-export function angleRad(scene: Scene, track: Track): number {
+/** Whether two rays of the fitting observations meet under so wide an angle. */
+export function isSeenWide(scene: Scene, track: Track, leastRad: number): boolean {
   const cameras = track.views.filter((_, k) => track.fits[k] && scene.isPosed(track.views[k]));
-  if (cameras.length < 2) return 0;
+  if (cameras.length < 2) return false;
   const views = { poses: scene.poses, cameras: Int32Array.from(cameras), rays: NO_RAYS, count: cameras.length };
-  return triangulator.angle(views, track.point!);
+  return triangulator.isWide(views, track.point!, leastRad);
 }
 
 const NO_RAYS = new Float64Array(0);
