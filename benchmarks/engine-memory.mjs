@@ -3,7 +3,7 @@
  * threads, how long all of it takes, and whether anything is merged wrongly.
  *
  *     node benchmarks/engine-memory.mjs [--photos 24] [--preset balanced] [--set fountain-P11] [--points]
- *                                       [--megapixels 12]
+ *                                       [--megapixels 12] [--cancel]
  *
  * Photos of the set come whole first; beyond them crops of the same photos, each at another place, whose poses are those
  * of their photos, so that there are as many as wanted. `--set sevenscenes-video`: that many frames of the handheld take,
@@ -13,7 +13,9 @@
  * With `--points` the dense points of each photo are made as it comes, as on a server; without, only what is needed to
  * go on (as `cairn reconstruct` does). The rebuild at the end makes all points. With `--megapixels` each photo is a JPEG
  * of that size that a decoder's process reads, as on a server; its peak is told apart from the engine's, which gets
- * 1600 pixels on the long side whatever a photo had. 500 photos of 12 megapixels are to stay within 4 GB in all.
+ * 1600 pixels on the long side whatever a photo had. 500 photos of 12 megapixels are to stay within 4 GB in all. With
+ * `--cancel` rebuilds are cancelled in the middle of each of their stages before the one that counts; none is to go on for
+ * more than two seconds.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -35,11 +37,22 @@ const { values: options } = parseArgs({
     set: { type: "string", default: "fountain-P11" },
     points: { type: "boolean", default: false },
     megapixels: { type: "string" },
+    cancel: { type: "boolean", default: false },
   },
 });
 const count = Number(options.photos);
 const SMALLEST_CROP = 0.85;
 const MIB = 2 ** 20;
+/** A rebuild is cancelled so long after it has said that it is there: in the middle of what comes then. */
+const CANCEL_AT = [
+  ["matches", 1],
+  ["refine", 0],
+  ["refine", 1],
+  ["refine", 3],
+  ["depth", 3],
+  ["fusion", 0],
+];
+const CANCEL_AFTER_MS = 300;
 const BOUND_MIB = 4096;
 const BOUND_S = 480;
 /** Of sets whose truth has none, or a nominal one: the focal length that fits, pixels at a width of so many. */
@@ -90,6 +103,7 @@ async function measure(engine, source) {
       );
     }
   }
+  if (options.cancel) for (const [stage, done] of CANCEL_AT) await cancelled(engine, stage, done);
   const before = process.cpuUsage();
   const startMs = performance.now();
   const { cameras, points } = await engine.rebuild();
@@ -115,6 +129,28 @@ async function measure(engine, source) {
     `placed ${placed} of ${count}, wrong ${wrong}; position mean ${mean} m, most ${most}; extent ${extent.toFixed(1)}`,
   );
   process.exitCode = wrong > 0 || placed < count ? 1 : 0;
+}
+
+/** Tells how long a rebuild goes on after it was cancelled. */
+async function cancelled(engine, stage, from) {
+  const controller = new AbortController();
+  let abortedMs;
+  const abort = () => {
+    abortedMs = performance.now();
+    controller.abort();
+  };
+  let begun = false;
+  const onProgress = (name, done) => {
+    if (begun || name !== stage || done < from) return;
+    begun = true;
+    setTimeout(abort, CANCEL_AFTER_MS);
+  };
+  const ended = await engine.rebuild({ signal: controller.signal, onProgress }).then(
+    () => "had ended before",
+    ({ code }) => code,
+  );
+  const took = abortedMs === undefined ? "" : `, ${seconds(performance.now() - abortedMs)} s after`;
+  console.log(`cancelled at ${stage} ${from}: ${ended}${took}`);
 }
 
 /** The photos of a set: their files, poses and calibration. */
