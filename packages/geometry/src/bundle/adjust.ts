@@ -48,7 +48,7 @@ export function adjustBundle(problem: BundleProblem, options: BundleOptions = {}
 
 /**
  * The same in parts, for callers that have other things to do between: yields the cost so far after each iteration, and
- * within one where hundreds of cameras make it long.
+ * within one where steps are refused or hundreds of cameras make it long.
  */
 export function* bundleIterations(
   problem: BundleProblem,
@@ -106,6 +106,7 @@ export function* bundleIterations(
         lambda *= growth;
         growth *= 2;
         if (predicted <= tolerance * 1e-3 * cost) break; // nothing left to gain but rounding
+        yield cost;
       }
     }
     if (!accepted) converged = true;
