@@ -107,15 +107,23 @@ export class DenseStage {
   async rebuild(scene: Scene, job: DenseJob): Promise<DenseRebuild> {
     const plan = rebuildPlan(this.#plan, scene.posed.length);
     const depths = new Map<number, SoughtDepth>();
-    for (const view of [...scene.posed].sort((a, b) => a - b)) {
+    const views = [...scene.posed].sort((a, b) => a - b);
+    let done = 0;
+    if (job.wanted) job.progress("depth", done, views.length);
+    // What is sought is told here, one after the other, while other threads are at what was told before.
+    await inParallel(views, job.wanted ? this.#threads + 1 : 1, async (view) => {
       job.stop();
       const sought = this.#seek(scene, view, plan, (old, sources) => {
         if (old.sidePx !== plan.sidePx || !sameSources(old.sources, sources)) return false;
         return (movedSince(old, scene)?.errorPx ?? Number.POSITIVE_INFINITY) <= UNCHANGED_PX;
       });
       if (sought) depths.set(view, sought);
-    }
-    const points = job.wanted ? await this.#fuseAll(scene, depths, plan, job) : [];
+      if (!job.wanted) return;
+      if (sought) await this.#library.fetch(sought, job.signal);
+      job.progress("depth", ++done, views.length);
+    });
+    job.stop();
+    const points = job.wanted ? await this.#fuseParts(this.#parts(scene, depths, plan), scene, depths, plan, job) : [];
     const take = () => {
       const held = new Set([...depths.values()].map(({ key }) => key));
       for (const old of this.#depths.values()) if (!held.has(old.key)) this.#library.forget(old);
@@ -199,27 +207,6 @@ export class DenseStage {
     const depth = this.#depths.get(view);
     const moved = depth && movedSince(depth, scene);
     return moved && moved.errorPx <= SPOILT_PX ? { depth, scale: moved.scale } : undefined;
-  }
-
-  /** Seeks what is not there, on all threads; then fuses in parts that memory holds. */
-  async #fuseAll(
-    scene: Scene,
-    depths: ReadonlyMap<number, SoughtDepth>,
-    plan: DepthPlan,
-    job: DenseJob,
-  ): Promise<DensePoints[]> {
-    const { signal } = job;
-    const all = [...depths.values()];
-    let done = 0;
-    job.progress("depth", done, all.length);
-    await inParallel(all, this.#threads + 1, async (sought) => {
-      job.stop();
-      await this.#library.fetch(sought, signal);
-      job.progress("depth", ++done, all.length);
-    });
-    const points = await this.#fuseParts(this.#parts(scene, depths, plan), scene, depths, plan, job);
-    job.stop();
-    return points;
   }
 
   /** Some parts at the same time; gains are handed on from each to the next, so that it is as if they came one by one. */
