@@ -12,7 +12,8 @@
  * refining (rebuilds). Peak memory is the whole process without the decoded photos that are held here.
  * `--every` leaves photos out, `--side` makes them smaller, and sets joined by `+` are taken as one: the place that most
  * cameras are of is judged then, and cameras of any other count as wrong.
- * `focal`: what was found and one standard deviation; `uncertain` where the engine does not vouch for it.
+ * `focal`: what was found and one standard deviation; `uncertain` where the engine does not vouch for it. `doubts`: what it
+ * says of the whole model; one without any is vouched for.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname } from "node:path";
@@ -50,6 +51,7 @@ const COLUMNS = [
   ["rotation °", ({ errors }) => (errors?.rotation ? errors.rotation.mean.toFixed(3) : "–")],
   ["AUC@1/3/5/10", ({ errors }) => areas(errors)],
   ["focal px", ({ focal }) => focalText(focal)],
+  ["doubts", ({ doubts }) => (doubts?.length ? doubts.join(" ") : "–")],
   ["points", ({ points }) => points],
   ["CPU s", ({ stages }) => total(stages, "cpuS").toFixed(1)],
   [
@@ -155,6 +157,7 @@ async function run(set, photos, order, calibration, cache) {
     return {
       ...judged(set, order, calibration, poses, photos.length),
       focal: engine.focal(),
+      doubts: result.doubts ?? [],
       points: result.points.positions.length / 3,
       stages: clock.taken,
       peakMb: peakMb() - heldMb,
@@ -191,7 +194,7 @@ function summaryOf(rows) {
   const means = rows.flatMap(({ errors }) => errors?.position?.mean ?? []);
   const scaled = means.map((mean) => (unit === "%" ? (100 * mean) / rows[0].errors.extent : mean));
   const auc = rows.flatMap(({ errors }) => errors?.auc?.[1] ?? []);
-  const vouched = (row) => row.focal?.certain !== false;
+  const vouched = ({ doubts }) => doubts.length === 0;
   return {
     set,
     calibration,
@@ -199,7 +202,7 @@ function summaryOf(rows) {
     complete: rows.filter(({ placed, images }) => placed === images).length,
     wrong: rows.filter(({ errors }) => errors?.wrong > 0).length,
     wrongVouchedFor: rows.filter((row) => row.errors?.wrong > 0 && vouched(row)).length,
-    uncertain: rows.filter((row) => !vouched(row)).length,
+    doubted: rows.filter((row) => !vouched(row)).length,
     position: scaled.length ? `${median(scaled).toFixed(4)} / ${Math.max(...scaled).toFixed(4)} ${unit}` : "–",
     auc1: auc.length ? `${median(auc).toFixed(1)} / ${Math.min(...auc).toFixed(1)}` : "–",
   };
@@ -258,7 +261,7 @@ const SUMMARY = [
   ["all placed in", "complete"],
   ["wrong in", "wrong"],
   ["of these vouched for", "wrongVouchedFor"],
-  ["uncertain in", "uncertain"],
+  ["doubted in", "doubted"],
   ["position mean: median / worst order", "position"],
   ["AUC@1: median / worst order", "auc1"],
 ];
