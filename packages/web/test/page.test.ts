@@ -7,8 +7,10 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { freePort } from "@cairn/bus/test/ports";
 import { openApi } from "@cairn/client/node";
+import { shownGeneration, shownLayers } from "@cairn/protocol";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { readManifest, samplePhotosDir } from "@cairn/sample";
 import { type RunningServer, startServer } from "@cairn/server";
@@ -103,6 +105,25 @@ async function drawn(page: Page): Promise<void> {
   });
 }
 
+/**
+ * Photos that stop coming are followed by a rebuild of all, after which nothing is to be done.
+ * @returns the points that there are from then on, as the page says them
+ */
+async function refinedPoints(space: string): Promise<string> {
+  const api = openApi(server);
+  for (;;) {
+    const { state } = await api.snapshot(space);
+    const photos = Object.values(state.images);
+    const judged = photos.length === PHOTOS && photos.every(({ verdict }) => verdict);
+    const atRest = Object.values(state.operations).every(({ endedNs }) => endedNs !== undefined);
+    if (judged && atRest && shownGeneration(state)?.published?.refined === PHOTOS) {
+      const points = shownLayers(state).reduce((sum, layer) => sum + layer.points, 0);
+      return `${points.toLocaleString("en")} points`;
+    }
+    await setTimeout(50);
+  }
+}
+
 type Pixels = { stone: number; blue: { x: number; y: number }[] };
 
 /** Bright pixels of the model's part of the window: stone is never bluer than red, the cameras' lines are clearly blue. */
@@ -142,9 +163,11 @@ test("photos dropped in one window become points in two, through a restart, and 
   await first.page.locator(".presence", { hasText: "2" }).waitFor();
 
   const windows = [first, second];
+  const refined = await refinedPoints(decodeURIComponent(first.page.url().split("/s/")[1] ?? ""));
   for (const { page } of windows) {
     await placed(page, PHOTOS);
-    await page.locator(".running").waitFor({ state: "detached" }); // verdicts come before the last points
+    await page.locator("[data-count=points]", { hasText: refined }).waitFor();
+    await page.locator(".running").waitFor({ state: "detached" });
     await drawn(page);
     await painted(page);
     assert.equal(await text(page, "photos"), `${PHOTOS} of ${PHOTOS} photos`);

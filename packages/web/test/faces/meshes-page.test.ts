@@ -75,8 +75,9 @@ test("MSH-34 rows with size, age, counts and NEW; search; figures and 3D; a new 
   await chip(page, "connected");
   assert.match(await page.locator(".chip").innerText(), /Connected/);
   await row(page, "cube").getByText("12 faces · 8 vertices").waitFor();
-  assert.equal(await page.locator(".designs li").count(), 3);
   await row(page, "notes").getByText("No mesh that can be read").waitFor();
+  await row(page, "slab").waitFor();
+  assert.equal(await page.locator(".designs li").count(), 3);
   await row(page, "cube")
     .getByText(/3\d minutes ago/)
     .waitFor();
