@@ -177,8 +177,10 @@ describe("the faces' pages on a server with tokens", { timeout: 3 * PATIENCE_MS 
       page.getByRole("button", { name: "Save" }).click(),
     ]);
     assert.equal(download.suggestedFilename(), "images.zip");
+    // A message goes by itself, so it is looked for before anything that may take longer.
+    const told = page.locator(".toast.bad").getByText(NOT_ALLOWED).waitFor();
     await page.getByRole("button", { name: "Turn right" }).click();
-    await page.locator(".toast.bad").getByText(NOT_ALLOWED).waitFor();
+    await told;
     await drop(page, [photo]);
     await page.locator(".tile.unused").getByText(NOT_ALLOWED).waitFor();
     for (const { complaints, context } of [giver, watcher]) {
