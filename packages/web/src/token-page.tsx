@@ -9,7 +9,7 @@ export function TokenPage({ refused }: { refused: boolean }): JSX.Element {
       <header>
         <Mark />
         <h1>Cairn</h1>
-        <p className="lead">This server lets in only those who carry a token.</p>
+        <p className="lead">This server lets in only those who carry a token. Whoever runs it gives you one.</p>
       </header>
       <TokenForm />
       {refused && (
