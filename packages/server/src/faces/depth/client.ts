@@ -6,7 +6,6 @@ import { decodeBase64 } from "../base64.ts";
 import { type FaceSocket, shownType } from "../face-socket.ts";
 import { readFields } from "../fields.ts";
 import { causeOf, Refusal } from "../refusal.ts";
-import { fileNameFor } from "./file-name.ts";
 import { SessionParams } from "./params.ts";
 import type { Request, Session } from "./session.ts";
 import type { Sessions } from "./sessions.ts";
@@ -117,11 +116,11 @@ export class DepthClient {
     if (!bytes) return refuse("invalid base64");
     const { core, decoder, copiesCount, log } = this.#context;
     try {
-      const name = fileNameFor(typeof filename === "string" ? filename : "", bytes, session.images);
-      const photo = { bytes, name, source: "depth", copyCounts: copiesCount };
-      await ingestImage(core, space, photo, decoder, space.signal);
-      await session.imageCame();
-      const image_count = session.images.length;
+      const wanted = typeof filename === "string" ? filename : "";
+      const { name, count: image_count } = await session.take(wanted, bytes, async (name) => {
+        const photo = { bytes, name, source: "depth", copyCounts: copiesCount };
+        return (await ingestImage(core, space, photo, decoder, space.signal)).image;
+      });
       this.#socket.reply({ type: "ack", image_count, session_id: space.id, image_path: name });
       const every = params.auto_generate_after;
       if (every > 0 && image_count % every === 0) {

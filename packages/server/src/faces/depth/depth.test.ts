@@ -297,6 +297,26 @@ describe("the depth face", () => {
     for (const { ws } of [sender, other]) ws.close();
   });
 
+  test("DEP-22 DEP-23 DEP-36 images that two send at once have names and counts of their own", async (t) => {
+    const server = await testServer(t);
+    const { session_id } = await createSession(server);
+    const users = [0, 1].map(() => new DepthUser(server, `/ws/reconstruct/${session_id}`));
+    for (const user of users) await user.of("connected");
+    const data = (seed: number) => png(seed).toString("base64");
+    for (let round = 0; round < 5; round++) {
+      for (const [i, user] of users.entries())
+        user.ws.send(JSON.stringify({ type: "image", data: data(2 * round + i), filename: "same.png" }));
+    }
+    const acks = (await Promise.all(users.map((user) => user.of("ack", 5)))).flat();
+    const names = ["same.png", ...Array.from({ length: 9 }, (_, k) => `same_${k + 1}.png`)];
+    assert.deepEqual(acks.map(({ image_path }) => image_path).sort(), names.sort());
+    assert.deepEqual(
+      acks.map(({ image_count }) => Number(image_count)).sort((a, b) => a - b),
+      Array.from({ length: 10 }, (_, k) => k + 1),
+    );
+    for (const { ws } of users) ws.close();
+  });
+
   test("DEP-12 DEP-14 at most so many sessions; idle ones go, with their sockets closed", async (t) => {
     const hourMs = 3_600_000;
     const server = await testServer(t, { depthSessions: { sessions: 3, idleMs: hourMs, sweepMs: 20 } });

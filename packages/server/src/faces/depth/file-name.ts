@@ -11,8 +11,8 @@ const ENDINGS: Readonly<Record<string, readonly string[]>> = {
   "image/bmp": [".bmp"],
 };
 
-/** Base name of letters, digits, `.`, `-`, `_`, with the ending of what the image is; never one that is taken. */
-export function fileNameFor(wanted: string, bytes: Uint8Array, images: readonly { readonly name: string }[]): string {
+/** @param names of the session's images @returns base name of letters, digits, `.`, `-`, `_`, with the ending of what the image is; never one that is taken. */
+export function fileNameFor(wanted: string, bytes: Uint8Array, names: readonly string[]): string {
   const base = (wanted.split(/[/\\]/).at(-1) ?? "")
     .replace(/[^A-Za-z0-9._-]/g, "_")
     .replace(/^\.+/, "")
@@ -23,8 +23,8 @@ export function fileNameFor(wanted: string, bytes: Uint8Array, images: readonly 
   const given = dot > 0 ? base.slice(dot) : "";
   const isNamed = stem.replace(/_+$/, "") !== "";
   const ending = isNamed && endings.includes(given.toLowerCase()) ? given : endings[0]!;
-  const plain = isNamed ? stem : `image_${String(images.length).padStart(4, "0")}`;
-  const taken = new Set(images.map(({ name }) => name));
+  const plain = isNamed ? stem : `image_${String(names.length).padStart(4, "0")}`;
+  const taken = new Set(names);
   let name = plain + ending;
   for (let k = 1; taken.has(name); k++) name = `${plain}_${k}${ending}`;
   return name;

@@ -3,10 +3,11 @@
  * outlive the process (parameters, results, unfinished requests) is in the space's labels and log.
  */
 import type { Space } from "@cairn/core";
-import { CairnError, CLOSE, type ImageState, type Labels, nsToMs } from "@cairn/protocol";
+import { CairnError, CLOSE, type Id, type ImageState, type Labels, nsToMs } from "@cairn/protocol";
 import type { ServerContext } from "../../context.ts";
 import { type FaceSocket, textOf } from "../face-socket.ts";
 import { causeOf } from "../refusal.ts";
+import { fileNameFor } from "./file-name.ts";
 import { paramsOf, type SessionParams } from "./params.ts";
 import { Run } from "./run.ts";
 
@@ -49,6 +50,8 @@ export class Session {
   readonly #house: SessionHouse;
   /** The first is at work, or is being noted as done. */
   readonly #requests: Request[] = [];
+  /** Names of images that are being stored. */
+  readonly #taking = new Set<string>();
   #firstIsDone = false;
   #working = false;
 
@@ -102,10 +105,21 @@ export class Session {
     this.activeMs = Date.now();
   }
 
-  /** A new image reopens a session that had ended. */
-  async imageCame(): Promise<void> {
-    const { status } = this;
-    if (status === "completed" || status === "error") await this.space.label({ [LABEL.status]: "active" });
+  /**
+   * Stores an image under a name of its own, whatever else is being stored.
+   * @returns the name, and how many images there are with this one
+   */
+  async take(wanted: string, bytes: Uint8Array, store: (name: string) => Promise<Id>) {
+    const name = fileNameFor(wanted, bytes, [...this.images.map((image) => image.name), ...this.#taking]);
+    this.#taking.add(name);
+    try {
+      const image = await store(name);
+      const count = this.images.findIndex((each) => each.image === image) + 1;
+      await this.#reopen();
+      return { name, count };
+    } finally {
+      this.#taking.delete(name);
+    }
   }
 
   /** False when too many wait. */
@@ -138,6 +152,12 @@ export class Session {
   }
 
   /** What a restart goes on with. */
+  /** A new image reopens a session that had ended. */
+  async #reopen(): Promise<void> {
+    const { status } = this;
+    if (status === "completed" || status === "error") await this.space.label({ [LABEL.status]: "active" });
+  }
+
   #pending(): Labels {
     const pending = this.#firstIsDone ? this.#requests.slice(1) : this.#requests;
     return { [LABEL.requests]: pending.length > 0 ? JSON.stringify(pending) : "" };
