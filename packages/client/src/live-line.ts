@@ -4,7 +4,7 @@
  */
 import { CLOSE, type ErrorCode } from "@cairn/protocol";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
-import { openSocket, type SocketConstructor, type SocketLike } from "./open-socket.ts";
+import { letGo, openSocket, type SocketConstructor, type SocketLike } from "./open-socket.ts";
 import { Silence } from "./silence.ts";
 
 /** `reconnecting` also before the first connection; `offline`: the machine has no network, or nothing answers for long. */
@@ -161,15 +161,7 @@ export class LiveLine {
     const socket = this.#socket;
     this.#socket = undefined;
     this.#silence.stop();
-    if (!socket) return;
-    socket.onopen = null;
-    socket.onmessage = null;
-    socket.onclose = null;
-    try {
-      socket.close(CLOSE.normal);
-    } catch {
-      // Closing a socket that is still connecting throws in some of them; it is let go all the same.
-    }
+    if (socket) letGo(socket);
   }
 
   #broken(code: number): void {

@@ -1,4 +1,5 @@
-/** Opens a socket with a token, where no header can be set (GEN-34). */
+/** Opens a socket with a token, where no header can be set (GEN-34), and lets go of one. */
+import { CLOSE } from "@cairn/protocol";
 
 /** What is used of a WebSocket; a browser's own and that of `ws` both have it. */
 export interface SocketLike {
@@ -23,4 +24,16 @@ export function openSocket<S>(Socket: Sockets<S>, url: string, token: string | u
   if (token === undefined) return new Socket(url);
   if (PROTOCOL.test(token)) return new Socket(url, ["cairn.bearer", token]);
   return new Socket(`${url}${url.includes("?") ? "&" : "?"}token=${encodeURIComponent(token)}`);
+}
+
+/** Closes a socket of which nothing more is wanted to be heard. */
+export function letGo(socket: SocketLike): void {
+  socket.onopen = null;
+  socket.onmessage = null;
+  socket.onclose = null;
+  try {
+    socket.close(CLOSE.normal);
+  } catch {
+    // Closing a socket that is still connecting throws in some implementations; it is let go all the same.
+  }
 }

@@ -2,7 +2,7 @@
 import { CairnError, CLOSE, type ErrorBody } from "@cairn/protocol";
 import { Backoff, type BackoffOptions } from "./backoff.ts";
 import { errorFromBody } from "./error-body.ts";
-import { openSocket, type SocketConstructor, type SocketLike } from "./open-socket.ts";
+import { letGo, openSocket, type SocketConstructor, type SocketLike } from "./open-socket.ts";
 import { Silence } from "./silence.ts";
 
 export type VideoOptions = {
@@ -97,15 +97,7 @@ export class VideoLine {
     const socket = this.#socket;
     this.#socket = undefined;
     this.#silence.stop();
-    if (!socket) return;
-    socket.onopen = null;
-    socket.onmessage = null;
-    socket.onclose = null;
-    try {
-      socket.close(CLOSE.normal);
-    } catch {
-      // One that is still connecting refuses in some of them; it is let go all the same.
-    }
+    if (socket) letGo(socket);
   }
 
   #open(): void {
