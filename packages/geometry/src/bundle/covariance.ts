@@ -4,7 +4,8 @@
  * distance from it to the farthest other camera; calibrations do not depend on that choice, and poses are told in the
  * frame in which the cameras as a whole move least (`gauge.ts`).
  */
-import { factoring, inverting, solveEnvelope } from "../linear/envelope.ts";
+import { factoring, solveEnvelope } from "../linear/envelope.ts";
+import { inverting } from "../linear/envelope-inverse.ts";
 import { cameraCentre } from "../rotation/pose.ts";
 import { freed, freeGauge } from "./gauge.ts";
 import type { NormalEquations } from "./linearise.ts";

@@ -4,6 +4,9 @@
  * Systems", 1981, chapter 4), so that its cost goes with the square of the rows' lengths instead of the matrix's side.
  */
 
+/** Of factorisation: of so many rows what is above stays in the cache. */
+const ROWS_AT_ONCE = 12;
+
 export type Envelope = {
   readonly size: number;
   /** `[size]` column of each row's first stored entry. */
@@ -41,7 +44,7 @@ export function* factoring(a: Float64Array, envelope: Envelope): Generator<numbe
   return true;
 }
 
-function toTheEnd<T>(steps: Generator<number, T, void>): T {
+export function toTheEnd<T>(steps: Generator<number, T, void>): T {
   for (;;) {
     const { done, value } = steps.next();
     if (done) return value;
@@ -49,82 +52,92 @@ function toTheEnd<T>(steps: Generator<number, T, void>): T {
 }
 
 /**
- * Finds the row `i`, and the one after it where both begin alike. Two rows by two columns share what is read; what is
- * added up, and in which order, is the same for every entry, alone or not.
+ * Finds the row `i`, and some after it that begin alike: what is found already is read from memory once for all of them.
  * @returns the row to go on with; −1 when A is not positive definite
  */
 function factorRows(a: Float64Array, { size, first, base }: Envelope, i: number): number {
   const begin = first[i];
-  const row = base[i];
-  if (i + 1 === size || first[i + 1] !== begin || begin > i) {
-    for (let j = begin; j < i; j++) a[row + j] = entry(a, row, base[j], Math.max(begin, first[j]), j);
-    return finishRow(a, row, begin, i) ? i + 1 : -1;
-  }
-  const below = base[i + 1];
-  let j = begin;
-  while (j < i) {
+  let end = i + 1;
+  while (end < size && end - i < ROWS_AT_ONCE && first[end] === begin) end++;
+  for (let j = begin; j < i; ) {
     const start = Math.max(begin, first[j]);
-    const left = base[j];
-    if (j + 1 === i || Math.max(begin, first[j + 1]) !== start) {
-      a[row + j] = entry(a, row, left, start, j);
-      a[below + j] = entry(a, below, left, start, j);
-      j++;
-      continue;
+    const two = j + 1 < i && Math.max(begin, first[j + 1]) === start;
+    let row = i;
+    if (two) for (; row + 1 < end; row += 2) fourEntries(a, base[row], base[row + 1], base[j], base[j + 1], start, j);
+    for (; row < end; row++) {
+      a[base[row] + j] = entry(a, base[row], base[j], start, j);
+      if (two) a[base[row] + j + 1] = entry(a, base[row], base[j + 1], start, j + 1);
     }
-    const right = base[j + 1];
-    // Two sums of each: the additions of one chain would wait for each other.
-    let even00 = 0;
-    let odd00 = 0;
-    let even01 = 0;
-    let odd01 = 0;
-    let even10 = 0;
-    let odd10 = 0;
-    let even11 = 0;
-    let odd11 = 0;
-    let k = start;
-    for (; k + 1 < j; k += 2) {
-      const p0 = a[row + k];
-      const p1 = a[row + k + 1];
-      const q0 = a[below + k];
-      const q1 = a[below + k + 1];
-      const u0 = a[left + k];
-      const u1 = a[left + k + 1];
-      const v0 = a[right + k];
-      const v1 = a[right + k + 1];
-      even00 += p0 * u0;
-      odd00 += p1 * u1;
-      even01 += p0 * v0;
-      odd01 += p1 * v1;
-      even10 += q0 * u0;
-      odd10 += q1 * u1;
-      even11 += q0 * v0;
-      odd11 += q1 * v1;
-    }
-    const last = k < j;
-    if (last) {
-      even00 += a[row + k] * a[left + k];
-      even10 += a[below + k] * a[left + k];
-      even01 += a[row + k] * a[right + k];
-      even11 += a[below + k] * a[right + k];
-    }
-    const x = (a[row + j] - even00 - odd00) / a[left + j];
-    const y = (a[below + j] - even10 - odd10) / a[left + j];
-    a[row + j] = x;
-    a[below + j] = y;
-    if (last) {
-      odd01 += x * a[right + j];
-      odd11 += y * a[right + j];
-    } else {
-      even01 += x * a[right + j];
-      even11 += y * a[right + j];
-    }
-    a[row + j + 1] = (a[row + j + 1] - even01 - odd01) / a[right + j + 1];
-    a[below + j + 1] = (a[below + j + 1] - even11 - odd11) / a[right + j + 1];
-    j += 2;
+    j += two ? 2 : 1;
   }
-  if (!finishRow(a, row, begin, i)) return -1;
-  a[below + i] = entry(a, below, row, begin, i);
-  return finishRow(a, below, begin, i + 1) ? i + 2 : -1;
+  for (let row = i; row < end; row++) {
+    for (let j = i; j < row; j++) a[base[row] + j] = entry(a, base[row], base[j], begin, j);
+    if (!finishRow(a, base[row], begin, row)) return -1;
+  }
+  return end;
+}
+
+/**
+ * Two rows by two columns, j and the next, share what is read; what is added up, and in which order, is the same for every
+ * entry, alone or not.
+ */
+function fourEntries(
+  a: Float64Array,
+  row: number,
+  below: number,
+  left: number,
+  right: number,
+  start: number,
+  j: number,
+): void {
+  // Two sums of each: the additions of one chain would wait for each other.
+  let even00 = 0;
+  let odd00 = 0;
+  let even01 = 0;
+  let odd01 = 0;
+  let even10 = 0;
+  let odd10 = 0;
+  let even11 = 0;
+  let odd11 = 0;
+  let k = start;
+  for (; k + 1 < j; k += 2) {
+    const p0 = a[row + k];
+    const p1 = a[row + k + 1];
+    const q0 = a[below + k];
+    const q1 = a[below + k + 1];
+    const u0 = a[left + k];
+    const u1 = a[left + k + 1];
+    const v0 = a[right + k];
+    const v1 = a[right + k + 1];
+    even00 += p0 * u0;
+    odd00 += p1 * u1;
+    even01 += p0 * v0;
+    odd01 += p1 * v1;
+    even10 += q0 * u0;
+    odd10 += q1 * u1;
+    even11 += q0 * v0;
+    odd11 += q1 * v1;
+  }
+  const last = k < j;
+  if (last) {
+    even00 += a[row + k] * a[left + k];
+    even10 += a[below + k] * a[left + k];
+    even01 += a[row + k] * a[right + k];
+    even11 += a[below + k] * a[right + k];
+  }
+  const x = (a[row + j] - even00 - odd00) / a[left + j];
+  const y = (a[below + j] - even10 - odd10) / a[left + j];
+  a[row + j] = x;
+  a[below + j] = y;
+  if (last) {
+    odd01 += x * a[right + j];
+    odd11 += y * a[right + j];
+  } else {
+    even01 += x * a[right + j];
+    even11 += y * a[right + j];
+  }
+  a[row + j + 1] = (a[row + j + 1] - even01 - odd01) / a[right + j + 1];
+  a[below + j + 1] = (a[below + j + 1] - even11 - odd11) / a[right + j + 1];
 }
 
 /** One entry of L, off the diagonal: row and column begin where told, everything before it is found. */
@@ -160,52 +173,6 @@ export function solveEnvelope(l: Float64Array, { size, first, base }: Envelope, 
     b[i] = value;
     for (let k = first[i]; k < i; k++) b[k] -= l[base[i] + k] * value;
   }
-}
-
-/**
- * Overwrites L with those entries of (L Lᵀ)⁻¹ that lie in the envelope; the rest, which is not zero, is not found
- * (Takahashi, Fagan & Chin, 1973). Z = (L Lᵀ)⁻¹ obeys Lᵀ Z = L⁻¹, whose part above the diagonal is zero: columns from
- * the last to the first follow from those behind them.
- */
-export function invertEnvelope(l: Float64Array, envelope: Envelope): void {
-  toTheEnd(inverting(l, envelope));
-}
-
-/** The same in steps, as `factoring`. */
-export function* inverting(l: Float64Array, envelope: Envelope): Generator<number, void, void> {
-  const column = new Float64Array(envelope.size);
-  const below = new Int32Array(envelope.size);
-  for (let i = envelope.size - 1; i >= 0; i--) yield invertColumn(l, envelope, i, column, below) ** 2;
-}
-
-/** @returns how many entries the column has below the diagonal */
-function invertColumn(
-  l: Float64Array,
-  { size, first, base }: Envelope,
-  i: number,
-  column: Float64Array,
-  below: Int32Array,
-): number {
-  let count = 0;
-  for (let k = i + 1; k < size; k++) {
-    if (first[k] > i) continue;
-    column[count] = l[base[k] + i];
-    below[count++] = k;
-  }
-  const pivot = 1 / l[base[i] + i];
-  for (let n = 0; n < count; n++) {
-    const j = below[n];
-    let sum = 0;
-    for (let m = 0; m < count; m++) {
-      const k = below[m];
-      sum += column[m] * (k > j ? l[base[k] + j] : l[base[j] + k]);
-    }
-    l[base[j] + i] = -sum * pivot;
-  }
-  let sum = 0;
-  for (let n = 0; n < count; n++) sum += column[n] * l[base[below[n]] + i];
-  l[base[i] + i] = (pivot - sum) * pivot;
-  return count;
 }
 
 /**

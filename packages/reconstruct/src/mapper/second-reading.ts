@@ -68,7 +68,7 @@ export function readAgain(
   return { pairs: pairs.map((pair) => replaced.get(pair) ?? pair), changed };
 }
 
-function mayBeMisread(scene: Scene, pair: Pair, ties: ReadonlyMap<number, number>): boolean {
+function mayBeMisread(scene: Scene, pair: Pair, ties: Ties): boolean {
   const { a, b, pose, kept, matches, kind } = pair;
   if (kind === "rotation" || kept.length / 2 < MIN_KEPT) return false;
   if (!scene.isPosed(a) || !scene.isPosed(b) || tiesOf(ties, pair) >= FIRM_TIE) return false;
@@ -214,22 +214,22 @@ function isSame(p: Float64Array, q: Float64Array): boolean {
   return rotationAngle(p, 0, q, 0) < SAME_RAD && along > Math.cos(SAME_RAD);
 }
 
-const tiesOf = (ties: ReadonlyMap<number, number>, { a, b }: Pair) => ties.get(tieKey(a, b)) ?? 0;
-const tieKey = (a: number, b: number) => Math.max(a, b) * 2 ** 20 + Math.min(a, b);
+type Ties = { readonly views: number; readonly counts: Int32Array };
 
-/** How many points each two photos see together with a third, by `tieKey`. */
-function longTies(scene: Scene): Map<number, number> {
-  const ties = new Map<number, number>();
-  for (const { point, views, fits } of scene.tracks.all()) {
+const tiesOf = ({ views, counts }: Ties, { a, b }: Pair) => counts[Math.max(a, b) * views + Math.min(a, b)];
+
+/** How many points each two photos see together with a third. */
+function longTies(scene: Scene): Ties {
+  const views = scene.views.length;
+  const counts = new Int32Array(views * views);
+  for (const { point, views: of, fits } of scene.tracks.all()) {
     if (!point) continue;
-    const seen = views.filter((view, k) => fits[k] && scene.isPosed(view));
+    const seen = of.filter((view, k) => fits[k] && scene.isPosed(view)).sort((p, q) => p - q);
     if (seen.length < 3) continue;
-    for (const [k, a] of seen.entries()) {
-      for (let other = k + 1; other < seen.length; other++) {
-        const key = tieKey(a, seen[other]);
-        ties.set(key, (ties.get(key) ?? 0) + 1);
-      }
+    for (let k = 1; k < seen.length; k++) {
+      const row = seen[k] * views;
+      for (let other = 0; other < k; other++) counts[row + seen[other]]++;
     }
   }
-  return ties;
+  return { views, counts };
 }
