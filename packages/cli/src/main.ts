@@ -322,4 +322,5 @@ Exit codes:
 Environment:
   CAIRN_SERVER   instead of --server     CAIRN_TOKEN   the server's bearer token
   BIND_HOST      instead of --host       DEBUG=1       shows the whole error
+  NTP_SERVER     asked for the time before public ones; off: none is
 `;

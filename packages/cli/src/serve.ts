@@ -72,6 +72,8 @@ export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "
 
 /** GEN-26: whatever is still open after this long is cut; what was acknowledged is on disk. */
 const STOP_MS = 4500;
+const NO_TIME =
+  "cairn: no time server answers: this machine's own clock counts (NTP_SERVER=HOST names one, NTP_SERVER=off asks none)\n";
 /** How often addresses are looked at: a phone that joins a new network after that finds a certificate for it. */
 const RENEW_EVERY_MS = 30_000;
 
@@ -152,7 +154,10 @@ export async function serve(options: ServeOptions): Promise<number> {
   const own = https && !given ? await ownCertificate(dataDir) : undefined;
   const tls = given ?? own;
   const { maxSessions, sessionTimeout, sessionImages, imageMib, socketRate } = options;
-  let server: RunningServer;
+  /** What is not urgent is said after the line that everybody waits for. */
+  const notes: string[] = [];
+  let server: RunningServer | undefined;
+  const note = (text: string) => (server ? process.stderr.write(text) : notes.push(text));
   try {
     server = await startServer({
       host,
@@ -178,6 +183,7 @@ export async function serve(options: ServeOptions): Promise<number> {
       ...engineOf(options.engine),
       meshFolders: meshFolders(options.meshDir),
       timeServers: timeServersOf(process.env.NTP_SERVER),
+      onTimeUnanswered: () => note(NO_TIME),
       ...(options.imuAxes && { imuAxes: options.imuAxes }),
       ...(rabbitmqUrl ? { rabbitmqUrl } : {}),
       announceRestart: options.announceRestart === true,
@@ -204,6 +210,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     );
   };
   tell(tls?.cert);
+  process.stderr.write(notes.splice(0).join(""));
   const renewing = own && renewCertificate(server, dataDir, own, tell);
   await stop;
   clearInterval(renewing);

@@ -1,15 +1,20 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { rolldown } from "rolldown";
+import { WebSocketServer } from "ws";
 import { CairnApi } from "./api.ts";
 import { Backoff } from "./backoff.ts";
 import { BlobCache } from "./blob-cache.ts";
 import { CreditWindow, FIRST_CREDIT_BYTES } from "./credit-window.ts";
 import { Emitter } from "./emitter.ts";
+import { connect } from "./node.ts";
 import { randomId } from "./random-id.ts";
+import { Uploads } from "./upload.ts";
 
 describe("backoff", () => {
   test("waits are drawn from 0 to a bound that doubles up to the maximum, and start again after a success", () => {
@@ -164,6 +169,52 @@ test("listeners hear what they asked for until they stop", () => {
 
 test("ids are UUIDs of version 4", () => {
   assert.match(randomId(), /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+});
+
+test("what is asked of a connection that was closed is refused, and it says that it is not open", async (t) => {
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  t.after(() => server.close());
+  await once(server, "listening");
+  server.on("connection", (socket) => {
+    socket.once("message", () => {
+      socket.send(JSON.stringify({ type: "welcome", peer: "p", pushBytes: 0, recovered: true }));
+    });
+  });
+  const { port } = server.address() as AddressInfo;
+  const connection = connect({ url: `http://127.0.0.1:${port}`, space: "place" });
+  const lines: boolean[] = [];
+  await new Promise<void>((resolve) => {
+    connection.on("line", (open) => {
+      lines.push(open);
+      resolve();
+    });
+  });
+  const asked = connection.ask({ type: "operation.start" });
+  connection.close();
+  assert.deepEqual([connection.open, connection.status, lines], [false, "closed", [true, false]]);
+  await assert.rejects(asked, { code: "operation.cancelled" });
+  await assert.rejects(connection.ask({ type: "operation.start" }), { code: "operation.cancelled" });
+  await assert.rejects(connection.startOperation("rebuild"), { code: "operation.cancelled" });
+  await assert.rejects(connection.upload(new Uint8Array(1)), { code: "operation.cancelled" });
+});
+
+test("never more uploads than are wanted at the same time, whoever comes when one ends", async () => {
+  let [running, most] = [0, 0];
+  const api = new CairnApi({
+    url: "http://x",
+    fetch: async () => {
+      most = Math.max(most, ++running);
+      await new Promise((resolve) => setImmediate(resolve));
+      running--;
+      return new Response(JSON.stringify({ image: "1" }));
+    },
+  });
+  const { signal } = new AbortController();
+  const sendLive = () => Promise.reject(new Error("not asked for"));
+  const uploads = new Uploads({ api, space: "place", parallel: 2, signal, sendLive });
+  const send = () => uploads.add(new Uint8Array(1), { via: "http" });
+  await Promise.all(Array.from({ length: 8 }, () => send().then(send)));
+  assert.equal(most, 2);
 });
 
 test("an error that the server names is thrown by that name, any other by its status", async () => {

@@ -17,6 +17,8 @@ type Waiting = {
 export class Commands {
   readonly #waiting = new Map<string, Waiting>();
   readonly #send: (message: string | Uint8Array<ArrayBuffer>) => boolean;
+  /** Why there will be no answer any more. */
+  #ended: CairnError | undefined;
 
   constructor(send: (message: string | Uint8Array<ArrayBuffer>) => boolean) {
     this.#send = send;
@@ -31,6 +33,7 @@ export class Commands {
     const abort = () => this.#take(id)?.reject(signal?.reason);
     return new Promise<ErrorFacts>((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
+      if (this.#ended) return reject(this.#ended);
       signal?.addEventListener("abort", abort, { once: true });
       this.#waiting.set(id, { message, once, resolve, reject });
       if (!this.#send(message) && once) this.refuse(id, new CairnError("live.away"));
@@ -57,7 +60,9 @@ export class Commands {
     return waiting !== undefined;
   }
 
-  fail(reason: CairnError): void {
+  /** Closed for good: those that wait are refused, and those to come. */
+  end(reason: CairnError): void {
+    this.#ended = reason;
     for (const id of [...this.#waiting.keys()]) this.refuse(id, reason);
   }
 

@@ -254,9 +254,8 @@ export class SpaceConnection {
   }
 
   /** Done once, also when the connection breaks before the answer. */
-  async startOperation(kind: string): Promise<Id> {
-    const id = randomId();
-    return String((await this.#commands.run(id, JSON.stringify({ type: "operation.start", id, kind }))).operation);
+  async startOperation(kind: string, options?: CommandOptions): Promise<Id> {
+    return String((await this.ask({ type: "operation.start", kind }, options)).operation);
   }
 
   /** Any message that is answered under its `id`, which it gets here. @throws {CairnError} the server's reason */
@@ -273,9 +272,8 @@ export class SpaceConnection {
     return this.#line.send(JSON.stringify(message));
   }
 
-  async cancelOperation(operation: Id): Promise<void> {
-    const id = randomId();
-    await this.#commands.run(id, JSON.stringify({ type: "operation.cancel", id, operation }));
+  async cancelOperation(operation: Id, options?: CommandOptions): Promise<void> {
+    await this.ask({ type: "operation.cancel", operation }, options);
   }
 
   close(): void {
@@ -286,7 +284,7 @@ export class SpaceConnection {
     if (this.status === "closed") return;
     this.#push.close();
     this.#stopped.abort(reason);
-    this.#commands.fail(reason);
+    this.#commands.end(reason);
     this.#line.close();
   }
 

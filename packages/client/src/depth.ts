@@ -217,14 +217,22 @@ export class DepthSession {
 
   /** @throws what is not only a broken line */
   #lost(error: unknown): void {
-    if (!(error instanceof LineBroken) || error.final) throw error;
-    this.#line = undefined;
+    const passing = error instanceof LineBroken && !error.final;
+    if (passing || !(error instanceof DepthRefused)) {
+      // Where nobody waits for it any more, an answer that is still to come would be taken for the next one's.
+      this.#line?.close();
+      this.#line = undefined;
+    }
+    if (!passing) throw error;
   }
 
   /** One request at a time: an answer says not to which it belongs. */
   #inTurn<T>(signal: AbortSignal | undefined, work: (until: AbortSignal) => Promise<T>): Promise<T> {
     const until = signal ? AbortSignal.any([this.#closed.signal, signal]) : this.#closed.signal;
-    const done = this.#turn.then(() => work(until));
+    const done = this.#turn.then(() => {
+      until.throwIfAborted();
+      return work(until);
+    });
     this.#turn = done.catch(() => undefined);
     return done;
   }

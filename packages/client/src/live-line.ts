@@ -117,7 +117,10 @@ export class LiveLine {
     globalThis.removeEventListener?.("offline", this.#onOffline);
     clearTimeout(this.#retry);
     this.#drop();
+    const wasOpen = this.open;
+    this.#openSinceMs = undefined;
     this.#setStatus("closed");
+    if (wasOpen) this.#ears.broken(true);
   }
 
   #dial(): void {

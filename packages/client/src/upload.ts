@@ -48,29 +48,32 @@ export class Uploads {
     try {
       return await this.#send(photo, options, signal);
     } finally {
-      this.#running--;
-      this.#queue.shift()?.();
+      // A turn that somebody waits for is handed on, so that nobody else takes it in between.
+      const next = this.#queue.shift();
+      if (next) next();
+      else this.#running--;
     }
   }
 
   /** Resolves when there is room for one more. */
   async #turn(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (this.#running >= this.#options.parallel) {
-      await new Promise<void>((resolve, reject) => {
-        const go = () => {
-          signal.removeEventListener("abort", abort);
-          resolve();
-        };
-        const abort = () => {
-          this.#queue.splice(this.#queue.indexOf(go), 1);
-          reject(signal.reason);
-        };
-        signal.addEventListener("abort", abort, { once: true });
-        this.#queue.push(go);
-      });
+    if (this.#running < this.#options.parallel) {
+      this.#running++;
+      return;
     }
-    this.#running++;
+    await new Promise<void>((resolve, reject) => {
+      const go = () => {
+        signal.removeEventListener("abort", abort);
+        resolve();
+      };
+      const abort = () => {
+        this.#queue.splice(this.#queue.indexOf(go), 1);
+        reject(signal.reason);
+      };
+      signal.addEventListener("abort", abort, { once: true });
+      this.#queue.push(go);
+    });
   }
 
   async #send(photo: PhotoSource, options: UploadOptions, signal: AbortSignal): Promise<ImageReceipt> {

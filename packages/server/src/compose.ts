@@ -110,7 +110,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       ...(options.timeServers && {
         clock: {
           servers: options.timeServers,
-          onUnanswered: (why) => log.warn({ why }, "no time server answers: the system's clock is taken as it is"),
+          onUnanswered:
+            options.onTimeUnanswered ??
+            ((why) => log.warn({ why }, "no time server answers: the system's clock is taken as it is")),
         },
       }),
       ...(options.imuAxes && { motion: { axes: options.imuAxes } }),

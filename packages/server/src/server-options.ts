@@ -48,6 +48,8 @@ export type ServerOptions = {
   meshFolders?: readonly { name: string; dir: string }[];
   /** Asked for the time, the first that answers counts (HUB-98); left out: the system's clock is taken as it is. */
   timeServers?: readonly string[];
+  /** Told, server by server, why none answers, once until one does; left out: that is logged as a warning. */
+  onTimeUnanswered?: (why: readonly string[]) => void;
   /** How the axes of devices' motion sensors are turned (HUB-57); left out: they stay. */
   imuAxes?: AxisMap;
   /** Another engine than the embedded one; `null`: photos are taken and not reconstructed. */

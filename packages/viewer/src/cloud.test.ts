@@ -188,6 +188,51 @@ test("bytes that fail to come are asked for again, and nothing is doubled", asyn
   assert.equal(onGpu(here, 1).length, source.state.layers[1]!.points);
 });
 
+test("while nothing answers, one request now and then finds out whether anything does; a line that is back ends the wait", async () => {
+  const here = fakeCloud();
+  const { source, clock, cloud, settle } = here;
+  for (let number = 1; number <= 3; number++) {
+    const layer = new TestLayer(source.space, number, LOW, HIGH, { spacing: 0.005 });
+    source.apply(layer.started(), layer.insert(ground(200_000, number)));
+  }
+  source.auto = false;
+  await settle();
+  let failed = 0;
+  const fail = () => {
+    failed += source.waiting.length;
+    for (const each of source.waiting.splice(0)) each.fail(new TypeError("fetch failed"));
+  };
+  fail();
+  const underWay = failed;
+  assert.ok(underWay > 1 && underWay <= 6, `${underWay}`);
+  const startMs = clock.ms;
+  const probes: number[] = [];
+  while (clock.ms < startMs + 60_000) {
+    await settle();
+    if (source.waiting.length > 0) probes.push(clock.ms - startMs);
+    assert.ok(source.waiting.length <= 1, `${source.waiting.length} at once`);
+    fail();
+    await settle();
+    assert.ok(cloud.againAtMs !== undefined && cloud.againAtMs > clock.ms);
+    clock.ms = Math.max(clock.ms, Math.min(cloud.againAtMs, startMs + 60_000));
+  }
+  assert.ok(probes.length >= 5 && probes.length <= 10, `probes after ${probes} ms`);
+
+  source.line(true);
+  await settle();
+  assert.ok(source.waiting.length > 1, "at once, and as many as ever");
+  fail();
+  await settle();
+  // One answer says as much.
+  clock.ms = cloud.againAtMs!;
+  await settle();
+  assert.equal(source.waiting.length, 1);
+  source.auto = true;
+  source.answerAll();
+  await settle();
+  assert.deepEqual([cloud.againAtMs, cloud.stats.loaded], [undefined, cloud.stats.wanted]);
+});
+
 test("what the server cannot give is skipped after a few tries, told, and taken when it was mended", async () => {
   const here = fakeCloud();
   const { source, clock, cloud, settle } = here;

@@ -159,6 +159,7 @@ export class Cloud {
       onFetched: () => this.#requestSoon(),
       isFinal: (error) =>
         error instanceof CairnError && (error.code === "blob.corrupt" || error.code === "blob.missing"),
+      isAway: (error) => error instanceof TypeError, // of `fetch`: the server could not be reached
       onLost: () => {
         this.#stale = true;
         this.#options.onChange();
@@ -170,11 +171,20 @@ export class Cloud {
     const listeners = [
       source.on("state", () => this.#read()),
       source.on("range", (blob, start, bytes) => this.#loader?.arrived(blob, start, bytes)),
+      source.on("line", (open) => {
+        if (open) this.resume();
+      }),
     ];
     this.#unsubscribe = () => {
       for (const stop of listeners) stop();
     };
     this.#read();
+  }
+
+  /** There may be a way to the server again: nothing waits its turn to be tried again. */
+  resume(): void {
+    this.#loader?.resume();
+    this.#requestSoon();
   }
 
   /** How much of each node is here, for a server that we come back to. */

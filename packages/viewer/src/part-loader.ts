@@ -1,6 +1,6 @@
 /**
  * Fetches and decodes what is wanted, most wanted first: a few requests at a time, neighbours in one, and none for what
- * is no longer wanted. What it decodes it hands on at once, so whoever takes parts in order asks for them in order.
+ * is no longer wanted. While nothing answers, one request now and then finds out whether anything does. What it decodes it hands on at once, so whoever takes parts in order asks for them in order.
  */
 import type { Part } from "@cairn/cloud";
 import type { PartCache } from "./part-cache.ts";
@@ -23,13 +23,16 @@ type PartLoaderOptions<Points, Request> = {
   onProblem?: ((error: unknown) => void) | undefined;
   /** Whether asking again is of little use. */
   isFinal(error: unknown): boolean;
+  /** Nothing answered at all: that says nothing of the part, and much of the way there. */
+  isAway(error: unknown): boolean;
   /** A part was given up. */
   onLost(): void;
   now(): number;
   parallel?: number;
 };
 
-type Fetch = { parts: Part[]; stop: AbortController };
+/** @property probe the one request that finds out whether there is a way again */
+type Fetch = { parts: Part[]; probe: boolean; stop: AbortController };
 
 const PARALLEL = 6;
 /** Neighbouring parts are one request up to this. */
@@ -49,6 +52,8 @@ export class PartLoader<Points, Request extends PartRequest> {
   /** Of parts that failed: when to try again; infinite while that is under way. */
   readonly #failed = new Map<string, { untilMs: number; delayMs: number; finals: number }>();
   #requests: readonly Request[] = [];
+  /** Nothing answers: when to probe again; infinite while a probe is under way. */
+  #away: { untilMs: number; delayMs: number } | undefined;
   #stopped = false;
 
   constructor(options: PartLoaderOptions<Points, Request>) {
@@ -61,14 +66,16 @@ export class PartLoader<Points, Request extends PartRequest> {
 
   /** Earliest moment at which `want` should be called again because of a failure; `undefined`: none failed. */
   get retryAtMs(): number | undefined {
-    let earliest: number | undefined;
+    if (this.#fetching.size >= this.#parallel) return undefined; // the end of one of them is told
+    const awayMs = this.#away?.untilMs;
+    let earliest = Number.POSITIVE_INFINITY;
     for (const { part } of this.#requests) {
       const failed = this.#failed.get(part.hash);
-      if (failed && failed.untilMs < Number.POSITIVE_INFINITY) {
-        earliest = Math.min(earliest ?? failed.untilMs, failed.untilMs);
-      }
+      if (failed) earliest = Math.min(earliest, failed.untilMs);
+      else if (awayMs !== undefined && !this.#options.cache.has(part.hash)) earliest = Math.min(earliest, awayMs);
     }
-    return earliest;
+    earliest = Math.max(earliest, awayMs ?? 0);
+    return earliest < Number.POSITIVE_INFINITY ? earliest : undefined;
   }
 
   hasFailed({ hash }: Part): boolean {
@@ -83,6 +90,12 @@ export class PartLoader<Points, Request extends PartRequest> {
   /** Something was mended: all that failed is asked for again at the next `want`. */
   forgive(): void {
     this.#failed.clear();
+  }
+
+  /** There may be a way again: what failed for want of one is asked for at the next `want`. */
+  resume(): void {
+    this.#away = undefined;
+    for (const [hash, { finals }] of this.#failed) if (finals === 0) this.#failed.delete(hash);
   }
 
   /** Everything that is wanted now, most wanted first; what was wanted before and is not named is given up. */
@@ -102,7 +115,7 @@ export class PartLoader<Points, Request extends PartRequest> {
           continue;
         }
       }
-      if (this.#fetching.size >= (this.#options.parallel ?? PARALLEL)) continue;
+      if (this.#fetching.size >= this.#parallel || this.#isAway()) continue;
       if (cache.has(part.hash) || flying.has(placeOf(part)) || this.#decoding.has(key)) continue;
       if (this.#isWaiting(part)) continue;
       byPlace ??= new Map(requests.map((each) => [placeOf(each.part), each.part]));
@@ -141,12 +154,17 @@ export class PartLoader<Points, Request extends PartRequest> {
     this.#fetching.clear();
   }
 
+  get #parallel(): number {
+    return this.#options.parallel ?? PARALLEL;
+  }
+
   #giveUp(requests: readonly PartRequest[]): void {
     const places = new Set(requests.map(({ part }) => placeOf(part)));
     for (const fetching of this.#fetching) {
       if (fetching.parts.some((part) => places.has(placeOf(part)))) continue;
       this.#fetching.delete(fetching);
       fetching.stop.abort();
+      if (fetching.probe && this.#away) this.#away.untilMs = this.#options.now();
     }
     if (this.#failed.size > 256) {
       const hashes = new Set(requests.map(({ part }) => part.hash));
@@ -155,8 +173,9 @@ export class PartLoader<Points, Request extends PartRequest> {
   }
 
   async #fetch(parts: Part[]): Promise<void> {
-    const fetching: Fetch = { parts, stop: new AbortController() };
+    const fetching: Fetch = { parts, probe: this.#away !== undefined, stop: new AbortController() };
     this.#fetching.add(fetching);
+    if (this.#away) this.#away.untilMs = Number.POSITIVE_INFINITY;
     for (const { hash } of parts) {
       const failed = this.#failed.get(hash);
       if (failed) failed.untilMs = Number.POSITIVE_INFINITY;
@@ -167,6 +186,7 @@ export class PartLoader<Points, Request extends PartRequest> {
     try {
       const bytes = await this.#options.fetch({ blob, start, end }, signal);
       signal.throwIfAborted();
+      if (this.#away) this.resume();
       if (bytes.length !== end - start) throw new RangeError(`${bytes.length} bytes of ${end - start}`);
       for (const part of parts) {
         this.#options.cache.put(part.hash, bytes.slice(part.start - start, part.end - start));
@@ -177,7 +197,10 @@ export class PartLoader<Points, Request extends PartRequest> {
         for (const { hash } of parts) this.#failed.delete(hash);
         return;
       }
-      for (const { hash } of parts) this.#fail(hash, this.#options.isFinal(error));
+      const { isAway, isFinal } = this.#options;
+      if (isAway(error)) this.#noteAway(fetching.probe);
+      else if (this.#away) this.resume();
+      for (const { hash } of parts) this.#fail(hash, isFinal(error));
       this.#options.onProblem?.(error);
     } finally {
       // What was given up is no longer in the set and tells nobody.
@@ -206,6 +229,17 @@ export class PartLoader<Points, Request extends PartRequest> {
   /** For the moment at which it is asked for again. */
   #isWaiting({ hash }: Part): boolean {
     return (this.#failed.get(hash)?.untilMs ?? 0) > this.#options.now();
+  }
+
+  #isAway(): boolean {
+    return (this.#away?.untilMs ?? 0) > this.#options.now();
+  }
+
+  /** What was under way when the way broke fails, too, and says nothing new. */
+  #noteAway(probed: boolean): void {
+    if (this.#away && !probed) return;
+    const delayMs = this.#away ? Math.min(this.#away.delayMs * 2, MOST_RETRY_MS) : FIRST_RETRY_MS;
+    this.#away = { delayMs, untilMs: this.#options.now() + delayMs };
   }
 
   #fail(hash: string, final: boolean): void {

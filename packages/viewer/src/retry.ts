@@ -1,4 +1,4 @@
-/** Asking again, later and later, until there is an answer or nobody wants it any more. */
+/** Asking again, later and later, until there is an answer or nobody wants it any more; at once when the network is back. */
 
 export type Wait = (delayMs: number, signal: AbortSignal) => Promise<void>;
 
@@ -32,15 +32,17 @@ export async function retry<T>(
 
 function sleep(delayMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    const abort = () => {
+    const settle = (done: () => void) => {
       clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
+      globalThis.removeEventListener?.("online", go);
       signal.removeEventListener("abort", abort);
-      resolve();
-    }, delayMs);
-    if (signal.aborted) abort();
-    else signal.addEventListener("abort", abort, { once: true });
+      done();
+    };
+    const go = () => settle(resolve);
+    const abort = () => settle(() => reject(signal.reason));
+    const timer = setTimeout(go, delayMs);
+    if (signal.aborted) return abort();
+    globalThis.addEventListener?.("online", go);
+    signal.addEventListener("abort", abort);
   });
 }

@@ -10,6 +10,8 @@ export interface SpaceSource {
   on(name: "state", listener: () => void): () => void;
   /** Bytes came without being asked for; `blob` is the beginning of its digest. `range` has them. */
   on(name: "range", listener: (blob: string, start: number, bytes: Uint8Array) => void): () => void;
+  /** There is a connection to the server, or none any more. */
+  on(name: "line", listener: (open: boolean) => void): () => void;
   /** The bytes of a blob, lent. */
   blob(digest: Digest, options?: Fetching): Promise<Uint8Array>;
   /** Bytes `start` up to `end` of a blob, lent. */

@@ -333,6 +333,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
     stop.signal,
   );
   motion.addEventListener("change", () => (orbit.reducedMotion = motion.matches), { signal: stop.signal });
+  addEventListener("online", () => points.cloud.resume(), { signal: stop.signal });
   const sizes = new ResizeObserver(resize);
   sizes.observe(canvas);
   resize();

@@ -111,7 +111,7 @@ export function requestReaches({ pass }: FastifyRequest, space: string | undefin
   return pass !== null && reaches(pass, space);
 }
 
-/** The token of an HTTP request: `Authorization: Bearer T`, or `?token=T`. */
+/** The token of an HTTP request: `Authorization: Bearer T`, or `?token=T`; of two nobody guesses which is meant. */
 export function tokenOf(request: {
   headers: { authorization?: string | undefined };
   query: unknown;

@@ -253,7 +253,9 @@ function paramsOf(wanted: readonly string[], given: readonly string[]): Record<s
 
 function tokenOf({ headers }: IncomingMessage, query: URLSearchParams): string | undefined {
   const [marker, token] = (headers["sec-websocket-protocol"] ?? "").split(",").map((part) => part.trim());
-  return bearerOf(headers) ?? (marker === "cairn.bearer" ? token : undefined) ?? query.get("token") ?? undefined;
+  const inAddress = query.getAll("token"); // of two nobody guesses which is meant
+  const asked = inAddress.length === 1 ? inAddress[0] : undefined;
+  return bearerOf(headers) ?? (marker === "cairn.bearer" ? token : undefined) ?? asked;
 }
 
 function refuse(socket: Duplex, status: number): void {

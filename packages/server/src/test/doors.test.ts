@@ -246,10 +246,22 @@ test("GEN-34 GEN-36 HTTP-23 with a token, all but the page and health need it", 
   assert.equal((await asked("/v1/spaces", { authorization: "Bearer wrong" })).status, 401);
   assert.equal((await asked("/v1/spaces", { authorization: "Bearer s3cret" })).status, 200);
   assert.equal((await asked("/v1/spaces?token=s3cret")).status, 200);
+  assert.equal((await asked("/v1/spaces?token=s3cret&token=s3cret")).status, 401);
   assert.equal((await asked("/v1/spaces/place/uploads/x")).status, 401);
   assert.equal((await asked("/openapi.json")).status, 401);
   assert.equal((await asked("/")).status, 200);
   assert.deepEqual(Object.keys((await (await asked("/health")).json()) as object), ["status", "service"]);
+});
+
+test("HUB-98 who starts a server is told why no time server answers", async (t) => {
+  let tell = (_why: readonly string[]) => {};
+  const told = new Promise<readonly string[]>((resolve) => {
+    tell = resolve;
+  });
+  await testServer(t, { timeServers: ["nowhere.invalid"], onTimeUnanswered: tell });
+  const [why, ...more] = await told;
+  assert.match(why!, /^nowhere\.invalid: /);
+  assert.deepEqual(more, []);
 });
 
 test("GEN-8 HTTP-24 origins: any, or those of the list", async (t) => {

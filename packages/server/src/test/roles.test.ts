@@ -127,6 +127,7 @@ describe("roles", () => {
     ]) {
       assert.deepEqual(await end(path), [4001, "Not authenticated"], path);
       assert.deepEqual(await end(`${path}?token=wrong`), [4001, "Not authenticated"], path);
+      assert.deepEqual(await end(`${path}?token=${ADMIN}&token=${ADMIN}`), [4001, "Not authenticated"], path);
     }
     for (const path of [
       `/ws/phone?token=${CONTRIBUTE}`,

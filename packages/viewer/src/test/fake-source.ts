@@ -16,6 +16,8 @@ type Asked = {
   aborted: boolean;
 };
 
+type Listener = (...news: never[]) => void;
+
 export class FakeSource implements SpaceSource {
   readonly space = new TestSpace();
   state: SpaceState = emptyState();
@@ -24,32 +26,36 @@ export class FakeSource implements SpaceSource {
   waiting: Asked[] = [];
   asked: string[] = [];
   auto = true;
-  readonly #state = new Set<() => void>();
-  readonly #range = new Set<(blob: string, start: number, bytes: Uint8Array) => void>();
+  readonly #listeners = { state: new Set<Listener>(), range: new Set<Listener>(), line: new Set<Listener>() };
 
   on(name: "state", listener: () => void): () => void;
   on(name: "range", listener: (blob: string, start: number, bytes: Uint8Array) => void): () => void;
-  on(name: "state" | "range", listener: (blob: string, start: number, bytes: Uint8Array) => void): () => void {
-    if (name === "range") this.#range.add(listener);
-    else this.#state.add(listener as () => void);
-    return () => {
-      this.#range.delete(listener);
-      this.#state.delete(listener as () => void);
-    };
+  on(name: "line", listener: (open: boolean) => void): () => void;
+  on(name: "state" | "range" | "line", listener: Listener): () => void {
+    this.#listeners[name].add(listener);
+    return () => this.#listeners[name].delete(listener);
   }
 
   get listeners(): number {
-    return this.#state.size + this.#range.size;
+    const { state, range, line } = this.#listeners;
+    return state.size + range.size + line.size;
+  }
+
+  /** The connection to the server is there, or no longer. */
+  line(open: boolean): void {
+    for (const listener of [...this.#listeners.line]) (listener as (open: boolean) => void)(open);
   }
 
   apply(...drafts: EventDraft[]): void {
     for (const event of this.space.events(...drafts)) applyEvent(this.state, event);
-    for (const listener of [...this.#state]) listener();
+    for (const listener of [...this.#listeners.state]) (listener as () => void)();
   }
 
   push(digest: string, start: number, end: number): void {
     const bytes = this.space.blobs.get(digest)!.subarray(start, end);
-    for (const listener of [...this.#range]) listener(digest.slice(0, 16), start, bytes);
+    for (const listener of [...this.#listeners.range]) {
+      (listener as (blob: string, start: number, bytes: Uint8Array) => void)(digest.slice(0, 16), start, bytes);
+    }
   }
 
   blob(digest: string, options?: { signal?: AbortSignal }): Promise<Uint8Array> {

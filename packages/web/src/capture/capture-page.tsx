@@ -73,7 +73,7 @@ const OWN_STREAM = streamChannel(SOURCE);
 
 function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
   const open = useSpace(site, space, OWN_STREAM);
-  const { queue, items } = useQueue(open?.connection);
+  const { queue, items, problem: unread } = useQueue(open?.connection);
   const viewfinder = useRef<HTMLVideoElement>(null);
   const picker = useRef<HTMLInputElement>(null);
   const camera = useRef<HTMLInputElement>(null);
@@ -112,6 +112,9 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
     },
     [queue],
   );
+  const remove = (key: string) => {
+    queue?.remove(key).catch((error: unknown) => setFailure(inWords(error)));
+  };
   const shoot = useCallback(async () => {
     if (!stream || !viewfinder.current) return;
     setBusy(true);
@@ -151,7 +154,7 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
   const ready = stream !== undefined && queue !== undefined;
   const streaming = use === "video";
   const noPhotos = streaming && unused !== undefined ? `The video becomes no photos. ${unused}` : undefined;
-  const said = failure ?? video.problem ?? device.told ?? noPhotos;
+  const said = failure ?? unread ?? video.problem ?? device.told ?? noPhotos;
   const choose = (next: CameraUse) => {
     setRunning(false);
     setUse(next);
@@ -236,7 +239,7 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
             {count(waiting, "photo")} not yet on the server
           </p>
         )}
-        <PhotoStrip photos={items} state={state} live={live} onRemove={(key) => void queue?.remove(key)} />
+        <PhotoStrip photos={items} state={state} live={live} onRemove={remove} />
         <div className="capture-controls">
           <fieldset className="capture-modes">
             <legend className="unseen">What to send</legend>

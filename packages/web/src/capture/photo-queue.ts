@@ -18,6 +18,8 @@ const MOST_WAITING_BYTES = 400 * 2 ** 20;
 /** Of those that are there, the newest stay in sight. */
 const MOST_SETTLED = 120;
 const PARALLEL = 2;
+const UNREADABLE = "The browser cannot read it just now. Reload the page to try again.";
+const nothing = () => {};
 
 export class PhotoQueue {
   readonly #connection: SpaceConnection;
@@ -50,7 +52,7 @@ export class PhotoQueue {
     return () => this.#listeners.delete(listener);
   };
 
-  /** Goes on with what an earlier visit left. */
+  /** Goes on with what an earlier visit left. @throws {Error} the browser's, when it cannot be read */
   async start(): Promise<void> {
     const kept = await this.#shelf.list(this.#connection.space);
     if (this.#stopped.signal.aborted) return;
@@ -79,7 +81,7 @@ export class PhotoQueue {
     this.#pump();
   }
 
-  /** Not sent any further, and no longer in sight; what the server has of it stays. */
+  /** Not sent any further, and no longer in sight; what the server has of it stays. @throws {Error} the browser's */
   async remove(key: string): Promise<void> {
     this.#sending.get(key)?.abort(new CairnError("operation.cancelled"));
     this.#set(this.#items.filter((photo) => photo.key !== key));
@@ -103,7 +105,14 @@ export class PhotoQueue {
     this.#sending.set(key, cancelled);
     const signal = AbortSignal.any([this.#stopped.signal, cancelled.signal]);
     try {
-      const bytes = await this.#shelf.bytes(key);
+      let bytes: ArrayBuffer | undefined;
+      try {
+        bytes = await this.#shelf.bytes(key);
+      } catch {
+        // It stays on the shelf: the next visit tries again. This one would ask for ever.
+        if (!signal.aborted) this.#change(key, { refusal: UNREADABLE });
+        return;
+      }
       if (!bytes) throw new CairnError("operation.cancelled", { reason: "another window removed it" });
       const receipt = await this.#connection.upload(bytes, {
         key,
@@ -122,11 +131,12 @@ export class PhotoQueue {
   }
 
   async #settle(photo: KeptPhoto): Promise<void> {
-    await this.#shelf.settle(photo);
+    // What the browser fails to note is sent again by the next visit, under the same key: the same image.
+    await this.#shelf.settle(photo).catch(nothing);
     const settled = this.#items.filter((each) => each.key !== photo.key && !isWaiting(each));
     const old = new Set(settled.slice(0, Math.max(0, settled.length + 1 - MOST_SETTLED)).map(({ key }) => key));
     this.#set(this.#items.filter(({ key }) => !old.has(key)).map((each) => (each.key === photo.key ? photo : each)));
-    for (const key of old) await this.#shelf.remove(key);
+    for (const key of old) await this.#shelf.remove(key).catch(nothing);
   }
 
   #change(key: string, change: Partial<QueuedPhoto>): void {

@@ -9,8 +9,11 @@ const NONE: readonly QueuedPhoto[] = [];
 export function useQueue(connection: SpaceConnection | undefined): {
   queue?: PhotoQueue;
   items: readonly QueuedPhoto[];
+  /** For the person who holds the phone. */
+  problem?: string;
 } {
   const [queue, setQueue] = useState<PhotoQueue>();
+  const [problem, setProblem] = useState<string>();
 
   useEffect(() => {
     if (!connection) return;
@@ -20,14 +23,17 @@ export function useQueue(connection: SpaceConnection | undefined): {
       if (gone) return;
       made = new PhotoQueue(connection, shelf);
       setQueue(made);
-      void made.start();
+      made.start().catch(() => {
+        if (!gone) setProblem("Photos of an earlier visit cannot be read just now. Reload the page to try again.");
+      });
     });
     // Asked once, so that a phone short of room does not choose these to throw away.
-    void navigator.storage?.persist?.();
+    navigator.storage?.persist?.().catch(() => {});
     return () => {
       gone = true;
       made?.stop();
       setQueue(undefined);
+      setProblem(undefined);
     };
   }, [connection]);
 
@@ -35,5 +41,5 @@ export function useQueue(connection: SpaceConnection | undefined): {
     (changed) => queue?.subscribe(changed) ?? (() => {}),
     () => queue?.items ?? NONE,
   );
-  return { ...(queue && { queue }), items };
+  return { ...(queue && { queue }), items, ...(problem && { problem }) };
 }

@@ -148,6 +148,47 @@ test("CAP-2 photos taken without a network survive a reload and lost answers, an
   await context.close();
 });
 
+test("CAP-2 photos that the browser cannot read any more stay kept: it says so, and the next visit sends them", async () => {
+  const { page } = await open(undefined, async (each) => {
+    await each.addInitScript(() => {
+      const { transaction } = IDBDatabase.prototype;
+      IDBDatabase.prototype.transaction = function (...asked) {
+        if (sessionStorage.getItem("broken")) throw new DOMException("The connection is lost.", "InvalidStateError");
+        return transaction.apply(this, asked);
+      };
+    });
+  });
+  const uncaught: Error[] = [];
+  page.on("pageerror", (error) => uncaught.push(error));
+  const context = page.context();
+  await page.locator(".chip[data-status=live]").waitFor();
+  await page.locator(".shutter:enabled").waitFor();
+  await context.setOffline(true);
+  await take(page, 3);
+  await strip(page, 3, "waiting", "sending");
+  const breakShelf = (broken: boolean) =>
+    page.evaluate((now) => (now ? sessionStorage.setItem("broken", "1") : sessionStorage.clear()), broken);
+  await breakShelf(true);
+  await context.setOffline(false);
+  // Two had been read before; what became of them cannot be noted.
+  await page.waitForFunction(() => document.querySelectorAll(".strip [data-state=refused]").length === 1);
+  await page.waitForFunction(() => !document.querySelector(".strip :is([data-state=waiting], [data-state=sending])"));
+  assert.equal((await imagesOf(page)).length, 2);
+  await page.locator(".strip [data-state=refused] button").click();
+  await page.getByText("The browser cannot read it just now").waitFor();
+  await page.getByRole("button", { name: "Throw away" }).click();
+  await page.getByText("The connection is lost.").waitFor();
+
+  await page.reload();
+  await page.getByText("Photos of an earlier visit cannot be read").waitFor();
+  await breakShelf(false);
+  await page.reload();
+  await strip(page, 3, "kept", "placed", "unplaced");
+  assert.equal((await imagesOf(page)).length, 3);
+  assert.deepEqual(uncaught, []);
+  await context.close();
+});
+
 test("CAP-1 without a secure context the page says what to do, and takes photos from the phone's own app", async () => {
   const { port } = new URL(server.url);
   const { page, complaints } = await open(`http://cairn.lan:${port}/capture`);

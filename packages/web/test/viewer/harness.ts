@@ -17,7 +17,8 @@ class TestSource implements SpaceSource {
 
   on(name: "state", listener: () => void): () => void;
   on(name: "range", listener: (blob: string, start: number, bytes: Uint8Array) => void): () => void;
-  on(name: "state" | "range", listener: (() => void) | ((blob: string, start: number, bytes: Uint8Array) => void)) {
+  on(name: "line", listener: (open: boolean) => void): () => void;
+  on(name: "state" | "range" | "line", listener: (...news: never[]) => void) {
     if (name === "state") this.#listeners.add(listener as () => void);
     return () => this.#listeners.delete(listener as () => void);
   }

@@ -61,4 +61,22 @@ describe("the SDK's depth session", () => {
     const running = depth.generate({ signal: stop.signal, onProgress: () => stop.abort() });
     await assert.rejects(running, { name: "AbortError" });
   });
+
+  test("DEP-46 a photo that is given up leaves no answer behind for the next, and one given up in time is not sent", async (t) => {
+    const server = await testServer(t);
+    const depth = await DepthSession.create({ url: server.url, WebSocket, backoff: BACKOFF }, {});
+    t.after(() => depth.close());
+    const [first, second, third] = await samplePhotos(3);
+    await depth.image(first!, "first.jpg");
+    const stop = new AbortController();
+    const sent = depth.image(second!, "second.jpg", stop.signal);
+    const waiting = depth.image(second!, "waiting.jpg", stop.signal);
+    await new Promise((resolve) => setImmediate(resolve));
+    stop.abort();
+    await Promise.all([sent, waiting].map((each) => assert.rejects(each, { name: "AbortError" })));
+    assert.equal(await depth.image(third!, "third.jpg"), "third.jpg");
+    const events = await server.events(depth.id);
+    const names = events.flatMap((event) => (event.type === "image.added" ? [event.data.name] : []));
+    assert.ok(names.includes("third.jpg") && !names.includes("waiting.jpg"), names.join(" "));
+  });
 });
