@@ -30,7 +30,7 @@ import { type Matched, type Pair, pairOf, questionOf, startScore, verifyPair } f
 import { Retries } from "./retries.ts";
 import { Scene } from "./scene.ts";
 import { buildScene, byStrength, carryHanded, compatibleIn, joinPair, retrack } from "./scene-building.ts";
-import { hangsByAThread } from "./seams.ts";
+import { hangsByAThread, isLoose } from "./seams.ts";
 import { readAgain } from "./second-reading.ts";
 import { sparseModelOf } from "./sparse-model.ts";
 import { type Standing, standingsOf } from "./standing.ts";
@@ -383,10 +383,10 @@ export class Mapper {
       if (look) this.#lastLook = look;
       this.#doubted = doubted;
       this.#torn = zoomed.size > 0 || scene.posed.some((view) => this.#zooms.isTorn(scene, known, view));
-      this.#seamWeak = hangsByAThread(scene);
       this.#ledger.restart(scene);
       if (sureness) this.#trust.learn(scene, sureness);
       this.#poseSigmas = scaled(sureness ? sigmasOf(sureness) : new Map(), aligned?.alignment?.scale ?? 1);
+      this.#seamWeak = hangsByAThread(scene) || isLoose(scene, this.#poseSigmas);
       const { verdicts, cameras, points, doubts = [] } = this.step(undefined, this.#poseSigmas);
       const hints = this.#hints.afterRebuild(scene, pairs);
       return {
