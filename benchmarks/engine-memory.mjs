@@ -106,7 +106,7 @@ async function measure(engine, source) {
   if (options.cancel) for (const [stage, done] of CANCEL_AT) await cancelled(engine, stage, done);
   const before = process.cpuUsage();
   const startMs = performance.now();
-  const { cameras, points } = await engine.rebuild();
+  const { cameras, points } = await engine.rebuild({ onProgress: told(startMs, before) });
   const rebuildMs = performance.now() - startMs;
   const cpuS = cpuSince(before);
   console.log(
@@ -129,6 +129,19 @@ async function measure(engine, source) {
     `placed ${placed} of ${count}, wrong ${wrong}; position mean ${mean} m, most ${most}; extent ${extent.toFixed(1)}`,
   );
   process.exitCode = wrong > 0 || placed < count ? 1 : 0;
+}
+
+/** Says when a rebuild comes to its stages and, of many photos, to each quarter of them, and what it holds then. */
+function told(startMs, before) {
+  let last = "";
+  return (stage, done, total) => {
+    const part = `${stage} ${Math.floor((4 * done) / Math.max(4, total)) * Math.ceil(total / 4)} of ${total}`;
+    if (part === last) return;
+    last = part;
+    const [now, peak] = [process.memoryUsage().rss, peakBytes()].map(mib);
+    const [wall, cpu] = [seconds(performance.now() - startMs), cpuSince(before).toFixed(1)];
+    console.log(`  ${part.padEnd(20)} ${wall} s wall, ${cpu} s CPU, ${now} MiB now, ${peak} at the peak`);
+  };
 }
 
 /** Tells how long a rebuild goes on after it was cancelled. */

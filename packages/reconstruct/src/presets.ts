@@ -41,7 +41,8 @@ export const PRESETS: Readonly<Record<Preset, PresetPlan | undefined>> = {
     live: { ...LIVE, sidePx: 480 },
     rebuild: [
       { photos: 100, plan: { ...ALL, sidePx: 640, pictureSidePx: 1280 } },
-      { photos: MORE, plan: { ...ALL, sidePx: 640 } },
+      { photos: 300, plan: { ...ALL, sidePx: 640 } },
+      { photos: MORE, plan: { ...ALL, sidePx: 480 } },
     ],
   },
   fine: {

@@ -2,7 +2,8 @@
  * Bundle adjustment: Levenberg–Marquardt over all cameras, points and calibrations at once.
  * Damping by Nielsen's rule (Madsen, Nielsen, Tingleff 2004, §3.2), scaled by the diagonal (Marquardt 1963).
  */
-import { type Envelope, factoring, solveEnvelope } from "../linear/envelope.ts";
+import type { Envelope } from "../linear/envelope.ts";
+import { SuccessiveSystems } from "../linear/successive.ts";
 import { orthonormalisePose, retractPose } from "../rotation/pose.ts";
 import { type BundleCovariance, bundleCovariance } from "./covariance.ts";
 import { allocateNormalEquations, bundleCost, linearise, type State } from "./linearise.ts";
@@ -59,6 +60,7 @@ export function* bundleIterations(
   const index = indexBundle(problem);
   const equations = allocateNormalEquations(index);
   const schur = new SchurComplement(index);
+  const systems = new SuccessiveSystems(index.envelope);
   const shift = new Float64Array(problem.points.length);
   const scratch = new Float64Array(9);
   const state: State = problem;
@@ -79,13 +81,12 @@ export function* bundleIterations(
     while (!accepted && lambda < 1e12) {
       signal?.throwIfAborted();
       schur.reduce(equations, lambda);
-      if (!(yield* inParts(factoring(schur.reduced, index.envelope), cost, signal))) {
+      if (!(yield* inParts(systems.solving(schur.reduced, schur.right), cost, signal))) {
         lambda *= growth;
         growth *= 2;
         continue;
       }
       const step = schur.right;
-      solveEnvelope(schur.reduced, index.envelope, step);
       schur.backSubstitute(equations, step, shift);
       takeStep(index, state, step, shift, tried, scratch);
       const newCost = bundleCost(problem, index, tried, loss);

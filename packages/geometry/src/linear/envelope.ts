@@ -161,6 +161,24 @@ function finishRow(a: Float64Array, row: number, begin: number, i: number): bool
   return true;
 }
 
+/** y = A x. */
+export function multiplyEnvelope(
+  a: Float64Array,
+  { size, first, base }: Envelope,
+  x: Float64Array,
+  y: Float64Array,
+): void {
+  for (let i = 0; i < size; i++) {
+    const own = x[i];
+    let sum = a[base[i] + i] * own;
+    for (let k = first[i], at = base[i] + k; k < i; k++, at++) {
+      sum += a[at] * x[k];
+      y[k] += a[at] * own;
+    }
+    y[i] = sum;
+  }
+}
+
 /** Solves L Lᵀ x = b; b becomes x. */
 export function solveEnvelope(l: Float64Array, { size, first, base }: Envelope, b: Float64Array): void {
   for (let i = 0; i < size; i++) {

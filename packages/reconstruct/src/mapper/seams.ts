@@ -10,6 +10,7 @@
 import { cameraCentre } from "@cairn/geometry";
 import type { PoseSigma } from "@cairn/protocol";
 import type { Scene } from "./scene.ts";
+import { SharedPoints } from "./shared-points.ts";
 
 /** What three posed photos or more are said to see, and which of them do as the model stands. */
 export type Witnessing = { readonly views: readonly number[]; readonly seeing: readonly number[] };
@@ -47,7 +48,8 @@ export function seamsOf(photos: readonly number[], points: readonly Witnessing[]
     asked.join(photo);
     held.join(photo);
   };
-  for (const photo of firstTwo(photos, points)) join(photo);
+  const ofThree = points.map(({ seeing }) => seeing).filter(({ length }) => length >= 3);
+  for (const photo of new SharedPoints(Math.max(-1, ...photos) + 1, ofThree).most() ?? photos.slice(0, 2)) join(photo);
   while (held.outside.size > 0) {
     const [[next, count]] = [...held.outside].sort((p, q) => q[1] - p[1] || p[0] - q[0]);
     seams.push({ held: count, torn: asked.outside.get(next)! - count });
@@ -107,22 +109,3 @@ export function isLoose(scene: Scene, sigmas: ReadonlyMap<number, PoseSigma>): b
   }
   return [...sigmas.values()].some(({ position }) => position > LOOSE_SHARE * extent);
 }
-
-/** The two photos that see most of these points in common. */
-function firstTwo(photos: readonly number[], points: readonly Witnessing[]): readonly number[] {
-  const shared = new Map<number, number>();
-  for (const { seeing } of points) {
-    if (seeing.length < 3) continue;
-    for (const [k, a] of seeing.entries()) {
-      for (let other = k + 1; other < seeing.length; other++) {
-        const key = Math.max(a, seeing[other]) * KEY + Math.min(a, seeing[other]);
-        shared.set(key, (shared.get(key) ?? 0) + 1);
-      }
-    }
-  }
-  let [best, most] = [-1, 0];
-  for (const [key, count] of shared) if (count > most) [best, most] = [key, count];
-  return best < 0 ? photos.slice(0, 2) : [best % KEY, Math.floor(best / KEY)];
-}
-
-const KEY = 2 ** 20;

@@ -10,6 +10,7 @@ import { essentialFromPose, estimateRelativePose, rotationAngle, seededRandom } 
 import { consistentShare } from "./consistency.ts";
 import { matchedRays, type Pair, pairSeed } from "./pair.ts";
 import type { Scene } from "./scene.ts";
+import { SharedPoints } from "./shared-points.ts";
 
 /** Three photos or more that see so many points in common leave no second reading. */
 const FIRM_TIE = 60;
@@ -52,10 +53,10 @@ export function readAgain(
   seed: number,
   stop: () => void,
 ): { pairs: Pair[]; changed: boolean } {
-  const ties = longTies(scene);
+  const ties = new SharedPoints(scene.views.length, pointsOfThree(scene));
   const weakest = pairs
     .filter((pair) => !pair.readTwice && mayBeMisread(scene, pair, ties))
-    .sort((p, q) => tiesOf(ties, p) - tiesOf(ties, q) || p.a - q.a || p.b - q.b)
+    .sort((p, q) => ties.of(p.a, p.b) - ties.of(q.a, q.b) || p.a - q.a || p.b - q.b)
     .slice(0, AT_ONCE);
   const replaced = new Map<Pair, Pair>();
   let changed = false;
@@ -68,10 +69,10 @@ export function readAgain(
   return { pairs: pairs.map((pair) => replaced.get(pair) ?? pair), changed };
 }
 
-function mayBeMisread(scene: Scene, pair: Pair, ties: Ties): boolean {
+function mayBeMisread(scene: Scene, pair: Pair, ties: SharedPoints): boolean {
   const { a, b, pose, kept, matches, kind } = pair;
   if (kind === "rotation" || kept.length / 2 < MIN_KEPT) return false;
-  if (!scene.isPosed(a) || !scene.isPosed(b) || tiesOf(ties, pair) >= FIRM_TIE) return false;
+  if (!scene.isPosed(a) || !scene.isPosed(b) || ties.of(a, b) >= FIRM_TIE) return false;
   if (consistentShare(scene, pair) < RESTS_ON) return false;
   return onLines(scene, pair, pose, matches).length <= PLAIN_SHARE * matches.length;
 }
@@ -214,22 +215,10 @@ function isSame(p: Float64Array, q: Float64Array): boolean {
   return rotationAngle(p, 0, q, 0) < SAME_RAD && along > Math.cos(SAME_RAD);
 }
 
-type Ties = { readonly views: number; readonly counts: Int32Array };
-
-const tiesOf = ({ views, counts }: Ties, { a, b }: Pair) => counts[Math.max(a, b) * views + Math.min(a, b)];
-
-/** How many points each two photos see together with a third. */
-function longTies(scene: Scene): Ties {
-  const views = scene.views.length;
-  const counts = new Int32Array(views * views);
-  for (const { point, views: of, fits } of scene.tracks.all()) {
-    if (!point) continue;
-    const seen = of.filter((view, k) => fits[k] && scene.isPosed(view)).sort((p, q) => p - q);
-    if (seen.length < 3) continue;
-    for (let k = 1; k < seen.length; k++) {
-      const row = seen[k] * views;
-      for (let other = 0; other < k; other++) counts[row + seen[other]]++;
-    }
+/** Of each point that three photos see, which. */
+function* pointsOfThree(scene: Scene): Generator<readonly number[]> {
+  for (const { point, views, fits } of scene.tracks.all()) {
+    const seen = point ? views.filter((view, k) => fits[k] && scene.isPosed(view)) : [];
+    if (seen.length >= 3) yield seen;
   }
-  return { views, counts };
 }
