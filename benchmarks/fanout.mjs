@@ -21,12 +21,13 @@ const { values } = parseArgs({
 const [viewers, segments, rounds] = [values.viewers, values.segments, values.rounds].map(Number);
 const PATHS = { cairn: "/v1/spaces/bench/live", socketio: "/socket.io/?EIO=4&transport=websocket", ws: "/" };
 /**
- * Segments sent before the measurement, to each server, five a second: code is compiled by then, and nothing makes the
- * engine forget it: no collection is forced. What Cairn does in the background is done before, too: neither a compaction,
- * one each 16 segments, nor its ping, one each 20 s, falls into it.
+ * Segments sent before the measurement, to each server, seven a second: code is compiled by then, and nothing makes the
+ * engine forget it: no collection is forced. What comes of a start is done before, too: V8 marks the heap of a process that
+ * has come to rest, of any of the three. So is what Cairn does in the background: no compaction, one each 16 segments,
+ * falls into it.
  */
-const WARM = 80;
-const WARM_GAP_MS = 200;
+const WARM = 160;
+const WARM_GAP_MS = 150;
 
 const path = (name) => new URL(`lib/${name}.mjs`, import.meta.url);
 const ask = (child, message) =>

@@ -6,7 +6,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodePack, encodeSegment, Octree, parseNodeKey, planGrid } from "@cairn/cloud";
+import { constants, PerformanceObserver } from "node:perf_hooks";
+import { childOf, encodePack, encodeSegment, Octree, parseNodeKey, planGrid } from "@cairn/cloud";
 import { hashOf } from "@cairn/cloud/node";
 import { openCore } from "@cairn/core";
 import { Server as SocketIo } from "socket.io";
@@ -17,12 +18,14 @@ import { Metrics } from "../../packages/server/dist/metrics/metrics.js";
 import { hallPhoto } from "./point-sources.mjs";
 
 const GRID = planGrid([0, 0, 0], [16, 16, 16], 0.001);
+/** Longer than V8 waits between two such collections. */
+const REST_MS = 10_000;
 const IMAGE = "0b0f8a3e-6d5c-4c3e-9b1a-2f3c4d5e6f70";
 
-/** Segments of about 64 KiB, all of one node; `k` makes them differ. */
+/** Segments of about 64 KiB, of a node as many as it may hold when it is compacted; `k` makes them differ. */
 function segmentOf(k) {
   const count = 11_100;
-  const node = parseNodeKey(GRID.seed);
+  const node = childOf(parseNodeKey(GRID.seed), Math.floor(k / 90) % 8);
   const coords = new Uint16Array(count * 3);
   const colors = new Uint8Array(count * 3);
   let state = k + 1;
@@ -187,6 +190,24 @@ function memory(collected) {
   return { rss, used: heapUsed + external, arrayBuffers };
 }
 
+let markedMs = 0;
+new PerformanceObserver((list) => {
+  const marked = list.getEntries().filter(({ detail }) => detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR);
+  if (marked.length > 0) markedMs = performance.now();
+}).observe({ entryTypes: ["gc"] });
+
+/**
+ * When a process has come to rest V8 marks its whole heap some times, seconds apart, to give memory back. That is over by
+ * then, and all that was said before is told.
+ */
+async function collectorRests() {
+  const fromMs = performance.now();
+  const restedMs = () => performance.now() - Math.max(fromMs, markedMs);
+  while (restedMs() < REST_MS && performance.now() - fromMs < 4 * REST_MS) {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
 process.on("SIGINT", () => process.exit());
 process.on("message", async ({ start, run, settled, burst, measure }) => {
   if (start) {
@@ -217,8 +238,7 @@ process.on("message", async ({ start, run, settled, burst, measure }) => {
   }
   if (settled) {
     await settle();
-    // What was said of it is told.
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await collectorRests();
     process.send({});
   }
   if (measure) process.send({ memory: memory(measure === "collected"), stats: await stats() });
