@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { allocateFeatures } from "../features/features.ts";
 import { Scene } from "../mapper/scene.ts";
 import type { View } from "../mapper/view.ts";
-import { angleWorth, chooseSources } from "./sources.ts";
+import { angleWorth, chooseSources, MOST_RATED } from "./sources.ts";
 import { calibrationOf, denseCamera } from "./undistort.ts";
 
 const WIDTH = 600;
@@ -90,6 +90,21 @@ test("the range holds all points though some are wild, and seeds are where the s
     pinhole[1] * (point[1] / (point[2] + 6)) + pinhole[3],
   ];
   assert.ok(Math.abs(seeds[0] - x) < 1e-3 && Math.abs(seeds[1] - y) < 1e-3 && Math.abs(seeds[2] - point[2] - 6) < 1e-3);
+});
+
+test("where dozens of photos see thousands of points the same are chosen in bounded work, and all points are seeds", () => {
+  const near = Array.from({ length: 60 }, (_, k) => ({ degrees: k / 60 }));
+  const points = 4000;
+  const scene = ring([{ degrees: 0 }, { degrees: 10 }, { degrees: -12 }, ...near], points);
+  let rated = 0;
+  const usable = () => {
+    rated++;
+    return true;
+  };
+  const { sources, seeds } = chooseSources(scene, 0, { sidePx: 640, usable })!;
+  assert.deepEqual(sources.sort(), [1, 2]);
+  assert.ok(rated > MOST_RATED / 2 && rated <= MOST_RATED, `${rated}`);
+  assert.ok(seeds.length / 3 > 0.9 * points);
 });
 
 test("too few points, or none that fit, choose nothing", () => {

@@ -37,6 +37,8 @@ const LEAST_POINTS = 12;
 /** A second source from nearly the same place tells little new. */
 const SAME_PLACE = 4 * DEGREE;
 const SAME_PLACE_WORTH = 0.5;
+/** How often points are looked at in other photos, at most: where hundreds see each, some points stand for all. */
+export const MOST_RATED = 100_000;
 /** The grid over the view in which shared points are counted: many in one corner are not overlap. */
 const CELLS = 8;
 /**
@@ -104,7 +106,9 @@ function rate(
   const from = cameraCentre(scene.poses, view * 12);
   const found = new Map<number, Candidate>();
   const centres = new Map<number, Float64Array>();
-  for (const { feature, point, others } of points) {
+  const step = Math.ceil(points.reduce((sum, { others }) => sum + others.length, 0) / MOST_RATED);
+  for (let k = 0; k < points.length; k += step) {
+    const { feature, point, others } = points[k];
     const near = depthIn(scene, view, point) / scene.focal(view);
     const cell =
       Math.floor((features.y[feature] / photo.heightPx) * CELLS) * CELLS +
@@ -127,7 +131,7 @@ function rate(
       for (let axis = 0; axis < 3; axis++) candidate.direction[axis] += (to[axis] - point[axis]) / length;
     }
   }
-  const strong = [...found.values()].filter(({ score }) => score >= LEAST_SHARED);
+  const strong = [...found.values()].filter(({ score }) => step * score >= LEAST_SHARED);
   for (const candidate of strong) candidate.score *= Math.sqrt(candidate.cells.size);
   return strong.sort((a, b) => b.score - a.score || a.view - b.view);
 }

@@ -123,7 +123,9 @@ export class DenseStage {
       job.progress("depth", ++done, views.length);
     });
     job.stop();
-    const points = job.wanted ? await this.#fuseParts(this.#parts(scene, depths, plan), scene, depths, plan, job) : [];
+    const points = job.wanted
+      ? await this.#fuseParts(this.#parts(scene, depths, plan, job), scene, depths, plan, job)
+      : [];
     const take = () => {
       const held = new Set([...depths.values()].map(({ key }) => key));
       for (const old of this.#depths.values()) if (!held.has(old.key)) this.#library.forget(old);
@@ -259,12 +261,13 @@ export class DenseStage {
     return points;
   }
 
-  #parts(scene: Scene, depths: ReadonlyMap<number, SoughtDepth>, plan: DepthPlan): Part[] {
-    const views = [...depths.values()].map(({ reference }) => ({
-      view: reference.view,
-      sizeBytes: this.#pictures.denseBytes(reference, plan),
-      around: this.#choose(scene, reference.view, { ...plan, sources: CANDIDATES })?.sources ?? [],
-    }));
+  #parts(scene: Scene, depths: ReadonlyMap<number, SoughtDepth>, plan: DepthPlan, { stop }: DenseJob): Part[] {
+    const views = [...depths.values()].map(({ reference }) => {
+      stop();
+      const { view } = reference;
+      const around = this.#choose(scene, view, { ...plan, sources: CANDIDATES })?.sources ?? [];
+      return { view, sizeBytes: this.#pictures.denseBytes(reference, plan), around };
+    });
     return partsOf(views, { witnesses: WITNESSES, maxBytes: this.#fusedBytes });
   }
 }
