@@ -41,6 +41,10 @@ export class PointBudget {
     return this.#still ?? this.#points;
   }
 
+  get full(): boolean {
+    return this.points >= this.#most;
+  }
+
   /** @param short the points wanted are more than the budget @returns whether the budget changed */
   frame(elapsedMs: number, short: boolean): boolean {
     if (this.#still !== undefined) return false;

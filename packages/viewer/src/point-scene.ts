@@ -155,6 +155,11 @@ export class PointScene {
     return this.budget.refine(costMs);
   }
 
+  /** There is more to show than the budget lets it, and the budget could be more. */
+  get coarse(): boolean {
+    return this.cloud.short && !this.budget.full;
+  }
+
   draw(pass: PointPass, nowMs: number, eye: Eye, pointScale: number): void {
     this.#gpu.draw(
       pass,

@@ -1,6 +1,6 @@
 /**
  * Makes a still view finer: when a picture is on the screen and nothing has moved for a moment, says what it cost the
- * GPU, so that the next one may have more points.
+ * GPU, so that the next one may have more points. A machine that was too busy for more is asked again, ever less often.
  */
 
 /** From a picture to the finer one that follows it, at least. */
@@ -10,18 +10,23 @@ const LOOK_MS = 15;
 /** A picture that seems to have cost more may have waited for others: it is drawn again, alone, so often at most. */
 const DEAR_MS = 400;
 const REPEATS = 2;
+/** Where there is more to show than a picture may cost, it is drawn again after so long, then twice that, and so on. */
+const AGAIN_MS = 4000;
+const AGAIN_TIMES = 6;
 
 export class Refiner {
   readonly #gl: WebGL2RenderingContext;
-  readonly #refine: (costMs: number) => void;
+  readonly #refine: (costMs: number) => boolean;
   readonly #repeat: () => void;
   #repeats = 0;
   #leastMs = Number.POSITIVE_INFINITY;
+  #asked = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #again: ReturnType<typeof setTimeout> | undefined;
   #fence: WebGLSync | null = null;
 
-  /** @param refine says what a picture cost @param repeat has the same picture drawn again */
-  constructor(gl: WebGL2RenderingContext, refine: (costMs: number) => void, repeat: () => void) {
+  /** @param refine is told what a picture cost, and says whether that was too much for more @param repeat has the same picture drawn again */
+  constructor(gl: WebGL2RenderingContext, refine: (costMs: number) => boolean, repeat: () => void) {
     this.#gl = gl;
     this.#refine = refine;
     this.#repeat = repeat;
@@ -48,8 +53,9 @@ export class Refiner {
           this.#leastMs = Math.min(this.#leastMs, nowMs - begunMs);
           if (this.#leastMs > DEAR_MS && this.#repeats++ < REPEATS) return this.#repeat();
           const costMs = this.#leastMs;
-          this.changed();
-          this.#refine(costMs);
+          this.#forget();
+          if (!this.#refine(costMs) || this.#asked >= AGAIN_TIMES) return;
+          this.#again = setTimeout(this.#repeat, AGAIN_MS * 2 ** this.#asked++);
         },
         Math.max(0, PAUSE_MS - (nowMs - begunMs)),
       );
@@ -64,6 +70,11 @@ export class Refiner {
 
   /** The next picture is another one. */
   changed(): void {
+    this.#forget();
+    this.#asked = 0;
+  }
+
+  #forget(): void {
     this.#repeats = 0;
     this.#leastMs = Number.POSITIVE_INFINITY;
   }
@@ -71,6 +82,7 @@ export class Refiner {
   /** Something moves, or another picture is drawn. */
   stop(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#again);
     this.#timer = undefined;
     if (this.#fence) this.#gl.deleteSync(this.#fence);
     this.#fence = null;

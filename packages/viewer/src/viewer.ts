@@ -69,8 +69,8 @@ export type Viewer = {
   frame(): void;
   readonly stats: ViewerStats;
   /**
-   * All that the view wants is here and drawn, and the picture stays as it is while nobody does anything. Whatever is
-   * asked of the viewer ends that before the call returns.
+   * All that the view wants is here and drawn, and the picture stays as it is while nobody does anything, or until a
+   * machine that was too busy for a finer one has time. Whatever is asked of the viewer ends that before the call returns.
    */
   readonly still: boolean;
   dispose(): void;
@@ -123,8 +123,10 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
   const refiner = new Refiner(
     picture.gl,
     (costMs) => {
-      if (!held && points.refine(costMs)) requestFrame();
+      const finer = !held && points.refine(costMs);
+      if (finer) requestFrame();
       stillness.look();
+      return !finer && points.coarse;
     },
     () => requestFrame(),
   );

@@ -19,6 +19,12 @@ import {
 } from "./viewer/look.ts";
 import { type OpenHarness, openHarness } from "./viewer/open.ts";
 
+declare global {
+  interface Window {
+    busy: boolean;
+  }
+}
+
 let harness: OpenHarness;
 before(async () => {
   harness = await openHarness();
@@ -75,6 +81,32 @@ test("a still view gets finer than a moving one can be, a hand takes that away a
   await fine();
   const again = (await page.evaluate(() => window.harness.source.asked.length)) - asked;
   assert.ok(again <= 2, `${again} requests for what was here`);
+  await page.context().close();
+});
+
+test("a still view that was coarse because the machine was busy gets finer by itself when it is not", async () => {
+  const space = new TestSpace();
+  const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5], { spacing: 0.01 });
+  const page = await harness.visit(space, { query: "points=20000&most=300000&stillMs=2000" });
+  await page.evaluate(() => {
+    // As a GPU at other work: a picture takes longer than one may.
+    const real = WebGL2RenderingContext.prototype.getSyncParameter;
+    const begunMs = new WeakMap<WebGLSync, number>();
+    window.busy = true;
+    WebGL2RenderingContext.prototype.getSyncParameter = function (sync, name) {
+      const nowMs = performance.now();
+      if (!begunMs.has(sync)) begunMs.set(sync, nowMs);
+      if (window.busy && nowMs - begunMs.get(sync)! < 2200) return WebGL2RenderingContext.UNSIGNALED;
+      return real.call(this, sync, name);
+    };
+  });
+  await publish(page, space, layer, ground(150_000, 32));
+  await settled(page, 15_000);
+  assert.ok((await page.evaluate(() => window.harness.viewer.stats.points)) <= 23_000, "as coarse as it began");
+  await page.evaluate(() => {
+    window.busy = false;
+  });
+  await page.waitForFunction(() => window.harness.viewer.stats.points > 60_000);
   await page.context().close();
 });
 
