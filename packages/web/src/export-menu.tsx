@@ -43,6 +43,7 @@ export function ExportMenu({ space, api, token, state, say }: ExportMenuProps): 
   const make = useMadeFiles({ space, api, token, state, say });
   const { points, cameras } = modelOf(state);
   const hasModel = shownGeneration(state)?.published?.model !== undefined;
+  const notYet = points === 0 && cameras === 0 ? "There is nothing to save yet" : undefined;
   const href = (format: string) => withToken(`./v1/spaces/${encodeURIComponent(space)}/exports/${format}`, token);
   const item = (format: string, name: string, note: string) => (
     <a key={format} className="menu-item" href={href(format)} download>
@@ -50,7 +51,7 @@ export function ExportMenu({ space, api, token, state, say }: ExportMenuProps): 
     </a>
   );
   return (
-    <Menu label="Export" icon="download" disabled={points === 0 && cameras === 0}>
+    <Menu label="Export" icon="download" notYet={notYet}>
       {points > 0 &&
         POINTS.map(({ format, name, note, pointBytes }) =>
           item(format, name, `${note} · about ${sizeInWords(points * pointBytes)}`),

@@ -30,6 +30,11 @@ export function HistoryMenu({ space, api, token, state, say }: HistoryMenuProps)
   return (
     <>
       <Menu label="History" icon="history" stays>
+        {state.history.length < 2 && (
+          <p className="aside">
+            Each time the model is refined, the one before is kept here, and you can go back to it.
+          </p>
+        )}
         {state.history.length > 1 && (
           <ol className="history">
             {state.history.toReversed().map((each) => (

@@ -15,6 +15,9 @@ import { captureTitle, contents, inWords } from "./words.ts";
 /** The page of what is in the folders of designs, which are a space with a label. */
 const DESIGNS = "./meshes/";
 
+/** A list that is longer than this has a field to look in it. */
+const AT_A_GLANCE = 12;
+
 export function Home({ site }: { site: Site }): JSX.Element {
   const { api } = site;
   const [spaces, setSpaces] = useState<SpaceSummary[]>();
@@ -23,6 +26,7 @@ export function Home({ site }: { site: Site }): JSX.Element {
   /** Left alone, the server decides. */
   const [preset, setPreset] = useState<Preset>();
   const picker = useRef<HTMLInputElement>(null);
+  const [sought, setSought] = useState("");
   const phone = isPhone();
 
   useEffect(() => {
@@ -52,6 +56,9 @@ export function Home({ site }: { site: Site }): JSX.Element {
   const onNothing = useCallback(() => setProblem(NOTHING_DROPPED), []);
   const over = useDrop(onFiles, onNothing);
 
+  const newest = [...(spaces ?? [])].sort((a, b) => nsToMs(b.createdNs) - nsToMs(a.createdNs));
+  const found = newest.filter((space) => nameOf(space).toLowerCase().includes(sought.trim().toLowerCase()));
+
   return (
     <main className="home">
       <header>
@@ -79,24 +86,36 @@ export function Home({ site }: { site: Site }): JSX.Element {
           {problem}
         </p>
       )}
-      {spaces && spaces.length > 0 && (
+      {newest.length > 0 && (
         <section aria-labelledby="spaces">
-          <h2 id="spaces">Spaces</h2>
+          <div className="spaces-head">
+            <h2 id="spaces">Spaces</h2>
+            {newest.length > AT_A_GLANCE && (
+              <input
+                type="search"
+                aria-label="Find a space by its name"
+                placeholder={`Find one of ${newest.length}`}
+                value={sought}
+                onChange={({ target }) => setSought(target.value)}
+              />
+            )}
+          </div>
           <ul className="spaces">
-            {[...spaces]
-              .sort((a, b) => nsToMs(b.createdNs) - nsToMs(a.createdNs))
-              .map((space) => (
-                <li key={space.id}>
-                  <a href={space.labels?.meshes === true ? DESIGNS : spaceHash(space.id)}>
-                    <strong>{space.title || space.id}</strong>
-                    <span>{contents(space)}</span>
-                  </a>
-                </li>
-              ))}
+            {found.map((space) => (
+              <li key={space.id}>
+                <a href={space.labels?.meshes === true ? DESIGNS : spaceHash(space.id)}>
+                  <strong>{nameOf(space)}</strong>
+                  <span>{contents(space)}</span>
+                </a>
+              </li>
+            ))}
           </ul>
+          {found.length === 0 && <p className="lead">No space has a name with “{sought.trim()}” in it.</p>}
         </section>
       )}
       <DropVeil visible={over} />
     </main>
   );
 }
+
+const nameOf = ({ title, id }: SpaceSummary) => title || id;

@@ -2,9 +2,16 @@
 import { type JSX, type ReactNode, useEffect, useId, useRef, useState } from "react";
 import { Icon, type IconName } from "./icons.tsx";
 
-type MenuProps = { label: string; icon: IconName; disabled?: boolean; stays?: boolean; children: ReactNode };
+type MenuProps = {
+  label: string;
+  icon: IconName;
+  /** Why there is nothing in it yet. */
+  notYet?: string | undefined;
+  stays?: boolean;
+  children: ReactNode;
+};
 
-export function Menu({ label, icon, disabled = false, stays = false, children }: MenuProps): JSX.Element {
+export function Menu({ label, icon, notYet, stays = false, children }: MenuProps): JSX.Element {
   const [open, setOpen] = useState(false);
   const box = useRef<HTMLDivElement>(null);
   const button = useRef<HTMLButtonElement>(null);
@@ -37,7 +44,8 @@ export function Menu({ label, icon, disabled = false, stays = false, children }:
         aria-label={label}
         aria-expanded={open}
         aria-controls={id}
-        disabled={disabled}
+        disabled={notYet !== undefined}
+        title={notYet}
         onClick={() => setOpen(!open)}
       >
         <Icon name={icon} />

@@ -47,7 +47,6 @@ export function PhotoPanel(props: PhotoPanelProps): JSX.Element {
         </button>
         <PhotoPicker ref={picker} onFiles={onFiles} />
       </PanelHead>
-      {hint && <p className="advice next-photo">{hint}</p>}
       {open && (
         <ul className="photos">
           {photos.map((photo, index) => {
@@ -114,6 +113,8 @@ export function PhotoPanel(props: PhotoPanelProps): JSX.Element {
           )}
         </ul>
       )}
+      {/* Below the list: what comes and goes must not move what someone is about to click. */}
+      {hint && <p className="advice next-photo">{hint}</p>}
     </aside>
   );
 }

@@ -36,6 +36,9 @@ export function RecordingsList({ space, api, state, onPlay, say }: RecordingsLis
           <Icon name="record" /> Record
         </button>
       </header>
+      {recordings.length === 0 && (
+        <p className="aside">Keeps live video and motion as they come, to be played and saved.</p>
+      )}
       <ol className="history">
         {recordings.map((each) => (
           <li key={each.recording} data-recording={each.recording}>

@@ -7,11 +7,12 @@ import { inWords, reportRows } from "./words.ts";
 
 type ReportMenuProps = { space: string; api: CairnApi; state: SpaceState };
 
-export function ReportMenu({ space, api, state }: ReportMenuProps): JSX.Element | undefined {
-  if (!state.report) return undefined;
+export function ReportMenu({ space, api, state }: ReportMenuProps): JSX.Element {
+  const { report } = state;
+  // Always in its place: what is beside it does not move when the first one comes.
   return (
-    <Menu label="Report" icon="report" stays>
-      <ReportRows key={state.report.blob} space={space} api={api} state={state} />
+    <Menu label="Report" icon="report" stays notYet={report ? undefined : "Comes when the model is first refined"}>
+      {report && <ReportRows key={report.blob} space={space} api={api} state={state} />}
     </Menu>
   );
 }
@@ -29,7 +30,7 @@ function ReportRows({ space, api, state }: ReportMenuProps): JSX.Element {
   if (!report) return <p className="report-wait">{problem ?? "Loading…"}</p>;
   return (
     <dl className="report" aria-label={`Report of model ${report.generation}`}>
-      {reportRows(report, state.generations[report.generation]?.published).map(({ name, text }) => (
+      {reportRows(report, state.generations[report.generation]).map(({ name, text }) => (
         <div key={name + text}>
           <dt>{name}</dt>
           <dd>{text}</dd>

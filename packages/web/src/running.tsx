@@ -13,6 +13,7 @@ const OPERATIONS: Readonly<Record<string, string>> = {
 
 /** Those of the embedded engine, of imports and of exports; another engine's are shown as it calls them. */
 const STAGES: Readonly<Record<string, string>> = {
+  resume: "Going on from what was kept",
   features: "Finding marks in photos",
   matches: "Comparing photos",
   placing: "Placing photos",

@@ -10,7 +10,6 @@ import { Icon, Mark } from "./icons.tsx";
 import { Legend } from "./legend.tsx";
 import { LiveVideo } from "./live/live-video.tsx";
 import { AddPhone } from "./phone/add-phone.tsx";
-import { isPhone } from "./phone/is-phone.ts";
 import { PhotoPanel } from "./photo-panel.tsx";
 import { Running } from "./running.tsx";
 import type { Site } from "./site.ts";
@@ -22,7 +21,7 @@ import type { Uploads } from "./uploads.ts";
 import { PHONE_PX, useInsets } from "./use-insets.ts";
 import { useSpace } from "./use-space.ts";
 import { type Hover, ViewerCanvas } from "./viewer-canvas.tsx";
-import { photoStatus } from "./words.ts";
+import { beforePoints, photoStatus } from "./words.ts";
 
 export function SpacePage({ space, site }: { space: string; site: Site }): JSX.Element {
   const { api, token } = site;
@@ -102,6 +101,7 @@ export function SpacePage({ space, site }: { space: string; site: Site }): JSX.E
   const hovered = photos.find(({ image }) => image === hover?.image);
   const next = photos.find(({ verdict }) => !verdict)?.image;
   const shownStatus = shown && photoStatus(shown, next);
+  const nothingYet = beforePoints(photos, open.uploads.active);
   const running = Object.values(state.operations).filter(({ endedNs }) => endedNs === undefined);
 
   return (
@@ -121,13 +121,13 @@ export function SpacePage({ space, site }: { space: string; site: Site }): JSX.E
         status={status}
         meanwhile="What is shown here stays, and photos that you add wait in this window."
       />
-      {loaded && photos.length === 0 && shownLayers(state).length === 0 && open.uploads.items.length === 0 && (
+      {loaded && shownLayers(state).length === 0 && (
         <div className="empty">
           <Icon name="images" />
           <p>
-            <strong>{isPhone() ? "Take photos, or add some" : "Drop photos or a point cloud anywhere"}</strong>
+            <strong>{nothingYet.title}</strong>
             <br />
-            Photos that overlap, from different places: the model begins with the second.
+            {nothingYet.text}
           </p>
         </div>
       )}

@@ -8,6 +8,7 @@ import { HistoryMenu } from "./history-menu.tsx";
 import { Icon, Mark } from "./icons.tsx";
 import { COLOR_MODES } from "./legend.tsx";
 import { Menu } from "./menu.tsx";
+import { isPhone } from "./phone/is-phone.ts";
 import { PresetField } from "./preset-field.tsx";
 import { ReportMenu } from "./report-menu.tsx";
 import { SpaceName } from "./space-name.tsx";
@@ -29,6 +30,13 @@ type TopBarProps = {
   onColorMode(mode: ColorMode): void;
   say: Say;
 };
+
+/** How one moves in the model. */
+const CONTROLS = {
+  mouse:
+    "Drag to turn, right-drag to move, wheel to zoom. A double click sets the point to turn about. Keys: arrows, Shift and arrows, + and −, F.",
+  touch: "One finger turns, two move and zoom. A double tap sets the point to turn about.",
+} as const;
 
 export function TopBar(props: TopBarProps): JSX.Element {
   const { space, api, token, state, status, loaded, presence, viewer, colorMode, onColorMode, say } = props;
@@ -82,7 +90,7 @@ export function TopBar(props: TopBarProps): JSX.Element {
             <span data-count="points">{count(model.points, "point")}</span>
             <span aria-hidden="true"> · </span>
             <span data-count="photos">
-              {model.cameras} of {count(photos, "photo")}
+              {photos === 0 ? "no photos" : `${model.cameras} of ${count(photos, "photo")}`}
             </span>
           </span>
         )}
@@ -151,6 +159,7 @@ export function TopBar(props: TopBarProps): JSX.Element {
             onChange={({ target }) => void configure({ keyframes: target.checked })}
           />
         </label>
+        <p className="aside">{CONTROLS[isPhone() ? "touch" : "mouse"]}</p>
         <hr />
         <button type="button" className="menu-item danger" onClick={() => remover.current?.showModal()}>
           <Icon name="trash" /> Delete this space…

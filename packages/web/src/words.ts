@@ -13,6 +13,7 @@ import {
   shownGeneration,
   shownLayers,
 } from "@cairn/protocol";
+import { isPhone } from "./phone/is-phone.ts";
 import { noteShortfall } from "./token.ts";
 
 const numbers = new Intl.NumberFormat("en");
@@ -66,6 +67,19 @@ export function photoStatus({ image, verdict }: ImageState, next: string | undef
     : { kind: "unused", text: "Not used", ...advice };
 }
 
+/** In the place of a model of which there is no point yet. @param sending more is on its way */
+export function beforePoints(photos: readonly ImageState[], sending: boolean): { title: string; text: string } {
+  if (sending || photos.some(({ verdict }) => !verdict)) {
+    const title = photos.length === 0 ? "On the way" : "Looking for what the photos share";
+    return { title, text: "Points appear as soon as two photos fit together." };
+  }
+  if (photos.length === 0) {
+    const title = isPhone() ? "Take photos, or add some" : "Drop photos or a point cloud anywhere";
+    return { title, text: "Photos that overlap, from different places: the model begins with the second." };
+  }
+  return { title: "No two photos fit together yet", text: "Add some that overlap. The list says what each one needs." };
+}
+
 /** Points and cameras on the screen. */
 export function modelOf(state: SpaceState): { points: number; cameras: number } {
   const points = shownLayers(state).reduce((sum, layer) => sum + layer.points, 0);
@@ -117,17 +131,21 @@ export function newestHint(state: SpaceState): { seq: number; text: string } | u
   return since < HINT_PHOTOS ? { seq: hint.seq, text: adviceOfHint(hint) } : undefined;
 }
 
-/** A report, and the frame of the generation that it is about, in a few lines. */
+/** A report, and the frame and what came of photos since in the generation that it is about, in a few lines. */
 export function reportRows(
   { generation, photos, used, points, reprojection, tracks, graph, coverage }: Report,
-  published: GenerationState["published"],
+  { published, cameras }: Partial<GenerationState> = {},
 ) {
   const name = (index: number) => photos[index]?.name ?? "?";
   const [link] = graph.weakLinks;
   const [, one = 0, ...more] = coverage.bySpreadViews;
+  const since = Object.keys(cameras ?? {}).length - used;
   const rows: { name: string; text: string }[] = [
     { name: "Model", text: String(generation) },
     { name: "Photos", text: `${used} of ${photos.length} used` },
+    ...(since > 0
+      ? [{ name: "Since then", text: `${count(since, "photo")} placed, to be refined with all others` }]
+      : []),
     ...(published ? frameInWords(published) : []),
     { name: "Error", text: `${reprojection.meanPx.toFixed(2)} px mean, ${reprojection.medianPx.toFixed(2)} px median` },
     { name: "Points", text: `${count(points, "point")}, each seen by ${tracks.meanViews.toFixed(1)} photos` },

@@ -448,6 +448,36 @@ test("without a network, without the viewer's code and without WebGL 2 the page 
   await page.context().close();
 });
 
+test("a long list of spaces is looked through by name, no name is wider than a phone, and an empty space says what comes", async () => {
+  const api = openApi(server);
+  const long = "Landesvermessungsamtsaussenstellendachgeschossfensterlaibung";
+  for (let i = 1; i <= 13; i++) await api.createSpace({ title: i === 7 ? long : `Room ${i}` });
+  const { page, complaints } = await visit(server.url);
+  await page.getByRole("link", { name: /Room 12/ }).waitFor();
+  await page.setViewportSize({ width: 320, height: 568 });
+  const widest = await page.locator(".home").evaluate((element) => element.scrollWidth);
+  assert.ok(widest <= 320, `${widest} pixels`);
+  const field = page.getByRole("searchbox", { name: "Find a space by its name" });
+  await field.fill("room 1");
+  await page.getByRole("link", { name: /Stones/ }).waitFor({ state: "detached" });
+  assert.equal(await page.locator(".spaces li").count(), 5);
+  await field.fill("nowhere");
+  await page.getByText("No space has a name with “nowhere” in it.").waitFor();
+  await field.fill("VERMESSUNG");
+  await page.getByRole("link", { name: new RegExp(long) }).click();
+
+  await page.getByText("Drop photos or a point cloud anywhere").waitFor();
+  assert.equal(await text(page, "photos"), "no photos");
+  for (const name of ["Report", "Export"]) assert.ok(await page.getByRole("button", { name }).isDisabled(), name);
+  await page.getByRole("button", { name: "History" }).click();
+  await page.getByText("you can go back to it").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByLabel("Choose photos").setInputFiles(join(samplePhotosDir, "01.jpg"));
+  await page.getByText("No two photos fit together yet").waitFor();
+  assert.deepEqual(complaints, []);
+  await page.context().close();
+});
+
 test("a space that does not exist says so, and nothing is wider than a small phone", async () => {
   const { page } = await visit(`${server.url}/#/s/nowhere`);
   await page.getByRole("heading", { name: "Nothing here" }).waitFor();
