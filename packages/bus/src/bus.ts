@@ -3,6 +3,7 @@
  * time: nothing waits for it but a bounded number of messages, and what was sent without having been confirmed is sent
  * again, so that a message arrives at least once.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import type { ChannelModel, ConfirmChannel, ConsumeMessage } from "amqplib";
 import { EXCHANGES, type Exchange, type ExchangeNames } from "./exchanges.ts";
 import { brokerAddress, keepLine } from "./line.ts";
@@ -74,7 +75,8 @@ export class Bus {
   #dropped = 0;
   #rejected = 0;
   #pumpPlanned = false;
-  #idle: (() => void) | undefined;
+  /** Whoever waits until nothing waits. */
+  readonly #idle = new Set<() => void>();
   readonly #end = new AbortController();
   readonly #line: Promise<void>;
 
@@ -136,24 +138,37 @@ export class Bus {
   async consume(exchange: Exchange, handler: Handler): Promise<void> {
     if (this.#handlers.has(exchange)) throw new RangeError(`${exchange} is heard already`);
     this.#handlers.set(exchange, handler);
-    if (this.#model) await this.#hear(this.#model, exchange, handler);
+    const model = this.#model;
+    if (!model) return;
+    try {
+      await this.#hear(model, exchange, handler);
+    } catch (error) {
+      // The line is breaking, and the next one brings it.
+      this.#options.onTrouble(error instanceof Error ? error.message : String(error));
+      anew(model);
+    }
   }
 
   /** Everything that was published is confirmed, or `signal` ends the wait. */
   async settled(signal?: AbortSignal): Promise<void> {
     while (this.#waiting.size + this.#unconfirmed.size > 0 && !signal?.aborted) {
       await new Promise<void>((resolve) => {
-        this.#idle = resolve;
-        signal?.addEventListener("abort", () => resolve(), { once: true });
+        const go = () => {
+          this.#idle.delete(go);
+          signal?.removeEventListener("abort", go);
+          resolve();
+        };
+        this.#idle.add(go);
+        signal?.addEventListener("abort", go);
       });
     }
   }
 
-  /** Gives what is on its way two seconds, then takes the line down. */
+  /** Gives what is on its way two seconds, then takes the line down; a broker that does not answer is not waited for. */
   async close(): Promise<void> {
     if (this.connected) await this.settled(AbortSignal.timeout(CLOSE_MS));
     this.#end.abort();
-    await this.#line;
+    await Promise.race([this.#line, delay(CLOSE_MS, undefined, { ref: false })]);
   }
 
   async #up(model: ChannelModel): Promise<void> {
@@ -163,7 +178,7 @@ export class Bus {
     // A channel that dies alone (someone deleted an exchange) takes the line with it: coming up declares all anew.
     const broken = (error: Error) => this.#options.onTrouble(error.message);
     channel.on("error", broken);
-    channel.on("close", () => void model.close().catch(() => {}));
+    channel.on("close", () => anew(model));
     for (const [exchange, handler] of this.#handlers) await this.#hear(model, exchange, handler);
     this.#model = model;
     this.#channel = channel;
@@ -202,12 +217,14 @@ export class Bus {
     if (this.#unusable.has(exchange)) return;
     const channel = await model.createChannel();
     channel.on("error", (error: Error) => this.#options.onTrouble(error.message));
+    // One that the broker closes alone, as after a message that was handled for half an hour, would never be heard again.
+    channel.on("close", () => anew(model));
     await channel.prefetch(PREFETCH);
     const { queue } = await channel.assertQueue("", { exclusive: true, autoDelete: true });
     await channel.bindQueue(queue, this.#options.names[exchange], "");
     let last = Promise.resolve();
     await channel.consume(queue, (message) => {
-      if (message === null) return void model.close().catch(() => {}); // the queue was deleted: come up anew
+      if (message === null) return anew(model); // the queue was deleted
       last = last.then(async () => {
         await this.#handle(message, handler);
         try {
@@ -248,7 +265,7 @@ export class Bus {
       if (this.#unusable.has(message.exchange)) this.#drop(message);
       else this.#send(channel, message);
     }
-    if (this.#waiting.size + this.#unconfirmed.size === 0) this.#idle?.();
+    if (this.#waiting.size + this.#unconfirmed.size === 0) for (const go of [...this.#idle]) go();
   }
 
   #send(channel: ConfirmChannel, message: Outgoing): void {
@@ -277,4 +294,9 @@ export class Bus {
       // The channel is closing; `#down` follows and puts back what is not confirmed.
     }
   }
+}
+
+/** Takes the line down: what comes up after it declares and hears everything. */
+function anew(model: ChannelModel): void {
+  model.close().catch(() => {}); // it is closing already
 }

@@ -7,7 +7,7 @@ import { connect as connectTcp } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { type ChannelModel, connect } from "amqplib";
 
-export type LineEvents = {
+type LineEvents = {
   /** The line is up. What this throws takes it down again. */
   up(model: ChannelModel): Promise<void>;
   down(): void;
@@ -24,7 +24,7 @@ const GOOD_MS = 10_000;
 /** Nobody there, as opposed to somebody who says no. */
 const NOBODY = new Set(["ECONNREFUSED", "ENOTFOUND", "EHOSTUNREACH", "ENETUNREACH", "ETIMEDOUT", "EAI_AGAIN"]);
 
-export type BrokerAddress = { readonly host: string; readonly port: number; readonly url: string };
+type BrokerAddress = { readonly host: string; readonly port: number; readonly url: string };
 
 /** @throws {RangeError} not an AMQP URL. The message does not repeat it: it may hold a password. */
 export function brokerAddress(url: string): BrokerAddress {

@@ -8,7 +8,7 @@ import { keyframesOf, openVideoFile } from "@cairn/video";
 import type { Clip } from "./named-files.ts";
 
 /** One keyframe, ready to be sent. */
-export type ClipPhoto = {
+type ClipPhoto = {
   readonly name: string;
   readonly jpeg: Uint8Array;
   readonly width: number;

@@ -36,6 +36,9 @@ function explain(error: unknown): { text: string; code: number } {
   if (error instanceof CairnError && error.code === "operation.cancelled")
     return { text: "stopped", code: EXIT.interrupted };
   if (error instanceof CairnError) return { text: error.message, code: EXIT.failed };
+  if (error instanceof TypeError && error.message === "fetch failed") {
+    return { text: "the server no longer answers; see that it runs, then try again", code: EXIT.failed };
+  }
   const { code, path, dest, message } = error as NodeJS.ErrnoException & { dest?: string };
   if (code === "ENOENT") return { text: `${path}: no such file or folder`, code: EXIT.failed };
   if (code === "EACCES" && path) return { text: `${path}: permission denied`, code: EXIT.failed };

@@ -17,7 +17,7 @@ export type PhotoFile = {
 /** A video among them. */
 export type Clip = { readonly path: string; readonly name: string };
 
-export type NamedFiles = { readonly photos: PhotoFile[]; readonly clips: Clip[] };
+type NamedFiles = { readonly photos: PhotoFile[]; readonly clips: Clip[] };
 
 /** Every photo and video that is named, each looked at to be there before any work begins. */
 export async function findFiles(names: readonly string[]): Promise<NamedFiles> {

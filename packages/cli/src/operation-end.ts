@@ -2,11 +2,13 @@
 import type { SpaceConnection } from "@cairn/client";
 import type { Id, OperationState } from "@cairn/protocol";
 
+export type Progress = NonNullable<OperationState["progress"]>;
+
 /** As the log says it; the last fifty that ended are kept. */
 export async function operationEnd(
   connection: SpaceConnection,
   id: Id,
-  onProgress: (progress: NonNullable<OperationState["progress"]>) => void,
+  onProgress: (progress: Progress) => void,
   signal: AbortSignal,
 ): Promise<OperationState> {
   let last: OperationState | undefined;

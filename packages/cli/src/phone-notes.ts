@@ -40,7 +40,7 @@ export function terminalCode(text: string): string {
   return `${lines.join("\n")}\n`;
 }
 
-export type PhoneNotes = {
+type PhoneNotes = {
   /** Of this server in the local network, the likeliest first. */
   readonly urls: readonly string[];
   /** SHA-256 of the certificate; left out: it is plain http. */

@@ -3,6 +3,7 @@ import { CairnApi, type SpaceConnection } from "@cairn/client";
 import { connect } from "@cairn/client/node";
 import { CairnError, type OperationState, type Preset } from "@cairn/protocol";
 import { EXIT, interruption, Problem } from "./exit.ts";
+import { operationEnd, type Progress } from "./operation-end.ts";
 import { ProgressLine } from "./progress.ts";
 import { apiOptions, reach } from "./server-url.ts";
 
@@ -24,18 +25,11 @@ export async function rebuild(space: string, { server, preset, wait, json = fals
     let ended: OperationState | undefined;
     if (wait) {
       connection = connect({ ...apiOptions(server), space });
-      await connection.waitFor(
-        ({ operations }) => {
-          ended = operations[operation];
-          const now = ended?.progress;
-          if (now) progress.update(now.stage, now.done, now.total, "photos");
-          return ended?.endedNs !== undefined;
-        },
-        { signal },
-      );
+      const onProgress = ({ stage, done, total }: Progress) => progress.update(stage, done, total, "photos");
+      ended = await operationEnd(connection, operation, onProgress, signal);
       progress.clear();
-      if (ended?.status === "cancelled") throw new CairnError("operation.cancelled");
-      if (ended?.status === "failed") throw new Problem(ended.error?.message ?? "the rebuild failed");
+      if (ended.status === "cancelled") throw new CairnError("operation.cancelled");
+      if (ended.status === "failed") throw new Problem(ended.error?.message ?? "the rebuild failed");
     }
     const { generation, cameras, points } = ended?.result ?? {};
     if (json) process.stdout.write(`${JSON.stringify({ space, operation, ...ended?.result })}\n`);

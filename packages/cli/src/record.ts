@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
 import { setTimeout } from "node:timers/promises";
 import { CairnApi, type RecordingInfo, type RecordingWish } from "@cairn/client";
+import { CairnError } from "@cairn/protocol";
 import { EXIT, interruption, Problem } from "./exit.ts";
 import { writeWhole } from "./out-file.ts";
 import { ProgressLine } from "./progress.ts";
@@ -35,7 +36,9 @@ export async function record(space: string, options: RecordOptions): Promise<num
     const { recording } = await reach(server, () => api.startRecording(space, wish, { signal }));
     if (!json) process.stdout.write(`recording ${recording}; Ctrl-C ends it\n`);
     let now: RecordingInfo = await api.recording(space, recording);
-    for (; !now.ended && !signal.aborted; now = await api.recording(space, recording)) {
+    // It goes on whether the server can be asked just now or not.
+    const look = () => api.recording(space, recording).catch((error: unknown) => passing(error) && now);
+    for (; !now.ended && !signal.aborted; now = await look()) {
       progress.update(
         now.progress?.ending ? "finishing" : "recording",
         now.progress?.sizeBytes ?? 0,
@@ -44,7 +47,7 @@ export async function record(space: string, options: RecordOptions): Promise<num
       );
       await setTimeout(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
     }
-    const { ended } = now.ended ? now : await api.stopRecording(space, recording);
+    const { ended } = now.ended ? now : await reach(server, () => api.stopRecording(space, recording));
     progress.clear();
     if (!ended) throw new Problem("the recording ends as soon as the server has room on its disk");
     const files = ended.files.map((file) => ({ ...file, path: out && join(out, basename(file.name)) }));
@@ -65,6 +68,12 @@ export async function record(space: string, options: RecordOptions): Promise<num
     progress.clear();
     release();
   }
+}
+
+/** True for what another try may mend. @throws everything else */
+function passing(error: unknown): true {
+  if (error instanceof TypeError || (error instanceof CairnError && error.retry)) return true;
+  throw error;
 }
 
 const REASONS: Record<NonNullable<RecordingInfo["ended"]>["reason"], string> = {

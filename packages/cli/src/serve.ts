@@ -133,7 +133,7 @@ export function parseAxes(text: string): AxisMap {
 }
 
 /** HUB-98: the operator's first, then those that everybody may ask; `off`: none. */
-export function timeServersOf(named = ""): readonly string[] {
+function timeServersOf(named = ""): readonly string[] {
   if (named === "off") return [];
   return named === "" ? TIME_SERVERS : [named, ...TIME_SERVERS];
 }

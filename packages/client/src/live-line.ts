@@ -10,7 +10,7 @@ import { Silence } from "./silence.ts";
 /** `reconnecting` also before the first connection; `offline`: the machine has no network, or nothing answers for long. */
 export type Status = "live" | "reconnecting" | "offline" | "closed";
 
-export type LiveLineOptions = {
+type LiveLineOptions = {
   url: string;
   token?: string | undefined;
   WebSocket?: SocketConstructor | undefined;
@@ -19,7 +19,7 @@ export type LiveLineOptions = {
   silenceMs?: number | undefined;
 };
 
-export type LiveLineEars = {
+type LiveLineEars = {
   /** What is to be said first on a new socket. */
   hello(): object;
   message(data: unknown): void;

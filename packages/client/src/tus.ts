@@ -8,7 +8,7 @@ export type ByteSource = {
   read(start: number, end: number): Promise<Uint8Array>;
 };
 
-export type TusOptions = {
+type TusOptions = {
   api: CairnApi;
   space: string;
   source: ByteSource;

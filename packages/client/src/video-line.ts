@@ -26,7 +26,7 @@ export type VideoStatus = "connecting" | "live" | "off";
 /** The server says the same again: it is not asked again. */
 const FINAL = new Set<number>([CLOSE.notAllowedId, CLOSE.unauthenticated, CLOSE.forbidden, CLOSE.missing]);
 
-export type VideoLineEars = {
+type VideoLineEars = {
   opened(): void;
   status(status: VideoStatus): void;
   error(error: CairnError): void;

@@ -5,7 +5,7 @@
 import type { ByteReader, ByteWriter } from "./byte-columns.ts";
 import { childOf, contains, type NodeId, nodeKey, octantOf } from "./node.ts";
 
-export type TreeEntry = {
+type TreeEntry = {
   readonly id: NodeId;
   /** Bit per octant. */
   readonly children: number;

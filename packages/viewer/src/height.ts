@@ -1,7 +1,7 @@
 /** What heights are told in: metres where the model lies on the earth, the cloud's own numbers where there is only that. */
 import { type Georeference, type SpaceState, shownLayers, type Vec3 } from "@cairn/protocol";
 
-export type HeightUnits = {
+type HeightUnits = {
   /** Height at the scene's origin. */
   readonly zero: number;
   /** Of one unit of the scene. */

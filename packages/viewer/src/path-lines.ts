@@ -4,7 +4,7 @@ import type { PathState, Vec3 } from "@cairn/protocol";
 /** Over a longer time nobody knows which way it went. */
 const MOST_APART_NS = 5_000_000_000n;
 
-export type PathLines = {
+type PathLines = {
   readonly lines: readonly (readonly [from: Vec3, to: Vec3])[];
   /** Where the camera of each way was last, with the image taken there. */
   readonly ends: readonly { readonly path: string; readonly image: string; readonly at: Vec3 }[];

@@ -7,7 +7,7 @@ import type { Vec3 } from "@cairn/protocol";
 /** Odd, so that one pixel is in the middle. */
 export const PICK_PX = 15;
 
-export type PickedPoint = {
+type PickedPoint = {
   readonly slab: number;
   readonly slot: number;
   /** Of the slab. */

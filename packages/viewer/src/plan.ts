@@ -4,7 +4,7 @@
  */
 import { type LayerTable, type LayerView, nodesToShow, type TableNode } from "@cairn/cloud";
 
-export type PlanLayer<Layer> = {
+type PlanLayer<Layer> = {
   readonly layer: Layer;
   readonly table: LayerTable;
   readonly view: LayerView | undefined;

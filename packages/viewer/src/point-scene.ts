@@ -28,7 +28,7 @@ export type Picked = {
   readonly confidence: number;
 };
 
-export type PointSceneOptions = {
+type PointSceneOptions = {
   /** A frame is due. */
   onChange(): void;
   onProblem?: ((error: unknown) => void) | undefined;

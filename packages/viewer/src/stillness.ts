@@ -3,7 +3,7 @@
 /** While something is on its way that asks for no frame, it is looked at so often whether all is here. */
 const LOOK_MS = 100;
 
-export type StillnessOptions = {
+type StillnessOptions = {
   isStill(): boolean;
   /** A frame is on its way, after which `look` is called anyway. */
   awaitsFrame(): boolean;

@@ -4,7 +4,7 @@ import type { RecordingFile, RecordingState } from "@cairn/protocol";
 /** A stretch of video, from the recording's beginning on. */
 export type Stretch = { readonly file: RecordingFile; readonly fromMs: number; readonly toMs: number };
 
-export type RecordingSpan = {
+type RecordingSpan = {
   /** Nanoseconds since 1970. */
   readonly startNs: bigint;
   readonly durationMs: number;

@@ -37,8 +37,8 @@ const PROMISES = {
 
 /** Runs all checks, in an order in which each finds what the one before left. */
 export async function runChecks(stage: Stage): Promise<Finding[]> {
-  const { api, space, token, onStep } = stage;
-  const [live, away, late, slow] = [0, 1, 2, 3].map(() => new Watcher(api, space, token)) as [
+  const { api, space, token, signal, onStep } = stage;
+  const [live, away, late, slow] = [0, 1, 2, 3].map(() => new Watcher(api, space, token, signal)) as [
     Watcher,
     Watcher,
     Watcher,

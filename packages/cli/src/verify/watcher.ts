@@ -26,11 +26,13 @@ import {
 import { WebSocket } from "ws";
 
 const CREDIT_BYTES = 256 * 1024;
+const HANDSHAKE_MS = 10_000;
 
 export class Watcher {
   readonly #api: CairnApi;
   readonly #space: string;
   readonly #token: string | undefined;
+  readonly #signal: AbortSignal;
   #socket: WebSocket | undefined;
   #state: SpaceState = emptyState();
   #listeners = new Set<() => void>();
@@ -50,10 +52,12 @@ export class Watcher {
   pulledBytes = 0;
   closed: { code: number; reason: string } | undefined;
 
-  constructor(api: CairnApi, space: string, token?: string) {
+  /** @param signal nothing is waited for any more */
+  constructor(api: CairnApi, space: string, token: string | undefined, signal: AbortSignal) {
     this.#api = api;
     this.#space = space;
     this.#token = token;
+    this.#signal = signal;
   }
 
   get state(): SpaceState {
@@ -69,7 +73,11 @@ export class Watcher {
   async open({ name, channels }: { name?: string; channels?: readonly string[] } = {}): Promise<void> {
     const held = this.#held();
     const headers = this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` };
-    const socket = new WebSocket(this.#api.liveUrl(this.#space), { headers, perMessageDeflate: false });
+    const socket = new WebSocket(this.#api.liveUrl(this.#space), {
+      headers,
+      perMessageDeflate: false,
+      handshakeTimeout: HANDSHAKE_MS,
+    });
     this.#socket = socket;
     this.closed = undefined;
     this.recovered = undefined;
@@ -120,8 +128,9 @@ export class Watcher {
     this.#socket?.send(JSON.stringify({ type: "signal", channel, data }));
   }
 
-  /** @throws {Error} `what` did not come within `limitMs` */
+  /** @throws {Error} `what` did not come within `limitMs`; the signal's reason */
   async until(holds: () => boolean, limitMs: number, what: string): Promise<void> {
+    this.#signal.throwIfAborted();
     if (holds()) return;
     await new Promise<void>((resolve, reject) => {
       const look = () => {
@@ -133,11 +142,17 @@ export class Watcher {
         done();
         reject(new Error(`${what} did not come within ${limitMs / 1000} s`));
       }, limitMs);
+      const abort = () => {
+        done();
+        reject(this.#signal.reason);
+      };
       const done = () => {
         clearTimeout(timer);
         this.#listeners.delete(look);
+        this.#signal.removeEventListener("abort", abort);
       };
       this.#listeners.add(look);
+      this.#signal.addEventListener("abort", abort);
     });
   }
 

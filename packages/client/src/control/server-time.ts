@@ -4,7 +4,7 @@
  */
 
 /** The wall's clock goes on while the device sleeps; the steady one is right when somebody sets the other. */
-export type DeviceClock = { wallMs(): number; steadyMs(): number };
+type DeviceClock = { wallMs(): number; steadyMs(): number };
 
 const OWN: DeviceClock = { wallMs: () => Date.now(), steadyMs: () => performance.now() };
 /** Beyond this one of the two clocks did something that the other did not. */

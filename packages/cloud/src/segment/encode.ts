@@ -27,7 +27,7 @@ const FINER_LUMA = 4;
 const CONFIDENCE_STEP = 17;
 const SURE = 255 / CONFIDENCE_STEP;
 
-export type EncodeOptions = {
+type EncodeOptions = {
   /** Looks for how the points are shortest, which takes five times as long: for what is kept, not for what is awaited. */
   readonly thorough?: boolean;
 };

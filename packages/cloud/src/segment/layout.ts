@@ -17,7 +17,7 @@ export const ORDER_AT = LUMA_AT + 8 * 256 * 4;
 
 /** Codes of one kind, in three arrays: by the next bits, by length, in order. See `inflate` in `wasm/`. */
 export const QUICK_BYTES = 1024;
-export const CODES_BYTES = QUICK_BYTES + 32 + 288 * 2;
+const CODES_BYTES = QUICK_BYTES + 32 + 288 * 2;
 export const LITERALS_AT = ORDER_AT + 32;
 export const DISTANCES_AT = LITERALS_AT + CODES_BYTES;
 /** Lengths of all codes of a block: 288 literals and 32 distances at most. */

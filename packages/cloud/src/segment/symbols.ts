@@ -6,7 +6,7 @@
  */
 
 /** For bytes: number → symbol and how many rest bits, and symbol → smallest number. */
-export type SymbolTable = {
+type SymbolTable = {
   readonly symbols: Uint8Array;
   readonly restBits: Uint8Array;
   /** By symbol. */

@@ -10,7 +10,7 @@ import { openApi } from "@cairn/client/node";
 import type { CairnEvent } from "@cairn/protocol";
 import { samplePhotosDir } from "@cairn/sample";
 import { eventually } from "../test/eventually.ts";
-import { FaceUser } from "../test/face-user.ts";
+import { FaceUser, type Message } from "../test/face-user.ts";
 import { frameNal, HubUser, keyNal, PPS, SPS } from "../test/hub-user.ts";
 import { answer, killableHouse, processed } from "../test/killable.ts";
 
@@ -66,18 +66,24 @@ test("HER-14 HER-25 GEN-42 GEN-44 killed twice, a project processes what it ackn
 test("DEP-16 DEP-15 DEP-32 GEN-42 a run that a kill cut off begins again by itself and completes, for who comes back", async (t) => {
   const start = await killableHouse(t);
   let server = await start();
-  const { session_id } = await answer(`${server.url}/ws/session/create`, { method: "POST" });
-  const path = `/ws/reconstruct/${session_id}`;
-  const user = new FaceUser(server, path);
-  for (const name of PHOTOS.slice(0, 4)) await user.tell({ type: "image", data: await photo(name), filename: name });
-  await user.of("ack", 4);
-  await user.tell({ type: "generate" });
-  await user.until((heard) => heard.find(({ stage }) => stage === "inference"));
-  await server.killed();
+  let session_id: unknown;
+  let path = "";
+  let back: FaceUser;
+  let connected: Message | undefined;
+  do {
+    ({ session_id } = await answer(`${server.url}/ws/session/create`, { method: "POST" }));
+    path = `/ws/reconstruct/${session_id}`;
+    const user = new FaceUser(server, path);
+    for (const name of PHOTOS.slice(0, 4)) await user.tell({ type: "image", data: await photo(name), filename: name });
+    await user.of("ack", 4);
+    await user.tell({ type: "generate" });
+    await user.until((heard) => heard.find(({ stage }) => stage === "inference"));
+    await server.killed();
 
-  server = await start();
-  const back = new FaceUser(server, path);
-  const [connected] = await back.of("connected");
+    server = await start();
+    back = new FaceUser(server, path);
+    [connected] = await back.of("connected");
+  } while (connected?.has_result); // the run was quicker than those who watch it
   assert.deepEqual([connected?.status, connected?.image_count, connected?.has_result], ["processing", 4, false]);
   const [complete] = await back.of("complete");
   assert.deepEqual([complete?.image_count, back.heard.at(-1)], [4, complete]);
@@ -107,15 +113,25 @@ function requestsIn(event: CairnEvent): string[] | undefined {
 test("DEP-16 DEP-31 GEN-42 what waits behind a run that a kill cut off is done after it, in order", async (t) => {
   const start = await killableHouse(t);
   let server = await start();
-  const { session_id } = await answer(`${server.url}/ws/session/create`, { method: "POST" });
-  const id = String(session_id);
-  const user = new FaceUser(server, `/ws/reconstruct/${id}`);
-  for (const name of PHOTOS.slice(0, 3)) await user.tell({ type: "image", data: await photo(name) });
-  await user.of("ack", 3);
-  await user.tell({ type: "generate" });
-  await user.tell({ type: "generate", incremental: true, glb: "url" });
-  await user.tell({ type: "finalize", glb: "url" });
-  await eventually(server.url, (event) => requestsIn(event)?.length === 3, id);
+  let id = "";
+  for (let inTime = false; !inTime; ) {
+    id = String((await answer(`${server.url}/ws/session/create`, { method: "POST" })).session_id);
+    const user = new FaceUser(server, `/ws/reconstruct/${id}`);
+    for (const name of PHOTOS.slice(0, 3)) await user.tell({ type: "image", data: await photo(name) });
+    await user.of("ack", 3);
+    await user.tell({ type: "generate" });
+    await user.tell({ type: "generate", incremental: true, glb: "url" });
+    await user.tell({ type: "finalize", glb: "url" });
+    // The first may be done before the last is noted; then all of it is tried again.
+    let most = 0;
+    const noted = (event: CairnEvent) => {
+      const before = most;
+      most = Math.max(most, requestsIn(event)?.length ?? 0);
+      return most === 3 || (requestsIn(event)?.length ?? before) < before;
+    };
+    await eventually(server.url, noted, id);
+    inTime = most === 3;
+  }
   await server.killed();
 
   // Nobody is there to ask: they are done all the same.

@@ -94,7 +94,7 @@ export class FakeSource implements SpaceSource {
 }
 
 /** Keeps what was written, and refuses what no GPU would take. */
-export class FakeGpu implements PointSink {
+class FakeGpu implements PointSink {
   readonly slabs: Uint8Array[] = [];
 
   write(slab: number, first: number, bytes: Uint8Array): void {

@@ -16,7 +16,7 @@ export type DeviceLine = {
   close(): void;
 };
 
-export type DevicePlace = {
+type DevicePlace = {
   /** Of the server. */
   readonly url: string;
   readonly token: string | undefined;
@@ -24,7 +24,7 @@ export type DevicePlace = {
   readonly space: string;
 };
 
-export type DeviceListeners = {
+type DeviceListeners = {
   /** What the server says that is worth showing. */
   onTold(text: string): void;
   /** Whoever came with this token may not stream. */

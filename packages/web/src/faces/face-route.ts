@@ -1,6 +1,6 @@
 /** Which face's page is asked for: by the folder it was served from, or by what the server wrote into it. */
 
-export const FACE_PAGES = ["heritage", "depth", "meshes", "imagetools"] as const;
+const FACE_PAGES = ["heritage", "depth", "meshes", "imagetools"] as const;
 export type FacePageName = (typeof FACE_PAGES)[number];
 
 /** `undefined`: Cairn's own start page. @param named face of a listener that is tied to one */

@@ -1,7 +1,7 @@
 /** In a page of its own: takes a source's packets, remembers the hash of each, decodes them, and hashes the pictures. */
 import type { Page } from "playwright-core";
 
-export type Consumed = {
+type Consumed = {
   /** SHA-256 of every packet with a picture, in the order they came. */
   packets: string[];
   /** SHA-256 of each decoded picture's planes, by its timestamp in microseconds. */

@@ -14,7 +14,7 @@ export async function openBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: tool.chromium(), args: tool.CHROMIUM_FLAGS });
 }
 
-export type Visit = { page: Page; complaints: string[] };
+type Visit = { page: Page; complaints: string[] };
 
 /** A window of its own, as another person's. @param before is done to it before it goes anywhere */
 export async function visit(

@@ -94,7 +94,7 @@ export async function openHarness(flags: readonly string[] = []): Promise<OpenHa
 }
 
 /** `CAIRN_TEST_SLOWDOWN=6`: scripts of the page run six times slower, as they would on a small and busy machine. */
-export async function slowDown(page: Page): Promise<void> {
+async function slowDown(page: Page): Promise<void> {
   const rate = Number(process.env.CAIRN_TEST_SLOWDOWN ?? 1);
   if (rate <= 1) return;
   const session = await page.context().newCDPSession(page);

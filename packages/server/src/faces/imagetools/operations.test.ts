@@ -118,17 +118,23 @@ describe("operations on many images", () => {
     // Noise of this size takes a while to pack: there is time to cancel.
     for (let i = 10; i < 14; i++) await upload(server, session, await large(i), {}, "large.jpg");
     const webp = { preset: "custom", quality: 90, max_width: 16_384, max_height: 16_384, format: "WEBP" };
-    const long = await call(server, "POST", "/operations", { ...body, params: webp });
-    const id = long.body.operation_id;
-    await page.until(() =>
-      page.events.find(({ type, data }) => type === "operation.progress" && data.operation_id === id),
-    );
-    const cancelled = await call(server, "DELETE", `/operations/${id}`);
+    let id: unknown;
+    let cancelled: Awaited<ReturnType<typeof call>>;
+    let before = 0;
+    do {
+      before = page.events.length;
+      const long = await call(server, "POST", "/operations", { ...body, params: webp });
+      id = long.body.operation_id;
+      await page.until(() =>
+        page.events.find(({ type, data }) => type === "operation.progress" && data.operation_id === id),
+      );
+      cancelled = await call(server, "DELETE", `/operations/${id}`);
+    } while (cancelled.status === 409); // the machine was quicker with all of them
     assert.deepEqual([cancelled.status, cancelled.body.status, cancelled.body.operation_id], [200, "cancelled", id]);
     const [failed] = await page.of("operation.failed");
     assert.deepEqual([failed!.data.error, failed!.data.cancelled, failed!.data.operation_id], ["Cancelled", true, id]);
-    const kept = page.events.filter(({ seq, type }) => type === "image.updated" && seq > failed!.seq - 100).length;
-    assert.ok(kept > 0 && Number(failed!.data.current) < 6);
+    const kept = page.events.slice(before).filter(({ type }) => type === "image.updated").length;
+    assert.ok(kept > 0 && Number(failed!.data.current) < 6, `${kept} kept, ${failed!.data.current} done`);
     const twice = await call(server, "POST", `/operations/${id}/cancel`);
     assert.deepEqual([twice.status, twice.body], [409, { detail: "Operation already finished" }]);
     assert.equal((await call(server, "DELETE", "/operations/nobody")).status, 404);

@@ -24,7 +24,7 @@ export type HeritagePhoto = {
 /** A set of shards on its way. */
 export type Receiving = { readonly what: "cloud" | "rebuild"; readonly got: number; readonly total: number };
 
-export type HeritageState = {
+type HeritageState = {
   readonly status: LinkStatus;
   readonly photos: readonly HeritagePhoto[];
   readonly images: number;

@@ -6,7 +6,7 @@ import { isRecord, type Place } from "../shared/place.ts";
 
 type ProjectRow = { project_id: string; total_images: number; active_clients: number };
 
-export function projectHash(name: string): string {
+function projectHash(name: string): string {
   return `#/${encodeURIComponent(name)}`;
 }
 

@@ -4,7 +4,7 @@ import { Icon, Mark } from "../../icons.tsx";
 import { inWords } from "../../words.ts";
 import { isRecord, type Place } from "../shared/place.ts";
 
-export function sessionHash(id: string): string {
+function sessionHash(id: string): string {
   return `#/${encodeURIComponent(id)}`;
 }
 

@@ -11,7 +11,7 @@ import { type ImageUpload, ImageUploads } from "./image-uploads.ts";
 
 export type SessionStatus = "connecting" | "connected" | "reconnecting" | "polling" | "offline" | "over";
 
-export type SessionState = {
+type SessionState = {
   readonly status: SessionStatus;
   /** Milliseconds since 1970. */
   readonly expiresMs: number | undefined;

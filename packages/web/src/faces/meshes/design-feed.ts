@@ -23,12 +23,12 @@ export type Design = {
   readonly face_count: number | null;
 };
 
-export type FeedStats = { total_designs: number; recent_designs: number; total_file_size: number };
+type FeedStats = { total_designs: number; recent_designs: number; total_file_size: number };
 
 /** Which designs: as the server's lists have them, those with the demonstration, or every collection there is. */
 export type Scope = "usual" | "demo" | "all";
 
-export type FeedState = {
+type FeedState = {
   status: LinkStatus;
   /** Newest event first; undefined before the first answer. */
   designs: readonly Design[] | undefined;

@@ -5,7 +5,7 @@
 
 export type LinkStatus = "connecting" | "connected" | "disconnected" | "closed";
 
-export type LinkOptions = {
+type LinkOptions = {
   /** Called for each attempt: it may say where to go on. */
   connect(): WebSocket;
   retryMs: number;
