@@ -1,7 +1,7 @@
 /** The page in one hand: viewfinder, one large button, what to do next, and the model that grows. */
 import { shownGeneration } from "@cairn/protocol";
 import { type JSX, useCallback, useEffect, useRef, useState } from "react";
-import { Icon } from "../icons.tsx";
+import { Icon, Mark } from "../icons.tsx";
 import { spaceHash } from "../route.ts";
 import type { Site } from "../site.ts";
 import { StatusChip } from "../status-chip.tsx";
@@ -149,6 +149,7 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
 
   const live = status === "live";
   const model = modelOf(state);
+  const photos = Object.keys(state.images).length;
   const waiting = items.filter(isWaiting).length;
   const advice = adviceFor(state, use, running || use === "photo" ? device.turning : 0);
   const ready = stream !== undefined && queue !== undefined;
@@ -172,13 +173,14 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
       {flash > 0 && <div key={flash} className="capture-flash" aria-hidden="true" />}
       <header className="capture-top">
         <h1 className="unseen">Photos for {state.title || space}</h1>
+        <a className="home-link" href={`./${spaceHash(space)}`} aria-label="The space of these photos">
+          <Mark />
+        </a>
         <StatusChip status={!loaded && status === "reconnecting" ? "connecting" : status} />
         <span className="counts">
           <span data-count="points">{count(model.points, "point")}</span>
           <span aria-hidden="true"> · </span>
-          <span data-count="placed">
-            {model.cameras} of {Object.keys(state.images).length} placed
-          </span>
+          <span data-count="placed">{photos === 0 ? "no photos" : `${model.cameras} of ${photos} placed`}</span>
         </span>
       </header>
       {loaded && shownGeneration(state) && (

@@ -66,6 +66,9 @@ test("CAP-3 CAP-7 CAP-8 photos from the camera become a model in the corner, eac
   const { page, complaints } = await open();
   const advice = page.locator(".capture-advice");
   await advice.getByText("take the first photo").waitFor();
+  // Before there is any model to tap on, too.
+  const back = await page.getByRole("link", { name: "The space of these photos" }).getAttribute("href");
+  assert.ok(back?.endsWith(`#/s/${new URL(page.url()).searchParams.get("space")}`), `${back}`);
   await take(page, 1);
   await strip(page, 1, "unplaced");
   await advice.getByText("Waiting for a second photo").waitFor();
