@@ -3,7 +3,7 @@
  *
  *     node benchmarks/engine.mjs [--sets fountain-P11,castle-P19] [--orders file,reversed] [--shuffles 20]
  *                                [--calibrations known,exif,unknown] [--seed 1] [--stranger PHOTO] [--colmap] [--json]
- *                                [--every 2] [--side 1000]
+ *                                [--every 2] [--side 1000] [--change half,coarse]
  *
  * Photos are given one at a time with a rebuild after every tenth and at the end, as `cairn serve` does. Features are
  * kept in memory between the runs of a set: their cost is in the first run of each set alone. Positions are in metres,
@@ -11,7 +11,8 @@
  * CPU is that of all threads, decoding aside; by stage: features, matches (with those that a rebuild adds), placing,
  * refining (rebuilds). Peak memory is the whole process without the decoded photos that are held here.
  * `--every` leaves photos out, `--side` makes them smaller, and sets joined by `+` are taken as one: the place that most
- * cameras are of is judged then, and cameras of any other count as wrong.
+ * cameras are of is judged then, and cameras of any other count as wrong. `--change` makes photos difficult in the ways of
+ * `lib/photo-changes.mjs`, one after the other; nobody knows their calibration then.
  * `focal`: what was found and one standard deviation; `uncertain` where the engine does not vouch for it. `doubts`: what it
  * says of the whole model; one without any is vouched for.
  */
@@ -20,6 +21,7 @@ import { basename, dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { colmapInstalled, poseOf, runColmap } from "./lib/colmap.mjs";
+import { changed } from "./lib/photo-changes.mjs";
 import { inOrder, knownCamera, openSet, readPhotos } from "./lib/photo-sets.mjs";
 import { poseErrors } from "./lib/pose-errors.mjs";
 import { machine, median } from "./support.mjs";
@@ -36,6 +38,7 @@ const { values: options } = parseArgs({
     json: { type: "boolean", default: false },
     every: { type: "string", default: "1" },
     side: { type: "string" },
+    change: { type: "string", default: "" },
   },
 });
 const REBUILD_EVERY = 10;
@@ -226,7 +229,8 @@ for (const name of options.sets.split(",")) {
     say(line([name, "SKIPPED: not found; set CAIRN_DATASETS"]));
     continue;
   }
-  const photos = await readPhotos(set, { ...(options.side && { maxSidePx: Number(options.side) }) });
+  const asTaken = await readPhotos(set, { ...(options.side && { maxSidePx: Number(options.side) }) });
+  const photos = await changed(asTaken, options.change.split(",").filter(Boolean), knownCamera(set)?.params[0]);
   if (options.stranger) {
     const place = { folder: dirname(options.stranger), names: [basename(options.stranger)] };
     photos.push(
@@ -236,7 +240,7 @@ for (const name of options.sets.split(",")) {
   const kept = new Map();
   const cache = { get: async (key) => kept.get(key), put: async (key, bytes) => void kept.set(key, bytes) };
   for (const calibration of options.calibrations.split(",")) {
-    if (calibration === "known" && !knownCamera(set)) continue;
+    if (calibration === "known" && (!knownCamera(set) || options.change)) continue;
     if (calibration === "exif" && photos.every(({ exifFocalPx }) => exifFocalPx === undefined)) continue;
     const add = (row) => {
       rows.push(row);

@@ -94,6 +94,39 @@ test("MAP-5 what is missed tells a fold from the truth, and a fold is taken apar
   assert.ok(wronged.size < within.length - 5);
 });
 
+test("MAP-5 what a photo of fewer pixels, or a zoomed one, does not find again is no fold", async () => {
+  const synthetic = twinFacades(32);
+  const front = [0, 1, 2, 3];
+  const tied = await tiedViews(synthetic, (a, b) => front.includes(a) && front.includes(b));
+  /** Photo 1 with so many times as many pixels a side, and with nothing found in the left half of it. */
+  const missedAt = (size: number) => {
+    const views = tied.views.map((view) => {
+      if (view.index !== 1) return view;
+      const { photo, principal, pixels } = view;
+      const [widthPx, heightPx] = [size * photo.widthPx, size * photo.heightPx];
+      return {
+        ...view,
+        lens: 1,
+        photo: { ...photo, widthPx, heightPx },
+        principal: { x: size * principal.x, y: size * principal.y },
+        pixels: pixels.map((at) => size * at),
+      };
+    });
+    const [fx, fy, ...others] = tied.calibrations;
+    const calibrations = Float64Array.from([...tied.calibrations, size * fx, size * fy, ...others]);
+    const scene = posedScene({ ...tied, views, calibrations }, front, (view) => truePose(synthetic, view));
+    for (let feature = 0; feature < views[1].features.count; feature++) {
+      if (views[1].pixels[2 * feature] < 0) scene.tracks.remove(1, feature);
+    }
+    return missingBetween(scene, { a: 0, b: 1 });
+  };
+  const { expected, missed } = missedAt(1);
+  assert.ok(missed > 0.1 * expected && expected > 100, `as large as the others it misses ${missed} of ${expected}`);
+  assert.deepEqual(missedAt(1.2).expected, expected);
+  assert.deepEqual(missedAt(0.5), { expected: 0, missed: 0 });
+  assert.deepEqual(missedAt(2), { expected: 0, missed: 0 });
+});
+
 test("MAP-5 a growing scene is searched some ties at a time, and comes to what a search of all comes to", async () => {
   const synthetic = twinFacades(32);
   const tied = await tiedViews(synthetic, () => true);
