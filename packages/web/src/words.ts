@@ -37,7 +37,8 @@ export function tokenInWords(code: keyof typeof OF_TOKENS): string {
 /** An error in words for people: the server's own where it gave some. */
 export function inWords(error: unknown): string {
   if (error instanceof CairnError) {
-    return isOfTokens(error.code) ? tokenInWords(error.code) : error.message;
+    // Where a program finds what is wrong; here it follows in brackets.
+    return isOfTokens(error.code) ? tokenInWords(error.code) : error.message.replace(/[,;] see `facts`/, "");
   }
   if (error instanceof TypeError) return "The server cannot be reached. Check that it is running, then try again.";
   return error instanceof Error ? error.message : String(error);
@@ -70,8 +71,10 @@ export function photoStatus({ image, verdict }: ImageState, next: string | undef
 /** In the place of a model of which there is no point yet. @param sending more is on its way */
 export function beforePoints(photos: readonly ImageState[], sending: boolean): { title: string; text: string } {
   if (sending || photos.some(({ verdict }) => !verdict)) {
-    const title = photos.length === 0 ? "On the way" : "Looking for what the photos share";
-    return { title, text: "Points appear as soon as two photos fit together." };
+    const fit = "as soon as two of them fit together";
+    return photos.length === 0
+      ? { title: "On the way", text: `Points of photos appear ${fit}, those of a point cloud as it is read.` }
+      : { title: "Looking for what the photos share", text: `Points appear ${fit}.` };
   }
   if (photos.length === 0) {
     const title = isPhone() ? "Take photos, or add some" : "Drop photos or a point cloud anywhere";

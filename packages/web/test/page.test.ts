@@ -343,10 +343,8 @@ test("EXC-13 a cloud dropped on the page becomes points in every window, and can
   for (const each of [page, other.page]) {
     await each.waitForFunction(() => document.querySelector("[data-count=points]")?.textContent?.startsWith("900"));
   }
-  await page
-    .locator(".photos")
-    .getByText(/neither PLY nor LAS/)
-    .waitFor();
+  const refused = page.locator(".photos").getByText(/neither PLY nor LAS/);
+  assert.doesNotMatch(await refused.innerText(), /`/, "in words, not in code");
   await page.getByRole("button", { name: "Export" }).click();
   const links = page.locator(".menu-panel a.menu-item");
   const hrefs = await links.evaluateAll((all) => all.map((each) => (each as HTMLAnchorElement).href));
