@@ -4,6 +4,11 @@ import { pointSpacing } from "./point-spacing.ts";
 
 /** `u16 x, y, z, slot · u8 red, green, blue, confidence · u32 photo | batch << 20` */
 export const POINT_BYTES = 16;
+/**
+ * Points of a depth map lie as if on a lattice, those of many photos as if thrown at random. The first neighbour of a lattice's
+ * point is twice as far as at random; with the fourth the two are alike to a tenth.
+ */
+const NEIGHBOUR = 4;
 /** Photos are told apart up to this number. */
 const MAX_PHOTO = 0xf_ffff;
 
@@ -12,7 +17,7 @@ export type PackedPoints = {
   readonly bits: number;
   /** `[count]` of `POINT_BYTES`; slot and batch are 0. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Distance between neighbouring points, as a part of the node's edge. */
+  /** Distance from a point to its fourth neighbour, as a part of the node's edge. */
   readonly spacing: number;
 };
 
@@ -37,5 +42,5 @@ function packPoints({ count, bits, coords, colors, photos, confidences }: NodePo
   }
   const steps = 2 ** bits;
   const positions = Float32Array.from(coords, (value) => value / steps);
-  return { count, bits, bytes, spacing: pointSpacing(positions, count) };
+  return { count, bits, bytes, spacing: pointSpacing(positions, count, NEIGHBOUR) };
 }

@@ -179,6 +179,9 @@ test("point spacing of a grid is its pitch, also when only part of it is looked 
     assert.ok(found > 0.04 && found < 0.2, `${side}: ${found}`);
   }
   assert.equal(pointSpacing(new Float32Array(3), 1), 0);
+  // On a line the fourth neighbour is two steps away; of three points the farthest stands for it.
+  const line = Float32Array.from({ length: 90 }, (_, i) => (i % 3 === 0 ? i : 0));
+  assert.deepEqual([pointSpacing(line, 30), pointSpacing(line, 30, 4), pointSpacing(line, 3, 4)], [3, 6, 6]);
 });
 
 test("zooming keeps what it points at in place, to the last step of the glide", () => {

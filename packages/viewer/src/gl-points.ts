@@ -12,6 +12,8 @@ export type PointStyle = {
   /** Pixels of one unit at distance one, times what the user wants. */
   sizePx: number;
   minPx: number;
+  /** Largest points where they lie loosely. */
+  dotPx: number;
   /** Seconds, on the clock of the nodes' births. */
   now: number;
   /** 0 photo, 1 height, 2 by photo, 3 confidence. */
@@ -108,6 +110,7 @@ export class GlPoints implements PointSink {
     gl.uniform1i(at("uPhotos"), 2);
     gl.uniformMatrix4fv(at("uClipFromEye"), false, clipFromEye);
     gl.uniform1f(at("uMinPx"), style.minPx);
+    gl.uniform1f(at("uDotPx"), style.dotPx);
     gl.uniform1f(at("uNow"), style.now);
     gl.uniform1i(at("uMode"), style.mode);
     gl.uniform3fv(at("uRamp"), style.ramp);

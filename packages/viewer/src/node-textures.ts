@@ -36,12 +36,12 @@ const FILLED = 512;
 /** A grid's winners are a spacing apart on average, but not everywhere: a point covers somewhat more. */
 const GRID_SPREAD = 1.5;
 /**
- * Points thrown at random on a surface, n a unit area: the nearest neighbour is 0.5 / √n away, and discs of 2.5 / √n
+ * Points thrown at random on a surface, n a unit area: the fourth neighbour is 1.09 / √n away, and discs of 2.5 / √n
  * across cover 1 − exp(−1.56 π) = 99 % of it.
  */
-const NEIGHBOUR_SPREAD = 5;
-/** Dots are told apart: they touch their neighbours but do not cover what is between. */
-const DOT_SPREAD = 1.6;
+const NEIGHBOUR_SPREAD = 2.3;
+/** Dots are told apart: they touch their neighbours (0.5 / √n away) but do not cover what is between. */
+const DOT_SPREAD = 0.73;
 
 /** Points of a layer are relative to this point of the layer's frame: near them, so that singles are exact enough. */
 export function anchorOf(grid: LayerGrid): Vec3 {
@@ -53,7 +53,8 @@ export class NodeTextures {
   slots = new Float32Array(TEXTURE_WIDTH * 4);
   /**
    * `[rows · TEXTURE_WIDTH · 4]`: mask of children | index of the first << 8, and as the bits of singles the spacing, the
-   * spacing there before, the second at which the node came in.
+   * spacing there before, the second at which the node came in. A spacing below zero is that of points that lie loosely:
+   * they are drawn no larger than dots.
    */
   tree = new Uint32Array(TEXTURE_WIDTH * 4);
   /** When each node that is drawn came in, milliseconds. */
@@ -88,10 +89,10 @@ export class NodeTextures {
     for (const { grid, node, resident, density } of nodes) {
       const known = places.get(node);
       const place = known?.place ?? next++;
-      const spacing = spacingOf(node, resident, known?.above ?? Number.POSITIVE_INFINITY);
+      const spacing = spacingOf(node, resident, known);
       const sinceMs = (resident && since.get(resident)) ?? Number.NEGATIVE_INFINITY;
       // A root covers nothing that was there before.
-      const before = known ? Math.max(known.before, spacing) : spacing;
+      const before = known ? larger(known.before, spacing) : spacing;
       let mask = 0;
       const first = next;
       node.children.forEach((child, octant) => {
@@ -100,8 +101,11 @@ export class NodeTextures {
         places.set(child, { place: next++, above: spacing, before: nowMs - sinceMs < BLEND_MS ? before : spacing });
       });
       this.tree[place * 4] = mask | (first << 8);
-      const dot = dots.get(grid) ?? spacing;
-      const drawn = (size: number) => Math.min(size, dot) ** (1 - density) * size ** density;
+      const dot = dots.get(grid) ?? Math.abs(spacing);
+      const drawn = (signed: number) => {
+        const size = Math.abs(signed);
+        return Math.sign(signed) * Math.min(size, dot) ** (1 - density) * size ** density;
+      };
       spacings[place * 4 + 1] = drawn(spacing);
       spacings[place * 4 + 2] = drawn(before);
       spacings[place * 4 + 3] = Math.max(-1e6, (sinceMs - epochMs) / 1000);
@@ -137,18 +141,28 @@ function dotSizes(nodes: readonly DrawnNode[]): Map<LayerGrid, number> {
 }
 
 /**
- * How far apart points are around a node's, where nothing finer is drawn, layer units.
- * @param above the same of its parent
+ * How far apart points are around a node's, where nothing finer is drawn, layer units. Below zero where they lie loosely: a
+ * large node around a scene has near points and far ones, which lie farther apart, and what suits most is too large for some.
  */
-function spacingOf({ id, children, chain, points }: TableNode, resident: Resident | undefined, above: number): number {
+function spacingOf({ id, children, chain, points }: TableNode, resident: Resident | undefined, known?: Place): number {
   const edge = edgeOf(id.e);
   const most = (edge / GRID) * GRID_SPREAD;
+  // A node on the way from a root to others may have no points: those within it are its parent's.
+  if (points === 0 && known) return known.above;
   const inner = !chain && children.some((child) => child !== undefined);
   if (inner || !resident) return most;
   const own = Math.min(most, edge * resident.spacing * NEIGHBOUR_SPREAD);
-  // A leaf that has only begun to fill leaves the ground to its parent's points.
+  if (chain && own < most) return -own;
   const filled = Math.min(1, points / FILLED);
-  return own * filled + Math.min(above, 2 * most) * (1 - filled);
+  if (filled === 1) return own;
+  // A leaf that has only begun to fill leaves the ground to its parent's points, if these close it.
+  const above = known?.above ?? Number.POSITIVE_INFINITY;
+  return above < 0 ? -own : own * filled + Math.min(above, 2 * most) * (1 - filled);
+}
+
+/** The one of more size. */
+function larger(a: number, b: number): number {
+  return Math.abs(a) > Math.abs(b) ? a : b;
 }
 
 /** Large enough for `texels`, in whole rows; a larger one by half. */

@@ -247,6 +247,49 @@ test("the tree that the shader walks leads every place to the finest drawn node 
   ]);
 });
 
+test("what lies loosely around a scene is drawn as dots, also in nodes that have no points, and the scene as a surface", () => {
+  const parent = ({ e, x, y, z }: NodeId): NodeId => ({ e: e + 1, x: x >> 1, y: y >> 1, z: z >> 1 });
+  const empty = parent(seed);
+  const root = parent(empty);
+  const side = [0, 1, 2, 3, 4, 5, 6, 7]
+    .map((octant) => childOf(root, octant))
+    .find((id) => nodeKey(id) !== nodeKey(empty))!;
+  const counts: [NodeId, number][] = [
+    [root, 3000],
+    [empty, 0],
+    [seed, 9000],
+    [side, 100],
+  ];
+  const table = new LayerTable(grid);
+  table.applyPack({ root, parts: counts.filter(([, n]) => n > 0).map(([node, n]) => ({ node, part: part(n) })) });
+  const spacingsOf = (around: number) => {
+    const nodes = counts.map(([id, points], slot) => {
+      const about = { layer: 1, id, slot, runs: [], points, parts: 1, torn: false, bits: 12, seen: 0 };
+      const spacing = id === root || id === side ? around : 0.005;
+      const resident: Resident = { ...about, spacing, batch: 1, bornMs: 0, live: false };
+      return { grid, node: table.nodes.get(nodeKey(id))!, density: 1, resident: points > 0 ? resident : undefined };
+    });
+    const textures = new NodeTextures();
+    textures.fill(nodes, 5, 0, 9000);
+    const row = (from: number, id: NodeId) => {
+      const mask = textures.tree[from * 4]! & 255;
+      const octant = (id.x & 1) | ((id.y & 1) << 1) | ((id.z & 1) << 2);
+      assert.ok((mask >> octant) & 1, nodeKey(id));
+      const before = [...Array(octant).keys()].filter((k) => (mask >> k) & 1).length;
+      return (textures.tree[from * 4]! >>> 8) + before;
+    };
+    const at = (place: number) => new Float32Array(textures.tree.buffer)[place * 4 + 1]!;
+    const within = row(0, empty);
+    return [at(0), at(within), at(row(within, seed)), at(row(0, side))] as const;
+  };
+  const [around, none, scene, few] = spacingsOf(0.002);
+  assert.ok(around < 0 && none === around && few < 0 && Math.abs(few) < Math.abs(around), "loose");
+  assert.ok(scene > 0);
+  // As far apart as the node's own cells: an even cover, which stays closed.
+  const [even, inside] = spacingsOf(0.02);
+  assert.ok(even > 0 && inside === even);
+});
+
 test("a pick zooms to its pixels and takes the point nearest to the middle", () => {
   const pixels = new Uint32Array(PICK_PX * PICK_PX * 4);
   assert.equal(nearest(pixels), undefined);

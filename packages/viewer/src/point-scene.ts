@@ -43,7 +43,7 @@ type PointSceneOptions = {
 type Group = { ranges: Map<number, number[]>; density: number };
 
 const FRESH_MS = 500;
-/** Largest points of a surface, which stays closed until one touches it, and of a cloud that is only dots. */
+/** Largest points of a surface, which stays closed until one touches it, and of what is only dots. */
 const SURFACE_PX = 40;
 const DOT_PX = 10;
 const MODES = { photo: 0, height: 1, age: 2, contributor: 2, confidence: 3 } as const satisfies Record<
@@ -220,6 +220,7 @@ export class PointScene {
     return {
       sizePx: (clipFromEye.elements[5]! * heightPx * pointScale) / 2,
       minPx: 2 * pixelRatio * Math.min(1, pointScale),
+      dotPx: DOT_PX * pixelRatio * pointScale,
       now: this.#reducedMotion() ? 1e6 : (nowMs - this.#epochMs) / 1000,
       mode: MODES[this.#mode],
       ramp: this.#ramp,

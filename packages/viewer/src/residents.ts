@@ -24,7 +24,7 @@ export type Resident = {
   /** The table was replaced and these points end within a piece: they are drawn until the piece is here. */
   torn: boolean;
   bits: number;
-  /** Distance between neighbouring points, as a part of the edge. */
+  /** Distance from a point to its fourth neighbour, as a part of the edge. */
   spacing: number;
   /** Number of the plan that named it last. */
   seen: number;

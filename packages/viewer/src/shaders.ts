@@ -19,7 +19,7 @@ layout(location = 2) in uint aTag;
 uniform mat4 uEyeFromLayer, uClipFromEye;
 uniform sampler2D uSlots, uPhotos;
 uniform usampler2D uTree;
-uniform float uSizePx, uMinPx, uMaxPx, uNow;
+uniform float uSizePx, uMinPx, uMaxPx, uDotPx, uNow;
 uniform vec2 uFade;
 uniform vec4 uUp;
 uniform int uMode;
@@ -74,14 +74,17 @@ void main() {
     p = fract(p * 2.0);
   }
   vec3 spacings = uintBitsToFloat(entry.gba);
-  float spacing = mix(spacings.y, spacings.x, clamp((uNow - spacings.z) / 0.35, 0.0, 1.0));
+  // Below zero: loose points, no larger than dots.
+  vec2 most = mix(vec2(uMaxPx), vec2(min(uDotPx, uMaxPx)), lessThan(spacings.xy, vec2(0.0)));
+  vec2 sizes = clamp(abs(spacings.xy) * uSizePx / max(vDepth, 1e-6), vec2(uMinPx), most);
+  float size = mix(sizes.y, sizes.x, clamp((uNow - spacings.z) / 0.35, 0.0, 1.0));
 
   // Points that came last grow into their place; those that are new to the model also shine.
   float live = step(4096.0, node.w);
   bool newest = node.w == 0.0 || aTag >> 20 == uint(node.w - live * 4096.0);
   float grown = newest ? clamp((uNow - node.z) / 0.35, 0.0, 1.0) : 1.0;
   float shine = newest ? live * (1.0 - clamp((uNow - node.z) / 0.45, 0.0, 1.0)) : 0.0;
-  gl_PointSize = clamp(spacing * uSizePx / max(vDepth, 1e-6), uMinPx, uMaxPx) * mix(0.4, 1.0, grown);
+  gl_PointSize = size * mix(0.4, 1.0, grown);
 
   float chance = random(aTag ^ (aPlace.x * 0x9e37u + aPlace.y * 0x85ebu + aPlace.z * 0xc2b3u) ^ (aPlace.w << 16));
   if (chance < uFade.x || chance >= uFade.y) gl_Position = vec4(0.0, 0.0, 2.0, 1.0);
