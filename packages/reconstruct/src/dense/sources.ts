@@ -12,8 +12,6 @@ export type SourceOptions = {
   readonly sidePx: number;
   /** At most so many, default 4. */
   readonly most?: number;
-  /** Which photos may serve; default all that have a pose. */
-  readonly usable?: (view: number) => boolean;
 };
 
 export type SourceChoice = {
@@ -54,12 +52,12 @@ const FAR_MARGIN = 2;
 export function chooseSources(
   scene: Scene,
   view: number,
-  { sidePx, most = 4, usable = () => true }: SourceOptions,
+  { sidePx, most = 4 }: SourceOptions,
 ): SourceChoice | undefined {
   if (!scene.isPosed(view)) return undefined;
   const points = pointsOf(scene, view);
   if (points.length < LEAST_POINTS) return undefined;
-  const candidates = rate(scene, view, points, usable);
+  const candidates = rate(scene, view, points);
   const sources = pickSpread(candidates, most);
   if (sources.length === 0) return undefined;
   return { sources, range: rangeOf(scene, view, points), seeds: seedsOf(scene, view, points, sidePx) };
@@ -96,12 +94,7 @@ type Candidate = {
 };
 
 /** What each other photo is worth: weighted shared points, less when they crowd in a corner. */
-function rate(
-  scene: Scene,
-  view: number,
-  points: readonly SeenPoint[],
-  usable: (view: number) => boolean,
-): Candidate[] {
+function rate(scene: Scene, view: number, points: readonly SeenPoint[]): Candidate[] {
   const { photo, features } = scene.views[view];
   const from = cameraCentre(scene.poses, view * 12);
   const found = new Map<number, Candidate>();
@@ -114,7 +107,6 @@ function rate(
       Math.floor((features.y[feature] / photo.heightPx) * CELLS) * CELLS +
       Math.floor((features.x[feature] / photo.widthPx) * CELLS);
     for (const other of others) {
-      if (!usable(other)) continue;
       const to = centres.get(other) ?? cameraCentre(scene.poses, other * 12);
       centres.set(other, to);
       const worth =

@@ -13,19 +13,12 @@ const LEAST_ANGLE_COS = Math.cos((1 * Math.PI) / 180);
 /** From farther round, surfaces are seen at a slant or not at all. */
 const GOOD_ANGLE_COS = Math.cos((45 * Math.PI) / 180);
 
-/**
- * The best witnesses of one of `depths`, by index, best first; ties by order.
- * @param among which may be asked; default all
- */
-export function witnessesOf(
-  depths: readonly PosedDepth[],
-  reference: number,
-  among: (index: number) => boolean = () => true,
-): number[] {
+/** The best witnesses of one of `depths`, by index, best first; ties by order. */
+export function witnessesOf(depths: readonly PosedDepth[], reference: number): number[] {
   const rated: { index: number; score: number }[] = [];
   const probes = probesOf(depths[reference]);
   for (let index = 0; index < depths.length; index++) {
-    if (index === reference || !among(index)) continue;
+    if (index === reference) continue;
     const score = overlap(depths[reference], depths[index], probes);
     if (score >= LEAST_OVERLAP) rated.push({ index, score });
   }
