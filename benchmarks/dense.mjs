@@ -9,7 +9,8 @@
  * these, those that are not connected with the rest). `--side` is the long side at which depth is sought; a
  * pixel of it becomes `--detail` points each way, coloured from the larger photo. CPU is user time of this
  * process, one thread. `--ply` and `--picture` take the set's name in (`OUT-fountain-P11.png`); pictures are seen from
- * beside the middle photo. `--keep` holds sparse models and depth maps for the next run.
+ * beside the middle photo. `--keep` holds sparse models and depth maps for the next run. `--verbose` tells more of each
+ * view, and what part of what is outside lies on few planes, and how flat it is there.
  */
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -25,11 +26,13 @@ import {
   floaterShares,
   middleOf,
   moved,
+  outsideOf,
   scorePoints,
   sizeOf,
   within,
 } from "../packages/reconstruct/dist/test/score.js";
 import { filesOf, kept, modelOf, readPhoto, sampleTruth, sceneOf } from "./lib/dense-sets.mjs";
+import { planesOf } from "./lib/planes.mjs";
 import { writePicture } from "./lib/splat.mjs";
 
 const { values: options, positionals } = parseArgs({
@@ -145,6 +148,30 @@ async function quality(set, scene, model, points) {
   return { one, two };
 }
 
+/** Of what is outside every so many points one is asked for its plane. */
+const OUTSIDE_STEP = 61;
+/** A point belongs to a plane this near to it, in limits; few points are no plane. */
+const NEAR_PLANE = 0.25;
+const MOST_PLANES = 4;
+const LEAST_OF_PLANE = 0.02;
+
+/** Which planes hold what is outside, and how flat it is there: what was guessed would not be. */
+function tellOutside({ positions }, sparse) {
+  const limit = 0.02 * extentOf(sparse);
+  const isOutside = outsideOf(sparse, limit);
+  const outside = [];
+  for (let i = 0; i < positions.length; i += 3 * OUTSIDE_STEP) {
+    const place = positions.subarray(i, i + 3);
+    if (isOutside(...place)) outside.push(...place);
+  }
+  for (const { count, offPlane } of planesOf(outside, NEAR_PLANE * limit, MOST_PLANES, LEAST_OF_PLANE)) {
+    const part = share((3 * count) / outside.length);
+    console.error(
+      `outside: ${part} near one plane, median ${((100 * offPlane) / limit).toFixed(1)} % of the limit off it`,
+    );
+  }
+}
+
 const share = (value) => `${(100 * value).toFixed(1)} %`;
 const scored = ({ accuracy, completeness, f }) => `${f.toFixed(3)} (${share(accuracy)}, ${share(completeness)})`;
 
@@ -165,6 +192,7 @@ async function run(set) {
     for (const view of points.views) console.error(basename(files[view.view] ?? ""), JSON.stringify(view));
     for (const [view, gain] of points.gains) console.error("gain", view, gain.map((g) => g.toFixed(3)).join(" "));
   }
+  if (options.verbose && set !== "sample") tellOutside(points, model.positions);
   if (options.ply) writePly(named(options.ply, set), points);
   if (options.picture) await picture(named(options.picture, set), scene, found, points);
   const { one, two, floaters } = await quality(set, scene, model, points);

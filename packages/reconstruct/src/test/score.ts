@@ -200,7 +200,7 @@ export type Floaters = {
  * true surface is outside, too; connected with the rest, over cells of a quarter of the limit, it is not adrift.
  */
 export function floaterShares(points: ArrayLike<number>, sparse: ArrayLike<number>, limit: number): Floaters {
-  const grid = new PointGrid(sparse, limit);
+  const isOutside = outsideOf(sparse, limit);
   const cells = new Map<number, { count: number; outside: number; asked: number; anchored: boolean }>();
   const keys: number[] = [];
   const side = limit / 4;
@@ -217,7 +217,7 @@ export function floaterShares(points: ArrayLike<number>, sparse: ArrayLike<numbe
     cell.count++;
     if (i % step !== 0 && cell.asked > 0) continue;
     cell.asked++;
-    if (isOutside(grid, sparse, x, y, z, limit)) cell.outside++;
+    if (isOutside(x, y, z)) cell.outside++;
     else cell.anchored = true;
   }
   spreadAnchors(cells, keys);
@@ -230,17 +230,14 @@ export function floaterShares(points: ArrayLike<number>, sparse: ArrayLike<numbe
   return { outside: outside / n, adrift: adrift / n };
 }
 
-function isOutside(
-  grid: PointGrid,
-  sparse: ArrayLike<number>,
-  x: number,
-  y: number,
-  z: number,
-  limit: number,
-): boolean {
-  if (grid.nearest(x, y, z, limit) <= limit) return false;
-  const near = grid.nearby(x, y, z, PLANE_REACH * limit, PLANE_POINTS);
-  return near.length < 4 || planeDistance(sparse, near, x, y, z) > limit;
+/** Whether a place is farther than `limit` from the sparse surface, as {@link floaterShares} says. */
+export function outsideOf(sparse: ArrayLike<number>, limit: number): (x: number, y: number, z: number) => boolean {
+  const grid = new PointGrid(sparse, limit);
+  return (x, y, z) => {
+    if (grid.nearest(x, y, z, limit) <= limit) return false;
+    const near = grid.nearby(x, y, z, PLANE_REACH * limit, PLANE_POINTS);
+    return near.length < 4 || planeDistance(sparse, near, x, y, z) > limit;
+  };
 }
 
 /** Anchors every cell that touches one that is, again and again. */
