@@ -12,6 +12,8 @@ export type SourceOptions = {
   readonly sidePx: number;
   /** At most so many, default 4. */
   readonly most?: number;
+  /** Which photos may serve; default all that have a pose. */
+  readonly usable?: (view: number) => boolean;
 };
 
 export type SourceChoice = {
@@ -52,12 +54,12 @@ const FAR_MARGIN = 2;
 export function chooseSources(
   scene: Scene,
   view: number,
-  { sidePx, most = 4 }: SourceOptions,
+  { sidePx, most = 4, usable = () => true }: SourceOptions,
 ): SourceChoice | undefined {
   if (!scene.isPosed(view)) return undefined;
   const points = pointsOf(scene, view);
   if (points.length < LEAST_POINTS) return undefined;
-  const candidates = rate(scene, view, points);
+  const candidates = rate(scene, view, points, usable);
   const sources = pickSpread(candidates, most);
   if (sources.length === 0) return undefined;
   return { sources, range: rangeOf(scene, view, points), seeds: seedsOf(scene, view, points, sidePx) };
@@ -94,7 +96,12 @@ type Candidate = {
 };
 
 /** What each other photo is worth: weighted shared points, less when they crowd in a corner. */
-function rate(scene: Scene, view: number, points: readonly SeenPoint[]): Candidate[] {
+function rate(
+  scene: Scene,
+  view: number,
+  points: readonly SeenPoint[],
+  usable: (view: number) => boolean,
+): Candidate[] {
   const { photo, features } = scene.views[view];
   const from = cameraCentre(scene.poses, view * 12);
   const found = new Map<number, Candidate>();
@@ -107,6 +114,7 @@ function rate(scene: Scene, view: number, points: readonly SeenPoint[]): Candida
       Math.floor((features.y[feature] / photo.heightPx) * CELLS) * CELLS +
       Math.floor((features.x[feature] / photo.widthPx) * CELLS);
     for (const other of others) {
+      if (!usable(other)) continue;
       const to = centres.get(other) ?? cameraCentre(scene.poses, other * 12);
       centres.set(other, to);
       const worth =
