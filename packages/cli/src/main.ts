@@ -70,6 +70,8 @@ export async function run(argv: readonly string[]): Promise<void> {
   process.stdout.on("error", (error: NodeJS.ErrnoException) =>
     process.exit(error.code === "EPIPE" ? EXIT.ok : EXIT.failed),
   );
+  // What is said beside is lost with the terminal that showed it; a server goes on.
+  process.stderr.on("error", () => {});
   try {
     await program().parseAsync([...argv]);
   } catch (error) {

@@ -92,6 +92,15 @@ test("CAP-10 --https takes the operator's certificate where there is one, and st
   assert.deepEqual(await once(child, "exit"), [0, null]);
 });
 
+test("CAP-10 a server goes on when nobody reads what it says beside its address", async () => {
+  const child = start(["serve", "--https", "--host", "127.0.0.1", "--port", "0", "--data", path("data4")]);
+  child.stderr!.destroy();
+  const [, port] = /127\.0\.0\.1:(\d+)/.exec(await firstLine(child)) ?? [];
+  for (let i = 0; i < 3; i++) assert.equal((await fetch(`http://127.0.0.1:${port}/health`)).status, 200);
+  child.kill("SIGTERM");
+  assert.deepEqual(await once(child, "exit"), [0, null]);
+});
+
 test("CAP-11 the code holds the address and a token that is shown nowhere else", () => {
   const all = [
     { token: "a-token-for-one-space", role: "operate", spaces: ["attic"] },

@@ -1,6 +1,7 @@
 /**
  * Fetches and decodes what is wanted, most wanted first: a few requests at a time, neighbours in one, and none for what
- * is no longer wanted. While nothing answers, one request now and then finds out whether anything does. What it decodes it hands on at once, so whoever takes parts in order asks for them in order.
+ * is no longer wanted. While nothing answers, one request now and then finds out whether anything does. What it decodes it
+ * hands on at once, so whoever takes parts in order asks for them in order.
  */
 import type { Part } from "@cairn/cloud";
 import type { PartCache } from "./part-cache.ts";

@@ -3,6 +3,7 @@ import type { CairnApi, Status } from "@cairn/client";
 import type { Presence, Preset, SpaceSettings, SpaceState } from "@cairn/protocol";
 import type { ColorMode, Viewer } from "@cairn/viewer";
 import { type JSX, useRef, useState } from "react";
+import { copied } from "./clipboard.ts";
 import { ExportMenu } from "./export-menu.tsx";
 import { HistoryMenu } from "./history-menu.tsx";
 import { Icon, Mark } from "./icons.tsx";
@@ -186,14 +187,4 @@ export function TopBar(props: TopBarProps): JSX.Element {
       </dialog>
     </header>
   );
-}
-
-/** `false` where the page may not write to the clipboard: over plain http from another machine. */
-async function copied(text: string): Promise<boolean> {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -21,7 +21,7 @@ export function CameraNote({ problem, space, site, onRetry }: CameraNoteProps): 
       )}
       {problem.insecure && !secure && (
         <p>
-          Start the server with <code>cairn serve --https</code> and open the address it prints.
+          Start the server with <code>npx cairn serve --https</code> and open the address it prints.
         </p>
       )}
       {secure && reach && (

@@ -26,8 +26,8 @@ export function PhoneDialog({ space, page, reach, token, onClose }: PhoneDialogP
     <Dialog title="Add a phone" className="phone-dialog" onClose={onClose}>
       {server === undefined ? (
         <p>
-          This server talks to this machine only. Start it with <code>cairn serve --https</code>, and phones in the same
-          network can take photos and stream video.
+          This server talks to this machine only. Start it with <code>npx cairn serve --https</code>, and phones in the
+          same network can take photos and stream video.
         </p>
       ) : (
         <>
@@ -48,7 +48,7 @@ export function PhoneDialog({ space, page, reach, token, onClose }: PhoneDialogP
           {server.startsWith("http:") && (
             <p className="advice">
               Over http the phone's camera stays closed to the page; photos of its own app can be sent. Start with{" "}
-              <code>cairn serve --https</code> to open it.
+              <code>npx cairn serve --https</code> to open it.
             </p>
           )}
           {reach && server.startsWith("https:") && <TrustNote {...{ reach, server }} />}

@@ -197,7 +197,7 @@ test("CAP-1 without a secure context the page says what to do, and takes photos 
   const { page, complaints } = await open(`http://cairn.lan:${port}/capture`);
   const note = page.getByRole("alert");
   await note.getByText("The camera needs HTTPS").waitFor();
-  await note.getByText("cairn serve --https").waitFor();
+  await note.getByText("npx cairn serve --https").waitFor();
   await page.locator(".shutter:enabled").waitFor(); // opens the phone's own app
   const input = page.locator("input[capture=environment]");
   const name = readManifest().photos[0]?.name ?? "";

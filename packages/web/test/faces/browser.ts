@@ -6,12 +6,12 @@ import sharp from "sharp";
 /** Generous: another test may have the other core, and WebGL runs on the CPU. */
 export const PATIENCE_MS = 120_000;
 
-export async function openBrowser(): Promise<Browser> {
+export async function openBrowser(...flags: string[]): Promise<Browser> {
   // Not compiled: it is used by the tools as well.
   const tool: { chromium(): string; CHROMIUM_FLAGS: string[] } = await import(
     new URL("../../../../tools/chromium.mjs", import.meta.url).href
   );
-  return chromium.launch({ executablePath: tool.chromium(), args: tool.CHROMIUM_FLAGS });
+  return chromium.launch({ executablePath: tool.chromium(), args: [...tool.CHROMIUM_FLAGS, ...flags] });
 }
 
 type Visit = { page: Page; complaints: string[] };

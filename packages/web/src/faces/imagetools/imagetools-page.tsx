@@ -1,5 +1,6 @@
 /** An image session: what anyone uploads appears at once, and can be compressed, turned, saved and deleted together. */
 import { type JSX, useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { copied } from "../../clipboard.ts";
 import { DropVeil, useDrop } from "../../drop.tsx";
 import { Icon } from "../../icons.tsx";
 import { PhotoPicker } from "../../photo-picker.tsx";
@@ -62,12 +63,8 @@ function Session({ place, id }: { place: Place; id: string }): JSX.Element {
     setChosen(next);
   };
   const share = async () => {
-    try {
-      await navigator.clipboard.writeText(location.href);
-      say("Link copied");
-    } catch {
-      say("Copy this link", location.href); // over plain http from another machine
-    }
+    if (await copied(location.href)) say("Link copied");
+    else say("Copy this link", location.href);
   };
   const save = async () => {
     const zip = await store.save(selected);
