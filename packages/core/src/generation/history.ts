@@ -42,7 +42,7 @@ export async function readGeneration(log: SpaceLog, generation: number): Promise
   const cameras = new Map<Id, CameraState>();
   const anchors = new Map<Id, Vec3>();
   let published: EventData<"generation.published"> | undefined;
-  for await (const event of eventsBetween(log, from, end)) {
+  for await (const event of eventsBetween(log, from, end, generation)) {
     if (event.type === "camera.posed" && event.data.generation === generation) {
       cameras.set(event.data.image, event.data);
     } else if (event.type === "anchor.placed" && event.data.generation === generation) {
@@ -59,29 +59,25 @@ export async function readGeneration(log: SpaceLog, generation: number): Promise
 async function startOf(log: SpaceLog, generation: number, published: Seq): Promise<Seq> {
   for (let end = published; end >= log.first; ) {
     const from = Math.max(log.first, end - READ_EVENTS + 1);
-    const events = await read(log, from - 1, end - from + 1, generation);
-    for (const event of events.reverse()) {
-      if (event.type === "generation.started" && event.data.generation === generation) return event.seq;
+    let found: Seq | undefined;
+    for await (const event of eventsBetween(log, from, end + 1, generation)) {
+      if (event.type === "generation.started" && event.data.generation === generation) found = event.seq;
     }
+    if (found !== undefined) return found;
     end = from - 1;
   }
   throw new CairnError("generation.gone", { generation });
 }
 
-async function* eventsBetween(log: SpaceLog, from: Seq, end: Seq): AsyncGenerator<CairnEvent> {
+/** Events `from` … `end - 1`; one read of the log may give fewer than it is asked for. */
+async function* eventsBetween(log: SpaceLog, from: Seq, end: Seq, generation: number): AsyncGenerator<CairnEvent> {
   for (let after = from - 1; after < end - 1; ) {
-    const events = await read(log, after, Math.min(READ_EVENTS, end - 1 - after));
+    const events = await log.read(after, Math.min(READ_EVENTS, end - 1 - after)).catch((error: unknown) => {
+      if (!(error instanceof CairnError) || error.code !== "log.trimmed") throw error;
+      throw new CairnError("generation.gone", { generation }, error);
+    });
     if (events.length === 0) return;
     yield* events;
     after = events.at(-1)!.seq;
-  }
-}
-
-async function read(log: SpaceLog, after: Seq, limit: number, generation?: number): Promise<CairnEvent[]> {
-  try {
-    return await log.read(after, limit);
-  } catch (error) {
-    if (!(error instanceof CairnError) || error.code !== "log.trimmed") throw error;
-    throw new CairnError("generation.gone", generation === undefined ? {} : { generation }, error);
   }
 }

@@ -38,7 +38,7 @@ export type ReconstructorOptions = {
 };
 
 export type Reconstructor = {
-  /** Starts a rebuild; resolves with its operation. @throws {CairnError} `export.empty`, `space.missing` */
+  /** Starts a rebuild; resolves with its operation. @throws {CairnError} `export.empty`, `space.missing`, `store.…` */
   rebuild(space: SpaceId): Promise<string>;
   /**
    * Shows an earlier generation again; resolves with its new number.
@@ -54,7 +54,8 @@ export function startReconstructor(options: ReconstructorOptions): Reconstructor
   const { followMs = 1000, onError } = options;
   const stopping = new AbortController();
   const turn = openTurns();
-  const running = new Map<SpaceId, { reconstructor: SpaceReconstructor; ended: Promise<void> }>();
+  /** Not by their ids: one that was deleted may be made again while the engine of the old one still closes. */
+  const running = new Map<Space, { reconstructor: SpaceReconstructor; ended: Promise<void> }>();
 
   const photoOf: PhotoSource = async (image, signal) => ({
     image: image.image,
@@ -68,7 +69,7 @@ export function startReconstructor(options: ReconstructorOptions): Reconstructor
   });
 
   function attach(space: Space): void {
-    if (stopping.signal.aborted || running.has(space.id)) return;
+    if (stopping.signal.aborted || running.has(space)) return;
     const signal = AbortSignal.any([stopping.signal, space.signal]);
     const reconstructor = new SpaceReconstructor({
       space,
@@ -84,22 +85,21 @@ export function startReconstructor(options: ReconstructorOptions): Reconstructor
       followMs,
       onError,
     });
-    const ended = reconstructor.run().finally(() => running.delete(space.id));
-    running.set(space.id, { reconstructor, ended });
+    const ended = reconstructor.run().finally(() => running.delete(space));
+    running.set(space, { reconstructor, ended });
   }
 
   core.spaces.onOpen(attach);
   core.layers.onLost((space) => {
     // Without a model there is nothing to lose; one that is being stopped is rebuilt after the next start.
     running
-      .get(space.id)
+      .get(space)
       ?.reconstructor.rebuild()
       .catch((error: unknown) => onError(error, `rebuild of ${space.id}`));
   });
 
   async function at(id: SpaceId): Promise<SpaceReconstructor> {
-    await core.spaces.open(id);
-    const found = running.get(id);
+    const found = running.get(await core.spaces.open(id));
     if (!found) throw new CairnError("server.stopping");
     return found.reconstructor;
   }

@@ -38,12 +38,12 @@ const REST = 2;
 /** What may be work: a removed copy leaves one that has no verdict any more. */
 const RINGING: ReadonlySet<EventType> = new Set(["image.added", "image.removed", "space.configured"]);
 
-/** Someone wants to go back, and waits. */
-type Restore = {
-  readonly generation: number;
-  readonly resolve: (shown: number) => void;
+/** Someone waits for an answer. */
+type Asked<Answer> = {
+  readonly resolve: (answer: Answer) => void;
   readonly reject: (reason: unknown) => void;
 };
+type Restore = Asked<number> & { readonly generation: number };
 
 type SpaceWork = Places & {
   readonly openEngine: (preset: Preset) => Promise<Engine>;
@@ -73,7 +73,7 @@ export class SpaceReconstructor {
   #advised = false;
   /** A photo was removed since the engine was opened. */
   #stale = false;
-  #requests: ((operation: string) => void)[] = [];
+  #requests: Asked<string>[] = [];
   #restores: Restore[] = [];
   /** The rebuild at work. */
   #rebuilding: Id | undefined;
@@ -94,11 +94,12 @@ export class SpaceReconstructor {
     this.#work = work;
   }
 
-  /** Asks for a rebuild now; resolves with its operation. @throws {CairnError} `export.empty` without a model */
+  /** Asks for a rebuild now; resolves with its operation. @throws {CairnError} `export.empty` without a model, `store.…` */
   async rebuild(): Promise<string> {
+    this.#work.signal.throwIfAborted();
     if (this.#state.generation === 0) throw new CairnError("export.empty");
-    return new Promise((resolve) => {
-      this.#requests.push(resolve);
+    return new Promise((resolve, reject) => {
+      this.#requests.push({ resolve, reject });
       this.#bell.ring();
     });
   }
@@ -137,7 +138,7 @@ export class SpaceReconstructor {
         await this.#bell.wait(signal, RETRY_MS).catch(() => {});
       }
     }
-    for (const { reject } of this.#restores.splice(0)) reject(signal.reason);
+    for (const { reject } of [...this.#restores.splice(0), ...this.#requests.splice(0)]) reject(signal.reason);
     await this.#closeEngine();
     await watching;
   }
@@ -340,12 +341,13 @@ export class SpaceReconstructor {
     const { space, signal, turn } = this.#work;
     const waiting = this.#requests.splice(0);
     const cause = Object.values(this.#state.images).at(-1)?.seq ?? space.log.head;
-    const { operation, ended } = await space.operations.start(
+    const started = space.operations.start(
       "rebuild",
       (running) => turn(() => this.#rebuildNow(running, cause), signal),
       { cause },
     );
-    for (const resolve of waiting) resolve(operation);
+    for (const { resolve, reject } of waiting) started.then(({ operation }) => resolve(operation), reject);
+    const { operation, ended } = await started;
     this.#advised = false;
     this.#rebuilding = operation;
     const end = await ended;
