@@ -3,7 +3,7 @@
  * installed one is touched. Needs `rabbitmq-server` and `epmd`, which Debian's package brings.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -92,6 +92,16 @@ export class TestBroker {
     process.kill(-child.pid, "SIGKILL");
     await gone;
     for (; await answers(this.port); await delay(50));
+  }
+
+  /** The end of what its log says that went wrong. */
+  complaints(): string {
+    const folder = join(this.#dir, "log");
+    const lines = readdirSync(folder).flatMap((name) => readFileSync(join(folder, name), "utf8").split("\n"));
+    return lines
+      .filter((line) => /\[(error|warning)\]/.test(line))
+      .join(" | ")
+      .slice(-300);
   }
 
   async close(): Promise<void> {
