@@ -1,4 +1,7 @@
-/** Builds what is out of date: kernels (AssemblyScript → WebAssembly), packages (TypeScript), the page (Vite). */
+/**
+ * Builds what is out of date: kernels (AssemblyScript → WebAssembly), packages (TypeScript), TypeBox in one file (Rolldown),
+ * the page (Vite).
+ */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -45,6 +48,16 @@ function embedKernels(folder, names, module) {
   writeFileSync(join(root, module), `/** ${folder} */\n${constants.join("\n")}`);
 }
 
+/**
+ * A module that only hands on a library becomes that library, in one file: Node takes about a millisecond for each of a
+ * library's hundreds, in every process and every worker.
+ */
+function bundle(module) {
+  const path = join(root, module);
+  if (!readFileSync(path, "utf8").includes(' from "')) return; // is one file already
+  run(bin("rolldown"), [path, "--file", path, "--format", "esm", "--platform", "neutral", "--log-level", "warn"]);
+}
+
 function buildPage() {
   const web = join(root, "packages/web");
   const page = join(web, "dist/index.html");
@@ -69,4 +82,5 @@ const segment = ["packages/cloud/src/segment/layout.ts", "packages/cloud/wasm/se
 buildKernels("packages/cloud/wasm", segment, ["--importMemory"]);
 embedKernels("packages/cloud/wasm", ["inflate", "points"], "packages/cloud/src/segment/kernel-bytes.ts");
 run(bin("tsc"), ["-b"]);
+bundle("packages/protocol/dist/schema.js");
 buildPage();

@@ -1,7 +1,7 @@
 /** Edges parse, insides trust: unknown JSON becomes a typed value here, or an error that names the field. */
-import type { Static, TSchema } from "typebox";
-import { Compile, type Validator } from "typebox/compile";
+
 import { CairnError } from "./errors.ts";
+import { Compile, type Static, type TSchema, type Validator } from "./schema.ts";
 
 const compiled = new WeakMap<TSchema, Validator>();
 

@@ -1,5 +1,5 @@
 /** Steering, as the log has it: devices, leases, commands and what became of them. Rules: docs/spec/control.md. */
-import Type, { type TSchema } from "typebox";
+
 import {
   Action,
   CommandData,
@@ -13,6 +13,7 @@ import {
   Outcome,
   PersonName,
 } from "./control.ts";
+import { type TSchema, Type } from "./schema.ts";
 
 export const CONTROL_EVENTS = {
   /** A device is there. `definition`: what it takes, when that is not what the log says already. */

@@ -1,5 +1,5 @@
 /** Steering over the live socket. What has an `id` is answered under it; the rest only when it is refused. */
-import Type, { type Static } from "typebox";
+
 import {
   Command,
   CommandId,
@@ -11,6 +11,7 @@ import {
   OrderNumber,
   PersonName,
 } from "./control.ts";
+import { type Static, Type } from "./schema.ts";
 
 const id = CommandId;
 const device = DeviceName;

@@ -2,8 +2,9 @@
  * Steering: devices that take commands, who holds one, what was sent and what became of it. Facts are `control.*` events;
  * the rest of what a device and an operator are told is in here. Rules: docs/spec/control.md.
  */
-import Type, { type Static } from "typebox";
+
 import { TimeNs } from "./ids.ts";
+import { type Static, Type } from "./schema.ts";
 
 /** A client's own name for a message that it wants answered. */
 export const CommandId = Type.String({ minLength: 1, maxLength: 64 });

@@ -1,6 +1,7 @@
 /** Designs: files of others in folders that are looked at, each under a name of its collection. Rules: docs/spec/designs.md. */
-import Type, { type Static, type TSchema } from "typebox";
+
 import { Digest, TimeNs } from "./ids.ts";
+import { type Static, type TSchema, Type } from "./schema.ts";
 import { Vec3 } from "./vectors.ts";
 
 /** What a mesh is like: vertices with exactly equal coordinates are one, facets without area count and make no edge. */

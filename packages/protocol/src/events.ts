@@ -3,7 +3,7 @@
  * events of one subject, and the words they use, are in its own file.
  * An event never carries bytes: it names blobs, and a blob is durable before the event that names it.
  */
-import type { Static, TSchema } from "typebox";
+
 import { CONTROL_EVENTS } from "./control-events.ts";
 import { DESIGN_EVENTS } from "./design-events.ts";
 import { GENERATION_EVENTS } from "./generation-events.ts";
@@ -12,6 +12,7 @@ import { IMAGE_EVENTS } from "./image-events.ts";
 import { LAYER_EVENTS } from "./layer-events.ts";
 import { OPERATION_EVENTS } from "./operation-events.ts";
 import { RECORDING_EVENTS } from "./recording-events.ts";
+import type { Static, TSchema } from "./schema.ts";
 import { SPACE_EVENTS } from "./space-events.ts";
 
 export const EVENTS = {

@@ -2,11 +2,12 @@
  * Generations of the model: their cameras and paths, what is known of up, metres and the earth, their reports, the advice
  * they gave rise to, and the anchors that go along with them. Rules: docs/spec/generations.md.
  */
-import Type, { type Static, type TSchema } from "typebox";
+
 import { Hint } from "./hints.ts";
 import { Digest, Id, TimeNs } from "./ids.ts";
 import { LayerNumber } from "./layer-events.ts";
 import { Pose, PosedCamera, Similarity } from "./pose.ts";
+import { type Static, type TSchema, Type } from "./schema.ts";
 import { Vec3 } from "./vectors.ts";
 
 /** Why a model must not be relied on though every photo has its place. */

@@ -2,8 +2,9 @@
  * What the photographer could do better, said while there is still time. A hint is news: it is given once, and again
  * only when it has become true again. `adviceOfHint` has the words.
  */
-import Type, { type Static } from "typebox";
+
 import { Id } from "./ids.ts";
+import { type Static, Type } from "./schema.ts";
 import { Vec3 } from "./vectors.ts";
 
 export const HintCode = Type.Union([

@@ -1,6 +1,7 @@
 /** Names: what they look like, and which ones a client may choose. */
-import Type, { type Static } from "typebox";
+
 import { CairnError } from "./errors.ts";
+import { type Static, Type } from "./schema.ts";
 
 /** SHA-256 of a blob's bytes, 64 lower-case hex digits. */
 export const Digest = Type.String({ pattern: "^[0-9a-f]{64}$" });

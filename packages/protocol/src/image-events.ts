@@ -1,7 +1,8 @@
 /** Images of a space: that they came, what became of them, their versions; and what motion sensors felt beside them. */
-import Type, { type Static, type TSchema } from "typebox";
+
 import { Digest, Id, TimeNs } from "./ids.ts";
 import { Intrinsics } from "./pose.ts";
+import { type Static, type TSchema, Type } from "./schema.ts";
 import { Vec3 } from "./vectors.ts";
 
 export const Gps = Type.Object({

@@ -1,7 +1,8 @@
 /** Layers: the octrees of points, from their first pack to their removal. Rules: docs/spec/cloud.md. */
-import Type, { type TSchema } from "typebox";
+
 import { Digest, Id } from "./ids.ts";
 import { Similarity } from "./pose.ts";
+import { type TSchema, Type } from "./schema.ts";
 import { Vec3 } from "./vectors.ts";
 
 /** Number of a layer in its space: 1, 2, 3, … */

@@ -2,7 +2,7 @@
  * The native live socket, `/v1/spaces/{id}/live`: facts as compact text, bytes as binary frames.
  * Rules: docs/spec/live.md.
  */
-import Type, { type Static } from "typebox";
+
 import { CommandId, type DeviceMessage } from "./control.ts";
 import { CONTROL_MESSAGES } from "./control-messages.ts";
 import type { ErrorBody } from "./errors.ts";
@@ -10,6 +10,7 @@ import type { CairnEvent } from "./events.ts";
 import { type Digest, type Id, Seq, TimeNs } from "./ids.ts";
 import { Gravity } from "./image-events.ts";
 import { Intrinsics, Pose } from "./pose.ts";
+import { type Static, Type } from "./schema.ts";
 import type { SpaceState } from "./state.ts";
 
 /**

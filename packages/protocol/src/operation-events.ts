@@ -1,6 +1,7 @@
 /** Operations: work that takes long, from its place in the queue to its end. */
-import Type, { type TSchema } from "typebox";
+
 import { Id } from "./ids.ts";
+import { type TSchema, Type } from "./schema.ts";
 
 export const OPERATION_EVENTS = {
   "operation.queued": Type.Object({

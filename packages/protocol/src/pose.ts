@@ -1,8 +1,9 @@
 /**
  * Where a camera is, what it is like, and how one frame lies in another: the words that events of many subjects share.
  */
-import Type, { type Static } from "typebox";
+
 import { Id } from "./ids.ts";
+import { type Static, Type } from "./schema.ts";
 import { Vec3 } from "./vectors.ts";
 
 /** World→camera (x right, y down, z forward): `x_cam = R(rotation) · x_world + translation`. Quaternion w first. */

@@ -1,6 +1,7 @@
 /** Recordings of what is live. Rules: docs/spec/recordings.md. */
-import Type, { type Static, type TSchema } from "typebox";
+
 import { Digest, Id, TimeNs } from "./ids.ts";
+import { type Static, type TSchema, Type } from "./schema.ts";
 
 export const RecordingFormat = Type.Union([Type.Literal("mp4"), Type.Literal("mcap")]);
 export type RecordingFormat = Static<typeof RecordingFormat>;

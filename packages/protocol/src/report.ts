@@ -3,11 +3,12 @@
  * Photos are named once, in `photos`; everywhere else a photo is its index there. Frames and units: points and lengths
  * are of the model's frame in the report's generation, pixels of the photos at full size.
  */
-import Type, { type Static } from "typebox";
+
 import { Doubt } from "./generation-events.ts";
 import { Id } from "./ids.ts";
 import { Reason, Verdict } from "./image-events.ts";
 import { PoseSigma } from "./pose.ts";
+import { type Static, Type } from "./schema.ts";
 import { Vec3 } from "./vectors.ts";
 
 const Index = Type.Integer({ minimum: 0, description: "Index into `photos`." });

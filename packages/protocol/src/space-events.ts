@@ -1,6 +1,7 @@
 /** What happens to a space as a whole: its title, settings, labels and end. */
-import Type, { type Static, type TSchema } from "typebox";
+
 import { TimeNs } from "./ids.ts";
+import { type Static, type TSchema, Type } from "./schema.ts";
 
 /** How much the engine makes of each photo: cameras and sparse points only, or dense points, coarser to finer. */
 export const Preset = Type.Union(

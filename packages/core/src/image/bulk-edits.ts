@@ -4,7 +4,7 @@
  */
 import type { ImageDecoder, ImageEdit } from "@cairn/images";
 import { CairnError, check, Id } from "@cairn/protocol";
-import Type, { type Static } from "typebox";
+import { type Static, Type } from "@cairn/protocol/schema";
 import type { Core } from "../core.ts";
 import type { Outcome, Running } from "../operation/operations.ts";
 import type { Space } from "../space/spaces.ts";

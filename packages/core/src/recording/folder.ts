@@ -2,7 +2,7 @@
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { check, type EventData, RecordingEnd, RecordingFile, TimeNs } from "@cairn/protocol";
-import Type, { type Static } from "typebox";
+import { type Static, Type } from "@cairn/protocol/schema";
 import type { BlobStore } from "../blob/blob-store.ts";
 import { errnoOf, makeFolder, syncFolder, writeFileDurably } from "../disk/disk.ts";
 import { finishMcap } from "./mcap/finish.ts";

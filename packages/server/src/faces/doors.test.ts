@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, type TestContext, test } from "node:test";
-import Type from "typebox";
+import { Type } from "@cairn/protocol/schema";
 import { type ClientOptions, WebSocket } from "ws";
 import { accessBy } from "../http/access.ts";
 import { openUpgrades } from "../http/upgrades.ts";

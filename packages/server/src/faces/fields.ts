@@ -2,8 +2,7 @@
  * Parameters of a face's request against their schema, with what is missing or wrong said field by field, in the shape
  * that FastAPI made common: `{type, loc, msg, input}` (GEN-33).
  */
-import type { Static, TObject, TSchema } from "typebox";
-import { Value } from "typebox/value";
+import { type Static, type TObject, type TSchema, Value } from "@cairn/protocol/schema";
 import { type FieldProblem, Refusal } from "./refusal.ts";
 
 export type Place = "body" | "query" | "path";

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:https";
 import { CairnError, check } from "@cairn/protocol";
+import { type TSchema, Value } from "@cairn/protocol/schema";
 import compress from "@fastify/compress";
 import cors from "@fastify/cors";
 import multipart from "@fastify/multipart";
@@ -12,8 +13,6 @@ import Fastify, {
   type FastifyServerFactory,
   LogController,
 } from "fastify";
-import type { TSchema } from "typebox";
-import { Value } from "typebox/value";
 import type { ServerContext } from "../context.ts";
 import type { Face } from "../faces/face.ts";
 import { faceRoutes } from "../faces/faces.ts";

@@ -1,8 +1,8 @@
 /** Where others in the network reach this server, and by which certificate they know it: what a phone has to be told. */
 import { X509Certificate } from "node:crypto";
 import { type NetworkInterfaceInfo, networkInterfaces } from "node:os";
+import { Type } from "@cairn/protocol/schema";
 import type { FastifyInstance } from "fastify";
-import Type from "typebox";
 
 /** Networks of programs on this machine, where no phone is. */
 const INNER = /^(docker|br-|veth|virbr|vmnet|vboxnet|cni|flannel|cali|podman|lxc|lxd)/;

@@ -1,6 +1,6 @@
 /** Shapes of requests and answers: one value checks what comes in and describes it in the OpenAPI document. */
 import { Digest, ERRORS, EVENTS, Id, Labels, Seq, SpaceSettings, TimeNs, Verdict } from "@cairn/protocol";
-import Type, { type Static } from "typebox";
+import { type Static, Type } from "@cairn/protocol/schema";
 
 export const ErrorShape = Type.Object(
   {

@@ -1,7 +1,7 @@
 import { placeAnchor, removeAnchor } from "@cairn/core";
 import { check, EVENTS, Id } from "@cairn/protocol";
+import { type Static, Type } from "@cairn/protocol/schema";
 import type { FastifyInstance } from "fastify";
-import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
 import { refusals, SpaceParams } from "../http/schemas.ts";
 

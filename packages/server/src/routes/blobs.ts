@@ -1,8 +1,8 @@
 import type { BlobStore } from "@cairn/core";
 import { recognise } from "@cairn/images";
 import { CairnError, type Digest } from "@cairn/protocol";
+import { type Static, Type } from "@cairn/protocol/schema";
 import type { FastifyInstance } from "fastify";
-import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
 import { fileAnswer } from "../http/schemas.ts";
 import { sendBlob } from "../http/send-blob.ts";

@@ -13,8 +13,8 @@ import {
   TimeNs,
   Until,
 } from "@cairn/protocol";
+import { type Static, Type } from "@cairn/protocol/schema";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
 import { refusals, SpaceParams } from "../http/schemas.ts";
 

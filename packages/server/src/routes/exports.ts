@@ -9,8 +9,8 @@ import {
   startExport,
 } from "@cairn/core";
 import { CairnError, Id, shownGeneration } from "@cairn/protocol";
+import { type Static, Type } from "@cairn/protocol/schema";
 import type { FastifyInstance, FastifyReply } from "fastify";
-import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
 import { fileAnswer, refusals, SpaceParams } from "../http/schemas.ts";
 

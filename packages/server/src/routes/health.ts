@@ -1,5 +1,5 @@
+import { Type } from "@cairn/protocol/schema";
 import type { FastifyInstance } from "fastify";
-import Type from "typebox";
 import type { ServerContext } from "../context.ts";
 import type { Face } from "../faces/face.ts";
 import { tokenOf } from "../http/access.ts";

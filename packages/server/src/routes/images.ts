@@ -1,8 +1,8 @@
 import { ingestImage, type Space } from "@cairn/core";
 import { MAX_IMAGE_BYTES } from "@cairn/images";
 import { CairnError, type ImageState } from "@cairn/protocol";
+import { Type } from "@cairn/protocol/schema";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import Type from "typebox";
 import type { ServerContext } from "../context.ts";
 import { matchesEtag } from "../http/etag.ts";
 import {

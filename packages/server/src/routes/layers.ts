@@ -1,6 +1,6 @@
 import { CairnError, EVENTS, Id, shownLayers } from "@cairn/protocol";
+import { type Static, Type } from "@cairn/protocol/schema";
 import type { FastifyInstance } from "fastify";
-import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
 import { refusals, SpaceParams } from "../http/schemas.ts";
 import { ImportQuery, pointsFacts } from "./points-facts.ts";

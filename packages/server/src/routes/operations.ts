@@ -1,6 +1,6 @@
 import { CairnError, Id } from "@cairn/protocol";
+import { type Static, Type } from "@cairn/protocol/schema";
 import type { FastifyInstance } from "fastify";
-import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
 import { OperationShape, refusals, SpaceParams } from "../http/schemas.ts";
 

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { Type } from "@cairn/protocol/schema";
 import fastifyStatic from "@fastify/static";
 import type { FastifyInstance, FastifyReply } from "fastify";
-import Type from "typebox";
 
 const folder = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 

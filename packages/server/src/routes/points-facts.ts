@@ -1,7 +1,7 @@
 /** What a sender says about a file of points in flat text: a query, or the metadata of a resumable upload. */
 import type { PointsFacts } from "@cairn/core";
 import { CairnError, check, Similarity } from "@cairn/protocol";
-import Type, { type Static } from "typebox";
+import { type Static, Type } from "@cairn/protocol/schema";
 import { parseJson } from "../http/json-body.ts";
 
 export const ImportQuery = Type.Object({

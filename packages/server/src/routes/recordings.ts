@@ -8,8 +8,8 @@ import {
   type RecordingState,
   TimeNs,
 } from "@cairn/protocol";
+import { type Static, Type } from "@cairn/protocol/schema";
 import type { FastifyInstance } from "fastify";
-import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
 import { disposition } from "../http/disposition.ts";
 import { fileAnswer, refusals, SpaceParams } from "../http/schemas.ts";

@@ -1,6 +1,6 @@
 import { CairnError } from "@cairn/protocol";
+import { Type } from "@cairn/protocol/schema";
 import type { FastifyInstance } from "fastify";
-import Type from "typebox";
 import type { ServerContext } from "../context.ts";
 import { requestReaches } from "../http/access.ts";
 import { NewSpaceBody, refusals, SpaceChange, SpaceParams, Summary } from "../http/schemas.ts";

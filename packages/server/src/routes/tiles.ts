@@ -1,8 +1,8 @@
 import type { Part } from "@cairn/cloud";
 import { partsOf, revisionOf } from "@cairn/core";
 import { CairnError } from "@cairn/protocol";
+import { type Static, Type } from "@cairn/protocol/schema";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
 import { matchesEtag } from "../http/etag.ts";
 import { fileAnswer, refusals, SpaceParams } from "../http/schemas.ts";

@@ -8,10 +8,10 @@
 import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
 import { CairnError, type ErrorCode } from "@cairn/protocol";
+import { type Static, Type } from "@cairn/protocol/schema";
 import { FileConfigstore, FileStore } from "@tus/file-store";
 import { EVENTS, Metadata, Server, type Upload } from "@tus/server";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
 import { errorAnswer } from "../http/errors.ts";
 import { refusals, SpaceParams } from "../http/schemas.ts";

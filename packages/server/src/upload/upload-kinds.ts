@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { checkQuota, ingestImage, type Space } from "@cairn/core";
 import { MAX_IMAGE_BYTES } from "@cairn/images";
 import { CairnError, check, type Id, type ImageReceipt } from "@cairn/protocol";
-import { Value } from "typebox/value";
+import { Value } from "@cairn/protocol/schema";
 import type { ServerContext } from "../context.ts";
 import { photoFacts } from "../routes/photo-facts.ts";
 import { ImportQuery, pointsFacts } from "../routes/points-facts.ts";

@@ -1,8 +1,8 @@
 /** `GET /v1/video` and `GET /v1/video/{source}`: what is live, what was, and how it flows to each consumer (STR-10). */
 import type { KeyframeStats, SourceStats } from "@cairn/core";
 import { CairnError } from "@cairn/protocol";
+import { type Static, Type } from "@cairn/protocol/schema";
 import type { FastifyInstance } from "fastify";
-import Type, { type Static } from "typebox";
 import type { ServerContext } from "../context.ts";
 import { requestReaches } from "../http/access.ts";
 import { refusals } from "../http/schemas.ts";

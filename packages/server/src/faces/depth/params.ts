@@ -1,6 +1,6 @@
 /** What a depth session is made with. Rules DEP-2, DEP-7 to DEP-10. */
 import type { Labels, Preset } from "@cairn/protocol";
-import Type, { type Static } from "typebox";
+import { type Static, Type } from "@cairn/protocol/schema";
 
 export const SessionParams = Type.Object({
   max_images: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),

@@ -2,8 +2,8 @@
 
 import type { FileUploads, StoredFile } from "@cairn/core";
 import { CairnError } from "@cairn/protocol";
+import { Type } from "@cairn/protocol/schema";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import Type from "typebox";
 import { sendRanged } from "../../http/send-ranged.ts";
 import { readFields } from "../fields.ts";
 import { Refusal } from "../refusal.ts";

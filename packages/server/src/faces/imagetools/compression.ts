@@ -1,6 +1,6 @@
 /** Presets of compression, and how a client asks for one. Rules IMG-53, IMG-54. */
 import type { ImageEdit } from "@cairn/images";
-import Type from "typebox";
+import { Type } from "@cairn/protocol/schema";
 import { readFields } from "../fields.ts";
 import { Refusal } from "../refusal.ts";
 

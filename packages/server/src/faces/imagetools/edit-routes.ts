@@ -2,8 +2,8 @@
 import { changeImage, replaceImage, showVersion, undoImage } from "@cairn/core";
 import type { ImageEdit } from "@cairn/images";
 import { CairnError, type ImageState, shownVersion } from "@cairn/protocol";
+import { Type } from "@cairn/protocol/schema";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import Type from "typebox";
 import { readFields } from "../fields.ts";
 import { missing } from "../form.ts";
 import { Refusal } from "../refusal.ts";

@@ -3,8 +3,8 @@
 import { Readable } from "node:stream";
 import { ingestImage, removeImage, type ZipEntry, zipped } from "@cairn/core";
 import { CairnError, type Digest, type ImageState, shownVersion } from "@cairn/protocol";
+import { Type } from "@cairn/protocol/schema";
 import type { FastifyInstance } from "fastify";
-import Type from "typebox";
 import { disposition } from "../../http/disposition.ts";
 import { matchesEtag } from "../../http/etag.ts";
 import { sendBlob } from "../../http/send-blob.ts";

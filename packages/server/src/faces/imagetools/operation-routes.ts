@@ -1,8 +1,8 @@
 /** Long operations. Rules IMG-42 to IMG-52, IMG-61, IMG-62. */
 import type { BulkEdit, Space } from "@cairn/core";
 import { CairnError, type Id } from "@cairn/protocol";
+import { Type } from "@cairn/protocol/schema";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import Type from "typebox";
 import { readFields } from "../fields.ts";
 import { Refusal } from "../refusal.ts";
 import { readCompression, readResize, readRotation } from "./compression.ts";

@@ -1,8 +1,8 @@
 /** Sessions. Rules IMG-19 to IMG-24. */
 import type { Space } from "@cairn/core";
 import { CairnError, type Labels, nowNs, type SpaceState } from "@cairn/protocol";
+import { Type } from "@cairn/protocol/schema";
 import type { FastifyInstance } from "fastify";
-import Type from "typebox";
 import { readFields } from "../fields.ts";
 import { Refusal } from "../refusal.ts";
 import { findSession, type ImagetoolsHouse, withoutNulls } from "./house.ts";
