@@ -1,9 +1,10 @@
 /** Start screen, a space, the page of a face or of whoever takes the photos, by the address. */
 import { CairnApi } from "@cairn/client";
-import { type JSX, lazy, Suspense } from "react";
+import type { JSX } from "react";
 import { captureSpace, isCapture } from "./capture/capture-route.ts";
 import { facePageOf, namedFace } from "./faces/face-route.ts";
 import { Home } from "./home.tsx";
+import { late } from "./late.tsx";
 import { useSpaceRoute } from "./route.ts";
 import type { Site } from "./site.ts";
 import { SpacePage } from "./space-page.tsx";
@@ -16,16 +17,11 @@ const url = new URL(".", location.href).href.replace(/\/$/, "");
 const token = takeToken();
 const api = new CairnApi({ url, ...(token !== undefined && { token }) });
 const face = facePageOf(location.pathname, namedFace());
-const FacePage = lazy(async () => ({ default: (await import("./faces/face-page.tsx")).FacePage }));
-const CapturePage = lazy(async () => ({ default: (await import("./capture/capture-page.tsx")).CapturePage }));
+const FacePage = late({ load: async () => (await import("./faces/face-page.tsx")).FacePage });
+const CapturePage = late({ load: async () => (await import("./capture/capture-page.tsx")).CapturePage });
 
 export function App(): JSX.Element {
-  if (!face) return <Cairn />;
-  return (
-    <Suspense fallback={<main className="space" />}>
-      <FacePage name={face} token={token} />
-    </Suspense>
-  );
+  return face ? <FacePage name={face} token={token} /> : <Cairn />;
 }
 
 function Cairn(): JSX.Element {
@@ -41,12 +37,6 @@ function Cairn(): JSX.Element {
 
 function Page({ site }: { site: Site }): JSX.Element {
   const space = useSpaceRoute();
-  if (isCapture(location.pathname)) {
-    return (
-      <Suspense fallback={<main className="space" />}>
-        <CapturePage space={captureSpace(location.search)} site={site} />
-      </Suspense>
-    );
-  }
+  if (isCapture(location.pathname)) return <CapturePage space={captureSpace(location.search)} site={site} />;
   return space === undefined ? <Home site={site} /> : <SpacePage key={space} space={space} site={site} />;
 }

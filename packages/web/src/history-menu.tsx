@@ -73,12 +73,13 @@ export function HistoryMenu({ space, api, token, state, say }: HistoryMenuProps)
   );
 }
 
-function title({ generation, timeNs, restores }: PublishedGeneration): string {
+function title({ generation, timeNs }: PublishedGeneration): string {
   const time = new Date(nsToMs(timeNs)).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  return restores === undefined ? `Model ${generation}, ${time}` : `Model ${restores} again, ${time}`;
+  return `Model ${generation}, ${time}`;
 }
 
-function facts({ cameras, points, residual }: PublishedGeneration): string {
+function facts({ cameras, points, residual, restores }: PublishedGeneration): string {
+  const back = restores === undefined ? [] : [`back\u00a0to\u00a0model\u00a0${restores}`];
   const moved = residual === undefined ? [] : [`moved\u00a0${(100 * residual).toFixed(2)}\u00a0%`];
-  return [count(cameras, "photo"), count(points, "point"), ...moved].join(" · ");
+  return [...back, count(cameras, "photo"), count(points, "point"), ...moved].join(" · ");
 }

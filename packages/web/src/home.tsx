@@ -1,5 +1,5 @@
 /** The start screen: the sample, one's own photos, or a space that is already there. */
-import { DEFAULT_SETTINGS, nsToMs, type Preset, type SpaceSummary } from "@cairn/protocol";
+import { nsToMs, type Preset, type SpaceSummary } from "@cairn/protocol";
 import { type JSX, useCallback, useEffect, useRef, useState } from "react";
 import { DropVeil, NOTHING_DROPPED, useDrop } from "./drop.tsx";
 import { Icon, Mark } from "./icons.tsx";
@@ -80,7 +80,7 @@ export function Home({ site }: { site: Site }): JSX.Element {
         <PhotoPicker ref={picker} onFiles={onFiles} />
         <PhoneOffer site={site} />
       </div>
-      <PresetField preset={preset ?? DEFAULT_SETTINGS.preset} disabled={busy} onPreset={setPreset} />
+      <PresetField preset={preset} disabled={busy} onPreset={setPreset} />
       {problem && (
         <p className="problem" role="alert">
           {problem}

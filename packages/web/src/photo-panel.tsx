@@ -1,5 +1,5 @@
 /** Every photo and what became of it. A panel at the side; on a phone a sheet at the bottom. */
-import { photosOf, type SpaceState } from "@cairn/protocol";
+import { photosOf, type SpaceState, shownGeneration } from "@cairn/protocol";
 import { type JSX, type ReactNode, useRef, useState } from "react";
 import { Icon } from "./icons.tsx";
 import { PanelHead } from "./panel-head.tsx";
@@ -22,15 +22,19 @@ type PhotoPanelProps = {
   onFiles(files: File[]): void;
   /** The way to a camera, beside that to files. */
   camera: ReactNode;
+  /** Below the photos: what came from elsewhere. */
+  clouds: ReactNode;
 };
 
 export function PhotoPanel(props: PhotoPanelProps): JSX.Element {
-  const { open, setOpen, state, loaded, uploads, selected, thumbnail, fallback, onSelect, onFiles, camera } = props;
+  const { open, setOpen, state, loaded, uploads, selected, thumbnail, fallback, onSelect, onFiles } = props;
   const picker = useRef<HTMLInputElement>(null);
   const photos = photosOf(state);
   const next = photos.find(({ verdict }) => !verdict)?.image;
   const hint = newestHint(state)?.text;
-  const placed = photos.filter(({ verdict }) => verdict?.verdict === "registered").length;
+  const model = shownGeneration(state);
+  const status = new Map(photos.map((photo) => [photo.image, photoStatus(photo, next, model)]));
+  const placed = [...status.values()].filter(({ kind }) => kind === "placed").length;
 
   return (
     <aside className={open ? "card panel open" : "card panel"} aria-label="Photos">
@@ -40,7 +44,7 @@ export function PhotoPanel(props: PhotoPanelProps): JSX.Element {
         open={open}
         onOpen={setOpen}
       >
-        {camera}
+        {props.camera}
         <button type="button" className="button small" onClick={() => picker.current?.click()}>
           <Icon name="plus" />
           Add
@@ -50,7 +54,7 @@ export function PhotoPanel(props: PhotoPanelProps): JSX.Element {
       {open && (
         <ul className="photos">
           {photos.map((photo, index) => {
-            const { kind, text, advice } = photoStatus(photo, next);
+            const { kind, text, advice } = status.get(photo.image)!;
             return (
               <li key={photo.image} className={kind}>
                 <button type="button" aria-pressed={photo.image === selected} onClick={() => onSelect(photo.image)}>
@@ -106,6 +110,7 @@ export function PhotoPanel(props: PhotoPanelProps): JSX.Element {
               </div>
             </li>
           ))}
+          {props.clouds}
           {loaded && photos.length + uploads.items.length === 0 && (
             <li className="nothing">
               {!isPhone() && "Drop photos anywhere in this window. "}Two photos are enough to begin.

@@ -9,13 +9,15 @@ const PRESETS = {
   fine: "Fine, slowest",
 } as const satisfies Record<Preset, string>;
 
-type PresetFieldProps = { preset: Preset; disabled?: boolean; onPreset(preset: Preset): void };
+/** `preset` left out: whatever the server does by itself. */
+type PresetFieldProps = { preset: Preset | undefined; disabled?: boolean; onPreset(preset: Preset): void };
 
 export function PresetField({ preset, disabled = false, onPreset }: PresetFieldProps): JSX.Element {
   return (
     <label className="field">
       <span>Detail of the model</span>
-      <select value={preset} disabled={disabled} onChange={({ target }) => onPreset(target.value as Preset)}>
+      <select value={preset ?? ""} disabled={disabled} onChange={({ target }) => onPreset(target.value as Preset)}>
+        {preset === undefined && <option value="">As the server is set</option>}
         {Object.entries(PRESETS).map(([value, name]) => (
           <option key={value} value={value}>
             {name}

@@ -1,8 +1,9 @@
 /** One space: the model over the whole window, and around it what there is to know and do. */
 import type { SpaceConnection } from "@cairn/client";
-import { photosOf, shownLayers } from "@cairn/protocol";
+import { photosOf, shownGeneration, shownLayers } from "@cairn/protocol";
 import type { ColorMode, Viewer, ViewerStats } from "@cairn/viewer";
 import { type JSX, useCallback, useEffect, useState } from "react";
+import { Clouds } from "./clouds.tsx";
 import { ConnectionNote } from "./connection-note.tsx";
 import { DevicesPanel } from "./control/devices-panel.tsx";
 import { DropVeil, NOTHING_DROPPED, useDrop } from "./drop.tsx";
@@ -100,7 +101,7 @@ export function SpacePage({ space, site }: { space: string; site: Site }): JSX.E
   const shown = photos.find(({ image }) => image === selected);
   const hovered = photos.find(({ image }) => image === hover?.image);
   const next = photos.find(({ verdict }) => !verdict)?.image;
-  const shownStatus = shown && photoStatus(shown, next);
+  const shownStatus = shown && photoStatus(shown, next, shownGeneration(state));
   const nothingYet = beforePoints(photos, open.uploads.active);
   const running = Object.values(state.operations).filter(({ endedNs }) => endedNs === undefined);
 
@@ -135,6 +136,7 @@ export function SpacePage({ space, site }: { space: string; site: Site }): JSX.E
         open={panelOpen}
         setOpen={setPanelOpen}
         {...{ state, loaded, uploads: open.uploads, selected, thumbnail, onFiles }}
+        clouds={<Clouds {...{ space, api, state, say }} />}
         camera={<AddPhone {...{ space, site }} />}
         fallback={(blob) => withToken(api.blobUrl(blob), token)}
         onSelect={(image) => {
@@ -144,7 +146,7 @@ export function SpacePage({ space, site }: { space: string; site: Site }): JSX.E
       />
       <DevicesPanel {...{ space, api, connection, say }} control={state.control} />
       <div className="corner">
-        <LiveVideo api={api} space={space} />
+        <LiveVideo {...{ api, connection, status }} />
         {shown && shownStatus && (
           <section className="card photo-card" aria-label={shown.name}>
             <img src={thumbnail(shown.image, 640)} alt={shown.name} />

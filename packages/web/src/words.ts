@@ -53,10 +53,20 @@ type PhotoStatus = {
   advice?: string;
 };
 
-/** `next` is the first photo without a verdict: the one being worked on. */
-export function photoStatus({ image, verdict }: ImageState, next: string | undefined): PhotoStatus {
+/**
+ * @param next the first photo without a verdict: the one being worked on
+ * @param model what is shown; an earlier one does not have all photos that were placed
+ */
+export function photoStatus(
+  { image, verdict }: ImageState,
+  next: string | undefined,
+  model?: Pick<GenerationState, "cameras">,
+): PhotoStatus {
   if (!verdict) {
     return image === next ? { kind: "working", text: "Working…" } : { kind: "queued", text: "Waiting its turn" };
+  }
+  if (verdict.verdict === "registered" && model && !model.cameras[image]) {
+    return { kind: "waiting", text: "Not in the model shown" };
   }
   if (verdict.verdict === "registered") {
     const error = verdict.reprojectionPx === undefined ? "" : ` · ${verdict.reprojectionPx.toFixed(2)} px`;

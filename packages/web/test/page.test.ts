@@ -309,7 +309,7 @@ test("GENR-2 the history has every model, and going back to one is seen in every
   );
   await first.getByRole("button", { name: /^Go back to Model 1,/ }).click();
   await Promise.all(told);
-  await page.locator(".history li[aria-current=true]", { hasText: "Model 1 again" }).waitFor();
+  await page.locator(".history li[aria-current=true]", { hasText: "back to model 1" }).waitFor();
   for (const each of [page, other.page]) {
     await each.waitForFunction((n) => document.querySelector("[data-count=points]")?.textContent === n, points);
     await drawn(each);

@@ -298,7 +298,10 @@ function setUpRefusals(app: FastifyInstance, methods: AllowedMethods): void {
   app.setErrorHandler((error, _request, reply) => sendError(reply, error));
   app.setNotFoundHandler((request, reply) => {
     const allowed = methods.at(pathOf(request.url));
-    if (allowed.length === 0) return sendError(reply, new CairnError("request.not_found"));
+    // A path that takes this method found nothing: a file of the page that has gone since the server started.
+    if (allowed.length === 0 || allowed.includes(request.method)) {
+      return sendError(reply, new CairnError("request.not_found"));
+    }
     reply.header("allow", allowed.join(", "));
     return sendError(reply, new CairnError("request.method"));
   });

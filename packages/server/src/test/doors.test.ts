@@ -1,6 +1,6 @@
 /** Limits, refusals, reading, access, life. Rules: docs/spec/http.md. */
 import assert from "node:assert/strict";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createConnection } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -126,6 +126,9 @@ test("GEN-7 HTTP-5 the page, its files and the sample's photos", async (t) => {
   assert.deepEqual([script.status, script.headers.get("cache-control")], [200, "public, max-age=31536000, immutable"]);
   assert.deepEqual(await (await fetch(`${other.url}/sample`)).json(), { photos: ["01.png"] });
   assert.equal((await fetch(`${other.url}/sample/01.png`)).headers.get("content-type"), "image/png");
+  await rm(`${dataDir}/page/assets/app-1.js`);
+  const gone = await fetch(`${other.url}/assets/app-1.js`, { headers: { authorization: "Bearer t" } });
+  assert.deepEqual([gone.status, gone.headers.get("cache-control")], [404, "no-store"], "a page built anew meanwhile");
   const past = await other.rawGet("/assets/..%2findex.html", { authorization: "Bearer t" });
   assert.equal(past.status, 404);
 });

@@ -1,5 +1,6 @@
 /** The page of a face, behind the question for a token. Each is fetched when asked for, so that the start page stays small. */
-import { type ComponentType, type JSX, lazy, Suspense, useEffect, useMemo, useState } from "react";
+import { type ComponentType, type JSX, useEffect, useMemo, useState } from "react";
+import { late } from "../late.tsx";
 import { TokenOffer } from "../token-offer.tsx";
 import { TokenPage } from "../token-page.tsx";
 import "./faces.css";
@@ -9,10 +10,10 @@ import { Place } from "./shared/place.ts";
 type FacePageProps = { place: Place };
 
 const PAGES = {
-  heritage: lazy(async () => ({ default: (await import("./heritage/heritage-page.tsx")).HeritagePage })),
-  depth: lazy(async () => ({ default: (await import("./depth/depth-page.tsx")).DepthPage })),
-  meshes: lazy(async () => ({ default: (await import("./meshes/meshes-page.tsx")).MeshesPage })),
-  imagetools: lazy(async () => ({ default: (await import("./imagetools/imagetools-page.tsx")).ImagetoolsPage })),
+  heritage: late({ load: async () => (await import("./heritage/heritage-page.tsx")).HeritagePage }),
+  depth: late({ load: async () => (await import("./depth/depth-page.tsx")).DepthPage }),
+  meshes: late({ load: async () => (await import("./meshes/meshes-page.tsx")).MeshesPage }),
+  imagetools: late({ load: async () => (await import("./imagetools/imagetools-page.tsx")).ImagetoolsPage }),
 } as const satisfies Record<FacePageName, ComponentType<FacePageProps>>;
 
 export function FacePage({ name, token }: { name: FacePageName; token: string | undefined }): JSX.Element {
@@ -22,9 +23,7 @@ export function FacePage({ name, token }: { name: FacePageName; token: string | 
   if (asksToken) return <TokenPage refused={token !== undefined} />;
   return (
     <>
-      <Suspense fallback={<main className="space" />}>
-        <Page place={place} />
-      </Suspense>
+      <Page place={place} />
       <TokenOffer />
     </>
   );

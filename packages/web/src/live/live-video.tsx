@@ -1,13 +1,16 @@
 /** A small picture in the space's page: what its cameras see right now. */
-import type { CairnApi } from "@cairn/client";
+import type { CairnApi, SpaceConnection, Status } from "@cairn/client";
 import { type JSX, type ReactNode, useEffect, useRef, useState } from "react";
 import { Icon } from "../icons.tsx";
 import { useVideoSources } from "./use-video-sources.ts";
 import { useVisible } from "./use-visible.ts";
 import { type WatchState, watchObstacle, watchVideo } from "./watch-video.ts";
 
-export function LiveVideo({ api, space }: { api: CairnApi; space: string }): JSX.Element | null {
-  const sources = useVideoSources(api, space);
+type LiveVideoProps = { api: CairnApi; connection: SpaceConnection; status: Status };
+
+export function LiveVideo({ api, connection, status }: LiveVideoProps): JSX.Element | null {
+  const visible = useVisible();
+  const sources = useVideoSources(api, connection, visible && status === "live");
   const [chosen, setChosen] = useState<string>();
   const [open, setOpen] = useState(true);
   const source = sources.find((each) => each === chosen) ?? sources[0];

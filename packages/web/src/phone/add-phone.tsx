@@ -2,13 +2,24 @@
  * The way to a camera: on a phone the page that takes photos, elsewhere a code for one to scan. What draws codes is loaded
  * when one is asked for.
  */
-import { type JSX, lazy, Suspense, useState } from "react";
+import { type JSX, useState } from "react";
 import { captureQuery } from "../capture/capture-route.ts";
+import { Dialog } from "../dialog.tsx";
 import { Icon } from "../icons.tsx";
+import { late, NOT_LOADED } from "../late.tsx";
 import type { Site } from "../site.ts";
 import { isPhone } from "./is-phone.ts";
+import type { PhoneDialogProps } from "./phone-dialog.tsx";
 
-const PhoneDialog = lazy(async () => ({ default: (await import("./phone-dialog.tsx")).PhoneDialog }));
+const PhoneDialog = late<PhoneDialogProps>({
+  load: async () => (await import("./phone-dialog.tsx")).PhoneDialog,
+  waiting: null,
+  Missing: ({ onClose }) => (
+    <Dialog title="Add a phone" onClose={onClose}>
+      <p role="alert">{NOT_LOADED}</p>
+    </Dialog>
+  ),
+});
 
 /** Beside the photos of a space. */
 export function AddPhone({ space, site }: { space: string; site: Site }): JSX.Element {
@@ -32,7 +43,7 @@ export function AddPhone({ space, site }: { space: string; site: Site }): JSX.El
       >
         <Icon name="phone" />
       </button>
-      {open && <Dialog {...{ space, site }} onClose={() => setOpen(false)} />}
+      {open && <PhoneCode {...{ space, site }} onClose={() => setOpen(false)} />}
     </>
   );
 }
@@ -56,16 +67,12 @@ export function PhoneOffer({ site }: { site: Site }): JSX.Element {
         <strong>Use a phone's camera</strong>
         <span>Scan a code, and take photos or stream video into a new space.</span>
       </button>
-      {open && <Dialog space={undefined} site={site} onClose={() => setOpen(false)} />}
+      {open && <PhoneCode space={undefined} site={site} onClose={() => setOpen(false)} />}
     </>
   );
 }
 
-function Dialog({ site, ...props }: { space: string | undefined; site: Site; onClose(): void }): JSX.Element {
+function PhoneCode({ site, ...props }: { space: string | undefined; site: Site; onClose(): void }): JSX.Element {
   const { url, reach, token } = site;
-  return (
-    <Suspense>
-      <PhoneDialog {...props} page={url} reach={reach} token={token} />
-    </Suspense>
-  );
+  return <PhoneDialog {...props} page={url} reach={reach} token={token} />;
 }

@@ -6,7 +6,7 @@ import { phoneUrl, serversForPhones } from "./phone-url.ts";
 import { QrCode } from "./qr-code.tsx";
 import { TrustNote } from "./trust-note.tsx";
 
-type PhoneDialogProps = {
+export type PhoneDialogProps = {
   /** Where the photos go; left out: into a new space. */
   space?: string | undefined;
   /** Address of the folder that the page came from. */
