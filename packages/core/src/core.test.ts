@@ -271,6 +271,29 @@ describe("spaces", () => {
     }
   });
 
+  test("SPACE-6 a space whose own file is damaged or lost costs no other, is told of, and loses no blob", async (t) => {
+    const folder = await temporaryFolder(t);
+    const core = await openCore({ dataDir: folder });
+    for (const id of ["damaged", "lost", "whole"]) await core.spaces.create({ id });
+    const { digest } = await core.blobs.put(Buffer.from("a photo"));
+    await core.close();
+    const about = (id: string) => join(spaceFolder(join(folder, "spaces"), id), "space.json");
+    await writeFile(about("damaged"), "{");
+    await rm(about("lost"));
+    const again = await opened(t, folder);
+    assert.deepEqual(
+      (await again.spaces.list()).map(({ id }) => id),
+      ["whole"],
+    );
+    assert.equal(again.problems().length, 2);
+    for (const id of ["damaged", "lost"]) {
+      await assert.rejects(again.spaces.open(id), CairnError);
+      await rejects(again.spaces.create({ id }), "space.exists");
+    }
+    await assert.rejects(again.collect(0), CairnError);
+    assert.ok(await again.blobs.stat(digest), "nobody knows what they name");
+  });
+
   test("SPACE-6 a space that a crash left half made or half deleted is not there", async (t) => {
     const folder = await temporaryFolder(t);
     const core = await openCore({ dataDir: folder });

@@ -19,7 +19,7 @@ export const ADVICE: Readonly<Record<Reason, string>> = {
     "One of several photos that fit together but show a second place, apart from the model. Take one that shows both.",
   duplicate: "The same photo is already here.",
   unreadable: "The photo could not be decoded.",
-  failed: "The reconstruction failed on this photo; it is tried again with each new photo.",
+  failed: "The reconstruction failed on this photo. Upload it again to have it tried again.",
   cancelled: "Its processing was cancelled. Upload it again to have it used.",
 };
 

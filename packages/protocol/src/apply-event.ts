@@ -282,15 +282,15 @@ function removeImage(state: SpaceState, id: Id): void {
 }
 
 function extendPath(state: SpaceState, { path, generation, poses }: EventData<"path.extended">): void {
-  state.paths ??= {};
-  const known = state.paths[path];
+  const known = state.paths?.[path];
   // What was refined meanwhile lies in another frame.
   if (known && generation < known.generation) return;
   const fresh = new Set(poses.map(({ image }) => image));
   const kept = known?.generation === generation ? known.poses.filter(({ image }) => !fresh.has(image)) : [];
   // Digits of equal length compare as numbers do.
   const order = (a: PathPose, b: PathPose) => a.timeNs.length - b.timeNs.length || (a.timeNs < b.timeNs ? -1 : 1);
-  state.paths[path] = { path, generation, poses: [...kept, ...poses].sort(order) };
+  // A sender's own word for it may be `__proto__`, which only a literal takes for a name.
+  state.paths = { ...state.paths, [path]: { path, generation, poses: [...kept, ...poses].sort(order) } };
 }
 
 function rememberTransform(state: SpaceState, published: PublishedGeneration, layer: number): void {

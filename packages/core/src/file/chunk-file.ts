@@ -1,11 +1,16 @@
 /**
  * What has come of one file so far, as one file that only grows: a line of facts, then records of one chunk each. A crash
- * costs at most the record that it cut, and that one was not acknowledged.
+ * costs at most the record that it cut, and that one was not acknowledged: it is told by its checksums, for a crash may
+ * leave any of its sectors out.
  *
- *   facts as JSON, "\n", then records: index u32, size u32 (big-endian), bytes
+ *   facts as JSON, "\n", then records: index, size, CRC-32 of the bytes, CRC-32 of these 12 bytes (u32, big-endian), bytes
  */
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { crc32 } from "node:zlib";
 import { CairnError } from "@cairn/protocol";
+import { syncFolder } from "../disk/disk.ts";
+import { readAt, writeAt } from "../disk/whole.ts";
 
 export type ChunkFacts = {
   readonly upload: string;
@@ -18,7 +23,7 @@ export type ChunkFacts = {
   readonly firstChunk?: number;
 };
 
-const RECORD = 8;
+const RECORD = 16;
 const MAX_FACTS_BYTES = 8192;
 /** So that the table of an upload stays small, and the list of what is missing as well. */
 const MAX_CHUNKS = 100_000;
@@ -42,26 +47,33 @@ export class ChunkFile {
 
   static async create(path: string, facts: ChunkFacts): Promise<ChunkFile> {
     const file = await open(path, "wx+");
-    const line = Buffer.from(`${JSON.stringify(facts)}\n`);
-    await file.write(line, 0, line.length, 0);
-    await file.sync();
-    return new ChunkFile(file, facts, line.length);
+    try {
+      const line = Buffer.from(`${JSON.stringify(facts)}\n`);
+      await writeAt(file, line, 0);
+      await file.sync();
+      await syncFolder(dirname(path));
+      return new ChunkFile(file, facts, line.length);
+    } catch (error) {
+      await file.close();
+      await rm(path, { force: true });
+      throw error;
+    }
   }
 
-  /** After a restart. Undefined: it holds nothing that was acknowledged. */
+  /** After a restart. Undefined: it holds nothing that was acknowledged. @throws what the disk says */
   static async reopen(path: string): Promise<ChunkFile | undefined> {
     const file = await open(path, "r+");
     try {
-      const head = Buffer.alloc(MAX_FACTS_BYTES);
-      const { bytesRead } = await file.read(head, 0, head.length, 0);
-      const end = head.subarray(0, bytesRead).indexOf(10);
-      if (end < 0) {
+      const { size } = await file.stat();
+      const head = await readAt(file, 0, Math.min(size, MAX_FACTS_BYTES));
+      const end = head.indexOf(10);
+      const facts = end < 0 ? undefined : factsIn(head.toString("utf8", 0, end));
+      if (!facts) {
         await file.close();
         return undefined;
       }
-      const facts = JSON.parse(head.toString("utf8", 0, end)) as ChunkFacts;
       const chunks = new ChunkFile(file, facts, end + 1);
-      await chunks.#scan((await file.stat()).size);
+      await chunks.#scan(size);
       return chunks;
     } catch (error) {
       await file.close();
@@ -97,11 +109,12 @@ export class ChunkFile {
     const record = Buffer.allocUnsafe(RECORD + bytes.length);
     record.writeUInt32BE(index, 0);
     record.writeUInt32BE(bytes.length, 4);
+    record.writeUInt32BE(crc32(bytes), 8);
+    record.writeUInt32BE(crc32(record.subarray(0, 12)), 12);
     record.set(bytes, RECORD);
-    await this.#file.write(record, 0, record.length, this.#end);
+    await writeAt(this.#file, record, this.#end);
     await this.#file.datasync();
     this.#took(index, { at: this.#end + RECORD, size: bytes.length });
-    this.#end += record.length;
   }
 
   /**
@@ -137,22 +150,41 @@ export class ChunkFile {
     return this.#file.close();
   }
 
+  /** Only the last record can be a torn one: each was on disk before the next began. */
   async #scan(size: number): Promise<void> {
-    const record = Buffer.alloc(RECORD);
-    for (;;) {
-      const { bytesRead } = await this.#file.read(record, 0, RECORD, this.#end);
-      if (bytesRead < RECORD) break;
-      const place = { at: this.#end + RECORD, size: record.readUInt32BE(4) };
-      if (place.at + place.size > size) break;
-      this.#took(record.readUInt32BE(0), place);
-      this.#end = place.at + place.size;
+    let last: { index: number; place: Place; crc: number } | undefined;
+    for (let at = this.#end; at + RECORD <= size; ) {
+      const record = await readAt(this.#file, at, RECORD);
+      const place = { at: at + RECORD, size: record.readUInt32BE(4) };
+      if (crc32(record.subarray(0, 12)) !== record.readUInt32BE(12) || place.at + place.size > size) break;
+      if (last) this.#took(last.index, last.place);
+      last = { index: record.readUInt32BE(0), place, crc: record.readUInt32BE(8) };
+      at = place.at + place.size;
     }
+    if (last && (await this.#crcOf(last.place)) === last.crc) this.#took(last.index, last.place);
     await this.#file.truncate(this.#end);
+  }
+
+  async #crcOf({ at, size }: Place): Promise<number> {
+    let crc = 0;
+    for (let done = 0; done < size; done += COPY_BYTES) {
+      crc = crc32(await readAt(this.#file, at + done, Math.min(COPY_BYTES, size - done)), crc);
+    }
+    return crc;
   }
 
   #took(index: number, place: Place): void {
     this.#places.set(index, place);
     this.#bytes += place.size;
     this.#largest = Math.max(this.#largest, index);
+    this.#end = place.at + place.size;
+  }
+}
+
+function factsIn(line: string): ChunkFacts | undefined {
+  try {
+    return JSON.parse(line) as ChunkFacts;
+  } catch {
+    return undefined; // cut by a crash before anybody was told of it
   }
 }

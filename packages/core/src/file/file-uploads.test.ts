@@ -1,7 +1,8 @@
 /** Files in chunks: any order, any interruption, whole or not there. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readdir, truncate, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -155,4 +156,25 @@ test("HUB-76 a file that was changed from outside is hashed again", async (t) =>
   await writeFile(path, "other");
   await utimes(path, 1000, 1000);
   assert.equal((await uploads.stored.find("a.txt")).sha256, sha256(Buffer.from("other")));
+});
+
+test("a disk that takes half of a chunk refuses it, also of a file that becomes whole; with room again it goes on", async (t) => {
+  const disk = join(await temporaryFolder(t), "disk");
+  await mkdir(disk);
+  if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", disk]).status !== 0) {
+    return t.skip("SKIPPED: no permission to mount a small tmpfs");
+  }
+  afterwards(t, () => spawnSync("umount", ["-l", disk]));
+  const uploads = await opened(t, disk);
+  const chunk = Buffer.alloc(600_000, "a");
+  const { upload } = await uploads.start({ fileName: "a.csv", source: "phone" });
+  await uploads.add(upload, 0, chunk);
+  await writeFile(join(disk, "filler"), Buffer.alloc(1_200_000));
+  await assert.rejects(uploads.add(upload, 1, chunk), { code: "store.full" });
+  assert.equal(uploads.progress(upload).bytes, chunk.length);
+  await assert.rejects(uploads.complete(upload), { code: "store.full" });
+  await assert.rejects(uploads.stored.find("a.csv"), { code: "file.missing" });
+  await rm(join(disk, "filler"));
+  await uploads.complete(upload);
+  assert.deepEqual(await bytesOf(uploads, "a.csv"), chunk);
 });

@@ -68,7 +68,10 @@ export class FileUploads {
     const uploads = new FileUploads(partial, await StoredFiles.open(dir), { ...LIMITS, ...limits });
     for (const name of await readdir(partial)) {
       const path = join(partial, name);
-      const chunks = name.endsWith(EXTENSION) ? await ChunkFile.reopen(path).catch(() => undefined) : undefined;
+      const chunks = name.endsWith(EXTENSION)
+        ? await ChunkFile.reopen(path).catch(() => "unreadable" as const)
+        : undefined;
+      if (chunks === "unreadable") continue; // the disk does not give it now: it stays for another start
       if (chunks) uploads.#keep(chunks, path);
       else await rm(path, { force: true });
     }

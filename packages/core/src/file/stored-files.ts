@@ -63,7 +63,7 @@ export class StoredFiles {
         for await (const bytes of contents) {
           signal?.throwIfAborted();
           hash.update(bytes);
-          await file.write(bytes);
+          await file.writeFile(bytes); // `write` alone may stop half-way without an error
         }
         await file.sync();
       } finally {
@@ -97,7 +97,8 @@ export class StoredFiles {
       const known = await this.#recall(fileName);
       const fits = known?.bytes === size && known.modifiedMs === mtimeMs;
       const sha256 = fits ? known.sha256 : (await hashed(path)).digest("hex");
-      if (!fits) await this.#remember(fileName, { bytes: size, modifiedMs: mtimeMs, sha256 });
+      // Only a shortcut: a disk that takes nothing can still be read.
+      if (!fits) await this.#remember(fileName, { bytes: size, modifiedMs: mtimeMs, sha256 }).catch(() => undefined);
       return { fileName, bytes: size, sha256, createdMs: mtimeMs };
     } catch (error) {
       if (errnoOf(error) === "ENOENT") throw new CairnError("file.missing", { fileName });

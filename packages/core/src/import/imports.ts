@@ -10,6 +10,7 @@ import { CairnError, type Similarity, type Vec3 } from "@cairn/protocol";
 import { type Import, importPoints } from "../cloud/import-points.ts";
 import type { Layers } from "../cloud/layers.ts";
 import { makeFolder, storeError, TEMPORARY } from "../disk/disk.ts";
+import { displayName } from "../ingest/display-name.ts";
 import { checkQuota, freeBytes } from "../space/quota.ts";
 import type { Space } from "../space/spaces.ts";
 import { openPointReader, type PointReader } from "./point-reader.ts";
@@ -108,7 +109,7 @@ export class Imports {
     const { count, bounds } = facts;
     const [first, all] = await peek(chunks());
     return importPoints(space, this.#layers, {
-      name: displayName(name),
+      name: displayName(name, "points"),
       chunks: all,
       points: count,
       ...(bounds && { bounds: { min: [...bounds.min], max: [...bounds.max] } }),
@@ -212,18 +213,4 @@ function boxOf({ positions }: CloudPoints): Box {
     if (value > max[axis]!) max[axis] = value;
   }
   return { min, max };
-}
-
-/** The last part of what may be a path, without what would disturb a line of text. */
-function displayName(name: string): string {
-  const plain = (name.split(/[/\\]/).at(-1) ?? "").replace(
-    /[\p{Cc}\p{Cs}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu,
-    "",
-  );
-  return (
-    plain
-      .trim()
-      .slice(0, 255)
-      .replace(/\p{Cs}/gu, "") || "points"
-  );
 }

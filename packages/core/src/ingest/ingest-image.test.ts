@@ -204,4 +204,22 @@ describe("ingest", () => {
     // The key was not used up by what was refused.
     assert.equal((await take(place, photo(1), { key: "k" })).known, false);
   });
+
+  for (const reason of ["failed", "cancelled"] as const) {
+    test(`HTTP-11 HTTP-12 a photo with the verdict ${reason} is taken anew when it is sent again, with its key or without`, async (t) => {
+      const at = await open(t);
+      const bytes = photo(9);
+      const judged = (image: string) =>
+        at.space.log.append([{ type: "image.judged", data: { image, verdict: "rejected", reason } }]);
+      const first = await take(at, bytes, { key: "k" });
+      assert.equal((await take(at, bytes, { key: "k" })).known, true);
+      await judged(first.image);
+      const second = await take(at, bytes, { key: "k" });
+      assert.deepEqual([second.known, second.duplicateOf], [false, undefined]);
+      assert.equal((await take(at, bytes, { key: "k" })).image, second.image);
+      assert.equal((await take(at, bytes)).duplicateOf, second.image);
+      await judged(second.image);
+      assert.equal((await take(at, bytes)).duplicateOf, undefined);
+    });
+  }
 });

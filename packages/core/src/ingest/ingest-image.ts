@@ -16,6 +16,7 @@ import {
 import type { BlobStore } from "../blob/blob-store.ts";
 import { checkQuota } from "../space/quota.ts";
 import type { Space } from "../space/spaces.ts";
+import { displayName } from "./display-name.ts";
 import { type IngestIndex, ingestIndex } from "./ingest-index.ts";
 
 export type IncomingPhoto = {
@@ -74,7 +75,7 @@ export async function ingestImage(
     if (raced) return raced;
     checkRoom(space, photo.bytes.length);
     const image = randomUUID();
-    const duplicateOf = photo.copyCounts ? undefined : index.byDigest.get(digest);
+    const duplicateOf = photo.copyCounts ? undefined : index.ofBytes(digest);
     const drafts: EventDraft[] = [
       {
         type: "image.added",
@@ -82,7 +83,7 @@ export async function ingestImage(
           image,
           blob: digest,
           ...facts,
-          name: displayName(photo.name),
+          name: displayName(photo.name, "photo"),
           source: photo.source,
           ...(camera ? { camera } : {}),
           ...(photo.capturedNs === undefined ? {} : { capturedNs: photo.capturedNs }),
@@ -105,7 +106,7 @@ export async function ingestImage(
 }
 
 function knownReceipt(index: IngestIndex, key: string | undefined): ImageReceipt | undefined {
-  const receipt = key === undefined ? undefined : index.byKey.get(key);
+  const receipt = key === undefined ? undefined : index.ofKey(key);
   return receipt && { ...receipt, known: true };
 }
 
@@ -146,13 +147,4 @@ function gravityOf({ down: [x, y, z], sigmaDeg }: Gravity): Gravity {
     throw new CairnError("request.invalid", { field: "gravity/down", problem: "has no direction" });
   }
   return { down: [x / length, y / length, z / length], sigmaDeg };
-}
-
-/** The last part of what may be a path, without what would disturb a line of text. */
-function displayName(name: string): string {
-  const base = name.split(/[/\\]/).at(-1) ?? "";
-  // Control characters, and those that turn the direction of writing (a way to hide an extension).
-  const plain = base.replace(/[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, "").trim();
-  // Half of a surrogate pair, as sent or as cut, is no text.
-  return plain.slice(0, 255).replace(/\p{Cs}/gu, "") || "photo";
 }

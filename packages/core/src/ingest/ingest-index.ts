@@ -1,13 +1,17 @@
 /** What ingest must know of a space at once: which keys and which bytes are there. Built from the state. */
-import type { Digest, Id, ImageReceipt } from "@cairn/protocol";
+import type { Digest, Id, ImageReceipt, Reason } from "@cairn/protocol";
 import type { SpaceLog } from "../log/space-log.ts";
 
 type Receipt = Omit<ImageReceipt, "known">;
 
+/** The engine had no luck with it, or was not let: sent again it is a photo like any other. */
+const GIVEN_UP: ReadonlySet<Reason | undefined> = new Set<Reason>(["failed", "cancelled"]);
+
 export type IngestIndex = {
-  readonly byKey: ReadonlyMap<string, Receipt>;
+  /** The image that has come under this key. */
+  ofKey(key: string): Receipt | undefined;
   /** The first image of these bytes. */
-  readonly byDigest: ReadonlyMap<Digest, Id>;
+  ofBytes(digest: Digest): Id | undefined;
   add(receipt: Receipt, key: string | undefined): void;
   /** After its removal is in the log. */
   remove(image: Id): void;
@@ -31,17 +35,25 @@ function build(log: SpaceLog): IngestIndex {
   const byKey = new Map<string, Receipt>();
   const byDigest = new Map<Digest, Id>();
   let last: Promise<unknown> = Promise.resolve();
+  const images = () => log.snapshot().state.images;
+  const isGivenUp = (image: Id) => GIVEN_UP.has(images()[image]?.verdict?.reason);
   function read(): void {
-    for (const { image, seq, blob, key, verdict } of Object.values(log.snapshot().state.images)) {
+    for (const { image, seq, blob, key, verdict } of Object.values(images())) {
       const duplicateOf = verdict?.duplicateOf;
       index.add({ image, seq, blob, ...(duplicateOf === undefined ? {} : { duplicateOf }) }, key);
     }
   }
   const index: IngestIndex = {
-    byKey,
-    byDigest,
+    ofKey(key) {
+      const receipt = byKey.get(key);
+      return receipt && !isGivenUp(receipt.image) ? receipt : undefined;
+    },
+    ofBytes(digest) {
+      const first = byDigest.get(digest);
+      return first !== undefined && !isGivenUp(first) ? first : undefined;
+    },
     add(receipt, key) {
-      if (!byDigest.has(receipt.blob)) byDigest.set(receipt.blob, receipt.image);
+      if (index.ofBytes(receipt.blob) === undefined) byDigest.set(receipt.blob, receipt.image);
       if (key !== undefined) byKey.set(key, receipt);
     },
     remove(image) {

@@ -1,5 +1,5 @@
 /** Opens a log, after a crash too: finds out what its folder holds, and cuts off what was never acknowledged. */
-import { readdir, readFile, truncate } from "node:fs/promises";
+import { readdir, readFile, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { applyEvent, CairnError, emptyState } from "@cairn/protocol";
 import { makeFolder, removeFile, storeError, TEMPORARY } from "../disk/disk.ts";
@@ -45,7 +45,7 @@ async function recover(folder: string, options: SpaceLogOptions): Promise<FileSp
     const next = firsts[index + 1];
     // What the known state already holds need not be read; but the newest one is always checked to its end.
     if (corrupt || (next !== undefined && next <= head + 1)) {
-      segment.sizeBytes = (await readFile(segment.path)).length;
+      segment.sizeBytes = (await stat(segment.path)).size;
       continue;
     }
     const bytes = await readFile(segment.path);

@@ -45,11 +45,6 @@ export class Segment {
     if (last && offset >= last.offset + STEP_BYTES) this.#places.push({ seq, offset });
   }
 
-  /** Forgets places behind the durable end, after a write that failed. */
-  forgetAfterEnd(): void {
-    while ((this.#places.at(-1)?.offset ?? 0) > this.sizeBytes) this.#places.pop();
-  }
-
   /**
    * Up to `limit` events after `after`, fewer where they are long or where one behind them is damaged.
    * @param last seq of the last event of this segment

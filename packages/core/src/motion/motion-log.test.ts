@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { quaternionFromRotation, rotationFromVector, seededRandom } from "@cairn/geometry";
 import { Way } from "@cairn/geometry/test/inertial";
@@ -129,4 +131,25 @@ test("MOT-22 MOT-24 a camera that was carried with motion sensors: the model's u
   assert.ok(Math.abs(told.scale / unit - 1) < 3 * told.sigma && told.sigma < 0.1, `${told.scale} ± ${told.sigma}`);
   const cosine = told.up.reduce((sum, x, i) => sum + x * (up[i] ?? 0), 0);
   assert.ok(Math.acos(Math.min(1, cosine)) < (2 * Math.PI) / 180);
+});
+
+test("MOT-24 a space's name may have blanks; a piece that is lost costs itself, not who asks for the rest", async (t) => {
+  const errors: unknown[] = [];
+  const { core, dataDir } = await open(t, undefined, errors);
+  const space = await core.spaces.create({ id: "an old mill" });
+  for (let k = 0n; k < 2n; k++) {
+    core.motion.push("phone", sample(START_NS + k), space.id);
+    core.motion.flush("phone");
+    await core.motionLog.flush();
+  }
+  assert.deepEqual(errors, []);
+  const [first] = await motionOf(core, space.id);
+  await rm(join(dataDir, "blobs", first!.blob.slice(0, 2), first!.blob.slice(2)));
+  const now = core.clock.nowNs();
+  const [track] = await core.motionLog.between(space, now - 10n ** 12n, now, now);
+  assert.equal(track?.times.length, 1);
+  assert.deepEqual(
+    errors.map((error) => (error as { code?: string }).code),
+    ["blob.missing"],
+  );
 });

@@ -24,6 +24,8 @@ export type MotionLogParts = {
 
 /** Samples of one source in one space that are not kept yet. */
 type Piece = {
+  readonly space: SpaceId;
+  readonly source: string;
   lines: string[];
   fromNs: bigint;
   toNs: bigint;
@@ -80,7 +82,7 @@ export class MotionLog {
   }
 
   #take(space: SpaceId, source: string, samples: readonly ImuSample[]): void {
-    const key = `${space} ${source}`;
+    const key = JSON.stringify([space, source]);
     const { clock, writeEveryMs = WRITE_EVERY_MS } = this.#parts;
     for (const sample of samples) {
       const timeNs = nsByDigits(sample.timestamp);
@@ -88,7 +90,7 @@ export class MotionLog {
       if (!piece) {
         const timer = setTimeout(() => this.#write(key), writeEveryMs).unref();
         const times = { fromNs: timeNs, toNs: timeNs, offsetNs: 0n, uncertaintyNs: undefined };
-        piece = { lines: [], timer, clock: new StreamClock(source, clock.devices), ...times };
+        piece = { space, source, lines: [], timer, clock: new StreamClock(source, clock.devices), ...times };
         this.#pieces.set(key, piece);
       }
       piece.lines.push(imuCsvLine(sample, timeNs));
@@ -106,18 +108,18 @@ export class MotionLog {
     if (!piece) return;
     clearTimeout(piece.timer);
     this.#pieces.delete(key);
-    const [space = "", source = ""] = key.split(" ");
+    const { space, source } = piece;
     // Now, while what is known of the device's clock is fresh.
     const told = this.#parts.clock.devices.timeOf(source, piece.toNs);
     const apartNs = told ? told.timeNs - piece.toNs - piece.offsetNs : 0n;
     if (told && apartNs <= told.uncertaintyNs && -apartNs <= told.uncertaintyNs)
       piece.uncertaintyNs = told.uncertaintyNs;
     this.#writing = this.#writing
-      .then(() => this.#keep(space as SpaceId, source, piece))
+      .then(() => this.#keep(piece))
       .catch((error: unknown) => this.#parts.onError(`motion of ${source} in ${space}`, error));
   }
 
-  async #keep(id: SpaceId, source: string, { lines, fromNs, toNs, offsetNs, uncertaintyNs }: Piece): Promise<void> {
+  async #keep({ space: id, source, lines, fromNs, toNs, offsetNs, uncertaintyNs }: Piece): Promise<void> {
     const space = await this.#parts.spaces.open(id);
     const bytes = Buffer.from(`${IMU_CSV_HEADER}\n${lines.join("\n")}\n`);
     checkQuota(space.log.snapshot().state, { images: 0, sizeBytes: bytes.length });
@@ -137,9 +139,14 @@ export class MotionLog {
 
   async #read(pieces: readonly EventData<"motion.added">[], originNs: bigint): Promise<InertialSamples> {
     const rows: { atS: number; sample: ImuSample }[] = [];
-    for (const { blob, offsetNs } of pieces) {
+    for (const { source, blob, offsetNs } of pieces) {
       const toOriginNs = BigInt(offsetNs) - originNs;
-      for (const sample of readImuCsv(Buffer.from(await this.#parts.blobs.get(blob)).toString("latin1"))) {
+      // A piece that is lost costs itself, not the model that asks.
+      const bytes = await this.#parts.blobs.get(blob).catch((error: unknown) => {
+        this.#parts.onError(`motion of ${source}`, error);
+        return new Uint8Array(0);
+      });
+      for (const sample of readImuCsv(Buffer.from(bytes).toString("latin1"))) {
         rows.push({ atS: Number(sample.timestamp + toOriginNs) / PER_SECOND, sample });
       }
       if (rows.length >= MOST_READ) break;

@@ -20,14 +20,18 @@ export function startPaths(spaces: Spaces, onError: (context: string, error: unk
   async function follow(space: Space): Promise<void> {
     const signal = AbortSignal.any([stopping.signal, space.signal]);
     const { log } = space;
+    const told = (error: unknown) => {
+      if (!signal.aborted) onError(`paths of ${space.id}`, error);
+    };
     try {
       const { head } = log;
-      await extend(space);
+      // What a full disk does not take is made up for with the next.
+      await extend(space).catch(told);
       for await (const events of log.follow(head, { signal })) {
-        if (events.some(({ type }) => LEADING.has(type))) await extend(space);
+        if (events.some(({ type }) => LEADING.has(type))) await extend(space).catch(told);
       }
     } catch (error) {
-      if (!signal.aborted) onError(`paths of ${space.id}`, error);
+      told(error);
     }
   }
 

@@ -3,9 +3,10 @@
  * that whoever writes can stop in time. Synced now and then, so that a lost power supply costs seconds.
  */
 import { type FileHandle, open } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { CairnError } from "@cairn/protocol";
-import { storeError } from "../disk/disk.ts";
-import { writeAt } from "./files.ts";
+import { storeError, syncFolder } from "../disk/disk.ts";
+import { writeAt } from "../disk/whole.ts";
 
 const SYNC_EVERY_MS = 5000;
 
@@ -68,7 +69,10 @@ export class GrowingFile {
 
   async #write(): Promise<void> {
     try {
-      this.#file ??= await open(this.path, "wx");
+      if (!this.#file) {
+        this.#file = await open(this.path, "wx");
+        await syncFolder(dirname(this.path)); // what is synced later has a name
+      }
       for (let bytes = this.#queue.shift(); bytes; bytes = this.#queue.shift()) {
         await writeAt(this.#file, bytes, this.#writtenBytes);
         this.#writtenBytes += bytes.length;

@@ -154,6 +154,33 @@ test("RCD-7 a chunk whose index was cut off is indexed again; one that is damage
   assert.equal((await readMcap(path)).messages.length, 20);
 });
 
+test("RCD-7 a file whose head a power cut took away holds up no other recording, nor who asks for it", async (t) => {
+  const folder = await temporaryFolder(t);
+  const dataDir = join(folder, "data");
+  const core = await openCore({ dataDir });
+  const space = await core.spaces.create({ id: "place" });
+  const recordings: string[] = [];
+  for (const source of ["a", "b"]) {
+    const { recording } = await core.recordings.start(space, { channels: [`video/${source}`] });
+    recordings.push(recording);
+    const producer = core.video.open({ source, space: space.id });
+    for (const packet of packetsOf(await pictures())) producer.publish(packet);
+  }
+  await core.close();
+  // The second sector of each file of the recording that is looked at first: what a video's head says of its pictures.
+  recordings.sort();
+  const left = join(dataDir, "recordings", recordings[0]!);
+  for (const name of (await readdir(left)).filter((each) => !each.endsWith(".json"))) {
+    const bytes = await readFile(join(left, name));
+    await writeFile(join(left, name), bytes.fill(0, 512, 1024));
+  }
+  const again = await openCore({ dataDir });
+  afterwards(t, () => again.close());
+  const there = await again.spaces.open("place");
+  assert.equal((await ended(there, recordings[1]!)).files.length, 2);
+  assert.ok((await again.recordings.stop(there, recordings[0]!)).ended);
+});
+
 test("RCD-8 a full disk ends it; with room again what was written becomes whole, and an event names it", async (t) => {
   const disk = await mkdtemp(join(tmpdir(), "cairn-full-"));
   if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", disk]).status !== 0) {

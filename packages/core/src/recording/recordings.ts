@@ -16,7 +16,7 @@ import {
   type SpaceId,
 } from "@cairn/protocol";
 import type { BlobStore } from "../blob/blob-store.ts";
-import { makeFolder, storeError } from "../disk/disk.ts";
+import { errnoOf, makeFolder, storeError } from "../disk/disk.ts";
 import { freeBytes } from "../space/quota.ts";
 import type { Space, Spaces } from "../space/spaces.ts";
 import { ChannelChoice } from "./choice.ts";
@@ -230,8 +230,8 @@ export class Recordings {
       } catch (error) {
         if (signal.aborted) return;
         this.#places.onError("the end of a recording", error);
-        const { code } = storeError(error);
-        if (code !== "store.full" && code !== "store.failed") return;
+        // What is not the disk's doing is no better in a second; the next start may know better.
+        if (!isOfDisk(error)) return;
         await setTimeout(RETRY_MS, undefined, { signal }).catch(() => undefined);
       }
     }
@@ -273,4 +273,8 @@ export class Recordings {
       throw error;
     });
   }
+}
+
+function isOfDisk(error: unknown): boolean {
+  return error instanceof CairnError ? error.code.startsWith("store.") : errnoOf(error) !== undefined;
 }

@@ -1,6 +1,7 @@
 /** The spaces of one data directory: made, opened, expired and deleted here and nowhere else. Rules: docs/spec/log.md. */
 import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
+import { basename } from "node:path";
 import {
   CairnError,
   check,
@@ -41,7 +42,7 @@ export class FileSpaces implements Spaces {
   readonly #spaces = new Map<SpaceId, Promise<FileSpace>>();
   /** Those of `#spaces` that are open, for what must not wait. */
   readonly #open = new Map<SpaceId, FileSpace>();
-  /** Those whose files the disk does not give: they are there, and cannot be served. */
+  /** Those whose files the disk does not give, by id or folder: they are there, and cannot be served. */
   readonly #unopened = new Map<SpaceId, CairnError>();
   /** Spaces whose files are going: closing waits for them. */
   readonly #ending = new Set<Promise<void>>();
@@ -58,7 +59,7 @@ export class FileSpaces implements Spaces {
     this.#refuseIfClosed();
     const id = checkId(wanted.id ?? randomUUID());
     const settings = check(SpaceSettings, { ...DEFAULT_SETTINGS, ...this.#options.settings, ...wanted.settings });
-    if (this.#spaces.has(id) || this.#unopened.has(id)) throw new CairnError("space.exists", { id });
+    if (this.#spaces.has(id) || this.#problemOf(id)) throw new CairnError("space.exists", { id });
     const expires = wanted.expiresNs === undefined ? {} : { expiresNs: wanted.expiresNs };
     const labels = wanted.labels && { labels: check(Labels, wanted.labels) };
     return this.#keep(id, async () => {
@@ -83,8 +84,8 @@ export class FileSpaces implements Spaces {
   async open(id: SpaceId): Promise<Space> {
     this.#refuseIfClosed();
     const space = this.#spaces.get(checkId(id));
-    const unopened = this.#unopened.get(id);
-    if (unopened) throw unopened;
+    const problem = this.#problemOf(id);
+    if (problem) throw problem;
     if (!space) throw new CairnError("space.missing", { id });
     return space;
   }
@@ -109,19 +110,24 @@ export class FileSpaces implements Spaces {
 
   /** Opens every space there is: each has an expiry to keep, and a reader of its log that goes on where it was. */
   async openAll(): Promise<void> {
-    const ids = await findSpaces(this.#root);
+    const { ids, damaged } = await findSpaces(this.#root);
+    // One space that cannot be read costs nobody else anything.
+    const unopened = (name: string, error: CairnError) => {
+      this.#unopened.set(name, error);
+      this.#options.onError(`space ${name}`, error);
+    };
+    for (const [folder, error] of damaged) unopened(folder, error);
     const next = async () => {
       for (let id = ids.pop(); id !== undefined; id = ids.pop()) {
-        const error = await this.#openExisting(id).then(
-          () => undefined,
-          (reason: unknown) => storeError(reason),
-        );
-        // One space that cannot be read costs nobody else anything.
-        if (error) this.#unopened.set(id, error);
-        if (error) this.#options.onError(`space ${id}`, error);
+        const name = id;
+        await this.#openExisting(name).catch((reason: unknown) => unopened(name, storeError(reason)));
       }
     };
     await Promise.all(Array.from({ length: 4 }, next));
+  }
+
+  #problemOf(id: SpaceId): CairnError | undefined {
+    return this.#unopened.get(id) ?? this.#unopened.get(basename(spaceFolder(this.#root, id)));
   }
 
   get unopened(): ReadonlyMap<SpaceId, CairnError> {

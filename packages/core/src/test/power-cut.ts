@@ -28,36 +28,35 @@ export function missingForPowerCuts(): string | undefined {
   return undefined;
 }
 
-/**
- * @param cuts how often the writer is started, and the power cut while it writes
- * @param args for the writer: `no-sync` is the control
- */
-export async function cutPower(cuts: number, ...args: string[]): Promise<Found> {
+type LossyDisk = {
+  readonly path: string;
+  /** What programs see from now on is what was synced, and some of what was not. */
+  cutPower(): Promise<void>;
+};
+
+/** @param work what is done on a lossy file system, which is gone afterwards */
+export async function onLossyDisk<T>(work: (disk: LossyDisk) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), "cairn-power-"));
   const mounted = join(folder, "disk");
   await mkdir(mounted);
   const disk = spawn(PYTHON, [FILE_SYSTEM, folder, mounted], { stdio: ["ignore", "inherit", "inherit"] });
+  let cuts = 0;
   try {
     const { dev } = await stat(folder);
     while ((await stat(mounted)).dev === dev) {
       assert.equal(disk.exitCode, null, "the lossy file system did not start");
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    const dataDir = join(mounted, "data");
-    const lines: string[] = [];
-    let found: Found | undefined;
-    for (let cut = 1; cut <= cuts; cut++) {
-      lines.push(...(await runAndKill(dataDir, 2 + ((cut * 29) % 90), ...args)));
-      disk.kill("SIGUSR1");
-      // The signal is taken between two requests: asking for something lets it in.
-      while ((await stat(mounted)) && !(await hasCut(folder, cut)))
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      found = await compare(dataDir, lines);
-      // What is damaged is found before it is missed: the writer could not go on from here.
-      if (found.lost.length > 0 || found.problems.length > 0) break;
-    }
-    assert.ok(found);
-    return found;
+    return await work({
+      path: mounted,
+      async cutPower() {
+        cuts++;
+        disk.kill("SIGUSR1");
+        // The signal is taken between two requests: asking for something lets it in.
+        while ((await stat(mounted)) && !(await hasCut(folder, cuts)))
+          await new Promise((resolve) => setTimeout(resolve, 5));
+      },
+    });
   } finally {
     try {
       execFileSync("fusermount3", ["-u", "-z", mounted]);
@@ -67,6 +66,27 @@ export async function cutPower(cuts: number, ...args: string[]): Promise<Found> 
     if (disk.exitCode === null && disk.signalCode === null) await once(disk, "exit");
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/**
+ * @param cuts how often the writer is started, and the power cut while it writes
+ * @param args for the writer: `no-sync` is the control
+ */
+export function cutPower(cuts: number, ...args: string[]): Promise<Found> {
+  return onLossyDisk(async (disk) => {
+    const dataDir = join(disk.path, "data");
+    const lines: string[] = [];
+    let found: Found | undefined;
+    for (let cut = 1; cut <= cuts; cut++) {
+      lines.push(...(await runAndKill(dataDir, 2 + ((cut * 29) % 90), ...args)));
+      await disk.cutPower();
+      found = await compare(dataDir, lines);
+      // What is damaged is found before it is missed: the writer could not go on from here.
+      if (found.lost.length > 0 || found.problems.length > 0) break;
+    }
+    assert.ok(found);
+    return found;
+  });
 }
 
 async function hasCut(folder: string, cut: number): Promise<boolean> {

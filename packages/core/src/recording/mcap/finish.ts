@@ -6,7 +6,8 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import { McapConstants, McapRecordBuilder, McapStreamReader, type McapTypes } from "@mcap/core";
-import { readAt, writeAt } from "../files.ts";
+import { errnoOf } from "../../disk/disk.ts";
+import { readAt, writeAt } from "../../disk/whole.ts";
 
 const { Opcode, MCAP_MAGIC } = McapConstants;
 /** Opcode and length. */
@@ -34,7 +35,7 @@ export async function finishMcap(path: string): Promise<FinishedMcap | undefined
     let end: number = MCAP_MAGIC.length;
     for (;;) {
       const record = await recordAt(file, end, size);
-      if (!record || !(await summary.add(file, record))) break;
+      if (!record || !(await summary.add(file, record).catch(endsAtDamage))) break;
       end = record.end;
     }
     if (end === MCAP_MAGIC.length) return undefined;
@@ -46,6 +47,12 @@ export async function finishMcap(path: string): Promise<FinishedMcap | undefined
   } finally {
     await file.close();
   }
+}
+
+/** A crash may leave any sector out: what makes no sense is where the data ends. */
+function endsAtDamage(error: unknown): false {
+  if (errnoOf(error) !== undefined) throw error;
+  return false;
 }
 
 type RecordAt = { readonly opcode: number; readonly at: number; readonly end: number };
@@ -154,9 +161,9 @@ class Summary {
   }
 
   #index(chunk: McapTypes.ChunkIndex, channel: number, messages: number, at: number, sizeBytes: number): void {
+    this.#counts.set(channel, (this.#counts.get(channel) ?? 0n) + BigInt(messages)); // throws where it is no number
     chunk.messageIndexOffsets.set(channel, BigInt(at));
     chunk.messageIndexLength += BigInt(sizeBytes);
-    this.#counts.set(channel, (this.#counts.get(channel) ?? 0n) + BigInt(messages));
   }
 
   #statistics(): McapTypes.Statistics {

@@ -6,7 +6,7 @@
  */
 import { type FileHandle, open } from "node:fs/promises";
 import { readSps } from "@cairn/video";
-import { readAt, writeAt } from "../files.ts";
+import { readAt, writeAt } from "../../disk/whole.ts";
 import { avcSetsOf } from "./avc-sets.ts";
 import { fullBox, text, u32, u32List, u64, u64List } from "./boxes.ts";
 import { FRAGMENT, KEY_FLAGS, PLACEHOLDER_AT, PLACEHOLDER_BYTES } from "./fragments.ts";
@@ -24,7 +24,7 @@ export type FinishedMp4 = {
 };
 
 /**
- * @returns undefined where there is not one whole fragment
+ * @returns undefined where there is not one whole fragment, or no head by which it could be shown
  * @throws what the disk says; then the file can still be played, and be finished later
  */
 export async function finishMp4(path: string): Promise<FinishedMp4 | undefined> {
@@ -32,8 +32,8 @@ export async function finishMp4(path: string): Promise<FinishedMp4 | undefined> 
   try {
     const { size } = await file.stat();
     const head = await boxAt(file, PLACEHOLDER_AT + PLACEHOLDER_BYTES, size);
-    if (head?.type !== "moov") return undefined;
-    const sets = avcSetsOf(await readAt(file, head.at, head.sizeBytes));
+    const sets = head?.type === "moov" && avcSetsOf(await readAt(file, head.at, head.sizeBytes));
+    if (!head || !sets) return undefined;
     const tables = new Tables();
     let end = head.at + head.sizeBytes;
     for (;;) {
