@@ -226,7 +226,7 @@ export class DepthSession {
     if (!passing) throw error;
   }
 
-  /** One request at a time: an answer says not to which it belongs. */
+  /** One request at a time: an answer says not to which it belongs. One that is given up does not wait for its turn. */
   #inTurn<T>(signal: AbortSignal | undefined, work: (until: AbortSignal) => Promise<T>): Promise<T> {
     const until = signal ? AbortSignal.any([this.#closed.signal, signal]) : this.#closed.signal;
     const done = this.#turn.then(() => {
@@ -234,7 +234,12 @@ export class DepthSession {
       return work(until);
     });
     this.#turn = done.catch(() => undefined);
-    return done;
+    return new Promise((resolve, reject) => {
+      const givenUp = () => reject(until.reason);
+      if (until.aborted) givenUp();
+      until.addEventListener("abort", givenUp);
+      void done.then(resolve, reject).finally(() => until.removeEventListener("abort", givenUp));
+    });
   }
 }
 

@@ -38,7 +38,10 @@ export class HeldCommand {
     return this.outcome !== "sent" && this.outcome !== "accepted";
   }
 
-  /** Resolves with the outcome when the device has accepted it, or when it is known what became of it. */
+  /**
+   * Resolves with the outcome when the device has accepted it, or when it is known what became of it: `lost` when the
+   * connection was closed before.
+   */
   reached(until: "accepted" | "settled"): Promise<Outcome> {
     return new Promise((resolve) => {
       this.#waiters.push({ until, settle: () => resolve(this.outcome) });
@@ -112,6 +115,9 @@ export class HeldDevice {
       connection.on("event", (event) => this.#hear(event)),
       connection.on("state", (_state, { reset }) => {
         if (reset) this.#lookAgain();
+      }),
+      connection.on("status", (status) => {
+        if (status === "closed") this.#cutOff();
       }),
     ];
   }
@@ -204,6 +210,12 @@ export class HeldDevice {
       if (state.lease === this.lease && state.outcome !== "sent") this.#commands.get(state.command)?.set(state);
     }
     if (device?.lease?.lease !== this.lease) this.#end(new CairnError("control.lease_ended", { reason: "meanwhile" }));
+  }
+
+  /** The connection was closed: nobody will hear what becomes of what is on its way. */
+  #cutOff(): void {
+    for (const each of this.#commands.values()) each.set({ outcome: "lost", message: "the connection was closed" });
+    this.#end(new CairnError("control.lease_ended", { reason: "the connection was closed" }));
   }
 
   /** Commands whose end is known are not looked after any more. */

@@ -153,6 +153,19 @@ describe("steering by the SDK", () => {
     assert.deepEqual(deeds.done, ["safe: hover"], "what found no line is not sent later");
   });
 
+  test("CTL-19 a holder who closes the connection is told that what was on its way is lost", async (t) => {
+    const { deeds, ann } = await flight(t);
+    const held = await holdDevice(ann.connection, "drone", { holder: "Ann", heartbeatMs: 10_000 });
+    deeds.hold = true;
+    const going = await held.send("move", { x: 1 });
+    await deeds.until("move 1");
+    const outcome = going.reached("settled");
+    ann.connection.close();
+    assert.equal(await outcome, "lost");
+    assert.equal(await going.reached("settled"), "lost");
+    assert.equal((held.lost.reason as CairnError).code, "control.lease_ended");
+  });
+
   test("CTL-11 CTL-20 a stop breaks off what goes on, from anyone; cleared, commands go again", async (t) => {
     const { server, deeds, ann } = await flight(t);
     const held = await holdDevice(ann.connection, "drone", { holder: "Ann", heartbeatMs: 10_000 });

@@ -62,6 +62,25 @@ describe("the SDK's depth session", () => {
     await assert.rejects(running, { name: "AbortError" });
   });
 
+  test("DEP-46 a request that is given up while it waits for its turn is answered at once", async (t) => {
+    const server = await testServer(t);
+    const depth = await DepthSession.create({ url: server.url, WebSocket, backoff: BACKOFF }, {});
+    t.after(() => depth.close());
+    const [first] = await samplePhotos(1);
+    await depth.image(first!);
+    // Nobody looks at its photo here: it would go on for half an hour.
+    const running = depth.generate().then(
+      () => "done",
+      () => "closed",
+    );
+    const stop = new AbortController();
+    const waiting = depth.image(first!, "waiting.jpg", stop.signal);
+    stop.abort();
+    await assert.rejects(waiting, { name: "AbortError" });
+    depth.close();
+    assert.equal(await running, "closed");
+  });
+
   test("DEP-46 a photo that is given up leaves no answer behind for the next, and one given up in time is not sent", async (t) => {
     const server = await testServer(t);
     const depth = await DepthSession.create({ url: server.url, WebSocket, backoff: BACKOFF }, {});
