@@ -5,6 +5,7 @@ import { Icon } from "./icons.tsx";
 import { PanelHead } from "./panel-head.tsx";
 import { isPhone } from "./phone/is-phone.ts";
 import { PhotoPicker } from "./photo-picker.tsx";
+import { Thumb } from "./thumb.tsx";
 import type { Uploads } from "./uploads.ts";
 import { newestHint, photoStatus } from "./words.ts";
 
@@ -14,6 +15,8 @@ type PhotoPanelProps = {
   state: SpaceState;
   /** The state is the server's. */
   loaded: boolean;
+  /** The server answers. */
+  live: boolean;
   uploads: Uploads;
   selected: string | undefined;
   thumbnail(image: string, sidePx: number): string;
@@ -27,7 +30,7 @@ type PhotoPanelProps = {
 };
 
 export function PhotoPanel(props: PhotoPanelProps): JSX.Element {
-  const { open, setOpen, state, loaded, uploads, selected, thumbnail, fallback, onSelect, onFiles } = props;
+  const { open, setOpen, state, loaded, live, uploads, selected, thumbnail, fallback, onSelect, onFiles } = props;
   const picker = useRef<HTMLInputElement>(null);
   const photos = photosOf(state);
   const next = photos.find(({ verdict }) => !verdict)?.image;
@@ -58,17 +61,7 @@ export function PhotoPanel(props: PhotoPanelProps): JSX.Element {
             return (
               <li key={photo.image} className={kind}>
                 <button type="button" aria-pressed={photo.image === selected} onClick={() => onSelect(photo.image)}>
-                  <img
-                    src={thumbnail(photo.image, 160)}
-                    alt=""
-                    loading="lazy"
-                    width={60}
-                    height={45}
-                    onError={({ currentTarget }) => {
-                      const other = fallback(photo.blob);
-                      if (currentTarget.src !== other) currentTarget.src = other;
-                    }}
-                  />
+                  <Thumb addresses={[thumbnail(photo.image, 160), fallback(photo.blob)]} live={live} />
                   <span className="photo-text">
                     <span className="photo-name">
                       <b>{index + 1}</b> {photo.name}

@@ -136,6 +136,7 @@ export function SpacePage({ space, site }: { space: string; site: Site }): JSX.E
         open={panelOpen}
         setOpen={setPanelOpen}
         {...{ state, loaded, uploads: open.uploads, selected, thumbnail, onFiles }}
+        live={status === "live"}
         clouds={<Clouds {...{ space, api, state, say }} />}
         camera={<AddPhone {...{ space, site }} />}
         fallback={(blob) => withToken(api.blobUrl(blob), token)}

@@ -7,6 +7,7 @@ import { openApi } from "@cairn/client/node";
 import { openCore } from "@cairn/core";
 import type { EventDraft } from "@cairn/protocol";
 import type { Page } from "playwright-core";
+import sharp from "sharp";
 import { assertReadable } from "./accessible.ts";
 import { drop, PATIENCE_MS, visit } from "./faces/browser.ts";
 import { openStage } from "./faces/stage.ts";
@@ -64,13 +65,15 @@ describe("mishaps in the page", { timeout: 3 * PATIENCE_MS }, () => {
     await button(page, "Add a phone").click();
     await page.getByRole("dialog").getByText("This server talks to this machine only").waitFor();
     await page.route("**/assets/*-page-*.js", (route) => route.fulfill({ status: 404, body: "{}" }));
-    for (const path of ["capture", "heritage/"]) {
-      await page.goto(at(path));
-      await page.getByRole("alert").getByText(NOT_LOADED).waitFor();
-      await assertReadable(page, path);
-    }
+    await page.goto(at("heritage/"));
+    await page.getByRole("alert").getByText(NOT_LOADED).waitFor();
+    await assertReadable(page, "a page without its code");
     await page.unroute("**/assets/*-page-*.js");
+    await page.route("**/assets/index-*.js", (route) => route.abort());
     await button(page, "Reload").click();
+    await page.getByText("If nothing comes, reload").waitFor();
+    await page.unroute("**/assets/index-*.js");
+    await page.reload();
     await button(page, "Connect").waitFor();
     await page.context().close();
   });
@@ -109,6 +112,19 @@ describe("mishaps in the page", { timeout: 3 * PATIENCE_MS }, () => {
       names.map((name) => name.split(",")[0]),
       [5, 4, 3, 2, 1].map((number) => `Model ${number}`),
     );
+    // Their bytes are nowhere.
+    await page.keyboard.press("Escape");
+    const pictures = page.locator(".photos li img");
+    await page.locator(".photos li .no-picture").nth(1).waitFor();
+    assert.equal(await pictures.count(), 0, "no picture is better than a broken one");
+    const body = await sharp({ create: { width: 8, height: 6, channels: 3, background: "#aa5500" } })
+      .png()
+      .toBuffer();
+    await page.route("**/thumbnail?*", (route) => route.fulfill({ contentType: "image/png", body }));
+    await page.context().setOffline(true);
+    await page.locator(".chip[data-status=offline]").waitFor();
+    await page.context().setOffline(false);
+    await pictures.nth(1).waitFor();
     assert.deepEqual(complaints, []);
     await page.context().close();
   });
