@@ -28,7 +28,7 @@ export const DOUBTS: Readonly<Record<Doubt, string>> = {
   focal_uncertain:
     "The focal length is a guess, so the model may be stretched or bent. Give the camera's calibration or photos with their EXIF, or take more from the sides.",
   weak_seam:
-    "Parts of the model hang together by a few points, so one of them may lie askew or be of another size. Take more photos where they meet, in smaller steps.",
+    "Parts of the model hang together by too little, so one of them may lie askew or be of another size. Take more photos where they meet, in smaller steps.",
 };
 
 /** A hint in words for the photographer. */

@@ -14,7 +14,7 @@ import { Vec3 } from "./vectors.ts";
 export const Doubt = Type.Union([
   /** Nobody told the focal length, and the photos leave it open: the model may be stretched or bent. */
   Type.Literal("focal_uncertain"),
-  /** A part hangs on the rest by a few points that three photos see: it may lie elsewhere, or be of another size. */
+  /** A part, or a camera, hangs on the rest by too little: it may lie elsewhere, or be of another size. */
   Type.Literal("weak_seam"),
 ]);
 export type Doubt = Static<typeof Doubt>;

@@ -115,6 +115,8 @@ export class Mapper {
   #torn = false;
   /** The last rebuild left parts that hang together by too little. */
   #seamWeak = false;
+  /** The last rebuild left a camera that may stand elsewhere. */
+  #loose = false;
   readonly #hints = new Hints();
   readonly #zooms: ZoomSearch;
   /** How sure the last rebuild was of the poses. */
@@ -386,7 +388,8 @@ export class Mapper {
       this.#ledger.restart(scene);
       if (sureness) this.#trust.learn(scene, sureness);
       this.#poseSigmas = scaled(sureness ? sigmasOf(sureness) : new Map(), aligned?.alignment?.scale ?? 1);
-      this.#seamWeak = hangsByAThread(scene) || isLoose(scene, this.#poseSigmas);
+      this.#seamWeak = hangsByAThread(scene);
+      this.#loose = isLoose(scene, this.#poseSigmas);
       const { verdicts, cameras, points, doubts = [] } = this.step(undefined, this.#poseSigmas);
       const hints = this.#hints.afterRebuild(scene, pairs);
       return {
@@ -444,10 +447,10 @@ export class Mapper {
 
   #doubts(): Doubt[] {
     const doubtful = this.#scene.posed.some((view) => !this.#trust.isVouchedFor(this.#scene, this.views[view].lens));
-    return [
-      ...(doubtful || this.#torn ? (["focal_uncertain"] as const) : []),
-      ...(this.#seamWeak ? (["weak_seam"] as const) : []),
-    ];
+    const focal = doubtful || this.#torn;
+    // An open focal length lets all cameras go; more photos where parts meet would not help.
+    const seam = this.#seamWeak || (this.#loose && !focal);
+    return [...(focal ? (["focal_uncertain"] as const) : []), ...(seam ? (["weak_seam"] as const) : [])];
   }
 
   #pairErrorPx(a: number, b: number, measured?: ReadonlySet<number>): number {

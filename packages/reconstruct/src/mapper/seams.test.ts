@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "@cairn/geometry";
 import fc from "fast-check";
+import { EngineCore, type JobOptions } from "../embedded/engine-core.ts";
+import { arc, syntheticPhotos } from "../test/synthetic.ts";
 import { isWeak, seamsOf, type Witnessing } from "./seams.ts";
 
 const many = (count: number, ...photos: number[]): Witnessing[] =>
@@ -53,4 +55,19 @@ test("REC-12 a seam is told alike in any order of photos and points, and more po
     }),
     { numRuns: 50, seed: 1 },
   );
+});
+
+test("REC-12 a model of few and coarse features, whose cameras may be two per cent of it off, has a doubt; one of many has none", async () => {
+  const job: JobOptions = { stop: () => {}, progress: () => {} };
+  const modelOf = async (options: Parameters<typeof syntheticPhotos>[1]) => {
+    const { kernels, photos } = syntheticPhotos(arc(5, 0.3), { told: true, ...options });
+    const core = new EngineCore(kernels, 1);
+    for (const photo of photos) await core.add(photo, undefined, job);
+    const { doubts, cameras } = await core.rebuild(job);
+    return { doubts, placed: cameras.length };
+  };
+  for (const seed of [1, 2, 3]) {
+    assert.deepEqual(await modelOf({ seed, points: 120, noisePx: 0.8 }), { doubts: ["weak_seam"], placed: 5 });
+    assert.deepEqual(await modelOf({ seed }), { doubts: [], placed: 5 });
+  }
 });
