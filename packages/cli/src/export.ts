@@ -5,12 +5,10 @@ import type { ReadableStream } from "node:stream/web";
 import { CairnApi } from "@cairn/client";
 import { CairnError } from "@cairn/protocol";
 import { EXIT, interruption, Problem } from "./exit.ts";
+import type { FORMATS } from "./export-formats.ts";
 import { writeFolder, writeWhole } from "./out-file.ts";
 import { ProgressLine } from "./progress.ts";
 import { apiOptions, reach } from "./server-url.ts";
-
-/** As the server's list of exports has them. */
-export const FORMATS = ["ply", "las", "las14", "glb", "3dtiles", "colmap", "colmap-bin", "nerfstudio", "csv"] as const;
 
 type ExportOptions = { readonly server: string; readonly format: (typeof FORMATS)[number]; readonly out: string };
 

@@ -1,25 +1,12 @@
-/** The command line: what can be said, and which function does it. */
+/** The command line: what can be said, and which function does it. Only the one that is asked for is loaded. */
 import { readFileSync } from "node:fs";
 import { DEFAULT_SETTINGS, Preset, RecordingFormat } from "@cairn/protocol";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { devices, stopDevices } from "./devices.ts";
 import { EXIT, report as reportError } from "./exit.ts";
-import { exportModel, FORMATS } from "./export.ts";
-import { importCloud } from "./import.ts";
-import { makeMesh } from "./mesh.ts";
+import { FORMATS } from "./export-formats.ts";
 import { parseCameraParams } from "./photos.ts";
-import { push } from "./push.ts";
-import { rebuild } from "./rebuild.ts";
-import { reconstruct } from "./reconstruct.ts";
-import { record } from "./record.ts";
-import { removeLayer } from "./remove.ts";
-import { report } from "./report.ts";
-import { rollback } from "./rollback.ts";
-import { LOG_LEVELS, parseAxes, parseEngine, parseListener, parseMeshFolder, parseSpaceId, serve } from "./serve.ts";
+import { LOG_LEVELS, parseAxes, parseEngine, parseListener, parseMeshFolder, parseSpaceId } from "./serve-options.ts";
 import { DEFAULT_SERVER, parseServerUrl } from "./server-url.ts";
-import { session } from "./session.ts";
-import { status } from "./status.ts";
-import { verify } from "./verify/verify.ts";
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
   version: string;
@@ -144,7 +131,7 @@ function program(): Command {
     .addOption(rebuildOption("in new spaces, refine everything after every n photos (default: 10)"))
     .addOption(presetOption(`of new spaces: how much is made of each photo (default: "${DEFAULT_SETTINGS.preset}")`))
     .addOption(new Option("--log-level <level>", "how much to say on stderr").choices(LOG_LEVELS).default("warn"))
-    .action(async (options) => finish(await serve(options)));
+    .action(async (options) => finish(await (await import("./serve.ts")).serve(options)));
 
   command(
     "push <space> <photos...>",
@@ -156,12 +143,12 @@ function program(): Command {
     .addOption(presetOption("in a space made now, how much is made of each photo"))
     .option("--wait", "until every photo has its verdict and the model is refined")
     .option("--json", "print one JSON object instead of lines")
-    .action(async (space, photos, options) => finish(await push(space, photos, options)));
+    .action(async (space, photos, options) => finish(await (await import("./push.ts")).push(space, photos, options)));
 
   command("status <space>", "photos, cameras and points so far, and what is being done")
     .addOption(serverOption())
     .option("--json", "print one JSON object instead of lines")
-    .action(async (space, options) => finish(await status(space, options)));
+    .action(async (space, options) => finish(await (await import("./status.ts")).status(space, options)));
 
   command(
     "devices [space]",
@@ -169,25 +156,27 @@ function program(): Command {
   )
     .addOption(serverOption())
     .option("--json", "print one JSON object instead of lines")
-    .action(async (space, options) => finish(await devices(space, options)));
+    .action(async (space, options) => finish(await (await import("./devices.ts")).devices(space, options)));
 
   command("stop <space> [device]", "emergency stop of a device, or of all; whoever holds one may clear it")
     .addOption(serverOption())
     .option("--by <name>", "your name, for those who wonder who it was")
     .option("--json", "print one JSON object instead of lines")
-    .action(async (space, device, options) => finish(await stopDevices(space, device, options)));
+    .action(async (space, device, options) =>
+      finish(await (await import("./devices.ts")).stopDevices(space, device, options)),
+    );
 
   command("rebuild <space>", "refine everything now, also with another preset, which then holds for what comes")
     .addOption(serverOption())
     .addOption(presetOption("how much is made of each photo from now on"))
     .option("--wait", "until it is done")
     .option("--json", "print one JSON object instead of lines")
-    .action(async (space, options) => finish(await rebuild(space, options)));
+    .action(async (space, options) => finish(await (await import("./rebuild.ts")).rebuild(space, options)));
 
   command("report <space>", "what the model rests on and where it is weak: photos, errors, pairs, surface")
     .addOption(serverOption())
     .option("--json", "print the whole report as one JSON object")
-    .action(async (space, options) => finish(await report(space, options)));
+    .action(async (space, options) => finish(await (await import("./report.ts")).report(space, options)));
 
   command("export <space>", "save the model: points for any program, or cameras for COLMAP and nerfstudio")
     .addOption(serverOption())
@@ -196,7 +185,7 @@ function program(): Command {
       "--out <path>",
       "a file; - is standard output; for colmap also a folder, unless the name ends in .zip",
     )
-    .action(async (space, options) => finish(await exportModel(space, options)));
+    .action(async (space, options) => finish(await (await import("./export.ts")).exportModel(space, options)));
 
   command("mesh <space>", "make a surface of the points: a file that ends in .glb, .obj, .stl or .ply")
     .addOption(serverOption())
@@ -206,7 +195,7 @@ function program(): Command {
     .option("--faces <n>", "at most so many triangles", wholeNumber(4, 2 ** 31 - 1))
     .option("--layer <n>", "of this layer only, as status says it", wholeNumber(1, 2 ** 31 - 1))
     .option("--json", "print one JSON object instead of a line")
-    .action(async (space, options) => finish(await makeMesh(space, options)));
+    .action(async (space, options) => finish(await (await import("./mesh.ts")).makeMesh(space, options)));
 
   command("record <space>", "write down what comes live, until Ctrl-C: video as MP4, everything as MCAP")
     .addOption(serverOption())
@@ -224,14 +213,14 @@ function program(): Command {
     .option("--max-mib <n>", "at most so large (default: 4096)", wholeNumber(1, 2 ** 20))
     .option("--out <dir>", "fetch its files into this folder")
     .option("--json", "print one JSON object instead of lines")
-    .action(async (space, options) => finish(await record(space, options)));
+    .action(async (space, options) => finish(await (await import("./record.ts")).record(space, options)));
 
   command("rollback <space>", "show an earlier generation of the model again; said again, the one before it")
     .addOption(serverOption())
     .option("--to <n>", "this generation", wholeNumber(1, 2 ** 31 - 1))
     .option("--list", "only say which there are; * is shown")
     .option("--json", "print one JSON object instead of lines")
-    .action(async (space, options) => finish(await rollback(space, options)));
+    .action(async (space, options) => finish(await (await import("./rollback.ts")).rollback(space, options)));
 
   command(
     "import <space> <file>",
@@ -240,12 +229,16 @@ function program(): Command {
     .addOption(serverOption())
     .option("--spacing <length>", "points closer than this may merge, in the file's unit", positiveNumber)
     .option("--json", "print one JSON object instead of lines")
-    .action(async (space, file, options) => finish(await importCloud(space, file, options)));
+    .action(async (space, file, options) =>
+      finish(await (await import("./import.ts")).importCloud(space, file, options)),
+    );
 
   command("remove <space>", "take an imported cloud out of a space")
     .argument("<layer>", "its number, as status says it", wholeNumber(1, 2 ** 31 - 1))
     .addOption(serverOption())
-    .action(async (space, layer, options) => finish(await removeLayer(space, layer, options)));
+    .action(async (space, layer, options) =>
+      finish(await (await import("./remove.ts")).removeLayer(space, layer, options)),
+    );
 
   command(
     "reconstruct <photos...>",
@@ -258,7 +251,7 @@ function program(): Command {
     .addOption(rebuildOption("refine everything after every n photos").default(DEFAULT_SETTINGS.rebuildEvery))
     .addOption(presetOption("how much is made of each photo").default(DEFAULT_SETTINGS.preset))
     .option("--json", "print the report as one JSON object instead of lines")
-    .action(async (photos, options) => finish(await reconstruct(photos, options)));
+    .action(async (photos, options) => finish(await (await import("./reconstruct.ts")).reconstruct(photos, options)));
 
   command("session", "photos or a video into a depth session, and its model as a GLB with the cameras")
     .addOption(serverOption())
@@ -278,13 +271,13 @@ function program(): Command {
     .option("--num-max-points <n>", "at most so many points", wholeNumber(1, 10_000_000))
     .option("--no-show-cameras", "points only")
     .option("--json", "print the model's metadata as one JSON object instead of lines")
-    .action(async (options) => finish(await session(options)));
+    .action(async (options) => finish(await (await import("./session.ts")).session(options)));
 
   command("verify", "check that a running server keeps what it promises its viewers, in a space of its own")
     .addOption(serverOption())
     .option("--points <n>", "points of each cloud it delivers", wholeNumber(1000, 20_000_000), 200_000)
     .option("--json", "print one JSON object instead of a table")
-    .action(async (options) => finish(await verify(options)));
+    .action(async (options) => finish(await (await import("./verify/verify.ts")).verify(options)));
 
   return cairn;
 }

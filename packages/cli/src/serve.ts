@@ -2,24 +2,13 @@
 import { X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { CairnError, checkSpaceId, type Preset } from "@cairn/protocol";
-import {
-  type AxisMap,
-  FACES,
-  type FaceName,
-  type RunningServer,
-  reachableAt,
-  readAxes,
-  startServer,
-  TIME_SERVERS,
-  urlOf,
-} from "@cairn/server";
-import { InvalidArgumentError } from "commander";
+import { CairnError, type Preset } from "@cairn/protocol";
+import { type AxisMap, type RunningServer, reachableAt, startServer, TIME_SERVERS, urlOf } from "@cairn/server";
 import { EXIT, Problem } from "./exit.ts";
 import { settingsOf } from "./make-space.ts";
-import { type OwnCertificate, ownCertificate } from "./own-certificate.ts";
-import { phoneNotes, phoneToken } from "./phone-notes.ts";
+import type { OwnCertificate } from "./own-certificate.ts";
 import { readTls, readTokens } from "./serve-files.ts";
+import { type Listener, type LOG_LEVELS, type MeshFolder, parseListener } from "./serve-options.ts";
 
 type ServeOptions = {
   readonly port: number;
@@ -65,11 +54,6 @@ type ServeOptions = {
   readonly hubSpace: string | false;
 };
 
-type MeshFolder = { readonly name: string; readonly dir: string };
-type Listener = { readonly face: FaceName; readonly port: number };
-
-export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
-
 /** GEN-26: whatever is still open after this long is cut; what was acknowledged is on disk. */
 const STOP_MS = 4500;
 const NO_TIME =
@@ -77,41 +61,8 @@ const NO_TIME =
 /** How often addresses are looked at: a phone that joins a new network after that finds a certificate for it. */
 const RENEW_EVERY_MS = 30_000;
 
-/** HER-46. @throws {InvalidArgumentError} */
-export function parseEngine(text: string): string {
-  if (text === "embedded" || /^command:./s.test(text)) return text;
-  throw new InvalidArgumentError("An engine is embedded, or command:PROGRAM.");
-}
-
 function engineOf(engine = "embedded"): { engineProgram?: string } {
   return engine.startsWith("command:") ? { engineProgram: engine.slice("command:".length) } : {};
-}
-
-/** KEY-12. @throws {InvalidArgumentError} */
-export function parseSpaceId(text: string): string {
-  try {
-    return checkSpaceId(text);
-  } catch (error) {
-    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
-  }
-}
-
-/** `FACE=PORT`, once more (GEN-3). */
-export function parseListener(text: string, before: readonly Listener[] = []): Listener[] {
-  const [name, port = ""] = text.split("=");
-  const face = FACES.find((each) => each === name);
-  if (!face) throw new InvalidArgumentError(`A face is one of ${FACES.join(", ")}.`);
-  if (!/^\d+$/.test(port) || Number(port) > 65_535) throw new InvalidArgumentError("A port is from 0 to 65535.");
-  return [...before, { face, port: Number(port) }];
-}
-
-/** `[NAME=]DIR`, once more (MSH-1). */
-export function parseMeshFolder(text: string, before: readonly MeshFolder[] = []): MeshFolder[] {
-  const [, name = "current", dir = ""] = /^(?:([^/\\=]+)=)?(.+)$/s.exec(text) ?? [];
-  if (dir === "") throw new InvalidArgumentError("A folder is DIR or NAME=DIR.");
-  if (name.length > 64) throw new InvalidArgumentError("A collection's name has at most 64 characters.");
-  if (before.some((each) => each.name === name)) throw new InvalidArgumentError(`There are two folders ${name}.`);
-  return [...before, { name, dir: resolve(dir) }];
 }
 
 /** Where the designs are when nobody named a folder: the environment's, or where the original had them. */
@@ -121,15 +72,6 @@ function meshFolders(named: readonly MeshFolder[] = []): readonly MeshFolder[] {
   if (given) return [...named, { name: "current", dir: resolve(given) }];
   const original = resolve("outputs/meshes/current");
   return existsSync(original) ? [...named, { name: "current", dir: original }] : named;
-}
-
-/** `x,-z,y` (HUB-57). */
-export function parseAxes(text: string): AxisMap {
-  try {
-    return readAxes(text);
-  } catch (error) {
-    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
-  }
 }
 
 /** HUB-98: the operator's first, then those that everybody may ask; `off`: none. */
@@ -151,7 +93,8 @@ export async function serve(options: ServeOptions): Promise<number> {
   const dataDir = resolve(data);
   const tokens = options.tokens === undefined ? undefined : await readTokens(options.tokens);
   const given = await readTls(options.tlsCert, options.tlsKey);
-  const own = https && !given ? await ownCertificate(dataDir) : undefined;
+  const maker = https && !given ? await import("./own-certificate.ts") : undefined;
+  const own = await maker?.ownCertificate(dataDir);
   const tls = given ?? own;
   const { maxSessions, sessionTimeout, sessionImages, imageMib, socketRate } = options;
   /** What is not urgent is said after the line that everybody waits for. */
@@ -197,21 +140,22 @@ export async function serve(options: ServeOptions): Promise<number> {
   for (const each of server.listeners) process.stderr.write(`cairn: ${each.face} answers alone on port ${each.port}\n`);
   process.stdout.write(`Cairn is ready at ${server.url.replace(/\/\/(0\.0\.0\.0|\[::\])(?=:)/, "//127.0.0.1")}\n`);
   const code = options.qr === true || process.stderr.isTTY === true;
+  const phones = https || options.qr === true ? await import("./phone-notes.ts") : undefined;
   const tell = (cert: string | Buffer | undefined) => {
-    if (!https && options.qr !== true) return;
+    if (!phones) return;
     process.stderr.write(
-      phoneNotes({
+      phones.phoneNotes({
         urls: reachableAt(host).map((address) => urlOf(tls ? "https" : "http", address, server.port)),
         ...(cert && { fingerprint: new X509Certificate(cert).fingerprint256 }),
         own: own !== undefined,
-        token: phoneToken(tokens ?? [], token || undefined),
+        token: phones.phoneToken(tokens ?? [], token || undefined),
         code,
       }),
     );
   };
   tell(tls?.cert);
   process.stderr.write(notes.splice(0).join(""));
-  const renewing = own && renewCertificate(server, dataDir, own, tell);
+  const renewing = maker && own && renewCertificate(server, own, () => maker.ownCertificate(dataDir), tell);
   await stop;
   clearInterval(renewing);
   process.once("SIGINT", () => process.exit(EXIT.interrupted)); // a second Ctrl-C does not wait
@@ -224,13 +168,13 @@ export async function serve(options: ServeOptions): Promise<number> {
 /** A network was changed, or a year is over: who comes then is shown a certificate that fits. */
 function renewCertificate(
   server: RunningServer,
-  dataDir: string,
   first: OwnCertificate,
+  newest: () => Promise<OwnCertificate>,
   tell: (cert: string) => void,
 ): NodeJS.Timeout {
   let { fingerprint } = first;
   const look = async () => {
-    const now = await ownCertificate(dataDir);
+    const now = await newest();
     if (now.fingerprint === fingerprint) return;
     ({ fingerprint } = now);
     server.renewCertificate(now);

@@ -3,7 +3,6 @@
  * that a stranger could aim at: all loaders are blocked but those that are needed.
  */
 import { CairnError, type Intrinsics } from "@cairn/protocol";
-import decodeHeic from "heic-decode";
 import sharp, { type Sharp } from "sharp";
 import { bmpSize, decodeBmp } from "./bmp.ts";
 import type { DecodedImage } from "./contract.ts";
@@ -79,6 +78,7 @@ async function openHeic(bytes: Uint8Array): Promise<Opened> {
   const declared = readHeifBoxes(bytes);
   if (declared.pixels > MAX_IMAGE_PIXELS) throw new CairnError("image.too_large", { pixels: declared.pixels });
   if (declared.pixels === 0) throw new CairnError("image.corrupt");
+  const { default: decodeHeic } = await import("heic-decode"); // a decoder in WebAssembly, for few photos
   const { width, height, data } = await decodeHeic({ buffer: bytes });
   checkPixels(width, height);
   return {

@@ -1,5 +1,4 @@
 /** A decoded picture, and what others want of it: grey, RGB, JPEG; each made when asked for, not before. */
-import sharp from "sharp";
 
 export type FrameColors = {
   /** Luma from 0 to 255 instead of 16 to 235. */
@@ -85,7 +84,9 @@ export async function jpegOf(
   options: { readonly quality?: number; readonly rotation?: Rotation } = {},
 ): Promise<Uint8Array> {
   const raw = { width: frame.width, height: frame.height, channels: 3 } as const;
-  const picture = sharp(rgbOf(frame), { raw });
+  const rgb = rgbOf(frame); // before anything is waited for: whoever gave the frame may reuse it
+  const { default: sharp } = await import("sharp"); // a native library that a server without video need not load
+  const picture = sharp(rgb, { raw });
   if (options.rotation) picture.rotate(options.rotation);
   const quality = options.quality ?? 92;
   // Colours at full resolution cost a tenth more bytes and keep the edges that features are found at.

@@ -1,6 +1,6 @@
 /** MP4, MOV, WebM and Matroska by mediabunny: read where needed, in constant memory. */
 import { CairnError } from "@cairn/protocol";
-import { EncodedPacketSink, FilePathSource, Input, type InputVideoTrack, MATROSKA, MP4, QTFF, WEBM } from "mediabunny";
+import type { EncodedPacketSink, InputVideoTrack } from "mediabunny";
 import type { Rotation } from "../decode/frame.ts";
 import type { AccessUnit } from "../h264/access-unit.ts";
 import { hasKeyPicture } from "../h264/parameter-sets.ts";
@@ -33,6 +33,8 @@ export type Container = {
 
 /** @throws {CairnError} `video.unreadable` */
 export async function openContainer(path: string): Promise<Container> {
+  // Half of all the source that a server would load, for what many never do.
+  const { EncodedPacketSink, FilePathSource, Input, MATROSKA, MP4, QTFF, WEBM } = await import("mediabunny");
   const source = new FilePathSource(path, { handleUnhandledError: () => {} });
   const input = new Input({ source, formats: [MP4, QTFF, WEBM, MATROSKA] });
   try {
@@ -53,7 +55,7 @@ export async function openContainer(path: string): Promise<Container> {
       durationS: (await track.getDurationFromMetadata()) ?? undefined,
       createdNs: await createdNs(path),
     };
-    return { facts, units: () => avcUnits(track), close: () => input.dispose() };
+    return { facts, units: () => avcUnits(track, new EncodedPacketSink(track)), close: () => input.dispose() };
   } catch (error) {
     input.dispose();
     if (error instanceof CairnError) throw error;
@@ -62,10 +64,9 @@ export async function openContainer(path: string): Promise<Container> {
 }
 
 /** Ends where the file does: of one that is cut off, what is there comes out. */
-async function* avcUnits(track: InputVideoTrack): AsyncGenerator<AccessUnit, void> {
+async function* avcUnits(track: InputVideoTrack, sink: EncodedPacketSink): AsyncGenerator<AccessUnit, void> {
   const description = (await track.getDecoderConfig())?.description;
   const config: AvcConfig | undefined = description && readAvcConfig(bytesOf(description));
-  const sink = new EncodedPacketSink(track);
   let packet = await sink.getFirstPacket();
   while (packet) {
     const data = config ? avcToAnnexB(packet.data, config, packet.type === "key") : packet.data;
