@@ -5,6 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join, relative } from "node:path";
+import { pathToFileURL } from "node:url";
 import { root } from "./root.mjs";
 
 await import("./install.mjs");
@@ -48,6 +49,7 @@ if (!checks) process.exit(1);
 
 const ok = run(`${files.length} test files`, process.execPath, [
   "--enable-source-maps",
+  `--import=${pathToFileURL(join(root, "tools/end-failed.mjs"))}`, // a failed test's open ends keep nobody waiting
   "--test",
   "--test-concurrency=2",
   "--test-timeout=1200000", // ends what hangs; a slow machine that is busy takes minutes for a real reconstruction
