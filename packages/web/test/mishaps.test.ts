@@ -100,7 +100,14 @@ describe("mishaps in the page", { timeout: 3 * PATIENCE_MS }, () => {
     };
     await said("2 of 2 placed");
     await button(page, "History").click();
+    // For a moment only: looked for before it comes.
+    const told = page.waitForFunction(() => {
+      const button = document.querySelector(".toast button");
+      const { x, y, width, height } = button?.getBoundingClientRect() ?? new DOMRect();
+      return button?.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+    });
     await goBack("Model 1");
+    await told; // and the menu does not lie over it
     await said("1 of 2 placed");
     await page.locator(".photos li.waiting", { hasText: "b.jpg" }).getByText("Not in the model shown").waitFor();
     await goBack("Model 2");
@@ -112,6 +119,17 @@ describe("mishaps in the page", { timeout: 3 * PATIENCE_MS }, () => {
       names.map((name) => name.split(",")[0]),
       [5, 4, 3, 2, 1].map((number) => `Model ${number}`),
     );
+    await page.setViewportSize({ width: 390, height: 844 });
+    const roomPx = await page.locator(".history .button").evaluateAll((buttons) => {
+      const words = document.createRange();
+      const left = (each: Element) => {
+        words.selectNodeContents(each);
+        return words.getBoundingClientRect().left - each.getBoundingClientRect().left;
+      };
+      return Math.min(...buttons.map(left));
+    });
+    assert.ok(roomPx >= 8, `${roomPx} px beside the words of a button in a hand`);
+    await page.setViewportSize({ width: 1100, height: 700 });
     // Their bytes are nowhere.
     await page.keyboard.press("Escape");
     const pictures = page.locator(".photos li img");
