@@ -1,7 +1,7 @@
 /**
  * The message bus: publishes to RabbitMQ with confirms and hears what other services say. The broker may be away at any
- * time: nothing waits for it but a bounded number of messages, and what was sent without having been confirmed is sent
- * again, so that a message arrives at least once.
+ * time: nothing waits for it but a bounded number of messages, and what was sent without having been answered is sent
+ * again, so that a message arrives at least once. What the broker refuses is dropped.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import type { ChannelModel, ConfirmChannel, ConsumeMessage } from "amqplib";
@@ -71,6 +71,8 @@ export class Bus {
   #model: ChannelModel | undefined;
   /** Exchanges that the broker has otherwise than we need them; until the line comes up anew. */
   readonly #unusable = new Set<Exchange>();
+  /** Exchanges of which the broker has refused a message, and that is said; until the line comes up anew. */
+  readonly #refused = new Set<Exchange>();
   readonly #published = new Map<Exchange, number>();
   #dropped = 0;
   #rejected = 0;
@@ -126,6 +128,16 @@ export class Bus {
     for (const message of this.#waiting.trim(limits)) this.#drop(message);
   }
 
+  /** A queue that takes no more, as a rule: sent again it would be refused again, and doubled for all the others. */
+  #refuse(message: Outgoing): void {
+    const { exchange } = message;
+    this.#drop(message);
+    if (this.#refused.has(exchange)) return;
+    this.#refused.add(exchange);
+    const name = this.#options.names[exchange];
+    this.#options.onTrouble(`the broker refused a message to ${name}: is a queue that is bound to it full?`);
+  }
+
   #drop({ trace }: Outgoing): void {
     this.#dropped++;
     trace?.end("dropped");
@@ -173,6 +185,7 @@ export class Bus {
 
   async #up(model: ChannelModel): Promise<void> {
     this.#unusable.clear();
+    this.#refused.clear();
     for (const exchange of EXCHANGES) await this.#declare(model, exchange);
     const channel = await model.createConfirmChannel();
     // A channel that dies alone (someone deleted an exchange) takes the line with it: coming up declares all anew.
@@ -281,7 +294,7 @@ export class Bus {
       // After the line broke it has been put back already.
       if (this.#channel !== channel || !this.#unconfirmed.delete(message)) return;
       this.#unconfirmedBytes -= body.length;
-      if (error) this.#waiting.putBack([message]);
+      if (error) this.#refuse(message);
       else {
         this.#published.set(exchange, (this.#published.get(exchange) ?? 0) + 1);
         message.trace?.end();

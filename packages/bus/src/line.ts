@@ -72,10 +72,13 @@ export async function keepLine(address: BrokerAddress, events: LineEvents, signa
 /** Ends with the line, or with `signal`. Never fails: what was wrong is the line's end all the same. */
 function untilClosed(model: ChannelModel, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const end = () => resolve();
+    const end = () => {
+      signal.removeEventListener("abort", end); // else each line that there ever was would be kept
+      resolve();
+    };
     model.on("error", () => {}); // `close` follows
     model.on("close", end);
-    signal.addEventListener("abort", end, { once: true });
+    signal.addEventListener("abort", end);
     if (signal.aborted) end();
   });
 }

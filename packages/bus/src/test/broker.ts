@@ -31,7 +31,7 @@ export class TestBroker {
   #child: ChildProcess | undefined;
   readonly port: number;
 
-  private constructor(dir: string, ports: readonly number[]) {
+  private constructor(dir: string, ports: readonly number[], settings: string) {
     const [port = 0, between = 0, epmd = 0] = ports;
     this.#dir = dir;
     this.port = port;
@@ -50,15 +50,21 @@ export class TestBroker {
       RABBITMQ_CONF_ENV_FILE: "/dev/null",
       ERL_EPMD_ADDRESS: "127.0.0.1",
       ERL_EPMD_PORT: String(epmd),
-      RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: "-kernel inet_dist_use_interface {127,0,0,1}",
+      RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `-kernel inet_dist_use_interface {127,0,0,1} ${settings}`,
     };
   }
 
-  static async start(): Promise<TestBroker> {
+  /** @param settings as arguments of Erlang's: `-rabbit consumer_timeout 1000` */
+  static async start(settings = ""): Promise<TestBroker> {
     const dir = await mkdtemp(join(tmpdir(), "cairn-broker-"));
     await writeFile(join(dir, "plugins"), "[].");
-    const broker = new TestBroker(dir, await freePorts(3));
-    await broker.start();
+    const broker = new TestBroker(dir, await freePorts(3), settings);
+    try {
+      await broker.start();
+    } catch (error) {
+      await broker.close();
+      throw error;
+    }
     return broker;
   }
 
