@@ -73,7 +73,7 @@ export function DevicesPanel({ space, api, connection, control, say }: DevicesPa
         <input
           value={name}
           maxLength={80}
-          placeholder="Shown to the others"
+          placeholder="Say who you are to take one"
           onChange={({ target }) => rename(target.value)}
         />
       </label>
