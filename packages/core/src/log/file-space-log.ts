@@ -170,7 +170,7 @@ export class FileSpaceLog implements SpaceLog {
       } else if (this.#ended) {
         return;
       } else {
-        await this.#grown(signal);
+        await this.#grown(position, signal);
       }
     }
   }
@@ -377,7 +377,9 @@ export class FileSpaceLog implements SpaceLog {
   }
 
   /** Resolves when there is more to read, the log has closed or `signal` aborts. */
-  #grown(signal: AbortSignal | undefined): Promise<void> {
+  /** There is more than was read, also when it came just behind the read. */
+  #grown(position: Seq, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#head > position) return Promise.resolve();
     return new Promise((resolve) => {
       const wake = () => {
         this.#wake.delete(wake);
