@@ -16,8 +16,13 @@ const MAX_ERROR_PX = 1.5;
  */
 const SOUND_SHARE = 0.9;
 const MIN_INLIERS = 40;
-/** Another focal length must explain so many times as many, or half of what is left: matches that are wrong stay so. */
+/**
+ * Another focal length must explain so many times as many, or this part of what is left: matches that are wrong stay so.
+ * Before a scene is refined more of it: over flat ground another one makes up for what is not in its place yet (a drone's
+ * photo, 76 % of 500 points: 88 % agreed with a focal length a quarter longer, and it got a place 13 m too high).
+ */
 const CLEARLY = 1.5;
+const OF_THE_REST = { refined: 1 / 2, before: 3 / 4 };
 /**
  * In a refined scene with a lens that is known any more will do: of photos that were not zoomed no other focal length
  * explained as many (three sets whose façades repeat, 60 photos asked). Of one of a wall and little else the right one
@@ -123,7 +128,8 @@ export function zoomOf(
   seek(known ? [...NEAR, ...FAR] : FAR);
   if (best === 1) return undefined;
   for (const step of FINER_STEPS) seek([best * step, best / step]);
-  const clearly = Math.min(CLEARLY * unzoomed, (n + unzoomed) / 2);
+  const ofTheRest = refined ? OF_THE_REST.refined : OF_THE_REST.before;
+  const clearly = Math.min(CLEARLY * unzoomed, unzoomed + ofTheRest * (n - unzoomed));
   const least = refined && known ? Math.max(VISIBLY * unzoomed, unzoomed + VISIBLY_MORE) : clearly;
   return most >= Math.max(MIN_INLIERS, least) ? best : undefined;
 }
