@@ -8,6 +8,9 @@ import type { DenseView, PosedDepth } from "./contract.ts";
 import type { FusedPoints, FuseOptions } from "./fuse.ts";
 import type { DecodedPhoto } from "./undistort.ts";
 
+/** Without normals, which nobody shows: they would be a third of what hundreds of photos leave. */
+export type FusedPart = Omit<FusedPoints, "normals">;
+
 export type FuseJobOptions = Omit<FuseOptions, "stop" | "gains">;
 
 export interface FusionJobs {
@@ -25,5 +28,5 @@ export interface FusionJobs {
   fuse(
     job: { depths: readonly PosedDepth[]; options: FuseJobOptions; ended: Int32Array; gains: MessagePort },
     report: Report,
-  ): Promise<FusedPoints>;
+  ): Promise<FusedPart>;
 }

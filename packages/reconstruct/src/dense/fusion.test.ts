@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { boxViews } from "../test/boxes.ts";
 import type { PosedDepth } from "./contract.ts";
-import { fuse } from "./fuse.ts";
+import { type FuseOptions, fuse } from "./fuse.ts";
 import { openFusion } from "./fusion.ts";
 import { undistortView } from "./undistort.ts";
 
@@ -11,7 +11,7 @@ after(() => fusion.close());
 
 test("a thread fuses and straightens to the same bytes", async () => {
   const views = boxViews(4, { widthPx: 80 });
-  assert.deepEqual(await fusion.fuse(views, { emit: new Set([3]) }), fuse(views, { emit: new Set([3]) }));
+  assert.deepEqual(await fusion.fuse(views, { emit: new Set([3]) }), partOf(views, { emit: new Set([3]) }));
   const { rgb, widthPx, heightPx, cameraFromWorld } = views[0].view;
   const lens = Float64Array.of(72, 72, 40, 28, -0.1, 0.01);
   const photo = { rgb, widthPx, heightPx };
@@ -33,8 +33,8 @@ test("an abort refuses at once and leaves the thread free", async () => {
 test("parts that are fused at the same time, their gains handed on, give what they give one after the other", async () => {
   const views = boxViews(6, { widthPx: 80 }).map((each, index) => darker(each, 1 - 0.1 * index));
   const [emitA, emitB] = [new Set([0, 1, 2]), new Set([3, 4, 5])];
-  const first = fuse(views, { emit: emitA, beside: emitB });
-  const expected = [first, fuse(views, { emit: emitB, beside: emitA, gains: first.gains })];
+  const first = partOf(views, { emit: emitA, beside: emitB });
+  const expected = [first, partOf(views, { emit: emitB, beside: emitA, gains: first.gains })];
   let known!: (gains: typeof first.gains) => void;
   const gains = new Promise<typeof first.gains>((resolve) => {
     known = resolve;
@@ -52,8 +52,13 @@ test("a part ends, and its thread is free, where the gains that it waits for nev
   const cancelled = fusion.fuse(views, { gains: new Promise(() => {}), signal: controller.signal });
   controller.abort();
   await assert.rejects(cancelled, { name: "AbortError" });
-  assert.deepEqual(await fusion.fuse(views), fuse(views));
+  assert.deepEqual(await fusion.fuse(views), partOf(views));
 });
+
+function partOf(depths: readonly PosedDepth[], options?: FuseOptions) {
+  const { normals: _, ...part } = fuse(depths, options);
+  return part;
+}
 
 function darker({ view, depth }: PosedDepth, factor: number): PosedDepth {
   return { view: { ...view, rgb: view.rgb.map((value) => Math.round(factor * value)) }, depth };

@@ -4,8 +4,7 @@ import { MessageChannel } from "node:worker_threads";
 import { workers } from "@cairn/worker";
 import type { DenseView, PosedDepth } from "./contract.ts";
 import type { Gain } from "./exposure.ts";
-import type { FusedPoints } from "./fuse.ts";
-import type { FuseJobOptions, FusionJobs } from "./fusion-jobs.ts";
+import type { FusedPart, FuseJobOptions, FusionJobs } from "./fusion-jobs.ts";
 import type { DecodedPhoto } from "./undistort.ts";
 
 type Stop = { readonly signal?: AbortSignal };
@@ -32,8 +31,8 @@ export interface Fusion {
     sidePx: number,
     options?: Stop,
   ): Promise<DenseView>;
-  /** `fuse` on a thread. @throws the signal's reason, at once; the thread is free again within one view's work */
-  fuse(depths: readonly PosedDepth[], options?: FusingOptions): Promise<FusedPoints>;
+  /** `fuse` on a thread, without normals. @throws the signal's reason, at once; the thread is free again within one view's work */
+  fuse(depths: readonly PosedDepth[], options?: FusingOptions): Promise<FusedPart>;
   close(): Promise<void>;
 }
 

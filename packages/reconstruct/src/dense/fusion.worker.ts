@@ -22,9 +22,9 @@ serve<FusionJobs>({
     const [known]: (ReadonlyMap<number, Gain> | undefined)[] = await once(port, "message", { signal: report.signal });
     const gains = evenedOut(looked, known);
     port.postMessage(gains);
-    const fused = emitPoints(looked, gains, { ...options, stop });
-    const { positions, normals, colors, confidences, source } = fused;
-    for (const { buffer } of [positions, normals, colors, confidences, source]) report.move(buffer as ArrayBuffer);
-    return fused;
+    const { normals: _, ...part } = emitPoints(looked, gains, { ...options, stop });
+    const { positions, colors, confidences, source } = part;
+    for (const { buffer } of [positions, colors, confidences, source]) report.move(buffer as ArrayBuffer);
+    return part;
   },
 });

@@ -3,7 +3,7 @@
  * what, follows from the scene alone; when it is worked out, and whether it was kept from before, changes no point.
  */
 import type { Gain } from "../dense/exposure.ts";
-import type { FusedPoints } from "../dense/fuse.ts";
+import type { FusedPart } from "../dense/fusion-jobs.ts";
 import { chooseSources } from "../dense/sources.ts";
 import type { EngineCache, Photo, Progress } from "../engine.ts";
 import type { Scene } from "../mapper/scene.ts";
@@ -45,7 +45,7 @@ export type DenseJob = {
 };
 
 /** What is handed out of the fused points. */
-export type DensePoints = Pick<FusedPoints, "positions" | "colors" | "confidences" | "source">;
+export type DensePoints = Pick<FusedPart, "positions" | "colors" | "confidences" | "source">;
 
 export type DenseRebuild = {
   /** In parts; none when nobody wants them. */
@@ -95,7 +95,7 @@ export class DenseStage {
   }
 
   /** The points of photos that have their first depth now, the new one's before others. */
-  async add(scene: Scene, view: number, job: DenseJob): Promise<FusedPoints | undefined> {
+  async add(scene: Scene, view: number, job: DenseJob): Promise<FusedPart | undefined> {
     for (const each of this.#due(scene, view)) {
       job.stop();
       this.#seekLive(scene, each);
@@ -188,7 +188,7 @@ export class DenseStage {
     return chooseSources(scene, view, { sidePx, most: sources });
   }
 
-  async #fuseLive(scene: Scene, emit: ReadonlySet<number>, job: DenseJob): Promise<FusedPoints> {
+  async #fuseLive(scene: Scene, emit: ReadonlySet<number>, job: DenseJob): Promise<FusedPart> {
     const { signal } = job;
     const { sidePx, pictureSidePx, minViews } = this.#plan.live;
     const asked = new Set(emit);
