@@ -376,8 +376,10 @@ export class FileSpaceLog implements SpaceLog {
     });
   }
 
-  /** Resolves when there is more to read, the log has closed or `signal` aborts. */
-  /** There is more than was read, also when it came just behind the read. */
+  /**
+   * Resolves when there is more to read than up to `position`, also when it came just behind the read; when the log has
+   * closed; or when `signal` aborts.
+   */
   #grown(position: Seq, signal: AbortSignal | undefined): Promise<void> {
     if (this.#head > position) return Promise.resolve();
     return new Promise((resolve) => {
