@@ -15,8 +15,9 @@ function changedMs(path) {
   return Math.max(0, ...readdirSync(path).map((name) => changedMs(join(path, name))));
 }
 
-function run(command, args, cwd = root) {
-  const result = spawnSync(command, args, { cwd, stdio: ["ignore", 2, 2] });
+/** @param out where its words go that are no errors */
+function run(command, args, { cwd = root, out = 2 } = {}) {
+  const result = spawnSync(command, args, { cwd, stdio: ["ignore", out, 2] });
   if (result.status !== 0) process.exit(result.status ?? 1);
 }
 
@@ -55,7 +56,8 @@ function embedKernels(folder, names, module) {
 function bundle(module) {
   const path = join(root, module);
   if (!readFileSync(path, "utf8").includes(' from "')) return; // is one file already
-  run(bin("rolldown"), [path, "--file", path, "--format", "esm", "--platform", "neutral", "--log-level", "warn"]);
+  const how = ["--format", "esm", "--platform", "neutral", "--log-level", "warn"];
+  run(bin("rolldown"), [path, "--file", path, ...how], { out: "ignore" }); // it says its summary at any level
 }
 
 function buildPage() {
@@ -74,7 +76,7 @@ function buildPage() {
     "protocol/dist",
   ];
   if (changedMs(page) >= Math.max(...sources.map((path) => changedMs(join(root, "packages", path))))) return;
-  run(bin("vite"), ["build", "--logLevel", "warn"], web);
+  run(bin("vite"), ["build", "--logLevel", "warn"], { cwd: web });
 }
 
 buildKernels("packages/reconstruct/wasm");
