@@ -30,7 +30,7 @@ function Cairn(): JSX.Element {
   return (
     <>
       <Page site={{ url, api, token, reach }} />
-      <TokenOffer />
+      {asksToken === false && <TokenOffer />}
     </>
   );
 }

@@ -14,17 +14,19 @@ export type Reach = {
   readonly installable: boolean;
 };
 
-/** `asksToken`: nothing is to be had without one, or with this one. */
-export function useReach(api: CairnApi): { reach?: Reach; asksToken: boolean } {
+/** `asksToken`: nothing is to be had without one, or with this one; not there until the server has said so. */
+export function useReach(api: CairnApi): { reach?: Reach; asksToken?: boolean } {
   const [reach, setReach] = useState<Reach>();
-  const [asksToken, setAsksToken] = useState(false);
+  const [asksToken, setAsksToken] = useState<boolean>();
   useEffect(() => {
     const stop = new AbortController();
     const ask = async () => setReach((await (await api.call("GET", "/v1/reach", stop)).json()) as Reach);
-    ask().catch((error: unknown) => {
-      if (error instanceof CairnError && error.code === "auth.required") setAsksToken(true);
-    });
+    const refused = (error: unknown) => error instanceof CairnError && error.code === "auth.required";
+    void ask().then(
+      () => setAsksToken(false),
+      (error: unknown) => setAsksToken(refused(error)),
+    );
     return () => stop.abort();
   }, [api]);
-  return { ...(reach && { reach }), asksToken };
+  return { ...(reach && { reach }), ...(asksToken !== undefined && { asksToken }) };
 }

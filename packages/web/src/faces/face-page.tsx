@@ -24,16 +24,17 @@ export function FacePage({ name, token }: { name: FacePageName; token: string | 
   return (
     <>
       <Page place={place} />
-      <TokenOffer />
+      {asksToken === false && <TokenOffer />}
     </>
   );
 }
 
-function useAsksToken(place: Place): boolean {
-  const [asksToken, setAsksToken] = useState(false);
+/** Not there until the server has said so. */
+function useAsksToken(place: Place): boolean | undefined {
+  const [asksToken, setAsksToken] = useState<boolean>();
   useEffect(() => {
     const stop = new AbortController();
-    place.asksToken(stop.signal).then(setAsksToken, () => {}); // a server that is away is said by the page
+    place.asksToken(stop.signal).then(setAsksToken, () => setAsksToken(false)); // a server that is away is said by the page
     return () => stop.abort();
   }, [place]);
   return asksToken;

@@ -7,6 +7,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 import { create } from "qrcode";
@@ -95,7 +96,23 @@ function squaresFor(text: string): { squares: string; side: number } {
 }
 
 test("CAP-12 a code on one screen brings a phone, its token and its camera to the space", async () => {
-  const { page, complaints } = await visit(phone.browser, `http://cairn.lan:${port}/`);
+  // Who is not let in is asked for a token, once: not before by a page that hears no to something else first.
+  let offered = false;
+  const before = async (fresh: Page) => {
+    await fresh.exposeFunction("noteOffer", () => {
+      offered = true;
+    });
+    await fresh.addInitScript(() => {
+      new MutationObserver(() => {
+        if (document.querySelector(".token-offer")) (globalThis as unknown as { noteOffer(): void }).noteOffer();
+      }).observe(document, { childList: true, subtree: true });
+    });
+    await fresh.route("**/v1/reach", async (route) => {
+      await setTimeout(500);
+      await route.continue();
+    });
+  };
+  const { page, complaints } = await visit(phone.browser, `http://cairn.lan:${port}/`, { before });
   // Nobody comes in without a token, nor with any.
   const enter = async (token: string) => {
     await page.getByLabel("Token").fill(token);
@@ -105,6 +122,7 @@ test("CAP-12 a code on one screen brings a phone, its token and its camera to th
   await page.getByText("is not known here").waitFor();
   await enter(TOKEN);
   await page.getByRole("heading", { name: "Cairn" }).waitFor();
+  assert.equal(offered, false);
   const made = await page.evaluate(async (token) => {
     const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
     return (await fetch("./v1/spaces", { method: "POST", headers, body: '{"title":"Courtyard"}' })).json();
