@@ -3,19 +3,11 @@
  * where the two differ (a restart, an append that failed, a worker that crashed), it grows again from the layer's blobs.
  * Rules: docs/spec/cloud.md.
  */
-import { type CloudPoints, type LayerGrid, planGrid } from "@cairn/cloud";
-import {
-  CairnError,
-  type EventData,
-  type EventDraft,
-  type Id,
-  type LayerState,
-  type Seq,
-  type Vec3,
-} from "@cairn/protocol";
+import type { CloudPoints } from "@cairn/cloud";
+import { CairnError, type EventData, type EventDraft, type Id, type LayerState, type Seq } from "@cairn/protocol";
 import type { BlobStore } from "../blob/blob-store.ts";
 import type { Space } from "../space/spaces.ts";
-import { chooseGrid } from "./choose-grid.ts";
+import { chooseGrid, type GridWish } from "./choose-grid.ts";
 import type { LayerTables } from "./layer-tables.ts";
 import type { LayerWorkers, Tree } from "./layer-workers.ts";
 import type { PartReader } from "./part-reader.ts";
@@ -23,14 +15,8 @@ import type { PartReader } from "./part-reader.ts";
 export type LayerStart = Pick<
   EventData<"layer.started">,
   "layer" | "kind" | "name" | "generation" | "transform" | "operation"
-> & {
-  /** Wanted smallest distance of points, layer units. */
-  spacing?: number;
-  /** Where all its points will lie, layer frame, when that is known before the first come. */
-  bounds?: { min: Vec3; max: Vec3 };
-  /** Another layer's: taken where it suits the first points, so that equal points make equal bytes. */
-  grid?: LayerGrid;
-};
+> &
+  GridWish;
 
 export type WriterHouse = {
   readonly blobs: BlobStore;
@@ -121,7 +107,11 @@ export class LayerWriter {
     for await (const points of chunks) {
       if (!this.#tree) {
         const { spacing, bounds, grid: wanted, ...start } = this.#start;
-        const grid = bounds ? planGrid(bounds.min, bounds.max, spacing) : chooseGrid(points.positions, spacing, wanted);
+        const grid = chooseGrid(points.positions, { spacing, bounds, grid: wanted });
+        if (!grid) {
+          this.#refused += points.positions.length / 3;
+          continue;
+        }
         this.#tree = await this.#house.workers.plant(grid, options);
         this.#packs = 0;
         drafts.push({ type: "layer.started", ...caused, data: { ...start, ...grid } });

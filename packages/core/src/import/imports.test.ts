@@ -110,6 +110,46 @@ describe("imports", () => {
     }
   });
 
+  test("EXC-13 a box in a LAS header that is wrong costs no point, nor does one that is wide for a few far away", async (t) => {
+    const place = await setting(t);
+    const points = run(5000, [600_000, 6_000_000, 250]);
+    const box = { min: [600_000, 6_000_000, 250], max: [600_002, 6_000_002, 251] } as const;
+    const header = lasHeader({
+      ...{ version: "1.2", count: 5000, step: 0.0004, created: new Date(0) },
+      ...{ min: [...box.min], max: [...box.max] },
+    });
+    for (const [low, high] of [
+      [0, 0], // as some writers leave it
+      [-1e6, 7e6],
+      [-1e9, 1e12],
+      [6.5e6, 7e6],
+    ] as const) {
+      const bytes = Buffer.from(header.bytes);
+      for (const axis of [0, 1, 2]) {
+        bytes.writeDoubleLE(high, 179 + 16 * axis);
+        bytes.writeDoubleLE(low, 187 + 16 * axis);
+      }
+      const { operation, ended } = await place.imports.take(
+        place.space,
+        incoming(Buffer.concat([bytes, lasRun(points, header)])),
+      );
+      assert.equal(await ended, "completed", `${low}…${high}`);
+      const { layer: _, ...counts } = place.space.log.snapshot().state.operations[operation]!.result!;
+      assert.deepEqual(counts, { points: 5000, merged: 0, refused: 0 }, `${low}…${high}`);
+    }
+  });
+
+  test("EXC-13 a cloud that begins with points that are none, as scanners write the sky, is read to its end", async (t) => {
+    const place = await setting(t);
+    const { operation, ended } = await place.imports.take(
+      place.space,
+      incoming(plyOf(run(230_000, [600_000, 6_000_000, 250], 210_000))),
+    );
+    assert.equal(await ended, "completed");
+    const { points, refused } = place.space.log.snapshot().state.operations[operation]!.result!;
+    assert.deepEqual([points, refused], [20_000, 210_000]);
+  });
+
   test("EXC-14 a file that cannot be read is refused before anything begins, and nothing is left of it", async (t) => {
     const place = await setting(t);
     const good = plyOf(run(1000));

@@ -7,6 +7,7 @@ import { type FileHandle, open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { CloudPoints } from "@cairn/cloud";
 import { CairnError, type Similarity, type Vec3 } from "@cairn/protocol";
+import { type Box, holds } from "../cloud/choose-grid.ts";
 import { type Import, importPoints } from "../cloud/import-points.ts";
 import type { Layers } from "../cloud/layers.ts";
 import { makeFolder, storeError, TEMPORARY } from "../disk/disk.ts";
@@ -108,12 +109,13 @@ export class Imports {
   ): Promise<Import> {
     const { count, bounds } = facts;
     const [first, all] = await peek(chunks());
+    const begun = first && boxOf(first);
     return importPoints(space, this.#layers, {
       name: displayName(name, "points"),
       chunks: all,
       points: count,
       ...(bounds && { bounds: { min: [...bounds.min], max: [...bounds.max] } }),
-      spacing: spacing ?? spacingOf(bounds ?? (first && boxOf(first))),
+      spacing: spacing ?? spacingOf(bounds && begun && holds(bounds, begun) ? bounds : begun),
       ...(transform && { transform }),
     });
   }
@@ -189,8 +191,6 @@ async function peek(
   }
   return [first.done ? undefined : first.value, all()];
 }
-
-type Box = { readonly min: Vec3; readonly max: Vec3 };
 
 /** As a layer's grid would be planned for the box, or finer. */
 function spacingOf(box: Box | undefined): number {
