@@ -62,6 +62,16 @@ export class LayerTables {
     }
   }
 
+  /** The same, but `undefined` when the layer is gone or its index is lost, which is then said: others go on. */
+  async openOrReport(space: Space, layer: number): Promise<LayerTable | undefined> {
+    try {
+      return await this.open(space, layer);
+    } catch (error) {
+      if (isDamage(error) || (error instanceof CairnError && error.code === "layer.missing")) return undefined;
+      throw error;
+    }
+  }
+
   /**
    * Gives a table, of whatever age, the pack that an event told of. Events come in the log's order, so none is left out;
    * one that the table has is not taken again.

@@ -105,6 +105,20 @@ describe("exports", () => {
     assert.equal(readPly(await bytesOf(place, "ply")).positions.length / 3, 30_999);
   });
 
+  test("EXC-1 a layer that is removed while others are looked through is left out", async (t) => {
+    const place = await setting(t);
+    await addLayer(place, [wall(300)]);
+    const leaving = await addLayer(place, [wall(200, [0, 0, 5])]);
+    const { tables } = place.core.layers;
+    const open = tables.open.bind(tables);
+    t.mock.method(tables, "open", async (space: Space, layer: number) => {
+      if (layer === leaving && space.log.snapshot().state.layers[layer]) await place.core.layers.remove(space, layer);
+      return open(space, layer);
+    });
+    assert.equal(readPly(await bytesOf(place, "ply")).positions.length / 3, 300);
+    await assert.rejects(bytesOf(place, "ply", { layer: leaving }), { code: "layer.missing" });
+  });
+
   test("EXC-1 the box in a LAS header is that of its points", async (t) => {
     const place = await setting(t);
     await addLayer(place, [wall(5000, [600_000, 6_000_000, 100])]);

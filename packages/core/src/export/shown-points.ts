@@ -65,11 +65,13 @@ export async function openShownPoints({ space, blobs, tables, signal, layer: onl
   const numbers = shownLayers(state).map(({ layer }) => layer);
   if (only !== undefined && !numbers.includes(only)) throw new CairnError("layer.missing", { layer: only });
   for (const number of only === undefined ? numbers : [only]) {
-    const { list, root } = await tables.open(space, number);
-    const all = list.flatMap((node) => node.parts);
-    // Taken after the table, so that its box holds what the table does.
+    const table = await tables.openOrReport(space, number);
+    // Taken after the table, so that its box holds what the table does. Meanwhile it may have been removed.
     const now = space.log.snapshot().state.layers[number];
-    if (!now || !root) continue;
+    if (!table) lost ??= now?.index?.index;
+    if (!now || !table?.root) continue;
+    const { list, root } = table;
+    const all = list.flatMap((node) => node.parts);
     const layer = { ...now };
     let looked = false;
     const windows = windowsOn(blobs, all);

@@ -135,6 +135,27 @@ for (const damage of ["altered", "missing", "headless"] as const) {
   });
 }
 
+test("CLD-51 exports leave out a layer whose index is lost, which is said, and have the others", async (t) => {
+  const { core, space, dataDir, options } = await setting(t);
+  const writer = core.layers.start(space, { kind: "import", name: "B" });
+  await space.log.append(await writer.insert([sheet(300, 0)]));
+  const { packs } = space.log.snapshot().state.layers[1]!;
+  await core.layers.compact(space, 1);
+  const { index } = space.log.snapshot().state.layers[1]!;
+  // The packs, too: of what they hold nothing can be made again.
+  for (const blob of [index!.index, ...packs.map((pack) => pack.blob)])
+    await rm(join(dataDir, "blobs", blob.slice(0, 2), blob.slice(2)));
+  assert.equal(readPly(await joined(EXPORT_FORMATS.ply.write(options))).positions.length / 3, 300);
+  const files = unzip(await joined(exportTilesZip(options)));
+  checkTileset(JSON.parse(files.get("tileset.json")!.toString()) as CheckedTileset);
+  assert.ok([...files.keys()].every((name) => !name.startsWith("tiles/1/")));
+  for await (const [event] of space.log.follow(0, { limit: 1, signal: AbortSignal.timeout(120_000) }))
+    if (event?.type === "layer.damaged") break;
+  await core.layers.remove(space, 2);
+  for (const write of [exportTilesZip, exportGlb])
+    await assert.rejects(joined(write(options)), { code: "blob.missing" });
+});
+
 async function pointsIn(glb: Buffer): Promise<number> {
   return (await openGlb({ sizeBytes: glb.length, range: async (start, end) => glb.subarray(start, end) })).count;
 }

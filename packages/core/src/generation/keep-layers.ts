@@ -55,9 +55,10 @@ export async function keepLayers(
   const placed = layers.map((layer) => ({ layer, transform: composeMotions(motion, layer.transform) }));
   const clouds: Float64Array[] = [];
   for (const { layer, transform } of placed) {
-    const { nodes } = await tables.open(space, layer.layer);
+    const table = await tables.openOrReport(space, layer.layer);
+    if (!table) return undefined;
     const place = modelFromLayer({ transform });
-    for (const { parts } of nodes.values()) {
+    for (const { parts } of table.list) {
       for (const part of parts) {
         const bytes = await reader.readOrReport(space, layer.layer, part);
         if (!bytes) return undefined;

@@ -20,24 +20,25 @@ export type TiledLayer = { readonly layer: LayerState; readonly table: LayerTabl
 
 type Sources = { readonly space: Space; readonly tables: LayerTables; readonly maxTiles?: number };
 
-/** Those with points, in the order of their numbers. To be used at once: tables grow. */
+/**
+ * Those with points, in the order of their numbers, without what is lost. To be used at once: tables grow.
+ * @throws {CairnError} `blob.missing` when all of it is lost
+ */
 export async function openTiledLayers({ space, tables, maxTiles }: Sources): Promise<TiledLayer[]> {
   const numbers = shownLayers(space.log.snapshot().state).map(({ layer }) => layer);
   const opened = await Promise.all(
-    numbers.map(async (layer) => ({ layer, table: await tables.open(space, layer).catch(whenGone) })),
+    numbers.map(async (layer) => ({ layer, table: await tables.openOrReport(space, layer) })),
   );
   const { layers } = space.log.snapshot().state;
-  return opened.flatMap(({ layer: number, table }) => {
+  const tiled = opened.flatMap(({ layer: number, table }) => {
     const layer = layers[number];
     if (!layer || !table) return [];
     const tree = new TileTree(table, layer, maxTiles);
     return tree.weight > 0 ? [{ layer, table, tree }] : [];
   });
-}
-
-/** A layer may be removed while others are read. */
-function whenGone(error: unknown): undefined {
-  if (!(error instanceof CairnError) || error.code !== "layer.missing") throw error;
+  const lost = opened.find(({ layer, table }) => !table && layers[layer]?.index);
+  if (tiled.length === 0 && lost) throw new CairnError("blob.missing", { digest: layers[lost.layer]!.index!.index });
+  return tiled;
 }
 
 /**
