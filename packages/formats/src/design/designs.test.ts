@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { CairnError } from "@cairn/protocol";
 import fc from "fast-check";
 import { type MeshFormat, measureMesh } from "../design-entry.ts";
+import { glbHead } from "../glb-entry.ts";
 import { meshGlb, meshObj, meshPly, meshStl, type TriangleMesh } from "../mesh-entry.ts";
 
 const TRIANGLES = [
@@ -109,6 +110,38 @@ test("MSH-32 MSH-37 coordinates that are not finite and files that are none are 
   assert.throws(() => measureMesh(Buffer.from("hello"), "stl"), unreadable(/not an STL/));
   assert.throws(() => measureMesh(fileOf(meshStl(cube(1))).subarray(0, 500), "stl"), unreadable(/not an STL/));
   assert.throws(() => measureMesh(Buffer.from("v 0 0 0\nf 1 2 3\n"), "obj"), unreadable(/not there/));
+});
+
+test("MSH-37 a small GLB that says to be large takes no more than its bytes, nor work without end", () => {
+  const binary = new Uint8Array(Float32Array.of(0, 0, 0, 1, 0, 0, 0, 1, 0).buffer);
+  const primitive = { attributes: { POSITION: 0 } };
+  const glb = (
+    count: number,
+    byteStride: number,
+    primitives: object[] = [primitive],
+    nodes: object[] = [{ mesh: 0 }],
+  ) => {
+    const gltf = {
+      asset: { version: "2.0" },
+      scenes: [{ nodes: nodes.map((_, i) => i) }],
+      nodes,
+      meshes: [{ primitives }],
+      accessors: [
+        { bufferView: 0, componentType: 5126, type: "VEC3", count },
+        { bufferView: 0, componentType: 5125, type: "SCALAR", count: 0 },
+      ],
+      bufferViews: [{ buffer: 0, byteLength: 36, byteStride }],
+      buffers: [{ byteLength: 36 }],
+    };
+    return Buffer.concat([glbHead(gltf, binary.length), binary]);
+  };
+  assert.equal(measureMesh(glb(3, 12), "glb").faces, 1);
+  for (const stride of [0, 4]) {
+    assert.throws(() => measureMesh(glb(3_000, stride), "glb"), unreadable(/stride/), `${stride}`);
+  }
+  const empty = new Array<object>(1000).fill({ ...primitive, indices: 1 });
+  const many = new Array<object>(1000).fill({ mesh: 0 });
+  assert.throws(() => measureMesh(glb(3, 12, empty, many), "glb"), unreadable(/too much/));
 });
 
 test("MSH-37 whatever is done to a file, it is measured or refused, and nothing else", () => {

@@ -11,6 +11,10 @@ type Matrix = readonly number[];
 const IDENTITY: Matrix = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
 /** Nodes that show a mesh, counted as often as they are reached: scenes that refer to themselves end here. */
 const MAX_NODES = 100_000;
+/** Numbers that are read in all, each as often as something draws it: twice what the most triangles take. */
+const MAX_NUMBERS = 600_000_000;
+/** What a drawing costs beside its numbers, in numbers. */
+const DRAWING_NUMBERS = 2000;
 
 /** @throws {CairnError} `design.unreadable` */
 export function readMeshGlb(bytes: Uint8Array): Facets {
@@ -38,6 +42,7 @@ class SceneReader {
   readonly #binary: Uint8Array;
   readonly #facets = new FacetList();
   #nodes = 0;
+  #numbers = 0;
 
   constructor(gltf: Json, binary: Uint8Array) {
     this.#gltf = gltf;
@@ -65,6 +70,7 @@ class SceneReader {
 
   #primitive(primitive: Json, matrix: Matrix): void {
     const mode = primitive.mode ?? 4;
+    this.#spend(DRAWING_NUMBERS);
     if (mode !== 4 && mode !== 5 && mode !== 6) return;
     if (primitive.extensions && "KHR_draco_mesh_compression" in objectOf(primitive.extensions)) {
       throw refuseMesh("glb", "is compressed with Draco");
@@ -93,6 +99,12 @@ class SceneReader {
     }
   }
 
+  /** One accessor may be drawn many times over: a small file must not be work without end. */
+  #spend(numbers: number): void {
+    this.#numbers += numbers;
+    if (this.#numbers > MAX_NUMBERS) throw refuseMesh("glb", "draws too much");
+  }
+
   /** The numbers of an accessor, normalised where it says so. */
   #accessor(index: number, width: number): Float64Array {
     const accessor = objectOf(listOf(this.#gltf.accessors)[index]);
@@ -103,15 +115,18 @@ class SceneReader {
       throw refuseMesh("glb", "an accessor of another kind");
     }
     const view = objectOf(listOf(this.#gltf.bufferViews)[indexOf(accessor.bufferView)]);
-    if (view.extensions && "EXT_meshopt_compression" in objectOf(view.extensions)) {
+    if (Object.keys(objectOf(view.extensions ?? {})).some((name) => name.endsWith("_meshopt_compression"))) {
       throw refuseMesh("glb", "is compressed with meshopt");
     }
     if (view.buffer !== 0) throw refuseMesh("glb", "its data are in another file");
     const start = indexOf(view.byteOffset ?? 0) + indexOf(accessor.byteOffset ?? 0);
     const end = indexOf(view.byteOffset ?? 0) + indexOf(view.byteLength);
     const stride = indexOf(view.byteStride ?? component.bytes * width);
+    // With less, a count would be held against nothing.
+    if (stride < component.bytes * width) throw refuseMesh("glb", "a stride that is too short");
     const last = start + (count - 1) * stride + component.bytes * width;
     if (count > 0 && (last > end || end > this.#binary.length)) throw refuseMesh("glb", "ends before its data");
+    this.#spend(count * width);
     const data = new DataView(this.#binary.buffer, this.#binary.byteOffset, this.#binary.byteLength);
     const values = new Float64Array(count * width);
     const scale = accessor.normalized === true ? component.most : 1;
