@@ -52,7 +52,7 @@ const NORMALS: readonly Column[] = ["nx", "ny", "nz"];
 /** The first spherical harmonic. */
 const SH0 = 0.28209479177387814;
 
-/** Turns columns into points. What a file does not say of its colours is decided by its first chunk, for all. */
+/** Turns columns into points. What a file does not say of its colours is decided by the first chunk that has any, for all. */
 export class ColumnReader {
   readonly #plan: ColumnPlan;
   readonly #floats: boolean;
@@ -79,12 +79,13 @@ export class ColumnReader {
       names.map((name) => column(name)!),
       count,
     );
+    const scale = this.#colorScale ?? 0;
     for (let channel = 0; channel < 3 && names.length > 0; channel++) {
       const name = names.length === 3 ? names[channel]! : names[0]!;
       const values = column(name)!;
       const harmonic = name.endsWith("0");
       for (let i = 0; i < count; i++) {
-        const value = harmonic ? 255 * (0.5 + SH0 * values[i]!) : values[i]! * this.#colorScale;
+        const value = harmonic ? 255 * (0.5 + SH0 * values[i]!) : values[i]! * scale;
         colors[3 * i + channel] = value > 0 ? Math.min(255, Math.round(value)) : 0; // NaN is 0
       }
     }
@@ -93,11 +94,12 @@ export class ColumnReader {
     return { count, positions, colors, photos: 0, normals };
   }
 
-  /** To 0…255: floats are 0…1 unless they are larger, whole numbers 16 bits if they are larger than 8. */
-  #scaleOf(colors: readonly Float64Array[], count: number): number {
+  /** To 0…255: floats are 0…1 unless they are larger, whole numbers 16 bits if they are larger than 8; black is neither. */
+  #scaleOf(colors: readonly Float64Array[], count: number): number | undefined {
     let most = 0;
     for (const values of colors) for (let i = 0; i < count; i++) if (values[i]! > most) most = values[i]!;
-    if (this.#plan.some(({ column }) => column === "intensity")) return most > 0 ? 255 / most : 1;
+    if (most === 0) return undefined;
+    if (this.#plan.some(({ column }) => column === "intensity")) return 255 / most;
     if (this.#floats) return most <= 1 ? 255 : most <= 255 ? 1 : 1 / 257;
     return most <= 255 ? 1 : 1 / 257;
   }

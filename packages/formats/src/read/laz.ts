@@ -5,7 +5,7 @@
 import { createLazPerf, type LazPerf } from "laz-perf";
 import type { LasFile } from "./las-header.ts";
 import { type LazChunk, readChunkTable } from "./laz-chunks.ts";
-import { CHUNK_POINTS, type PointSource, refuse, viewOf } from "./point-source.ts";
+import { chunkPoints, type PointSource, refuse, viewOf } from "./point-source.ts";
 import type { LasBlocks } from "./read-las.ts";
 
 /** Point formats that `laz-perf` knows: all but those with waveforms. */
@@ -117,7 +117,7 @@ async function* decodeChunk(
     try {
       decoder.open(pointFormat, recordBytes, input);
       for (let done = 0; done < chunk.points; ) {
-        const count = Math.min(CHUNK_POINTS, chunk.points - done);
+        const count = Math.min(chunkPoints(recordBytes), chunk.points - done);
         const bytes = new Uint8Array(count * recordBytes);
         for (let i = 0; i < count; i++) {
           decoder.getPoint(output);

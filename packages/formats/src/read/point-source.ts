@@ -9,8 +9,15 @@ export type PointSource = {
 
 export type PointFormat = "ply" | "las" | "laz" | "glb";
 
-/** Points that are handed out at once. */
+/** Points that are handed out at once, at most. */
 export const CHUNK_POINTS = 65_536;
+/** Bytes of a file that are held for them, unless a single point has more. */
+const CHUNK_BYTES = 2 ** 24;
+
+/** Points that are handed out at once. @param pointBytes of each, as the file's header says */
+export function chunkPoints(pointBytes: number): number {
+  return Math.min(CHUNK_POINTS, Math.max(1, Math.floor(CHUNK_BYTES / pointBytes)));
+}
 
 export function refuse(format: PointFormat | "unknown", problem: string, cause?: unknown): CairnError {
   return new CairnError("import.invalid", { format, problem }, cause);

@@ -7,7 +7,7 @@ import type { PointRun } from "../point-run.ts";
 import { type LasFile, readLasHeader } from "./las-header.ts";
 import { colorsOf, readLasPoints } from "./las-points.ts";
 import { openLaz } from "./laz.ts";
-import { CHUNK_POINTS, type PointSource, refuse } from "./point-source.ts";
+import { chunkPoints, type PointSource, refuse } from "./point-source.ts";
 
 export type LasCloud = {
   readonly format: "las" | "laz";
@@ -21,7 +21,7 @@ export type LasCloud = {
 /** Where the points are: each block is read by itself. */
 export type LasBlocks = {
   readonly count: number;
-  /** Whole records, at most `CHUNK_POINTS` at a time. The bytes are the caller's until the next are asked for. */
+  /** Whole records, no more than `chunkPoints` at a time. The bytes are the caller's until the next are asked for. */
   read(block: number): AsyncIterable<Uint8Array>;
   close(): void;
 };
@@ -71,11 +71,12 @@ function checkRoom({ count, recordBytes, pointsAt, pointsEnd }: LasFile): void {
 }
 
 function plainBlocks(source: PointSource, { count, recordBytes, pointsAt }: LasFile): LasBlocks {
+  const atOnce = chunkPoints(recordBytes);
   return {
-    count: Math.ceil(count / CHUNK_POINTS),
+    count: Math.ceil(count / atOnce),
     async *read(block) {
-      const from = block * CHUNK_POINTS;
-      const to = Math.min(count, from + CHUNK_POINTS);
+      const from = block * atOnce;
+      const to = Math.min(count, from + atOnce);
       const bytes = await source.range(pointsAt + from * recordBytes, pointsAt + to * recordBytes);
       if (bytes.length !== (to - from) * recordBytes) throw refuse("las", "cut off");
       yield bytes;

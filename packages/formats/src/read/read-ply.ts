@@ -14,7 +14,7 @@ import {
   sizeOf,
   strideOf,
 } from "./ply-header.ts";
-import { CHUNK_POINTS, type PointSource, refuse, viewOf } from "./point-source.ts";
+import { CHUNK_POINTS, chunkPoints, type PointSource, refuse, viewOf } from "./point-source.ts";
 
 const WINDOW_BYTES = 2 ** 20;
 const MAX_LINE_BYTES = 2 ** 20;
@@ -83,7 +83,7 @@ const plainRows: Rows = async function* (source, header, before, vertex, fields)
   const offsets = vertex.fields.map((_, i) => strideOf({ ...vertex, fields: vertex.fields.slice(0, i) })!);
   let at = await skip(source, header, before);
   for (let done = 0; done < vertex.count; ) {
-    const count = Math.min(CHUNK_POINTS, vertex.count - done, Math.max(1, Math.floor(2 ** 24 / stride)));
+    const count = Math.min(chunkPoints(stride), vertex.count - done);
     const bytes = await exactly(source, at, at + count * stride);
     const view = viewOf(bytes);
     const columns = fields.map((field) => {

@@ -139,6 +139,23 @@ describe("PLY from anyone", () => {
     }
   });
 
+  test("EXC-10 black points at a file's beginning say nothing of how its colours are kept", async () => {
+    const head = (type: string) =>
+      `ply\nformat binary_little_endian 1.0\nelement vertex 65537\nproperty float x\nproperty float y\nproperty float z\nproperty ${type} red\nproperty ${type} green\nproperty ${type} blue\nend_header\n`;
+    const rows = (colorBytes: number) => Buffer.alloc(65_537 * (12 + 3 * colorBytes));
+    const words = rows(2);
+    for (const [i, value] of [65_535, 25_700, 257].entries()) words.writeUInt16LE(value, words.length - 6 + 2 * i);
+    const floats = rows(4);
+    for (const [i, value] of [255, 100, 1].entries()) floats.writeFloatLE(value, floats.length - 12 + 4 * i);
+    for (const [type, body] of [
+      ["ushort", words],
+      ["float", floats],
+    ] as const) {
+      const { colors } = await read(Buffer.concat([Buffer.from(head(type)), body]));
+      assert.deepEqual(colors.slice(-6), [0, 0, 0, 255, 100, 1], type);
+    }
+  });
+
   test("EXC-11 a header that lies, a file cut off, values that are none", async () => {
     const good = plyOf(points(50)).toString("latin1");
     const text =
@@ -348,6 +365,39 @@ describe("LAS, LAZ and COPC from anyone", () => {
     for await (const run of (await openPointFile(source)).chunks()) count += run.count;
     assert.equal(count, 200_000);
     assert.ok(most <= 65_536 * 26, `${most}`);
+  });
+
+  test("EXC-12 records as large as a header may say are read a few at a time, plain and compressed", async () => {
+    const recordBytes = 60_000;
+    const wide = (count: number, records: number) => {
+      const header = Buffer.from(lasOf("1.2", points(1)).subarray(0, 227));
+      header.writeUInt16LE(recordBytes, 105);
+      header.writeUInt32LE(count, 107);
+      return Buffer.concat([header, Buffer.alloc(recordBytes * records)]);
+    };
+    const head = wide(40_000, 0);
+    let most = 0;
+    const plain = await openPointFile({
+      sizeBytes: head.length + 40_000 * recordBytes,
+      range: async (start, end) => {
+        most = Math.max(most, end - start);
+        const bytes = new Uint8Array(Math.min(end - start, 2 ** 26));
+        if (start < head.length) bytes.set(head.subarray(start, end));
+        return bytes;
+      },
+    });
+    for await (const { count } of plain.chunks()) {
+      assert.ok(count * recordBytes <= 2 ** 24, `${count}`);
+      break;
+    }
+    assert.ok(most <= 2 ** 24, `${most}`);
+    const packed = lazOf({ las: wide(1, 1), variable: true, repeats: [{ points: 300, zeros: 200_000 }] });
+    let seen = 0;
+    for await (const { count } of (await openPointFile(sourceOf(packed))).chunks()) {
+      assert.ok(count * recordBytes <= 2 ** 24, `${count}`);
+      seen += count;
+    }
+    assert.equal(seen, 300);
   });
 });
 
