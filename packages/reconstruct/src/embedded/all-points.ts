@@ -2,11 +2,12 @@
 
 import type { Points } from "../engine.ts";
 import type { View } from "../mapper/view.ts";
-import type { DensePoints } from "./dense-stage.ts";
+import type { DensePoints } from "./fused-parts.ts";
 
-export function withDense(sparse: Points, parts: readonly DensePoints[], views: readonly View[]): Points {
+/** @param more points in all `parts`, which are asked for one after the other */
+export function withDense(sparse: Points, parts: Iterable<DensePoints>, more: number, views: readonly View[]): Points {
   const few = sparse.positions.length / 3;
-  const count = parts.reduce((sum, { source }) => sum + source.length, few);
+  const count = few + more;
   if (count === few) return sparse;
   const positions = new Float32Array(3 * count);
   const colors = new Uint8Array(3 * count);

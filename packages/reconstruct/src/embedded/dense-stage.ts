@@ -10,6 +10,7 @@ import type { Scene } from "../mapper/scene.ts";
 import { allPlans, type DepthPlan, type PresetPlan, rebuildPlan } from "../presets.ts";
 import type { DenseKernels } from "./dense-kernels.ts";
 import { DepthLibrary } from "./depth-library.ts";
+import { FusedParts } from "./fused-parts.ts";
 import { type Part, partsOf } from "./parts.ts";
 import { Pictures, type Shrunk } from "./pictures.ts";
 import type { Shelf } from "./shelf.ts";
@@ -44,12 +45,9 @@ export type DenseJob = {
   readonly wanted: boolean;
 };
 
-/** What is handed out of the fused points. */
-export type DensePoints = Pick<FusedPart, "positions" | "colors" | "confidences" | "source">;
-
 export type DenseRebuild = {
-  /** In parts; none when nobody wants them. */
-  readonly points: readonly DensePoints[];
+  /** None when nobody wants them; to be had until the next rebuild. */
+  readonly points: FusedParts;
   readonly take: () => void;
 };
 
@@ -70,6 +68,7 @@ export class DenseStage {
   readonly #library: DepthLibrary;
   readonly #threads: number;
   readonly #fusedBytes: number;
+  readonly #fused: FusedParts;
   /** Per view, the depth that holds. */
   #depths = new Map<number, SoughtDepth>();
   /** Views that have depth and whose points have not been handed out in this generation. */
@@ -80,6 +79,7 @@ export class DenseStage {
     this.#plan = plan;
     this.#kernels = kernels;
     this.#threads = threads;
+    this.#fused = new FusedParts(shelf);
     this.#pictures = new Pictures(kernels, shelf, allPlans(plan));
     this.#library = new DepthLibrary(kernels, this.#pictures, shelf, cache);
   }
@@ -126,16 +126,15 @@ export class DenseStage {
       job.progress("depth", ++done, views.length);
     });
     job.stop();
-    const points = job.wanted
-      ? await this.#fuseParts(this.#parts(scene, depths, plan, job), scene, depths, plan, job)
-      : [];
+    this.#fused.clear();
+    if (job.wanted) await this.#fuseParts(this.#parts(scene, depths, plan, job), scene, depths, plan, job);
     const take = () => {
       const held = new Set([...depths.values()].map(({ key }) => key));
       for (const old of this.#depths.values()) if (!held.has(old.key)) this.#library.forget(old);
       this.#depths = depths;
       this.#owed.clear();
     };
-    return { points, take };
+    return { points: this.#fused, take };
   }
 
   close(): Promise<void> {
@@ -221,9 +220,8 @@ export class DenseStage {
     depths: ReadonlyMap<number, SoughtDepth>,
     plan: DepthPlan,
     job: DenseJob,
-  ): Promise<DensePoints[]> {
+  ): Promise<void> {
     const { signal } = job;
-    const points: DensePoints[] = [];
     const gains = new Map<number, Gain>();
     let turn: Promise<void> = Promise.resolve();
     let fusedViews = 0;
@@ -241,7 +239,7 @@ export class DenseStage {
           posed.push(await this.#library.posed(sought, scene, scale, plan.pictureSidePx, signal));
         }
         job.stop();
-        const { positions, colors, confidences, source } = await this.#kernels.fuse(posed, {
+        const fused = await this.#kernels.fuse(posed, {
           emit,
           beside: new Set(asked.filter((view) => !emit.has(view))),
           gains: before.then(() => gains),
@@ -253,7 +251,7 @@ export class DenseStage {
           giveAway: true,
           ...(signal && { signal }),
         });
-        points[at] = { positions, colors, confidences, source };
+        this.#fused.put(at, fused);
       } catch (error) {
         own.reject(error);
         throw error;
@@ -261,7 +259,6 @@ export class DenseStage {
       fusedViews += emit.size;
       job.progress("fusion", fusedViews, depths.size);
     });
-    return points;
   }
 
   #parts(scene: Scene, depths: ReadonlyMap<number, SoughtDepth>, plan: DepthPlan, { stop }: DenseJob): Part[] {

@@ -103,7 +103,9 @@ export class EngineCore {
     const dense = job.points === "later" ? undefined : await this.#dense?.add(this.#mapper.scene, index, denseJob(job));
     stage("handing out");
     const sparse = this.#mapper.step(index);
-    const step = { ...sparse, points: withDense(sparse.points, dense ? [dense] : [], this.#mapper.views) };
+    const { views } = this.#mapper;
+    const points = dense ? withDense(sparse.points, [dense], dense.source.length, views) : sparse.points;
+    const step = { ...sparse, points };
     return fresh ? { step, features: encodeFeatures(fresh) } : { step };
   }
 
@@ -126,7 +128,8 @@ export class EngineCore {
     job.stop();
     const rebuild = take();
     dense?.take();
-    return { ...rebuild, points: withDense(rebuild.points, dense?.points ?? [], this.#mapper.views) };
+    if (!dense) return rebuild;
+    return { ...rebuild, points: withDense(rebuild.points, dense.points, dense.points.count, this.#mapper.views) };
   }
 
   model() {
