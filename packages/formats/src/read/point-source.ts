@@ -12,7 +12,7 @@ export type PointFormat = "ply" | "las" | "laz" | "glb";
 /** Points that are handed out at once, at most. */
 export const CHUNK_POINTS = 65_536;
 /** Bytes of a file that are held for them, unless a single point has more. */
-const CHUNK_BYTES = 2 ** 24;
+const CHUNK_BYTES = 2 ** 22;
 
 /** Points that are handed out at once. @param pointBytes of each, as the file's header says */
 export function chunkPoints(pointBytes: number): number {
