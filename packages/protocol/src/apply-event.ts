@@ -274,6 +274,8 @@ function removeImage(state: SpaceState, id: Id): void {
   if (!image) return;
   delete state.images[id];
   state.removed = [...(state.removed ?? []), image.seq].sort((a, b) => a - b);
+  const shown = state.history.at(-1);
+  if (shown && state.generations[shown.generation]?.cameras[id]) shown.cameras--;
   for (const { cameras } of Object.values(state.generations)) delete cameras[id];
   const [first, ...others] = Object.values(state.images).filter(({ verdict }) => verdict?.duplicateOf === id);
   if (!first) return;

@@ -126,7 +126,7 @@ export const ERRORS = {
   "upload.too_many": {
     status: 429,
     retry: true,
-    text: "Too many photos wait in this space; wait until some are done.",
+    text: "Too many photos or files are on their way or wait; send it again when some are done.",
   },
   "control.device_missing": {
     status: 404,

@@ -98,6 +98,20 @@ describe("going back", () => {
 
   const options: SceneEngineOptions = { motionOf: (rebuilds) => shaken(0.05 * rebuilds) };
 
+  test("EDIT-4 GENR-2 the camera of a photo that was removed meanwhile does not come back, and is counted nowhere", async (t) => {
+    const at = await place(t, options);
+    await rebuilt(at);
+    const [gone] = Object.keys(shownCameras(at.space.log.snapshot().state));
+    await at.space.log.append([{ type: "image.removed", data: { image: gone! } }]);
+    const before = at.space.log.snapshot().state;
+    assert.deepEqual([before.history.at(-1)?.cameras, before.history.at(-2)?.cameras], [5, 6]);
+    await at.reconstructor.restore("a", 1);
+    const state = at.space.log.snapshot().state;
+    assert.ok(!(gone! in shownCameras(state)));
+    assert.deepEqual([Object.keys(shownCameras(state)).length, state.history.at(-1)?.cameras], [5, 5]);
+    await at.core.close();
+  });
+
   test("GENR-1 GENR-2 the earlier generation under a new number: its cameras, its layers, one append, no bytes", async (t) => {
     const at = await place(t, options);
     const second = await rebuilt(at);

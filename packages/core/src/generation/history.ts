@@ -16,7 +16,7 @@ const READ_EVENTS = 1000;
 
 export type OldGeneration = {
   readonly published: EventData<"generation.published">;
-  /** As they were last posed in it. */
+  /** As they were last posed in it, without those of photos that were removed since. */
   readonly cameras: ReadonlyMap<Id, CameraState>;
   /** Anchors that it had, where they were last. */
   readonly anchors: ReadonlyMap<Id, Vec3>;
@@ -42,7 +42,9 @@ export async function readGeneration(log: SpaceLog, generation: number): Promise
   const cameras = new Map<Id, CameraState>();
   const anchors = new Map<Id, Vec3>();
   let published: EventData<"generation.published"> | undefined;
-  for await (const event of eventsBetween(log, from, end, generation)) {
+  for await (const event of eventsBetween(log, from, head + 1, generation)) {
+    if (event.type === "image.removed") cameras.delete(event.data.image);
+    if (event.seq >= end) continue;
     if (event.type === "camera.posed" && event.data.generation === generation) {
       cameras.set(event.data.image, event.data);
     } else if (event.type === "anchor.placed" && event.data.generation === generation) {
