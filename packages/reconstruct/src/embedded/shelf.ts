@@ -8,7 +8,7 @@ import type { Extent, Scratch } from "./scratch.ts";
  * The bound of what the dense stage holds in memory between its steps. Five hundred photos of a space have about one
  * and a half gigabytes of pictures and depth; a step looks at about a dozen.
  */
-export const SHELF_BYTES = 384 * 2 ** 20;
+export const SHELF_BYTES = 256 * 2 ** 20;
 
 type Item = { bytes: Uint8Array | undefined; extent: Extent | undefined };
 
