@@ -184,8 +184,14 @@ describe("mishaps in the page", { timeout: 3 * PATIENCE_MS }, () => {
       },
     });
     await live(page);
+    const pageS = async () => (await page.evaluate(() => performance.now())) / 1000;
+    const fromS = await pageS();
+    asked.length = 0;
     for (let s = 0; s < 120; s += 2) await page.clock.runFor(2000);
-    assert.ok(asked.length <= 16, `${asked.length} times in two minutes`);
+    // Its own time goes on as well while the test lets some pass.
+    const seconds = (await pageS()) - fromS;
+    assert.ok(seconds >= 120, `${seconds} s`);
+    assert.ok(asked.length <= 6 + seconds / 12, `${asked.length} times in ${seconds} s`);
     await page.context().close();
   });
 });

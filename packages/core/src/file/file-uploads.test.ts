@@ -94,7 +94,7 @@ test("HUB-68 what was acknowledged goes on after a restart, a record that was cu
   await truncate(join(dir, "partial", name), (await readSize(join(dir, "partial", name))) - 2);
   await writeFile(join(dir, "partial", "no.chunks"), "cut before its facts were whole");
 
-  const uploads = await opened(t, dir, { idleMs: 400 });
+  const uploads = await FileUploads.open(dir);
   assert.deepEqual(await readdir(join(dir, "partial")), [name]);
   assert.equal(uploads.find("phone", "walk.csv"), upload);
   assert.equal(uploads.find("drone", "walk.csv"), undefined);
@@ -108,9 +108,11 @@ test("HUB-68 what was acknowledged goes on after a restart, a record that was cu
   await uploads.complete(upload);
   assert.equal((await bytesOf(uploads, "walk.csv")).toString(), "one,two,three");
   assert.throws(() => uploads.progress(upload), { code: "file.upload_missing" });
+  await uploads.close();
 
-  await uploads.start({ fileName: "left.csv", source: "phone" });
-  for (const from = performance.now(); uploads.openOf("phone") > 0; await delay(20)) {
+  const impatient = await opened(t, dir, { idleMs: 400 });
+  await impatient.start({ fileName: "left.csv", source: "phone" });
+  for (const from = performance.now(); impatient.openOf("phone") > 0; await delay(20)) {
     assert.ok(performance.now() - from < 60_000, "it is never deleted");
   }
   for (const from = performance.now(); (await readdir(join(dir, "partial"))).length > 0; await delay(20)) {

@@ -237,7 +237,7 @@ describe("the doors of the faces", () => {
   });
 
   test("GEN-20 who is not read, because much of theirs waits, is not taken for dead; who says nothing is", async (t) => {
-    const doors = await openDoors({ inboundBytes: 1000, deadMs: 300 });
+    const doors = await openDoors({ inboundBytes: 1000, deadMs: 2000 });
     t.after(() => doors.close());
     const busy = new Client(`${doors.base}/ws/p`);
     await busy.tell({ type: "wait" }, { type: "ping" });

@@ -251,12 +251,14 @@ describe("the live door (docs/spec/live.md)", () => {
   test("GEN-25 above the rate nothing is processed, and that is said at most once a second", async () => {
     const client = await RawClient.open(house.url, {});
     await client.until((each) => each.of("welcome")[0]);
+    const fromMs = performance.now();
     for (let i = 0; i < 300; i++) client.send({ type: "ping" });
     await client.until((each) => each.of("error")[0]);
     client.ws.close();
     await client.closed;
-    assert.ok(client.of("pong").length < 120, `${client.of("pong").length} answered`);
-    assert.ok(client.of("error").length <= 2);
+    const seconds = (performance.now() - fromMs) / 1000;
+    assert.ok(client.of("pong").length <= 60 + 50 * seconds, `${client.of("pong").length} answered in ${seconds} s`);
+    assert.ok(client.of("error").length <= 1 + seconds, `${client.of("error").length} errors in ${seconds} s`);
     assert.equal(client.of("error")[0]?.error.detail, "Rate limit exceeded");
   });
 

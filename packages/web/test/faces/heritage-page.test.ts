@@ -93,6 +93,32 @@ test("HER-20 HER-28 photos of one window become the same cloud in two, through a
   for (const { complaints } of windows) assert.deepEqual(complaints, []);
 });
 
+test("HER-28 counters do not count back when the server's answer of before comes late", async () => {
+  const { page, complaints } = await visit(stage.browser, `${stage.server.url}/heritage/#/late`);
+  await chip(page, "connected");
+  await counter(page, "Photos", 0);
+  let late: (() => void) | undefined;
+  await page.route("**/projects/late/status", async (route) => {
+    const response = await route.fetch();
+    if (!late) {
+      await new Promise<void>((resolve) => {
+        late = resolve;
+      });
+    }
+    await route.fulfill({ response });
+  });
+  await drop(page, photos.slice(0, 1));
+  await page.locator(".photos li.placed").waitFor();
+  await until(() => late !== undefined);
+  const told = page.waitForResponse("**/projects/late/status");
+  late?.();
+  await (await told).finished();
+  await page.evaluate(() => new Promise((shown) => requestAnimationFrame(() => requestAnimationFrame(shown))));
+  await counter(page, "Updates", 1);
+  assert.deepEqual(complaints, []);
+  await page.context().close();
+});
+
 test("HER-3 HER-4 projects are listed with their photos; a name that is not allowed is said so", async () => {
   const { page, complaints } = await visit(stage.browser, `${stage.server.url}/heritage/`);
   await page

@@ -155,6 +155,42 @@ test("IMG-51 a long operation shows how far it is, and stops when it is told to"
   await page.context().close();
 });
 
+test("IMG-51 an operation that ended while the list of those that run was on its way stays ended", async () => {
+  const id = await session({});
+  for (const name of ["1.jpg", "2.jpg", "3.jpg"]) await phone(id, name, photo);
+  const compress = async () => {
+    const answer = await fetch(`${stage.server.url}/api/v1/compression/bulk`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ session_id: id, preset: "email" }),
+    });
+    return (await answer.json()) as unknown;
+  };
+  let begun: Promise<unknown> | undefined;
+  let go = () => {};
+  const ended = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  const { page, complaints } = await visit(stage.browser, `${stage.server.url}/imagetools/#/${id}`, {
+    before: async (page) => {
+      await page.route("**/api/v1/operations?*", async (route) => {
+        // It begins when the page hears already, and is told as one that runs when it has ended.
+        begun ??= compress();
+        const operation = await begun;
+        await ended;
+        await route.fulfill({ json: [operation] });
+      });
+    },
+  });
+  const card = page.locator("[data-operation=completed]");
+  await card.getByText("Compressed 3 of 3 images").waitFor();
+  go();
+  await page.locator(".tile").nth(2).waitFor();
+  assert.equal(await card.count(), 1);
+  assert.deepEqual(complaints, []);
+  await page.context().close();
+});
+
 test("IMG-15 IMG-20 the end of a session is warned of, comes, and is put off", async () => {
   const soon = await visit(stage.browser, `${stage.server.url}/imagetools/#/${await session({ ttl_seconds: 290 })}`);
   await soon.page.getByText(/This session ends in [1-4] minutes?\./).waitFor();

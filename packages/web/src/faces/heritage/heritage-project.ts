@@ -57,6 +57,9 @@ export class HeritageProject extends Store<HeritageState> {
   #turn: Promise<void> = Promise.resolve();
   #shard = 0;
   #nextRef = 1;
+  /** How often the counters were wanted. */
+  #wanted = 0;
+  #counting = false;
 
   constructor(place: Place, name: string) {
     super({
@@ -245,29 +248,36 @@ export class HeritageProject extends Store<HeritageState> {
     else this.set({ problem });
   }
 
-  /** The counters as the server has them; what it has done with all that it got, it had before. */
+  /** Asks for the counters once more; one question at a time, since an answer that is overtaken would count back. */
   async #count(): Promise<void> {
+    this.#wanted++;
+    if (this.#counting) return;
+    this.#counting = true;
+    for (let wanted = 0; wanted !== this.#wanted && !this.#stop.signal.aborted; ) {
+      wanted = this.#wanted;
+      await this.#askCounters().catch(() => {}); // told again with the next photo
+    }
+    this.#counting = false;
+  }
+
+  /** The counters as the server has them; what it has done with all that it got, it had before. */
+  async #askCounters(): Promise<void> {
     const waiting = this.state.photos.filter(({ status }) => status === "waiting").map(({ ref }) => ref);
-    try {
-      const { signal } = this.#stop;
-      const path = `projects/${encodeURIComponent(this.#name)}/status`;
-      const told = await this.#place.json(path, { signal });
-      if (!isRecord(told)) return;
-      const { total_images, update_count, epoch, active_clients, queued_images } = told;
-      this.set({
-        images: Math.max(this.state.images, Number(total_images)),
-        updates: Number(update_count),
-        rebuilds: Number(epoch),
-        clients: Number(active_clients),
-        queued: Number(queued_images),
-      });
-      if (queued_images !== 0) return;
-      for (const ref of waiting) {
-        const photo = this.state.photos.find((each) => each.ref === ref);
-        if (photo?.status === "waiting") this.#change(ref, { status: "known" });
-      }
-    } catch {
-      // Told again with the next photo.
+    const { signal } = this.#stop;
+    const told = await this.#place.json(`projects/${encodeURIComponent(this.#name)}/status`, { signal });
+    if (!isRecord(told)) return;
+    const { total_images, update_count, epoch, active_clients, queued_images } = told;
+    this.set({
+      images: Math.max(this.state.images, Number(total_images)),
+      updates: Number(update_count),
+      rebuilds: Number(epoch),
+      clients: Number(active_clients),
+      queued: Number(queued_images),
+    });
+    if (queued_images !== 0) return;
+    for (const ref of waiting) {
+      const photo = this.state.photos.find((each) => each.ref === ref);
+      if (photo?.status === "waiting") this.#change(ref, { status: "known" });
     }
   }
 

@@ -196,10 +196,8 @@ export class SessionWork extends Store<SessionState> {
         const same = before?.current_size === image.current_size && before.width === image.width;
         return { ...image, version: same ? before.version : (before?.version ?? 0) + 1 };
       });
-      const running = (operations as SessionOperation[]).filter(({ status }) => !ENDED.has(status));
-      const ids = new Set(running.map(({ operation_id }) => operation_id));
-      const others = this.state.operations.filter(({ operation_id }) => !ids.has(operation_id));
-      this.set({ images: listed, operations: [...others, ...running], problem: undefined });
+      this.set({ images: listed, problem: undefined });
+      for (const each of operations as SessionOperation[]) if (!ENDED.has(each.status)) this.#operation(each);
       if (isRecord(about)) this.set({ expiresMs: timeOf(about.expires_at) });
     } catch (error) {
       if (!this.#stop.signal.aborted) this.set({ problem: inWords(error) });
@@ -252,7 +250,7 @@ export class SessionWork extends Store<SessionState> {
   #operation(told: SessionOperation): void {
     const { operations } = this.state;
     const before = operations.find(({ operation_id }) => operation_id === told.operation_id);
-    // A message that was on its way when the answer to a cancellation came.
+    // What was on its way when it ended: a message, or a list.
     if (before && ENDED.has(before.status) && !ENDED.has(told.status)) return;
     const now = { ...before, ...told };
     this.set({
