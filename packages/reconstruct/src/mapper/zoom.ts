@@ -30,6 +30,11 @@ const OF_THE_REST = { refined: 1 / 2, before: 3 / 4 };
  */
 const VISIBLY = 1.05;
 const VISIBLY_MORE = 10;
+/**
+ * As far off again on its other side no more than this part of the gain may be left. Over flat ground there is no other
+ * side: from farther and farther off with a longer and longer lens less and less shows of what is not in its place.
+ */
+const MOST_BEYOND = 1 / 2;
 /** So many points are asked at most, evenly spread. */
 const MOST_ASKED = 500;
 /** How surely another focal length that explains so many is found. */
@@ -131,7 +136,9 @@ export function zoomOf(
   const ofTheRest = refined ? OF_THE_REST.refined : OF_THE_REST.before;
   const clearly = Math.min(CLEARLY * unzoomed, unzoomed + ofTheRest * (n - unzoomed));
   const least = refined && known ? Math.max(VISIBLY * unzoomed, unzoomed + VISIBLY_MORE) : clearly;
-  return most >= Math.max(MIN_INLIERS, least) ? best : undefined;
+  if (most < Math.max(MIN_INLIERS, least)) return undefined;
+  const beyond = inliers(best * best, 0);
+  return beyond - unzoomed <= MOST_BEYOND * (most - unzoomed) ? best : undefined;
 }
 
 /** Takes a view's pose, and the points that nobody but it and one other has placed. */
