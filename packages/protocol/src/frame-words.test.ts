@@ -32,6 +32,7 @@ test("a frame is told with how surely it is known and by what", () => {
 test("what is not known is said to be so, or left out", () => {
   assert.deepEqual(frameInWords({}), []);
   assert.equal(scaleInWords({ source: "unit" }), "no scale: its unit is not a metre");
+  assert.equal(scaleInWords({ source: "gps", metres: 1234 }), "1 unit is 1230 m by GPS");
   assert.equal(scaleInWords({ source: "motion", metres: 1 }), "1 unit is 1.00 m by motion sensors");
   assert.equal(
     uprightInWords({ source: "cameras", sigmaDeg: 12, tiltDeg: 40 }),

@@ -21,7 +21,7 @@ export function uprightInWords({ source, sigmaDeg, tiltDeg }: Upright): string {
 /** "1 unit is 2.31 m by GPS, ±1.2 %" */
 export function scaleInWords({ source, metres, sigma }: Scale): string {
   if (source === "unit") return "no scale: its unit is not a metre";
-  const unit = metres === undefined ? "metres" : `1 unit is ${metres.toPrecision(3)} m`;
+  const unit = metres === undefined ? "metres" : `1 unit is ${rounded(metres, 3)} m`;
   const unsure = sigma === undefined ? "" : `, ±${(100 * sigma).toFixed(1)} %`;
   return `${unit} by ${METRES_BY[source]}${unsure}`;
 }
@@ -29,7 +29,13 @@ export function scaleInWords({ source, metres, sigma }: Scale): string {
 export function placeInWords({ latitudeDeg, longitudeDeg, residualM }: Georeference): string {
   const [north, east] = [latitudeDeg >= 0 ? "N" : "S", longitudeDeg >= 0 ? "E" : "W"];
   const place = `${Math.abs(latitudeDeg).toFixed(5)}° ${north}, ${Math.abs(longitudeDeg).toFixed(5)}° ${east}`;
-  return `${place}; cameras ${residualM.toPrecision(2)} m from where GPS saw them (RMS)`;
+  return `${place}; cameras ${rounded(residualM, 2)} m from where GPS saw them (RMS)`;
+}
+
+/** To so many digits, in no way that only programs read. */
+function rounded(metres: number, digits: number): string {
+  const text = metres.toPrecision(digits);
+  return text.includes("e+") ? String(Number(text)) : text;
 }
 
 /** All that is known of the frame of a published generation, and why it is not to be relied on, in rows. */

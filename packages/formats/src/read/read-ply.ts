@@ -160,7 +160,8 @@ function wordPlaces(words: readonly string[], { fields }: PlyElement): number[] 
 function numberOf(word: string | undefined): number {
   const value = word ? Number(word) : Number.NaN;
   if (!Number.isNaN(value)) return value;
-  const named = /^([-+]?)(nan|inf)/i.exec(word ?? "");
+  // Older programs on Windows write 1.#QNAN, -1.#IND, 1.#INF.
+  const named = /^([-+]?)(?:1\.#)?(nan|inf|qnan|snan|ind)/i.exec(word ?? "");
   if (!named) throw refuse("ply", "a value that is no number");
   return named[2]!.toLowerCase() === "inf" ? (named[1] === "-" ? -Infinity : Infinity) : Number.NaN;
 }

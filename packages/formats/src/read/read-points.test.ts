@@ -195,6 +195,8 @@ describe("PLY from anyone", () => {
     await refused(Buffer.concat([Buffer.from(lists), Buffer.alloc(100, 255)]), /cut off/);
     // Numbers that are none are handed on: who takes the points leaves them out.
     assert.deepEqual((await read(`${text}nan -inf 1e400\n4 5 6\n`)).positions, [NaN, -Infinity, Infinity, 4, 5, 6]);
+    const windows = await read(`${text}1.#QNAN -1.#IND 1.#INF\n-nan(ind) -1.#INF 6\n`);
+    assert.deepEqual(windows.positions, [NaN, NaN, Infinity, NaN, -Infinity, 6]);
   });
 
   test("EXC-11 any damage to any file is refused or read, and never anything else", async () => {
