@@ -9,6 +9,7 @@ import type { CairnEvent, EventData, Seq, SpaceState } from "@cairn/protocol";
 import type { Message } from "./frames.ts";
 import { type FreshBytes, type FreshPack, freshBytes, readFreshPack } from "./fresh-pack.ts";
 import type { LiveTables } from "./live-tables.ts";
+import { Writes } from "./outbox.ts";
 import { bearsOnPoints } from "./segment-push.ts";
 import { placeOf, type SharedMessages } from "./shared-messages.ts";
 import { Step } from "./step.ts";
@@ -32,7 +33,7 @@ export interface Listener {
   readonly position: Seq;
   /** It may be sent points. */
   readonly watching: boolean;
-  /** Sends what the turn brought, all or nothing. False: not now. */
+  /** Takes what the turn brought, all or nothing. False: not now. */
   hear(turn: Turn): boolean;
   /** It is no listener any more: what comes after its position it reads for itself. */
   catchUp(): void;
@@ -55,6 +56,8 @@ export class Turn {
   readonly facts: Buffer;
   /** The step in which those are who have all that came before the pack. */
   readonly step: Step | undefined;
+  /** What its listeners took, until all were asked. */
+  readonly writes = new Writes();
   readonly #message: Message;
   readonly #withBytes = new Map<string, FreshBytes>();
   #together: Together | undefined;
@@ -184,13 +187,17 @@ export class Broadcast {
 
   #tell(turn: Turn): void {
     this.#position = turn.last;
-    for (const listener of this.#listeners) {
-      if (listener.position >= turn.last) continue;
-      if (listener.position === turn.after && listener.hear(turn)) continue;
-      // It may have closed while it heard.
-      if (!this.#listeners.has(listener)) continue;
-      this.leave(listener);
-      listener.catchUp();
+    try {
+      for (const listener of this.#listeners) {
+        if (listener.position >= turn.last) continue;
+        if (listener.position === turn.after && listener.hear(turn)) continue;
+        // It may have closed while it heard.
+        if (!this.#listeners.has(listener)) continue;
+        this.leave(listener);
+        listener.catchUp();
+      }
+    } finally {
+      turn.writes.flush();
     }
   }
 

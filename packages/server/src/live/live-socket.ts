@@ -325,26 +325,29 @@ export class LiveSocket implements Listener {
   }
 
   hear(turn: Turn): boolean {
-    const { pack } = turn;
+    const { pack, writes } = turn;
     const push = this.#push;
     const together = push?.together(turn);
-    if (together && this.outbox.broadcast(together.bytes, false)) {
+    if (together && this.outbox.broadcast(together.bytes, false, writes)) {
       this.#position = turn.last;
       push?.deliveredTogether(together, turn.last);
       return true;
     }
     const unseen = pack && push?.unseen(pack, turn.state);
     const own = unseen === undefined ? undefined : turn.withBytes(unseen);
-    if (pack && own && this.outbox.broadcast(own.bytes, false)) {
+    if (pack && own && this.outbox.broadcast(own.bytes, false, writes)) {
       this.#position = turn.last;
       push?.deliveredWith(pack, own, turn);
       return true;
     }
-    if (!this.outbox.broadcast(turn.facts, true)) return false;
+    if (!this.outbox.broadcast(turn.facts, true, writes)) return false;
     this.#position = turn.last;
     if (turn.aboutPoints) this.#push?.delivered(turn.item, turn.last);
     else this.#push?.passed(turn.last);
-    if (turn.closes) this.close(CLOSE.normal, "space closed");
+    if (turn.closes) {
+      writes.flush(); // the event that says so goes before the close frame
+      this.close(CLOSE.normal, "space closed");
+    }
     return true;
   }
 
