@@ -49,7 +49,7 @@ export function adjustBundle(problem: BundleProblem, options: BundleOptions = {}
 
 /**
  * The same in parts, for callers that have other things to do between: yields the cost so far after each iteration, and
- * within one where steps are refused or hundreds of cameras make it long.
+ * within one between its steps, several times in one that hundreds of cameras make long.
  */
 export function* bundleIterations(
   problem: BundleProblem,
@@ -77,10 +77,12 @@ export function* bundleIterations(
   let converged = false;
   while (iterations < maxIterations && !converged) {
     linearise(problem, index, state, loss, equations);
+    yield cost;
     let accepted = false;
     while (!accepted && lambda < 1e12) {
       signal?.throwIfAborted();
       schur.reduce(equations, lambda);
+      yield cost;
       if (!(yield* inParts(systems.solving(schur.reduced, schur.right), cost, signal))) {
         lambda *= growth;
         growth *= 2;

@@ -13,6 +13,8 @@ export function LiveVideo({ api, connection, status }: LiveVideoProps): JSX.Elem
   const sources = useVideoSources(api, connection, visible && status === "live");
   const [chosen, setChosen] = useState<string>();
   const [open, setOpen] = useState(true);
+  // Not the card's own: it goes while a camera is away.
+  const [large, setLarge] = useState(false);
   const source = sources.find((each) => each === chosen) ?? sources[0];
   if (source === undefined) return null;
   if (!open) {
@@ -24,7 +26,7 @@ export function LiveVideo({ api, connection, status }: LiveVideoProps): JSX.Elem
     );
   }
   return (
-    <LiveCard key={source} {...{ api, source }} onHide={() => setOpen(false)}>
+    <LiveCard key={source} {...{ api, source, large }} onSize={setLarge} onHide={() => setOpen(false)}>
       {sources.length > 1 && (
         <select aria-label="Camera" value={source} onChange={({ target }) => setChosen(target.value)}>
           {sources.map((each) => (
@@ -36,14 +38,20 @@ export function LiveVideo({ api, connection, status }: LiveVideoProps): JSX.Elem
   );
 }
 
-type LiveCardProps = { api: CairnApi; source: string; onHide(): void; children: ReactNode };
+type LiveCardProps = {
+  api: CairnApi;
+  source: string;
+  large: boolean;
+  onSize(large: boolean): void;
+  onHide(): void;
+  children: ReactNode;
+};
 
-function LiveCard({ api, source, onHide, children }: LiveCardProps): JSX.Element {
+function LiveCard({ api, source, large, onSize, onHide, children }: LiveCardProps): JSX.Element {
   const canvas = useRef<HTMLCanvasElement>(null);
   const obstacle = watchObstacle();
   const visible = useVisible();
   const [state, setState] = useState<WatchState>({ kind: "waiting" });
-  const [large, setLarge] = useState(false);
 
   useEffect(() => {
     if (!canvas.current || obstacle !== undefined || !visible) return;
@@ -61,7 +69,7 @@ function LiveCard({ api, source, onHide, children }: LiveCardProps): JSX.Element
           className="live-picture"
           aria-label={large ? "Show it small" : "Show it large"}
           aria-pressed={large}
-          onClick={() => setLarge(!large)}
+          onClick={() => onSize(!large)}
         >
           <canvas ref={canvas} width={320} height={180} data-state={state.kind} />
         </button>

@@ -94,6 +94,11 @@ test("CAP-4 video reaches every consumer byte for byte, and all of them decode t
   const { page, source, complaints } = await openStreaming();
   const watchers: Page[] = [];
   for (const pictures of [PICTURES, PICTURES / 2]) {
+    // Whoever comes gets all since the last key picture, of which there is one each two seconds.
+    await watchers[0]?.waitForFunction((afterUs) => {
+      const { pictures: seen } = globalThis.consumed;
+      return seen.at(-1)![0] - seen[0]![0] > afterUs;
+    }, 2.5e6);
     const { page: watcher } = await visit(viewers, `${server.url}/health`);
     await consume(watcher, source);
     await has(watcher, pictures); // the second one joins in the middle of what the first one has seen
@@ -215,6 +220,10 @@ test("CAP-13 who watches the space sees the picture of the phone, also after it 
   // By hand, and for ears.
   await watcher.getByRole("region", { name: "Live video of phone-" }).waitFor();
   await watcher.getByRole("button", { name: "Show it large" }).click();
+  // Nothing from the phone for a moment: it comes back as large as it was.
+  await watcher.route("**/v1/video", (route) => route.fulfill({ json: { sources: [], pictures: [] } }));
+  await watcher.locator(".live-card").waitFor({ state: "detached" });
+  await watcher.unrouteAll({ behavior: "wait" });
   await watcher.getByRole("button", { name: "Show it small" }).click();
   await watcher.getByRole("button", { name: "Hide the live video" }).click();
   await watcher.getByRole("button", { name: "Live video" }).click();
