@@ -59,7 +59,7 @@ async function visit(url: string): Promise<{ page: Page; complaints: string[] }>
   page.on("pageerror", (error) => complaints.push(error.message));
   page.on("console", (message) => {
     // That the server is away is said by the browser itself, and is what one test is about.
-    if (message.type() === "error" && !/ERR_CONNECTION|WebSocket connection/.test(message.text())) {
+    if (message.type() === "error" && !/ERR_(CONNECTION|INTERNET)|WebSocket connection/.test(message.text())) {
       complaints.push(message.text());
     }
   });

@@ -34,7 +34,8 @@ export async function visit(
   page.on("console", (message) => {
     // Said by the browser itself of a server that is away or refuses, which is what tests are about.
     const { type, text } = { type: message.type(), text: message.text() };
-    if (type === "error" && !/ERR_CONNECTION|WebSocket connection|status of 4\d\d/.test(text)) complaints.push(text);
+    if (type === "error" && !/ERR_(CONNECTION|INTERNET)|WebSocket connection|status of 4\d\d/.test(text))
+      complaints.push(text);
   });
   await before?.(page);
   await page.goto(url);
