@@ -108,7 +108,7 @@ export function findBridge(first: Scene, second: Scene, evidence: Evidence, seed
   let best: Similarity3 | undefined;
   let most = 0;
   const consider = (tried: Similarity3 | undefined) => {
-    const score = tried ? scoreOf(tried, first, second, evidence) : 0;
+    const score = tried ? scoreOf(tried, first, second, evidence, most) : 0;
     if (score <= most) return;
     most = score;
     best = tried;
@@ -118,18 +118,30 @@ export function findBridge(first: Scene, second: Scene, evidence: Evidence, seed
   return best && judged(best, first, second, evidence);
 }
 
+const moved = new Float64Array(3);
+
 /** How far a sighting lands from its feature, pixels. */
 function errorOf(s: Sighting, first: Scene, second: Scene, there: Similarity3, back: Similarity3): number {
-  const moved = transformPoints(s.bySecond ? back : there, s.point);
+  transformPoints(s.bySecond ? back : there, s.point, moved);
   return observationErrorPx(s.bySecond ? second : first, moved, s.view, s.feature);
 }
 
-function scoreOf(firstFromSecond: Similarity3, first: Scene, second: Scene, { sightings }: Evidence): number {
+/** @returns less than the true score where that cannot be more than `most` */
+function scoreOf(
+  firstFromSecond: Similarity3,
+  first: Scene,
+  second: Scene,
+  { sightings }: Evidence,
+  most: number,
+): number {
   const back = invertSimilarity(firstFromSecond);
   let score = 0;
+  // Each can add 1; one more is left for rounding.
+  let left = sightings.length + 1;
   for (const sighting of sightings) {
     const error = errorOf(sighting, first, second, firstFromSecond, back);
     if (error < MAX_ERROR_PX) score += 1 - (error / MAX_ERROR_PX) ** 2;
+    if (score + --left < most) break;
   }
   return score;
 }

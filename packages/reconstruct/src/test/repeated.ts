@@ -7,13 +7,10 @@ import { type Random, randomNormal, seededRandom } from "@cairn/geometry";
 import type { Kernels } from "../embedded/engine-core.ts";
 import type { Photo } from "../engine.ts";
 import { allocateFeatures } from "../features/features.ts";
-import { findSegments } from "../features/segments.ts";
 import { answerTwoView } from "../mapper/two-view.ts";
 import { lookAt, unit, type Vec } from "./look-at.ts";
-import { describe, type Shot, type Synthetic } from "./synthetic.ts";
+import { describe, GREY, greySegments, HEIGHT_PX, type Shot, type Synthetic, WIDTH_PX } from "./synthetic.ts";
 
-const WIDTH_PX = 1200;
-const HEIGHT_PX = 800;
 const FOCAL_PX = 1080;
 const NOISE_PX = 0.4;
 /** A surface seen from flatter than this shows no features. */
@@ -44,13 +41,12 @@ function photosOfSpots(spots: readonly Spot[], shots: readonly Shot[], farthest:
     indexOf.set(found.descriptors, index);
     return found;
   });
-  const rgb = new Uint8Array(WIDTH_PX * HEIGHT_PX * 3).fill(90);
   const photos = shots.map((_, index): Photo => {
     const params = [FOCAL_PX, FOCAL_PX, WIDTH_PX / 2, HEIGHT_PX / 2];
     return {
       image: `photo-${index}`,
       name: `${index}.jpg`,
-      rgb,
+      rgb: GREY,
       widthPx: WIDTH_PX,
       heightPx: HEIGHT_PX,
       fullWidthPx: WIDTH_PX,
@@ -88,7 +84,7 @@ function photosOfSpots(spots: readonly Spot[], shots: readonly Shot[], farthest:
   let next = 0;
   const kernels: Kernels = {
     extract: async () => features[next++],
-    segments: async (...picture) => findSegments(...picture),
+    segments: async () => greySegments(),
     matchMany: async (a, others) =>
       others.map((other) => matches(indexOf.get(a.descriptors)!, indexOf.get(other.descriptors)!)),
     verifyMany: async (questions) => questions.map((question) => question && answerTwoView(question)),
