@@ -223,17 +223,36 @@ export class SchurComplement {
     const firstColumn = this.#column[high];
     let y = this.#blockAt[low];
     if (columns === 6 && low !== high) {
+      // Read once: that S is not W, no compiler knows.
+      const w0 = W[w];
+      const w1 = W[w + 1];
+      const w2 = W[w + 2];
+      const w3 = W[w + 3];
+      const w4 = W[w + 4];
+      const w5 = W[w + 5];
+      const w6 = W[w + 6];
+      const w7 = W[w + 7];
+      const w8 = W[w + 8];
+      const w9 = W[w + 9];
+      const w10 = W[w + 10];
+      const w11 = W[w + 11];
+      const w12 = W[w + 12];
+      const w13 = W[w + 13];
+      const w14 = W[w + 14];
+      const w15 = W[w + 15];
+      const w16 = W[w + 16];
+      const w17 = W[w + 17];
       for (let i = 0; i < rows; i++, y += 3) {
         const at = base[firstRow + i] + firstColumn;
         const y0 = Y[y];
         const y1 = Y[y + 1];
         const y2 = Y[y + 2];
-        S[at] -= y0 * W[w] + y1 * W[w + 1] + y2 * W[w + 2];
-        S[at + 1] -= y0 * W[w + 3] + y1 * W[w + 4] + y2 * W[w + 5];
-        S[at + 2] -= y0 * W[w + 6] + y1 * W[w + 7] + y2 * W[w + 8];
-        S[at + 3] -= y0 * W[w + 9] + y1 * W[w + 10] + y2 * W[w + 11];
-        S[at + 4] -= y0 * W[w + 12] + y1 * W[w + 13] + y2 * W[w + 14];
-        S[at + 5] -= y0 * W[w + 15] + y1 * W[w + 16] + y2 * W[w + 17];
+        S[at] -= y0 * w0 + y1 * w1 + y2 * w2;
+        S[at + 1] -= y0 * w3 + y1 * w4 + y2 * w5;
+        S[at + 2] -= y0 * w6 + y1 * w7 + y2 * w8;
+        S[at + 3] -= y0 * w9 + y1 * w10 + y2 * w11;
+        S[at + 4] -= y0 * w12 + y1 * w13 + y2 * w14;
+        S[at + 5] -= y0 * w15 + y1 * w16 + y2 * w17;
       }
       return;
     }

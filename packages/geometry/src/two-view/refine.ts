@@ -156,10 +156,20 @@ function accumulate(
     const v = second[i + 1];
     const r = sampsonResidual(e, x, y, u, v, byEntry);
     const w = 1 / (1 + r * r * inverseSquare);
+    const [b0, b1, b2] = [byEntry[0], byEntry[1], byEntry[2]];
+    const [b3, b4, b5] = [byEntry[3], byEntry[4], byEntry[5]];
+    const [b6, b7, b8] = [byEntry[6], byEntry[7], byEntry[8]];
     for (let p = 0; p < 5; p++) {
-      let sum = 0;
-      for (let m = 0; m < 9; m++) sum += byEntry[m] * derivatives[m * 5 + p];
-      j[p] = sum;
+      j[p] =
+        b0 * derivatives[p] +
+        b1 * derivatives[5 + p] +
+        b2 * derivatives[10 + p] +
+        b3 * derivatives[15 + p] +
+        b4 * derivatives[20 + p] +
+        b5 * derivatives[25 + p] +
+        b6 * derivatives[30 + p] +
+        b7 * derivatives[35 + p] +
+        b8 * derivatives[40 + p];
     }
     for (let p = 0; p < 5; p++) {
       const weighted = w * j[p];
