@@ -4,6 +4,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { root } from "./root.mjs";
@@ -51,7 +52,7 @@ const ok = run(`${files.length} test files`, process.execPath, [
   "--enable-source-maps",
   `--import=${pathToFileURL(join(root, "tools/end-failed.mjs"))}`, // a failed test's open ends keep nobody waiting
   "--test",
-  "--test-concurrency=2",
+  `--test-concurrency=${availableParallelism() + 1}`, // one more than cores: files wait a quarter of their time, for pages and programs
   "--test-timeout=1200000", // ends what hangs; a slow machine that is busy takes minutes for a real reconstruction
   `--test-reporter=${process.env.CI ? "./tools/tap.mjs" : "spec"}`,
   ...files,
