@@ -9,6 +9,7 @@
 import { fork } from "node:child_process";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
+import { stolen } from "./lib/stolen.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -70,6 +71,7 @@ async function segmentsTo(kind, count, stalled = 0) {
     if (stalled > 0) await ask(clients, { stall: stalled });
     await ask(clients, { report: true });
     const { memory: before } = await ask(server, { measure: measured });
+    const stolenSince = stolen();
     const { sentMs, cpuS, mainS } = await ask(server, { run: { from: WARM, to: WARM + segments } });
     const good = count - stalled;
     let arrivals = [];
@@ -77,6 +79,7 @@ async function segmentsTo(kind, count, stalled = 0) {
       arrivals = arrivals.concat((await ask(clients, { report: true })).arrivals);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
+    const taken = stolenSince();
     const { memory, stats } = await ask(server, { measure: measured });
     const delaysMs = [];
     for (let i = 0; i < arrivals.length; i += 2) delaysMs.push(arrivals[i + 1] - sentMs[arrivals[i] - WARM]);
@@ -90,6 +93,7 @@ async function segmentsTo(kind, count, stalled = 0) {
       lost: good * segments - delaysMs.length,
       waitingBytes: stats.waitingBytes,
       grownRss: memory.rss - before.rss,
+      stolen: taken,
     };
   });
 }
@@ -99,11 +103,14 @@ const wanted = new Set(values.only.split(","));
 
 if (wanted.has("segments")) {
   const runs = { cairn: [], socketio: [], ws: [] };
-  for (let round = 0; round < rounds; round++)
+  const each = (seconds) => ((seconds * 1e6) / segments / viewers).toFixed(1);
+  for (let round = 0; round < rounds; round++) {
     for (const kind of Object.keys(runs)) runs[kind].push(await segmentsTo(kind, viewers));
+    const said = Object.values(runs).map((of) => `${each(of[round].cpuS)} (${(100 * of[round].stolen).toFixed(0)} %)`);
+    console.log(`round ${round + 1}, µs a delivery (the host took): Cairn, Socket.IO, ws ${said.join(", ")}`);
+  }
   const cpu = (kind) => median(runs[kind].map(({ cpuS }) => cpuS));
   const main = (kind) => median(runs[kind].map(({ mainS }) => mainS));
-  const each = (seconds) => ((seconds * 1e6) / segments / viewers).toFixed(1);
   console.log(`\n${segments} segments of ${runs.ws[0].segmentBytes} bytes, 2/s, to ${viewers} viewers`);
   console.log("server                 CPU s   × cairn   a delivery, µs   of it main thread   p50 ms   p99 ms   lost");
   for (const [kind, of] of Object.entries(runs)) {
