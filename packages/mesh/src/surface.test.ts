@@ -36,7 +36,7 @@ function assertSound({ positions, triangles }: Mesh, about: Measures): void {
 describe("EXC-20 closed where it was seen", () => {
   test("EXC-20 a sphere is watertight, without handles, within 1 % in area and volume, facing outwards", () => {
     for (const noise of [0, 0.005]) {
-      const { mesh, about, voxel } = surface([sphere(60_000, { noise })]);
+      const { mesh, about, voxel } = surface([sphere(30_000, { noise })]);
       assertSound(mesh, about);
       assert.deepEqual([about.boundaryEdges, about.euler], [0, 2]);
       within(about.area, 4 * Math.PI, 0.01);
@@ -55,7 +55,7 @@ describe("EXC-20 closed where it was seen", () => {
     assert.deepEqual([cube.about.boundaryEdges, cube.about.euler], [0, 2]);
     within(cube.about.area, 24, 0.02);
     within(cube.about.volume, 8, 0.02);
-    const ring = surface([torus(60_000)]);
+    const ring = surface([torus(30_000)]);
     assertSound(ring.mesh, ring.about);
     assert.deepEqual([ring.about.boundaryEdges, ring.about.euler], [0, 0]);
     within(ring.about.area, 4 * Math.PI ** 2 * 0.4, 0.02);
@@ -85,12 +85,12 @@ describe("EXC-20 closed where it was seen", () => {
     fc.assert(
       fc.property(fc.array(ball, { minLength: 1, maxLength: 3 }), fc.nat(3), (balls, detail) => {
         const { mesh, about } = surface(
-          balls.map((each) => sphere(1500, each)),
+          balls.map((each) => sphere(600, each)),
           { detail: 0.5 + detail / 2 },
         );
         assertSound(mesh, about);
       }),
-      { numRuns: 25, seed: 7 },
+      { numRuns: 20, seed: 7 },
     );
   });
 });
@@ -128,27 +128,27 @@ describe("EXC-21 which way is out", () => {
 
 describe("EXC-22 how fine", () => {
   test("EXC-22 cells follow the distance between points, and detail; a given size is taken", () => {
-    const [coarse, fine] = [surface([sphere(10_000)]), surface([sphere(90_000)])];
+    const [coarse, fine] = [surface([sphere(5000)]), surface([sphere(45_000)])];
     within(coarse.voxel / fine.voxel, 3, 0.15);
-    within(coarse.voxel, 2 * Math.sqrt((4 * Math.PI) / 10_000), 0.25);
-    within(surface([sphere(10_000)], { detail: 0.5 }).voxel, 2 * coarse.voxel, 1e-9);
-    assert.equal(surface([sphere(10_000)], { voxel: 0.1 }).voxel, 0.1);
+    within(coarse.voxel, 2 * Math.sqrt((4 * Math.PI) / 5000), 0.25);
+    within(surface([sphere(5000)], { detail: 0.5 }).voxel, 2 * coarse.voxel, 1e-9);
+    assert.equal(surface([sphere(5000)], { voxel: 0.1 }).voxel, 0.1);
   });
 
   test("EXC-22 where points lie off their surface by more than cells, cells are larger, and it is one surface", () => {
-    const [thin, thick] = [surface([sphere(200_000)]), surface([sphere(200_000, { noise: 0.04 })])];
+    const [thin, thick] = [surface([sphere(80_000)]), surface([sphere(80_000, { noise: 0.06 })])];
     assert.ok(thick.voxel > 1.5 * thin.voxel, `${thick.voxel} ${thin.voxel}`);
     assert.deepEqual([thick.about.boundaryEdges, thick.about.euler], [0, 2]);
     within(thick.about.area, 4 * Math.PI, 0.03);
   });
 
   test("EXC-22 cells grow until the memory suffices; a size that was asked for is refused instead", () => {
-    const { mesh, about, voxel } = surface([sphere(50_000)], { maxBlocks: 100 });
+    const { mesh, about, voxel } = surface([sphere(20_000)], { maxBlocks: 60 });
     assertSound(mesh, about);
     assert.equal(about.boundaryEdges, 0);
-    assert.ok(voxel > surface([sphere(50_000)]).voxel);
-    const collector = collected([sphere(50_000)]);
-    const tooFine = surfaceOf(collector.take(), collector.cube, new Map(), { maxBlocks: 100, voxel: 0.01 });
+    assert.ok(voxel > surface([sphere(20_000)]).voxel);
+    const collector = collected([sphere(20_000)]);
+    const tooFine = surfaceOf(collector.take(), collector.cube, new Map(), { maxBlocks: 60, voxel: 0.02 });
     assert.equal(tooFine, "too fine");
   });
 

@@ -171,10 +171,20 @@ function accumulate(
     const weight = 1 / (1 + square * inverseSquare);
     const table = onPlane ? ofH : ofE;
     for (let row = 0; row < (onPlane ? 20 : 10); row += 10) {
+      const [b0, b1, b2] = [rows[row], rows[row + 1], rows[row + 2]];
+      const [b3, b4, b5] = [rows[row + 3], rows[row + 4], rows[row + 5]];
+      const [b6, b7, b8] = [rows[row + 6], rows[row + 7], rows[row + 8]];
       for (let p = 0; p < unknowns; p++) {
-        let sum = 0;
-        for (let m = 0; m < 9; m++) sum += rows[row + m] * table[m * UNKNOWNS + p];
-        j[p] = sum;
+        j[p] =
+          b0 * table[p] +
+          b1 * table[UNKNOWNS + p] +
+          b2 * table[2 * UNKNOWNS + p] +
+          b3 * table[3 * UNKNOWNS + p] +
+          b4 * table[4 * UNKNOWNS + p] +
+          b5 * table[5 * UNKNOWNS + p] +
+          b6 * table[6 * UNKNOWNS + p] +
+          b7 * table[7 * UNKNOWNS + p] +
+          b8 * table[8 * UNKNOWNS + p];
       }
       for (let p = 0; p < unknowns; p++) {
         const weighted = weight * j[p];

@@ -134,7 +134,9 @@ export function photographOf(boards: readonly Board[], camera: Camera, image: st
     const noise = 1.5 * (random() + random() - 1);
     // Film is about as steep as a square root; too much light burns out.
     const value = Math.min(255, Math.max(0, Math.round(255 * Math.sqrt(exposure) * seen[i] + noise)));
-    rgb.fill(value, 3 * i, 3 * i + 3);
+    rgb[3 * i] = value;
+    rgb[3 * i + 1] = value;
+    rgb[3 * i + 2] = value;
   }
   const size = { widthPx, heightPx, fullWidthPx: widthPx, fullHeightPx: heightPx };
   return { image, name: `${image}.jpg`, digest: image, rgb, ...size };

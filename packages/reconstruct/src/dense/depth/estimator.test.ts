@@ -68,6 +68,14 @@ function normalError(found: DepthMap, normal: readonly number[]): number {
   return angles.sort((a, b) => a - b)[angles.length >> 1];
 }
 
+function lazily<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
 const inside = (x: number, y: number): boolean => x > 12 && y > 12 && x < SIZE.widthPx - 12 && y < SIZE.heightPx - 12;
 
 describe("depth of one view", () => {
@@ -119,15 +127,16 @@ describe("depth of one view", () => {
     );
   });
 
-  test("what only some sources see has its depth from those", () => {
-    const front: Sheet = {
-      corner: [-0.5, -0.6, 1],
-      right: [1, 0, 0],
-      down: [0, 1.2, 0],
-      paint: noisePaint(9, 0.035),
-    };
+  /** A sheet before a wall, and the depth that is found of it. */
+  function sheetBeforeWall() {
+    const front: Sheet = { corner: [-0.5, -0.6, 1], right: [1, 0, 0], down: [0, 1.2, 0], paint: noisePaint(9, 0.035) };
     const shown = around([wall(0, 0), front]);
-    const found = estimate(shown);
+    return { shown, found: estimate(shown) };
+  }
+  const ofSheet = lazily(sheetBeforeWall);
+
+  test("what only some sources see has its depth from those", () => {
+    const { shown, found } = ofSheet();
     const { sheets } = shown[0];
     const { widthPx } = SIZE;
     // Pixels of either surface some way off the edge: each strip beside it is hidden from one of the sources.
@@ -150,9 +159,7 @@ describe("depth of one view", () => {
   });
 
   test("an edge in depth is where it is in the photo", () => {
-    const front: Sheet = { corner: [-0.5, -0.6, 1], right: [1, 0, 0], down: [0, 1.2, 0], paint: noisePaint(9, 0.035) };
-    const shown = around([wall(0, 0), front]);
-    const found = estimate(shown);
+    const { shown, found } = ofSheet();
     const { sheets, depths } = shown[0];
     let wrong = 0;
     let edge = 0;
@@ -169,7 +176,7 @@ describe("depth of one view", () => {
   });
 
   test("refuses what it cannot work on", () => {
-    const [{ view }] = around([wall(0, 0)]);
+    const { view } = show([wall(0, 0)], 0, { eye: [0, 0, -1], target: [0, 0, 2], ...SIZE });
     assert.throws(() => estimator.estimate(view, [], RANGE), RangeError);
     assert.throws(() => estimator.estimate(view, [view], { near: 2, far: 1 }), RangeError);
     assert.throws(() => estimator.estimate(view, [{ ...view, widthPx: 7 }], RANGE), RangeError);
