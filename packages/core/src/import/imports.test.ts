@@ -67,15 +67,15 @@ async function exported({ core, space }: Setting, format: "ply" | "csv" = "ply")
 describe("imports", () => {
   test("EXC-13 a file becomes a layer by an operation; points that are none are left out and counted", async (t) => {
     const place = await setting(t);
-    const file = plyOf(run(150_000, [0, 0, 0], 7));
+    const file = plyOf(run(110_000, [0, 0, 0], 7));
     const { operation, ended } = await place.imports.take(place.space, incoming(file, { name: "../a/cloud.ply" }));
     assert.equal(await ended, "completed");
     const { kind, result } = place.space.log.snapshot().state.operations[operation]!;
-    assert.deepEqual([kind, result], ["import", { layer: 1, points: 149_993, merged: 0, refused: 7 }]);
+    assert.deepEqual([kind, result], ["import", { layer: 1, points: 109_993, merged: 0, refused: 7 }]);
     const [layer] = layersOf(place);
-    assert.deepEqual([layer?.kind, layer?.name, layer?.points], ["import", "cloud.ply", 149_993]);
+    assert.deepEqual([layer?.kind, layer?.name, layer?.points], ["import", "cloud.ply", 109_993]);
     const { positions } = readPly(await exported(place));
-    assert.equal(positions.length / 3, 149_993);
+    assert.equal(positions.length / 3, 109_993);
     assert.ok((await exported(place, "csv")).toString().trim().endsWith(",0,255"), "of no photo");
     assert.deepEqual(await readdir(place.folder), []);
   });
@@ -143,11 +143,11 @@ describe("imports", () => {
     const place = await setting(t);
     const { operation, ended } = await place.imports.take(
       place.space,
-      incoming(plyOf(run(230_000, [600_000, 6_000_000, 250], 210_000))),
+      incoming(plyOf(run(120_000, [600_000, 6_000_000, 250], 110_000))),
     );
     assert.equal(await ended, "completed");
     const { points, refused } = place.space.log.snapshot().state.operations[operation]!.result!;
-    assert.deepEqual([points, refused], [20_000, 210_000]);
+    assert.deepEqual([points, refused], [10_000, 110_000]);
   });
 
   test("EXC-14 a file that cannot be read is refused before anything begins, and nothing is left of it", async (t) => {

@@ -1,17 +1,15 @@
 /** Clients of the faces and a viewer in one space: what one of them adds all see, once and in one order. */
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { test } from "node:test";
 import type { CairnEvent } from "@cairn/protocol";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
-import { samplePhotosDir } from "@cairn/sample";
 import { eventually } from "../test/eventually.ts";
 import { FaceUser, type Message } from "../test/face-user.ts";
 import { frameNal, HubUser, keyNal, packet21 } from "../test/hub-user.ts";
 import { newSession, Page, upload } from "../test/imagetools-client.ts";
 import { answer, killableHouse, processed } from "../test/killable.ts";
 import { MeshUser, meshFolder, place, sizedCube } from "../test/mesh-fixtures.ts";
+import { smallPhoto } from "../test/small-photos.ts";
 import { receiptOf, testServer } from "../test/test-server.ts";
 
 /** Photos of which a viewer was told. */
@@ -25,9 +23,7 @@ test("GEN-41 GEN-42 GEN-43 GEN-44 HER-16 HER-20 HUB-7 HUB-20 HUB-37 HUB-41 five 
     openEngine: openEmbeddedEngine,
     spaceSettings: { rebuildEvery: 4, preset: "sparse" },
   });
-  const photos = await Promise.all(
-    ["07", "08", "09", "10", "11"].map((name) => readFile(join(samplePhotosDir, `${name}.jpg`))),
-  );
+  const photos = await Promise.all(["07", "08", "09", "10", "11"].map((name) => smallPhoto(`${name}.jpg`)));
   const base64 = (i: number) => photos[i]!.toString("base64");
   const made = await server.send("POST", "/ws/session/create");
   const { session_id } = (await made.json()) as { session_id: string };
@@ -138,7 +134,7 @@ test("GEN-41 GEN-42 GEN-43 GEN-44 HER-16 HER-20 HUB-7 HUB-20 HUB-37 HUB-41 five 
 test("GEN-41 HER-17 a session of image tools that is opened as a site becomes one, with the photos it had", async (t) => {
   const server = await testServer(t, { openEngine: openEmbeddedEngine, spaceSettings: { preset: "sparse" } });
   const session = await newSession(server);
-  const photo = await readFile(join(samplePhotosDir, "07.jpg"));
+  const photo = await smallPhoto("07.jpg");
   const first = await upload(server, session, photo, {}, "tools.jpg");
   const heritage = new FaceUser(server, `/ws/${session}`);
   await heritage.tell({ type: "upload_image", image_data: photo.toString("base64") });
@@ -166,7 +162,7 @@ test("GEN-41 GEN-42 GEN-43 GEN-44 MSH-8 MSH-17 killed in the middle: what four f
   const start = await killableHouse(t, { reconstruct: "sparse", rebuildEvery: 4, meshFolders });
   let server = await start();
   const [one, two, three, four, five] = await Promise.all(
-    ["07", "08", "09", "10", "11"].map((name) => readFile(join(samplePhotosDir, `${name}.jpg`))),
+    ["07", "08", "09", "10", "11"].map((name) => smallPhoto(`${name}.jpg`)),
   );
   const { session_id } = await answer(`${server.url}/ws/session/create`, { method: "POST" });
   const id = String(session_id);

@@ -5,9 +5,9 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { samplePhotosDir } from "@cairn/sample";
 import { FormData, fetch, WebSocket } from "undici";
 import { place, sizedCube } from "../test/mesh-fixtures.ts";
+import { smallPhoto } from "../test/small-photos.ts";
 import { startProcess } from "../test/start-process.ts";
 import { assertMatches, play, type Stage, type StageClient, type Transcript } from "../test/transcript.ts";
 
@@ -40,8 +40,7 @@ async function setUp(t: TestContext, client?: StageClient): Promise<Stage> {
   return {
     url,
     ...(client && { client }),
-    file: async (name) =>
-      name.endsWith(".jpg") ? new Uint8Array(await readFile(join(samplePhotosDir, name))) : Uint8Array.of(1, 2, 3),
+    file: async (name) => (name.endsWith(".jpg") ? new Uint8Array(await smallPhoto(name)) : Uint8Array.of(1, 2, 3)),
     acts: {
       "write a cube": cube(1),
       "write a larger cube": cube(2),
@@ -51,8 +50,8 @@ async function setUp(t: TestContext, client?: StageClient): Promise<Stage> {
   };
 }
 
-async function playAll(face: Recorded, stage: Stage): Promise<void> {
-  for (const name of RECORDED[face]) {
+async function playAll(face: Recorded, stage: Stage, names = RECORDED[face]): Promise<void> {
+  for (const name of names) {
     const recorded = JSON.parse(await readFile(new URL(`${name}.json`, folderOf(face)), "utf8")) as Transcript;
     await play(recorded, stage).catch((error: unknown) => {
       throw new Error(`${face}/${name}`, { cause: error });
@@ -91,7 +90,7 @@ test("recorded dialogues, field by field", async (t) => {
   });
 });
 
-test("the same by undici's fetch and WebSocket", async (t) => {
+test("the first of each face by undici's fetch and WebSocket", async (t) => {
   const stage = await setUp(t, { WebSocket, fetch, FormData } as StageClient);
-  for (const face of Object.keys(RECORDED) as Recorded[]) await playAll(face, stage);
+  for (const face of Object.keys(RECORDED) as Recorded[]) await playAll(face, stage, RECORDED[face].slice(0, 1));
 });

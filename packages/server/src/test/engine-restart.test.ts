@@ -1,14 +1,14 @@
 /** A server with the real engine that is killed: what the engine found out it does not find out again. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import type { CairnEvent, PosedCamera } from "@cairn/protocol";
-import { samplePhotosDir } from "@cairn/sample";
 import { eventually } from "./eventually.ts";
+import { smallPhoto } from "./small-photos.ts";
 import { startProcess } from "./start-process.ts";
 
 const PHOTOS = ["07.jpg", "08.jpg", "09.jpg", "10.jpg"];
@@ -27,7 +27,7 @@ test("REC-14 REC-6 killed and started again, the engine extracts, matches and se
     assert.ok(response.ok, await response.clone().text());
     return response;
   };
-  const upload = async (name: string) => post("/v1/spaces/place/images", await readFile(join(samplePhotosDir, name)));
+  const upload = async (name: string) => post("/v1/spaces/place/images", await smallPhoto(name));
   const refined = (photos: number) => (event: CairnEvent) =>
     event.type === "generation.published" && event.data.refined === photos;
   const cameras = async (): Promise<PosedCamera[]> => {
