@@ -54,17 +54,17 @@ describe("the data directory", () => {
     }
   });
 
-  test("CORE-3 kill -9 at 12 moments: 0 acknowledged lost, 0 doubled, 0 half batches", async (t) => {
+  test("CORE-3 kill -9 at 24 moments: 0 acknowledged lost, 0 doubled, 0 half batches", async (t) => {
     const folder = await temporaryFolder(t);
     const lines: string[] = [];
-    for (let kill = 0; kill < 12; kill++) lines.push(...(await runAndKill(folder, 1 + ((kill * 37) % 160))));
+    for (let kill = 0; kill < 24; kill++) lines.push(...(await runAndKill(folder, 1 + ((kill * 17) % 160))));
     const found = await compare(folder, lines);
     assert.deepEqual(found.problems, []);
     assert.deepEqual(found.lost, []);
     assert.deepEqual(found.doubled, []);
     assert.equal(found.halfBatches, 0);
     assert.ok(found.acknowledged > 500, `${found.acknowledged}`);
-    t.diagnostic(`12 kills, ${found.acknowledged} acknowledged, lost 0, doubled 0`);
+    t.diagnostic(`24 kills, ${found.acknowledged} acknowledged, lost 0, doubled 0`);
   });
 
   test("CORE-4 a full disk: refused by name, reads go on, nothing acknowledged is lost, recovers", async (t) => {

@@ -1,4 +1,4 @@
-/** What no client would send, to every face: 5,000 seeded messages each. Rules GEN-15 to GEN-19, GEN-27, GEN-44. */
+/** What no client would send, to every face: 20,000 seeded messages each. Rules GEN-15 to GEN-19, GEN-27, GEN-44. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -10,9 +10,9 @@ import { type Dice, dice } from "../test/dice.ts";
 import { png } from "../test/png.ts";
 import { startProcess } from "../test/start-process.ts";
 
-const MESSAGES = 5000;
+const MESSAGES = 20_000;
 const SOCKETS = 8;
-const ROUNDS = 10;
+const ROUNDS = 20;
 
 type Json = Readonly<Record<string, unknown>>;
 
