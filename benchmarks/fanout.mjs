@@ -5,6 +5,9 @@
  * Server and viewers are processes of their own; CPU is the server's.
  *
  *   node benchmarks/fanout.mjs [--viewers 1000] [--segments 14] [--rounds 3] [--only segments,idle,stalled,events]
+ *                              [--most-stolen 100]
+ *
+ * Segments are sent again, up to ten times, where the host kept more than `--most-stolen` percent of the CPU for others.
  */
 import { fork } from "node:child_process";
 import { cpus } from "node:os";
@@ -17,9 +20,12 @@ const { values } = parseArgs({
     segments: { type: "string", default: "14" },
     rounds: { type: "string", default: "3" },
     only: { type: "string", default: "segments,idle,stalled,events" },
+    "most-stolen": { type: "string", default: "100" },
   },
 });
 const [viewers, segments, rounds] = [values.viewers, values.segments, values.rounds].map(Number);
+const mostStolen = Number(values["most-stolen"]) / 100;
+const TRIES = 10;
 const PATHS = { cairn: "/v1/spaces/bench/live", socketio: "/socket.io/?EIO=4&transport=websocket", ws: "/" };
 /**
  * Segments sent before the measurement, to each server, seven a second: code is compiled by then, and nothing makes the
@@ -58,6 +64,14 @@ async function withServer(start, count, credit, work) {
     clients.removeAllListeners("exit");
     server.kill();
     clients.kill();
+  }
+}
+
+/** As `segmentsTo`, of a try during which this machine was its own; of the last one where none was. */
+async function undisturbed(kind) {
+  for (let tries = 1; ; tries++) {
+    const run = await segmentsTo(kind, viewers);
+    if (run.stolen <= mostStolen || tries === TRIES) return run;
   }
 }
 
@@ -105,7 +119,7 @@ if (wanted.has("segments")) {
   const runs = { cairn: [], socketio: [], ws: [] };
   const each = (seconds) => ((seconds * 1e6) / segments / viewers).toFixed(1);
   for (let round = 0; round < rounds; round++) {
-    for (const kind of Object.keys(runs)) runs[kind].push(await segmentsTo(kind, viewers));
+    for (const kind of Object.keys(runs)) runs[kind].push(await undisturbed(kind));
     const said = Object.values(runs).map((of) => `${each(of[round].cpuS)} (${(100 * of[round].stolen).toFixed(0)} %)`);
     console.log(`round ${round + 1}, µs a delivery (the host took): Cairn, Socket.IO, ws ${said.join(", ")}`);
   }
