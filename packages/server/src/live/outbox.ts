@@ -170,10 +170,13 @@ export class Outbox {
 
   #pump(): void {
     if (this.#closed || this.#socket.destroyed) return;
-    this.#socket.cork();
+    // After most large writes there is nothing more: a drained socket that stays quiet is not touched.
+    let corked = false;
     while (this.#socket.writableLength < this.#limits.highWaterBytes) {
       this.#fragments ??= this.#next();
       if (!this.#fragments) break;
+      if (!corked) this.#socket.cork();
+      corked = true;
       const { rest, next, done } = this.#fragments;
       const frame = rest[next]!;
       this.#socket.write(frame);
@@ -185,7 +188,7 @@ export class Outbox {
         done();
       }
     }
-    this.#socket.uncork();
+    if (corked) this.#socket.uncork();
   }
 
   #next(): { rest: Message; next: number; done: () => void } | undefined {

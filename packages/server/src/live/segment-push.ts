@@ -85,6 +85,8 @@ export class SegmentPush {
   readonly #next: NextParts;
   /** Of layers that changed while the client was away: the first pack it was told of, and whether it was told an index. */
   readonly #told = new Map<number, { pack: number | undefined; index: boolean }>();
+  /** Layers that were compacted while the client lacked some of them: it takes the newest table when it has all. */
+  readonly #outgrown = new Set<number>();
   #tasks: Promise<void> = Promise.resolve();
   #waitingTasks = 0;
   #binding = false;
@@ -328,6 +330,7 @@ export class SegmentPush {
     }
     this.#sendings.delete(layer);
     this.#sendings.set(layer, sending);
+    this.#outgrown.delete(layer);
   }
 
   #leaveAllBut(shown: ReadonlySet<number>): void {
@@ -366,12 +369,27 @@ export class SegmentPush {
       if (sending.indexBytes === Number.POSITIVE_INFINITY) sending.indexBytes = 0;
       return;
     }
-    if (!hasAll(sending)) return;
+    this.#outgrown.add(layer);
+    await this.#takeNewest(layer);
+  }
+
+  /** Who has all by now shares the newest table with the others, and goes in step with them. */
+  #joinNewest(): void {
+    for (const layer of this.#outgrown) {
+      const sending = this.#sendings.get(layer);
+      if (sending && hasAll(sending)) this.#then(() => this.#takeNewest(layer));
+    }
+  }
+
+  async #takeNewest(layer: number): Promise<void> {
+    const sending = this.#sendings.get(layer);
+    if (!sending?.shown || !hasAll(sending)) return;
     const { space, tables } = this.#options;
     const { live } = await tables.open(space, layer);
-    // More came meanwhile: next time.
+    // More came meanwhile: when it has that, too.
     if (this.#sendings.get(layer) !== sending || !hasAll(sending)) return;
     if (live.next !== sending.known || live.table.packs !== sending.known) return;
+    this.#outgrown.delete(layer);
     sending.shown = false;
     // It may be that of a later compaction, which this client will hear of, and then has.
     const indexBytes = live.index?.sizeBytes ?? 0;
@@ -385,7 +403,8 @@ export class SegmentPush {
    * and nothing else waits.
    */
   next(): Message | undefined {
-    this.#settle();
+    // In step it has all. Asked whenever the kernel took a large write: that alone must not take a client out of step.
+    if (this.#step) return undefined;
     if (this.#closed || this.#loading || this.#creditBytes <= 0 || this.#position < this.#boundSeq) return undefined;
     if (this.#obsolete()) {
       this.#loaded = undefined;
@@ -396,7 +415,10 @@ export class SegmentPush {
     this.#loaded = undefined;
     if (loaded) return this.#went(loaded.piece, loaded.message);
     const piece = this.#choosePiece();
-    if (!piece) return undefined;
+    if (!piece) {
+      if (this.#waitingTasks === 0) this.#joinNewest();
+      return undefined;
+    }
     const key = rangeKey(piece);
     const message = this.#options.shared.peek(key);
     if (message) return this.#went(piece, message);
