@@ -160,7 +160,8 @@ export class HeritageProject extends Store<HeritageState> {
       case "initial_state_complete":
         if (this.#incoming?.what === "cloud") this.#complete();
         this.set({ images: Number(message.total_images), problem: undefined });
-        return this.#count();
+        void this.#count();
+        return undefined;
       case "refetch_starting":
         return this.#begin("rebuild", Number(message.total_shards));
       case "shard_update":
@@ -176,7 +177,8 @@ export class HeritageProject extends Store<HeritageState> {
       case "processing_complete":
         this.#changeImage(String(message.image_id), { status: "done" });
         this.set({ images: Number(message.total_images) });
-        return this.#count();
+        void this.#count();
+        return undefined;
       case "error":
         return this.#refused(message);
       default:
@@ -248,7 +250,7 @@ export class HeritageProject extends Store<HeritageState> {
     else this.set({ problem });
   }
 
-  /** Asks for the counters once more; one question at a time, since an answer that is overtaken would count back. */
+  /** Asks for the counters once more, and holds up no message meanwhile; one question at a time, since an answer that is overtaken would count back. */
   async #count(): Promise<void> {
     this.#wanted++;
     if (this.#counting) return;
