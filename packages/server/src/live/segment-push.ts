@@ -336,7 +336,10 @@ export class SegmentPush {
   #leaveAllBut(shown: ReadonlySet<number>): void {
     for (const sending of this.#sendings.values()) sending.shown = shown.has(sending.layer);
     const hidden = [...this.#sendings.values()].filter((each) => !each.shown);
-    for (const { layer } of hidden.slice(0, Math.max(0, hidden.length - REMEMBERED))) this.#sendings.delete(layer);
+    for (const { layer } of hidden.slice(0, Math.max(0, hidden.length - REMEMBERED))) {
+      this.#sendings.delete(layer);
+      this.#outgrown.delete(layer);
+    }
   }
 
   /** Runs for every client and every pack: one promise, shared, and what follows from it. */
@@ -381,15 +384,18 @@ export class SegmentPush {
     }
   }
 
+  /** Unless it lacks something, or more comes meanwhile. */
   async #takeNewest(layer: number): Promise<void> {
     const sending = this.#sendings.get(layer);
     if (!sending?.shown || !hasAll(sending)) return;
     const { space, tables } = this.#options;
+    this.#outgrown.delete(layer); // one that cannot be opened is said once, not asked for again and again
     const { live } = await tables.open(space, layer);
-    // More came meanwhile: when it has that, too.
-    if (this.#sendings.get(layer) !== sending || !hasAll(sending)) return;
-    if (live.next !== sending.known || live.table.packs !== sending.known) return;
-    this.#outgrown.delete(layer);
+    if (this.#sendings.get(layer) !== sending) return;
+    if (!hasAll(sending) || live.next !== sending.known || live.table.packs !== sending.known) {
+      this.#outgrown.add(layer); // more came meanwhile: when it has that, too
+      return;
+    }
     sending.shown = false;
     // It may be that of a later compaction, which this client will hear of, and then has.
     const indexBytes = live.index?.sizeBytes ?? 0;

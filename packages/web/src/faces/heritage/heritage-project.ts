@@ -250,7 +250,10 @@ export class HeritageProject extends Store<HeritageState> {
     else this.set({ problem });
   }
 
-  /** Asks for the counters once more, and holds up no message meanwhile; one question at a time, since an answer that is overtaken would count back. */
+  /**
+   * Asks for the counters once more; never waited for, so that no message is held up. One question at a time, since an
+   * answer that is overtaken would count back.
+   */
   async #count(): Promise<void> {
     this.#wanted++;
     if (this.#counting) return;
