@@ -17,12 +17,16 @@ export type Bvh = {
 
 const BINS = 12;
 const LEAF = 4;
+const ROW = 9;
+/** Boxes of nothing, one a bin: to begin with. */
+const NOTHING = Float32Array.from({ length: BINS * 6 }, (_, i) => (i % 6 < 3 ? Infinity : -Infinity));
+const NO_BOX = NOTHING.subarray(0, 6);
 
 export function buildBvh(mesh: Mesh): Bvh {
   const { positions, triangles } = mesh;
   const count = triangles.length / 3;
-  const bounds = new Float32Array(count * 6);
-  const centres = new Float32Array(count * 3);
+  // Of each triangle its box, 6, and the middle of that, 3. They are moved with `order`: what is read together lies together.
+  const rows = new Float32Array(count * ROW);
   for (let t = 0; t < count; t++) {
     const a = triangles[t * 3] * 3;
     const b = triangles[t * 3 + 1] * 3;
@@ -30,9 +34,9 @@ export function buildBvh(mesh: Mesh): Bvh {
     for (let axis = 0; axis < 3; axis++) {
       const low = Math.min(positions[a + axis], positions[b + axis], positions[c + axis]);
       const high = Math.max(positions[a + axis], positions[b + axis], positions[c + axis]);
-      bounds[t * 6 + axis] = low;
-      bounds[t * 6 + 3 + axis] = high;
-      centres[t * 3 + axis] = (low + high) / 2;
+      rows[t * ROW + axis] = low;
+      rows[t * ROW + 3 + axis] = high;
+      rows[t * ROW + 6 + axis] = (low + high) / 2;
     }
   }
   const order = sharedU32(count);
@@ -44,11 +48,12 @@ export function buildBvh(mesh: Mesh): Bvh {
   const binCount = new Uint32Array(BINS);
   const binBox = new Float32Array(BINS * 6);
   const rightArea = new Float64Array(BINS);
+  const sideBox = new Float32Array(6);
 
   function place(first: number, n: number): void {
     const node = nodes++;
     const box = boxes.subarray(node * 6, node * 6 + 6);
-    box.set([Infinity, Infinity, Infinity, -Infinity, -Infinity, -Infinity]);
+    box.set(NO_BOX);
     let lowX = Infinity;
     let lowY = Infinity;
     let lowZ = Infinity;
@@ -56,15 +61,14 @@ export function buildBvh(mesh: Mesh): Bvh {
     let highY = -Infinity;
     let highZ = -Infinity;
     for (let i = first; i < first + n; i++) {
-      const t = order[i];
-      grow(box, 0, bounds, t * 6);
-      const c = t * 3;
-      if (centres[c] < lowX) lowX = centres[c];
-      if (centres[c] > highX) highX = centres[c];
-      if (centres[c + 1] < lowY) lowY = centres[c + 1];
-      if (centres[c + 1] > highY) highY = centres[c + 1];
-      if (centres[c + 2] < lowZ) lowZ = centres[c + 2];
-      if (centres[c + 2] > highZ) highZ = centres[c + 2];
+      grow(box, 0, rows, i * ROW);
+      const c = i * ROW + 6;
+      if (rows[c] < lowX) lowX = rows[c];
+      if (rows[c] > highX) highX = rows[c];
+      if (rows[c + 1] < lowY) lowY = rows[c + 1];
+      if (rows[c + 1] > highY) highY = rows[c + 1];
+      if (rows[c + 2] < lowZ) lowZ = rows[c + 2];
+      if (rows[c + 2] > highZ) highZ = rows[c + 2];
     }
     const spans = [highX - lowX, highY - lowY, highZ - lowZ];
     const axis = spans[0] > spans[1] ? (spans[0] > spans[2] ? 0 : 2) : spans[1] > spans[2] ? 1 : 2;
@@ -76,23 +80,18 @@ export function buildBvh(mesh: Mesh): Bvh {
     }
     const scale = (BINS * 0.9999) / spans[axis];
     binCount.fill(0);
-    for (let b = 0; b < BINS; b++) binBox.set([Infinity, Infinity, Infinity, -Infinity, -Infinity, -Infinity], b * 6);
+    binBox.set(NOTHING);
     for (let i = first; i < first + n; i++) {
-      const t = order[i];
-      const bin = Math.floor((centres[t * 3 + axis] - low) * scale);
+      const bin = Math.floor((rows[i * ROW + 6 + axis] - low) * scale);
       binCount[bin]++;
-      grow(binBox, bin * 6, bounds, t * 6);
+      grow(binBox, bin * 6, rows, i * ROW);
     }
     const split = bestSplit();
     let i = first;
     let j = first + n - 1;
     while (i <= j) {
-      const t = order[i];
-      if (Math.floor((centres[t * 3 + axis] - low) * scale) <= split) i++;
-      else {
-        order[i] = order[j];
-        order[j--] = t;
-      }
+      if (Math.floor((rows[i * ROW + 6 + axis] - low) * scale) <= split) i++;
+      else swap(i, j--);
     }
     const leftCount = i === first || i === first + n ? n >> 1 : i - first;
     place(first, leftCount);
@@ -101,16 +100,28 @@ export function buildBvh(mesh: Mesh): Bvh {
     place(first + leftCount, n - leftCount);
   }
 
+  function swap(i: number, j: number): void {
+    const t = order[i];
+    order[i] = order[j];
+    order[j] = t;
+    for (let k = 0; k < ROW; k++) {
+      const value = rows[i * ROW + k];
+      rows[i * ROW + k] = rows[j * ROW + k];
+      rows[j * ROW + k] = value;
+    }
+  }
+
   /** The bin after which to cut, by Σ area × count of both sides. */
   function bestSplit(): number {
-    const box = new Float32Array([Infinity, Infinity, Infinity, -Infinity, -Infinity, -Infinity]);
+    const box = sideBox;
+    box.set(NO_BOX);
     let sum = 0;
     for (let b = BINS - 1; b > 0; b--) {
       sum += binCount[b];
       if (binCount[b]) grow(box, 0, binBox, b * 6);
       rightArea[b] = sum ? area(box) * sum : 0;
     }
-    box.set([Infinity, Infinity, Infinity, -Infinity, -Infinity, -Infinity]);
+    box.set(NO_BOX);
     let best = 0;
     let bestCost = Infinity;
     sum = 0;

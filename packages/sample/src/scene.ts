@@ -44,7 +44,7 @@ export function buildScene(): Scene {
   const plants = new MeshBuilder();
   addPlants(plants, 30_000, 10.5, (x, z) => {
     for (let i = 0; i < footprints.length; i += 3) {
-      if (Math.hypot(x - footprints[i], z - footprints[i + 1]) < footprints[i + 2]) return true;
+      if ((x - footprints[i]) ** 2 + (z - footprints[i + 1]) ** 2 < footprints[i + 2] ** 2) return true;
     }
     return false;
   });

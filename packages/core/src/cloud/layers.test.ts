@@ -13,7 +13,7 @@ import type { SpaceLogOptions } from "../log/file-space-log.ts";
 import type { Space } from "../space/spaces.ts";
 import { afterwards, temporaryFolder } from "../test/fixtures.ts";
 import { rejects } from "../test/log.contract.ts";
-import { sheet } from "../test/sheet.ts";
+import { CHUNK_POINTS, sheet } from "../test/sheet.ts";
 import { importPoints } from "./import-points.ts";
 import { readPart } from "./layer-tables.ts";
 import { LayerWorkers } from "./layer-workers.ts";
@@ -84,14 +84,14 @@ async function flipByte(path: string, at: number): Promise<void> {
 describe("layers of a space (docs/spec/cloud.md)", () => {
   test("CLD-40 an insertion is one pack and one event; what all packs hold is what was inserted", async (t) => {
     const at = await place(t);
-    const layer = await grow(at, undefined, sheet(30_000, 1), sheet(5000, 2));
+    const layer = await grow(at, undefined, sheet(12_000, 1), sheet(3000, 2));
     const state = at.space.log.snapshot().state.layers[layer]!;
     assert.deepEqual(
       state.packs.map(({ pack }) => pack),
       [0, 1],
     );
     const merged = state.packs.reduce((sum, pack) => sum + pack.merged, 0);
-    assert.equal(state.points + merged, 35_000);
+    assert.equal(state.points + merged, 15_000);
     const table = await at.core.layers.tables.open(at.space, layer);
     assert.equal(table.points, state.points);
     const points = [...(await contents(at, table)).values()].flat();
@@ -100,7 +100,7 @@ describe("layers of a space (docs/spec/cloud.md)", () => {
   });
 
   test("CLD-41 after a restart insertion goes on as if there had been none", async (t) => {
-    const chunks = () => [sheet(20_000, 1, 0, 5), sheet(20_000, 2, 3, 10), sheet(20_000, 3, -40, 60)];
+    const chunks = () => [sheet(8000, 1, 0, 5), sheet(8000, 2, 3, 10), sheet(8000, 3, -40, 60)];
     const whole = await place(t);
     await grow(whole, undefined, ...chunks());
     const folder = await temporaryFolder(t);
@@ -176,7 +176,7 @@ describe("layers of a space (docs/spec/cloud.md)", () => {
   test("CLD-44 compaction keeps every point in its node, one part a node; who follows live ends at the same", async (t) => {
     const at = await place(t);
     const { tables } = at.core.layers;
-    const layer = await grow(at, undefined, sheet(20_000, 1), sheet(20_000, 2), sheet(20_000, 3));
+    const layer = await grow(at, undefined, sheet(8000, 1), sheet(8000, 2), sheet(8000, 3));
     const follower = await tables.open(at.space, layer);
     const before = await contents(at, follower);
     await at.core.layers.compact(at.space, layer);
@@ -237,7 +237,7 @@ describe("layers of a space (docs/spec/cloud.md)", () => {
 
   test("CLD-46 nothing that a layer needs is collected; packs go when the index has their points and no event names them", async (t) => {
     const at = await place(t, undefined, { segmentBytes: 1000 });
-    const layer = await grow(at, undefined, sheet(20_000, 1), sheet(20_000, 2));
+    const layer = await grow(at, undefined, sheet(8000, 1), sheet(8000, 2));
     const packs = at.space.log.snapshot().state.layers[layer]!.packs.map(({ blob }) => blob);
     const before = await contents(at, await at.core.layers.tables.open(at.space, layer));
     await at.core.layers.compact(at.space, layer);
@@ -252,7 +252,7 @@ describe("layers of a space (docs/spec/cloud.md)", () => {
 
   test("CLD-47 an import is a layer that everyone sees grow; settled it is compacted, with every point in its place", async (t) => {
     const at = await place(t);
-    const [n, size] = [1_000_000, 37_000];
+    const [n, size] = [300_000, 37_000];
     const seen: number[] = [];
     async function* chunks() {
       for (let from = 0, seed = 1; from < n; from += size, seed++) yield sheet(Math.min(size, n - from), seed);
@@ -267,13 +267,13 @@ describe("layers of a space (docs/spec/cloud.md)", () => {
       onProgress: (done) => seen.push(done),
     });
     assert.equal(await ended, "completed");
-    assert.deepEqual(seen, [...Array.from({ length: 10 }, (_, i) => (i + 1) * 100_000), n + 1]);
+    assert.deepEqual(seen, [...Array.from({ length: 3 }, (_, i) => (i + 1) * 100_000), n + 1]);
     const { state } = at.space.log.snapshot();
     const layer = state.layers[1]!;
     const { points, merged, refused } = state.operations[operation]!.result as Record<string, number>;
     assert.deepEqual([layer.kind, layer.name, layer.points, refused], ["import", "sheet.ply", points, 1]);
     assert.equal(points! + merged!, n);
-    assert.deepEqual([layer.packs.length, layer.index?.packs, layer.operation], [0, 10, undefined]);
+    assert.deepEqual([layer.packs.length, layer.index?.packs, layer.operation], [0, 3, undefined]);
     const table = await at.core.layers.tables.open(at.space, 1);
     assert.equal([...(await contents(at, table)).values()].flat().length, points);
     assert.deepEqual(at.errors, []);
@@ -327,7 +327,7 @@ describe("layers of a space (docs/spec/cloud.md)", () => {
     const folder = await temporaryFolder(t);
     let acknowledged = 0;
     for (let kill = 0; kill < 4; kill++) {
-      const lines = await killWriter(folder, 6 + 9 * kill);
+      const lines = await killWriter(folder, 6 + 8 * kill);
       acknowledged += lines.filter((line) => line.startsWith("pack ")).length;
     }
     const at = await place(t, folder);
@@ -344,14 +344,14 @@ describe("layers of a space (docs/spec/cloud.md)", () => {
     assert.ok(layer.index, "it was compacted between the kills");
     // The same chunks without a kill.
     const whole = await place(t);
-    await grow(whole, undefined, ...packs.map((pack) => sheet(2000, pack + 1)));
+    await grow(whole, undefined, ...packs.map((pack) => sheet(CHUNK_POINTS, pack + 1)));
     assert.equal(whole.space.log.snapshot().state.layers[1]?.points, layer.points);
   });
 
   test("CLD-50 a compacted blob that is lost or wrong is said once and made again from the packs", async (t) => {
     for (const damage of ["delete", "flip", "index"] as const) {
       const at = await place(t);
-      const layer = await grow(at, undefined, sheet(20_000, 1), sheet(20_000, 2));
+      const layer = await grow(at, undefined, sheet(8000, 1), sheet(8000, 2));
       const before = await contents(at, await at.core.layers.tables.open(at.space, layer));
       await at.core.layers.compact(at.space, layer);
       const { index } = at.space.log.snapshot().state.layers[layer]!;
@@ -410,8 +410,8 @@ describe("layers of a space (docs/spec/cloud.md)", () => {
 
   test("CLD-52 what two layers of one grid have alike has the same bytes: only the other parts differ", async (t) => {
     const at = await place(t);
-    const first = sheet(60_000, 1);
-    const second = sheet(60_000, 1);
+    const first = sheet(30_000, 1);
+    const second = sheet(30_000, 1);
     for (let i = 0; i < second.positions.length; i += 3) {
       if (second.positions[i]! < 1 && second.positions[i + 1]! < 1) second.positions[i + 2]! += 0.3;
     }

@@ -78,7 +78,7 @@ function posedAt(centres: readonly (readonly [number, number, number])[], digest
 describe("meshes", () => {
   test("EXC-26 an export of the space in each kind of file, and the same as an operation that says what it made", async (t) => {
     const place = await setting(t);
-    await addLayer(place, [ball(6000)]);
+    await addLayer(place, [ball(3000)]);
     const { core, space } = place;
     for (const format of KINDS) {
       const { operation, ended } = await startExport(optionsOf(place), format);
@@ -107,8 +107,8 @@ describe("meshes", () => {
 
   test("EXC-26 detail, voxel, faces and layer are taken; what cannot be is refused with a reason", async (t) => {
     const place = await setting(t);
-    await addLayer(place, [ball(5000)]);
-    const right = await addLayer(place, [ball(3000, 10)]);
+    await addLayer(place, [ball(2500)]);
+    const right = await addLayer(place, [ball(1500, 10)]);
     const factsOf = async (more: Partial<ExportOptions>) => {
       let facts: Record<string, unknown> = {};
       await bytesOf(optionsOf(place, { ...more, onFacts: (told) => (facts = told) }), "mesh-stl");
@@ -131,7 +131,7 @@ describe("meshes", () => {
 
   test("EXC-26 cancelled, it is over within 2 s, whatever it was at, and the next one is made", async (t) => {
     const place = await setting(t);
-    await addLayer(place, [ball(250_000)]);
+    await addLayer(place, [ball(120_000)]);
     const { space } = place;
     // So fine that it takes far longer than anybody needs to cancel it.
     const fine = optionsOf(place, { mesh: { detail: 3 } });
@@ -194,7 +194,7 @@ describe("meshes", () => {
     const { digest } = await core.blobs.put(Buffer.from("a photo"));
     const centres: [number, number, number][] = [];
     const seen: CloudPoints[] = [];
-    for await (const { pose, points } of samplePoints(12, 2)) {
+    for await (const { pose, points } of samplePoints(12, 3)) {
       seen.push(points);
       const at = (axis: number) => -[0, 1, 2].reduce((sum, row) => sum + pose.R[3 * row + axis]! * pose.t[row]!, 0);
       centres.push([at(0), at(1), at(2)]);

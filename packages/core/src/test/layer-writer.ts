@@ -4,7 +4,7 @@
  */
 import { writeSync } from "node:fs";
 import { openCore } from "../core.ts";
-import { sheet } from "./sheet.ts";
+import { CHUNK_POINTS, sheet } from "./sheet.ts";
 
 const [dataDir = ""] = process.argv.slice(2);
 const core = await openCore({ dataDir });
@@ -17,6 +17,6 @@ writeSync(1, "ready\n");
 for (;;) {
   const layer = space.log.snapshot().state.layers[1];
   const pack = layer ? (layer.index?.packs ?? 0) + layer.packs.length : 0;
-  await space.log.append(await writer.insert([sheet(2000, pack + 1)]));
+  await space.log.append(await writer.insert([sheet(CHUNK_POINTS, pack + 1)]));
   writeSync(1, `pack ${pack}\n`);
 }

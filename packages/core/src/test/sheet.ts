@@ -12,6 +12,9 @@ function randomFrom(seed: number): () => number {
   };
 }
 
+/** Of each insertion of a process that is killed. */
+export const CHUNK_POINTS = 1000;
+
 /** A wavy sheet of 10 × 10, from `x0` to `x1`, seen in random places. */
 export function sheet(n: number, seed: number, x0 = 0, x1 = 10): CloudPoints {
   const random = randomFrom(seed);

@@ -1,14 +1,11 @@
 /** A server that is killed while faces are at work: what was acknowledged is done, once, after the next start. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { test } from "node:test";
 import { freePort } from "@cairn/bus/test/ports";
 import type { ReceivedPacket } from "@cairn/client";
 import { openApi } from "@cairn/client/node";
 import type { CairnEvent } from "@cairn/protocol";
-import { samplePhotosDir } from "@cairn/sample";
 import { eventually } from "../test/eventually.ts";
 import { FaceUser, type Message } from "../test/face-user.ts";
 import { frameNal, HubUser, keyNal, PPS, SPS } from "../test/hub-user.ts";
@@ -17,7 +14,6 @@ import { smallPhoto } from "../test/small-photos.ts";
 
 const PHOTOS = ["07.jpg", "08.jpg", "09.jpg", "10.jpg", "11.jpg"];
 
-const wholePhoto = async (name: string) => (await readFile(join(samplePhotosDir, name))).toString("base64");
 const photo = async (name: string) => (await smallPhoto(name)).toString("base64");
 
 test("HER-14 HER-25 GEN-42 GEN-44 killed twice, a project processes what it acknowledged, once, and counts on", async (t) => {
@@ -35,7 +31,7 @@ test("HER-14 HER-25 GEN-42 GEN-44 killed twice, a project processes what it ackn
   for (const [uploads, enough] of kills) {
     const user = new FaceUser(server, "/ws/site");
     await user.of("initial_state_complete");
-    for (const name of uploads) await user.tell({ type: "upload_image", image_data: await wholePhoto(name) });
+    for (const name of uploads) await user.tell({ type: "upload_image", image_data: await photo(name) });
     acknowledged.push(...(await user.of("upload_acknowledged", 2)).map(({ image_id }) => image_id));
     await enough(server.url);
     await server.killed();
@@ -43,7 +39,7 @@ test("HER-14 HER-25 GEN-42 GEN-44 killed twice, a project processes what it ackn
   }
 
   const user = new FaceUser(server, "/ws/site");
-  await user.tell({ type: "upload_image", image_data: await wholePhoto(PHOTOS[4]!) });
+  await user.tell({ type: "upload_image", image_data: await photo(PHOTOS[4]!) });
   acknowledged.push((await user.of("upload_acknowledged"))[0]!.image_id);
   const last = await user.until((heard) =>
     heard.find(({ type, image_id }) => type === "processing_complete" && image_id === acknowledged[4]),

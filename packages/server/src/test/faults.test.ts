@@ -12,7 +12,7 @@ import { png } from "./png.ts";
 import { startProcess } from "./start-process.ts";
 import { errorOf, receiptOf, testServer } from "./test-server.ts";
 
-const KILLS = 12;
+const KILLS = 5;
 const WRITERS = 4;
 
 test("HTTP-25 GEN-42 GEN-44 kills while photos stream in: none that was acknowledged is lost, none is doubled", async (t) => {

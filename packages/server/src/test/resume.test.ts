@@ -4,11 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import {
   applyEvent,
   type CairnEvent,
@@ -18,6 +17,7 @@ import {
   type SpaceState,
 } from "@cairn/protocol";
 import { RawClient } from "./live-door.ts";
+import { smallPhoto } from "./small-photos.ts";
 import { startProcess } from "./start-process.ts";
 
 const PHOTOS = ["01", "02", "03", "04", "05", "06", "07"];
@@ -27,8 +27,6 @@ const REBUILD_EVERY = 3;
 const AHEAD = 2;
 
 type Log = { events: CairnEvent[]; state: SpaceState };
-
-const folder = fileURLToPath(new URL("../../../sample/photos", import.meta.url));
 
 /** Each kill waits for its moment among the events that this life of the server has added. */
 const KILLS: readonly { when: string; now: (event: CairnEvent, log: Log) => boolean }[] = [
@@ -72,7 +70,7 @@ test("HTTP-25 REC-2 REC-4 REC-6 GEN-44 kills during the real reconstruction: eac
         const response = await fetch(`${space}/images?key=${name}&name=${name}.jpg`, {
           method: "POST",
           headers: { "content-type": "image/jpeg" },
-          body: await readFile(join(folder, `${name}.jpg`)),
+          body: new Uint8Array(await smallPhoto(`${name}.jpg`)),
         });
         const receipt = (await response.json()) as ImageReceipt;
         assert.ok(response.ok, JSON.stringify(receipt));
