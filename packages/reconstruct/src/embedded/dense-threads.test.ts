@@ -8,7 +8,7 @@ import type { Photo, Points } from "../engine.ts";
 import { openEmbeddedEngine } from "./embedded-engine.ts";
 
 /** Depth is sought at no more than this: smaller photos say the same in less time. */
-const SIDE_PX = 480;
+const SIDE_PX = 320;
 
 async function readPhoto(name: string): Promise<Photo> {
   const { data, info } = await sharp(join(samplePhotosDir, name))
@@ -37,7 +37,7 @@ test("REC-13 one thread or two, with or without points as photos come: the same 
   const two = await run(2, true);
   const count = ({ positions }: Points) => positions.length / 3;
   assert.ok(count(two.live[1]) > 10_000, `${count(two.live[1])} points with the second photo`);
-  assert.ok(count(two.rebuilt) > 30_000, `${count(two.rebuilt)} points of the rebuild`);
+  assert.ok(count(two.rebuilt) > 13_000, `${count(two.rebuilt)} points of the rebuild`);
   assert.deepEqual(await run(1, true), two);
   assert.deepEqual((await run(2, false)).rebuilt, two.rebuilt);
 });
