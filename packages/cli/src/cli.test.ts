@@ -11,7 +11,7 @@ import type { SpaceState } from "@cairn/protocol";
 import { samplePhotosDir, truthDir } from "@cairn/sample";
 import { workplace } from "./test/workplace.ts";
 
-const { binary, folder, start, cairn, firstLine } = workplace();
+const { binary, folder, smallPhotos, start, cairn, firstLine } = workplace();
 const photo = (name: string) => join(samplePhotosDir, name);
 
 function oneLine(err: string): void {
@@ -168,7 +168,7 @@ describe("against a server", () => {
   });
 
   test("push --wait ends with each photo's verdict; status and export show the model", async () => {
-    const photos = ["07.jpg", "08.jpg", "09.jpg"].map(photo);
+    const photos = await smallPhotos("07.jpg", "08.jpg", "09.jpg");
     const pushed = await cairn(["push", "seen", ...photos, "--server", url, "--wait", "--json"]);
     assert.deepEqual([pushed.code, pushed.err], [0, ""]);
     const { photos: judged } = JSON.parse(pushed.out.toString()) as { photos: { verdict: { verdict: string } }[] };

@@ -6,11 +6,9 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
-import { samplePhotosDir } from "@cairn/sample";
 import { workplace } from "./test/workplace.ts";
 
-const { binary, folder, start, cairn, firstLine } = workplace();
-const photos = ["07.jpg", "08.jpg", "09.jpg"].map((name) => join(samplePhotosDir, name));
+const { binary, folder, smallPhotos, start, cairn, firstLine } = workplace();
 
 type Metadata = {
   photos: { name: string; refused?: string }[];
@@ -36,7 +34,9 @@ function nodeNames(glb: Buffer): string[] {
 
 describe("cairn session", () => {
   let url: string;
+  let photos: string[];
   before(async () => {
+    photos = await smallPhotos("07.jpg", "08.jpg", "09.jpg");
     url = await serve("--preset", "sparse");
   });
 
@@ -60,12 +60,12 @@ describe("cairn session", () => {
   test("frames of a video, evenly spread, become a GLB on standard output", async (t) => {
     if (spawnSync("ffmpeg", ["-version"]).status !== 0) return t.skip("SKIPPED: ffmpeg not found");
     const video = join(folder, "walk.mp4");
-    const from = ["-framerate", "1", "-start_number", "7", "-i", join(samplePhotosDir, "%02d.jpg")];
+    const from = ["-framerate", "1", "-start_number", "7", "-i", join(folder, "%02d.jpg")];
     const made = spawnSync("ffmpeg", ["-v", "error", ...from, "-frames:v", "3", "-c:v", "mjpeg", "-q:v", "2", video]);
     assert.equal(made.status, 0, String(made.stderr));
-    const words = ["--num-frames", "3", "--no-show-cameras", "--num-max-points", "500", "--out", "-", "--server", url];
+    const words = ["--num-frames", "3", "--no-show-cameras", "--num-max-points", "300", "--out", "-", "--server", url];
     const { code, out, err } = await cairn(["session", "--video", video, ...words]);
-    assert.deepEqual([code, err.replace(/[\d.]+ MB/, "MB")], [0, "3 of 3 photos used, 500 points, MB\n"]);
+    assert.deepEqual([code, err.replace(/[\d.]+ MB/, "MB")], [0, "3 of 3 photos used, 300 points, MB\n"]);
     assert.deepEqual(nodeNames(out), ["points"]);
   });
 

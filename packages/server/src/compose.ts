@@ -4,7 +4,6 @@ import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { Server as TlsServer } from "node:tls";
-import { Bus, exchangeNames } from "@cairn/bus";
 import {
   type Core,
   type EngineOptions,
@@ -82,6 +81,18 @@ async function waitingPhotos({ spaces }: Core): Promise<number> {
 
 const LOOPBACK = /^(127\.|::1$|localhost$)/;
 
+/** Its client of AMQP is loaded where it is wanted. */
+async function openBus(url: string, log: FastifyBaseLogger, tracing: Awaited<ReturnType<typeof openTracing>>) {
+  const { Bus, exchangeNames } = await import("@cairn/bus");
+  return new Bus({
+    url,
+    names: exchangeNames(process.env),
+    node: randomUUID(),
+    onTrouble: (message) => log.warn(message),
+    ...(tracing && { trace: (exchange) => tracing.publishing(exchange) }),
+  });
+}
+
 /** @throws {CairnError} `store.locked` when another server owns `dataDir` */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { host = "127.0.0.1", port = 8000, dataDir, logLevel = "warn" } = options;
@@ -125,16 +136,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const decoder = openImageDecoder();
     opened.push(() => decoder.close());
 
-    const bus =
-      options.rabbitmqUrl === undefined
-        ? undefined
-        : new Bus({
-            url: options.rabbitmqUrl,
-            names: exchangeNames(process.env),
-            node: randomUUID(),
-            onTrouble: (message) => log.warn(message),
-            ...(tracing && { trace: (exchange) => tracing.publishing(exchange) }),
-          });
+    const bus = options.rabbitmqUrl === undefined ? undefined : await openBus(options.rabbitmqUrl, log, tracing);
     if (bus) opened.push(() => bus.close());
 
     const edits = openEdits(core, decoder, (error, about) => log.error({ err: error, about }, "edits"));

@@ -1,11 +1,12 @@
 /** For tests: a folder of their own, and the real binary run in it as a child process. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
+import { smallPhoto } from "@cairn/sample/small-photo";
 
 export type Ended = { code: number | null; out: Buffer; err: string };
 
@@ -18,6 +19,17 @@ export function workplace() {
     for (const child of running) child.kill("SIGKILL");
     rmSync(folder, { recursive: true, force: true });
   });
+
+  /** Files of the sample's photos, small. @param names `07.jpg` */
+  function smallPhotos(...names: string[]): Promise<string[]> {
+    return Promise.all(
+      names.map(async (name) => {
+        const file = join(folder, name);
+        writeFileSync(file, await smallPhoto(name));
+        return file;
+      }),
+    );
+  }
 
   function start(args: readonly string[]): ChildProcess {
     const env: NodeJS.ProcessEnv = { ...process.env, NTP_SERVER: "off" };
@@ -49,5 +61,5 @@ export function workplace() {
     throw new Error(`ended without a line: ${text}`);
   }
 
-  return { binary, folder, start, cairn, firstLine };
+  return { binary, folder, smallPhotos, start, cairn, firstLine };
 }

@@ -6,11 +6,11 @@ import { freePort } from "@cairn/bus/test/ports";
 import type { ReceivedPacket } from "@cairn/client";
 import { openApi } from "@cairn/client/node";
 import type { CairnEvent } from "@cairn/protocol";
+import { smallPhoto } from "@cairn/sample/small-photo";
 import { eventually } from "../test/eventually.ts";
 import { FaceUser, type Message } from "../test/face-user.ts";
 import { frameNal, HubUser, keyNal, PPS, SPS } from "../test/hub-user.ts";
 import { answer, killableHouse, processed } from "../test/killable.ts";
-import { smallPhoto } from "../test/small-photos.ts";
 
 const PHOTOS = ["07.jpg", "08.jpg", "09.jpg", "10.jpg", "11.jpg"];
 

@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CairnEvent } from "@cairn/protocol";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
+import { smallPhoto } from "@cairn/sample/small-photo";
 import { eventually } from "../test/eventually.ts";
 import { FaceUser, type Message } from "../test/face-user.ts";
 import { frameNal, HubUser, keyNal, packet21 } from "../test/hub-user.ts";
 import { newSession, Page, upload } from "../test/imagetools-client.ts";
 import { answer, killableHouse, processed } from "../test/killable.ts";
 import { MeshUser, meshFolder, place, sizedCube } from "../test/mesh-fixtures.ts";
-import { smallPhoto } from "../test/small-photos.ts";
 import { receiptOf, testServer } from "../test/test-server.ts";
 
 /** Photos of which a viewer was told. */

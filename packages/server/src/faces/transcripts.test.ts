@@ -5,9 +5,9 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { smallPhoto } from "@cairn/sample/small-photo";
 import { FormData, fetch, WebSocket } from "undici";
 import { place, sizedCube } from "../test/mesh-fixtures.ts";
-import { smallPhoto } from "../test/small-photos.ts";
 import { startProcess } from "../test/start-process.ts";
 import { assertMatches, play, type Stage, type StageClient, type Transcript } from "../test/transcript.ts";
 

@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import type { CairnEvent, PosedCamera } from "@cairn/protocol";
+import { smallPhoto } from "@cairn/sample/small-photo";
 import { eventually } from "./eventually.ts";
-import { smallPhoto } from "./small-photos.ts";
 import { startProcess } from "./start-process.ts";
 
 const PHOTOS = ["07.jpg", "08.jpg", "09.jpg", "10.jpg"];

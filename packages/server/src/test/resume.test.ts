@@ -16,8 +16,8 @@ import {
   type ImageReceipt,
   type SpaceState,
 } from "@cairn/protocol";
+import { smallPhoto } from "@cairn/sample/small-photo";
 import { RawClient } from "./live-door.ts";
-import { smallPhoto } from "./small-photos.ts";
 import { startProcess } from "./start-process.ts";
 
 const PHOTOS = ["01", "02", "03", "04", "05", "06", "07"];

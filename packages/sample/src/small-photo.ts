@@ -1,7 +1,7 @@
-/** The sample's photos at half their size, for tests of what happens to photos: a quarter of the pixels to look at. */
+/** The photos at half their size, for tests of what happens to photos: a quarter of the pixels to look at. */
 import { join } from "node:path";
-import { samplePhotosDir } from "@cairn/sample";
 import sharp from "sharp";
+import { samplePhotosDir } from "./index.ts";
 
 /** JPEG, 720 × 480, with the EXIF of the whole one. @param name `07.jpg` */
 export function smallPhoto(name: string): Promise<Buffer> {
