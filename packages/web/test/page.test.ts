@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { freePort } from "@cairn/bus/test/ports";
 import { openApi } from "@cairn/client/node";
@@ -49,6 +49,9 @@ after(async () => {
   await server?.close();
   if (dataDir) await rm(dataDir, { recursive: true, force: true });
 });
+
+/** Windows that stay open would draw along with those of the tests to come. */
+afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
 
 /** A window of its own, as another person's; what its console complains of is collected while the server is up. */
 async function visit(url: string): Promise<{ page: Page; complaints: string[] }> {
@@ -365,8 +368,6 @@ test("EXC-13 a cloud dropped on the page becomes points in every window, and can
     complaints.filter((line) => !/status of 4\d\d/.test(line)),
     [],
   );
-  await page.context().close();
-  await other.page.context().close();
 });
 
 test("KEY-11 whether live video adds photos is set on the page, and holds in every window and on the server", async () => {
@@ -393,10 +394,7 @@ test("KEY-11 whether live video adds photos is set on the page, and holds in eve
     await both(checked);
     assert.equal((await api.snapshot(id)).state.settings.keyframes, checked);
   }
-  for (const { page, complaints } of windows) {
-    assert.deepEqual(complaints, []);
-    await page.context().close();
-  }
+  for (const { complaints } of windows) assert.deepEqual(complaints, []);
 });
 
 test("a file that is no photo is refused in words, and the next one is taken", async () => {
@@ -443,7 +441,6 @@ test("without a network, without the viewer's code and without WebGL 2 the page 
   await page.context().setOffline(false);
   await note.waitFor({ state: "detached" });
   await chip(page, "live");
-  await page.context().close();
 });
 
 test("a long list of spaces is looked through by name, no name is wider than a phone, and an empty space says what comes", async () => {
@@ -473,7 +470,6 @@ test("a long list of spaces is looked through by name, no name is wider than a p
   await page.getByLabel("Choose photos").setInputFiles(join(samplePhotosDir, "01.jpg"));
   await page.getByText("No two photos fit together yet").waitFor();
   assert.deepEqual(complaints, []);
-  await page.context().close();
 });
 
 test("a space that does not exist says so, and nothing is wider than a small phone", async () => {

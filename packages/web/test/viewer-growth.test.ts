@@ -170,10 +170,10 @@ test("a new generation crossfades: the old until it is here, no frame without po
 
 test("an hour of growth leaves memory where it was: 2,000 packs over one surface", async () => {
   const space = new TestSpace();
-  const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5], { spacing: 0.08 });
-  const page = await harness.visit(space, { width: 240, height: 180 });
+  const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5], { spacing: 0.15 });
+  const page = await harness.visit(space, { width: 200, height: 150 });
   await publish(page, space, layer, ground(12_000, 9));
-  await settled(page, 5000);
+  await settled(page, 3000);
   const heap = async () => {
     const session = await page.context().newCDPSession(page);
     await session.send("HeapProfiler.collectGarbage");
