@@ -28,8 +28,8 @@ uniform vec3 uRamp[6];
 #ifdef PICK
 flat out uvec4 vWho;
 #endif
-out vec3 vColor;
-out float vDepth;
+/** Colour and log₂ depth. */
+flat out vec4 vDrawn;
 
 vec3 ramp(float t) {
   float at = clamp(t, 0.0, 1.0) * 5.0;
@@ -54,7 +54,7 @@ void main() {
   vec3 place = box.xyz + local;
   vec4 eye = uEyeFromLayer * vec4(place, 1.0);
   gl_Position = uClipFromEye * eye;
-  vDepth = -eye.z;
+  float depth = max(-eye.z, 1e-6);
 
   // The finest drawn node around the point.
   vec3 p = local / box.w;
@@ -76,7 +76,7 @@ void main() {
   vec3 spacings = uintBitsToFloat(entry.gba);
   // Below zero: loose points, no larger than dots.
   vec2 most = mix(vec2(uMaxPx), vec2(min(uDotPx, uMaxPx)), lessThan(spacings.xy, vec2(0.0)));
-  vec2 sizes = clamp(abs(spacings.xy) * uSizePx / max(vDepth, 1e-6), vec2(uMinPx), most);
+  vec2 sizes = clamp(abs(spacings.xy) * uSizePx / depth, vec2(uMinPx), most);
   float size = mix(sizes.y, sizes.x, clamp((uNow - spacings.z) / 0.35, 0.0, 1.0));
 
   // Points that came last grow into their place; those that are new to the model also shine.
@@ -96,7 +96,7 @@ void main() {
     if (photo >= textureSize(uPhotos, 0).x * textureSize(uPhotos, 0).y) photo = 0;
     color = texelFetch(uPhotos, ivec2(photo & 1023, photo >> 10), 0).rgb;
   } else if (uMode == 3) color = ramp(aColor.a);
-  vColor = mix(color, vec3(0.36, 0.86, 0.94), shine * shine);
+  vDrawn = vec4(mix(color, vec3(0.36, 0.86, 0.94), shine * shine), log2(depth) + 64.0);
 #ifdef PICK
   uint photo = aTag & 0xfffffu;
   uint sure = uint(aColor.a * 255.0 + 0.5);
@@ -111,8 +111,7 @@ void main() {
 
 /** `FLAT`: straight to the screen, for machines that cannot draw into floats. */
 export const POINT_FRAGMENT = `${POINT_HEAD}
-in vec3 vColor;
-in float vDepth;
+flat in vec4 vDrawn;
 #ifdef PICK
 flat in uvec4 vWho;
 layout(location = 0) out uvec4 fragment;
@@ -125,9 +124,9 @@ void main() {
 #ifdef PICK
   fragment = vWho;
 #elif defined(FLAT)
-  fragment = vec4(vColor, 1.0);
+  fragment = vec4(vDrawn.rgb, 1.0);
 #else
-  fragment = vec4(vColor, log2(vDepth) + 64.0);
+  fragment = vDrawn;
 #endif
 }`;
 
@@ -151,6 +150,13 @@ uniform float uStrength, uNear, uFar;
 uniform vec3 uLow, uHigh;
 in vec2 vUv;
 layout(location = 0) out vec4 fragment;
+// Written out: browsers that draw on the CPU compute the cosines of a loop for each pixel, a third of this shader's time.
+const float DIAGONAL = 0.70710678;
+/** How much nearer to the eye it is there than here, in log depth; the background is not. */
+float closer(float here, vec2 offset) {
+  float depth = texture(uPoints, vUv + offset * uStep).a;
+  return depth != 0.0 ? max(0.0, here - depth) : 0.0;
+}
 void main() {
   vec4 here = texture(uPoints, vUv);
   if (here.a == 0.0) {
@@ -161,12 +167,10 @@ void main() {
     gl_FragDepth = 1.0;
     return;
   }
-  float shade = 0.0;
-  for (int i = 0; i < 8; i++) {
-    float angle = float(i) * 0.785398;
-    float depth = texture(uPoints, vUv + vec2(cos(angle), sin(angle)) * uStep).a;
-    if (depth != 0.0) shade += max(0.0, here.a - depth);
-  }
+  float shade = closer(here.a, vec2(1.0, 0.0)) + closer(here.a, vec2(-1.0, 0.0))
+    + closer(here.a, vec2(0.0, 1.0)) + closer(here.a, vec2(0.0, -1.0))
+    + closer(here.a, vec2(DIAGONAL, DIAGONAL)) + closer(here.a, vec2(-DIAGONAL, DIAGONAL))
+    + closer(here.a, vec2(DIAGONAL, -DIAGONAL)) + closer(here.a, vec2(-DIAGONAL, -DIAGONAL));
   fragment = vec4(here.rgb * exp(-min(shade / 8.0 * uStrength, 1.4)), 1.0);
   float z = exp2(here.a - 64.0);
   gl_FragDepth = clamp((uFar + uNear - 2.0 * uNear * uFar / z) / (uFar - uNear) * 0.5 + 0.5, 0.0, 1.0);
