@@ -32,15 +32,17 @@ function open(t: TestContext, url: string, node: string, more?: Partial<BusOptio
 /** A client of the broker's own library, which a failing test leaves no more open than one that passes. */
 async function client(t: TestContext, url: string): Promise<ChannelModel> {
   const model = await connect(url);
-  model.on("error", () => {}); // it dies with the broker
+  model.on("error", ({ message }: Error) => troubles.push(`a client: ${message}`)); // as when its broker is killed
   t.after(() => model.close().catch(() => {})); // it is closed, or its broker is gone
   return model;
 }
 
-async function eventually(what: string, condition: () => boolean, found = () => "not"): Promise<void> {
+type Found = () => string | Promise<string>;
+
+async function eventually(what: string, condition: () => boolean, found: Found = () => "not"): Promise<void> {
   for (const from = performance.now(); !condition(); await delay(20)) {
     if (performance.now() - from < 120_000) continue;
-    assert.fail(`${what}: ${found()}; troubles: ${troubles.slice(-3).join(" | ")}`);
+    assert.fail(`${what}: ${await found()}; troubles: ${troubles.slice(-3).join(" | ")}`);
   }
 }
 
@@ -170,7 +172,11 @@ test("HUB-78 HUB-80 the broker is killed in mid-stream: nothing published is los
     else cancelled = ", then the broker took the queue away";
   };
   await channel.consume("trajectory", take, { noAck: true });
-  const came = () => `${found.size} of ${sent} came, up to ${Math.max(...found)}${cancelled}: ${broker.complaints()}`;
+  const came = async () => {
+    const { messageCount } = await channel.checkQueue("trajectory");
+    const told = `${wereConfirmed} were confirmed before the end, ${messageCount} lie in the queue`;
+    return `${found.size} of ${sent} came, up to ${Math.max(...found)}${cancelled}; ${told}: ${broker.complaints()}`;
+  };
   await eventually("the last is there", () => found.has(sent - 1), came);
   for (let id = 0; id < wereConfirmed; id++) assert.ok(found.has(id), `${id} was confirmed`);
   assert.ok(found.size >= sent - lost, `${found.size} of ${sent}, ${lost} were dropped`);
