@@ -16,7 +16,6 @@ import { readManifest, samplePhotosDir } from "@cairn/sample";
 import { type RunningServer, startServer } from "@cairn/server";
 import { type Browser, chromium, type Locator, type Page } from "playwright-core";
 import sharp from "sharp";
-import { DENSITY } from "./faces/browser.ts";
 
 const PHOTOS = 4;
 /** Generous: another test may have the other core, and WebGL runs on the CPU. */
@@ -56,8 +55,7 @@ afterEach(() => Promise.all(browser.contexts().map((context) => context.close())
 
 /** A window of its own, as another person's; what its console complains of is collected while the server is up. */
 async function visit(url: string): Promise<{ page: Page; complaints: string[] }> {
-  const viewport = { width: 1000, height: 700 };
-  const context = await browser.newContext({ viewport, deviceScaleFactor: DENSITY, reducedMotion: "reduce" });
+  const context = await browser.newContext({ viewport: { width: 1000, height: 700 }, reducedMotion: "reduce" });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
   const complaints: string[] = [];
@@ -143,10 +141,8 @@ async function pixels(page: Page): Promise<Pixels> {
     const [r, g, b] = [0, 1, 2].map((channel) => data[i * info.channels + channel]!) as [number, number, number];
     if (Math.max(r, g, b) < 90) continue;
     if (r >= b) found.stone++;
-    else if (b - r > 45 && g - r > 22) {
-      const [column, row] = [i % info.width, Math.floor(i / info.width)];
-      found.blue.push({ x: clip.x + (column + 0.5) / DENSITY, y: clip.y + (row + 0.5) / DENSITY });
-    }
+    else if (b - r > 45 && g - r > 22)
+      found.blue.push({ x: clip.x + (i % info.width), y: clip.y + Math.floor(i / info.width) });
   }
   return found;
 }

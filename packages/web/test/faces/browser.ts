@@ -14,9 +14,6 @@ export async function openBrowser(...flags: string[]): Promise<Browser> {
   return chromium.launch({ executablePath: tool.chromium(), args: [...tool.CHROMIUM_FLAGS, ...flags] });
 }
 
-/** Pixels a CSS pixel: a canvas costs a quarter of the time to draw, which the CPU does, and all else is as wide as ever. */
-export const DENSITY = 0.5;
-
 type Visit = { page: Page; complaints: string[] };
 
 /** A window of its own, as another person's. @param before is done to it before it goes anywhere */
@@ -27,7 +24,6 @@ export async function visit(
 ): Promise<Visit> {
   const context = await browser.newContext({
     viewport: { width: 1100, height: 700 },
-    deviceScaleFactor: DENSITY,
     reducedMotion: "reduce",
     ...options,
   });
@@ -74,7 +70,7 @@ export function shows(page: Page, what: RegExp): Promise<unknown> {
   );
 }
 
-/** Bright CSS pixels of the canvas, away from what lies over it. */
+/** Bright pixels of the canvas, away from what lies over it. */
 export async function brightPixels(page: Page, clip: { x: number; y: number; width: number; height: number }) {
   await page.evaluate(() => new Promise((shown) => requestAnimationFrame(() => requestAnimationFrame(shown))));
   const { data, info } = await sharp(await page.screenshot({ clip }))
@@ -85,7 +81,7 @@ export async function brightPixels(page: Page, clip: { x: number; y: number; wid
     const [r, g, b] = [0, 1, 2].map((channel) => data[i * info.channels + channel]!);
     if (Math.max(r!, g!, b!) > 70) bright++;
   }
-  return bright / DENSITY ** 2;
+  return bright;
 }
 
 /** Looks again and again; a test that waits in vain ends by its own time limit. */
