@@ -224,11 +224,13 @@ test("KEY-13 KEY-12 HUB-27 single pictures of a phone build a model, also of one
     const { pictures } = (await (await server.send("GET", "/v1/video")).json()) as { pictures: Listed[] };
     return new Map(pictures.map((each) => [each.source, each]));
   };
+  const both = (streams: Map<string, Listed>) => [streams.get("named")!, streams.get("default")!] as const;
+  // A picture is counted when it was looked at, and not at all where a newer one came meanwhile.
+  while (both(await listed()).some(({ keyframes }) => keyframes.pictures < 16 || keyframes.keyframes < 2)) await walk();
   const streams = await listed();
-  const [garden, yard] = [streams.get("named")!, streams.get("default")!];
+  const [garden, yard] = both(streams);
   assert.deepEqual([garden.space, yard.space], ["garden", "yard"]);
   const photosOfAll = garden.keyframes.keyframes + yard.keyframes.keyframes;
-  assert.ok(garden.keyframes.pictures >= 16 && photosOfAll >= 4);
   assert.equal(streams.has("off"), false);
   const metrics = await (await server.send("GET", "/metrics")).text();
   assert.ok(Number(/^cairn_keyframes_total (\d+)/m.exec(metrics)?.[1]) >= photosOfAll);
