@@ -5,7 +5,6 @@ import { check, type EventData, RecordingEnd, RecordingFile, TimeNs } from "@cai
 import { type Static, Type } from "@cairn/protocol/schema";
 import type { BlobStore } from "../blob/blob-store.ts";
 import { errnoOf, makeFolder, syncFolder, writeFileDurably } from "../disk/disk.ts";
-import { finishMcap } from "./mcap/finish.ts";
 import { finishMp4 } from "./mp4/finish.ts";
 
 const Owner = Type.Object({ space: Type.String() });
@@ -114,6 +113,7 @@ export class RecordingFolder {
   }
 
   async #finishMcap(): Promise<Facts | undefined> {
+    const { finishMcap } = await import("./mcap/finish.ts"); // with the library of MCAP
     const finished = await finishMcap(this.mcapPath);
     if (!finished || finished.messages === 0) return undefined;
     const { messages, fromNs, toNs } = finished;

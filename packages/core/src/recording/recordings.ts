@@ -21,7 +21,7 @@ import { freeBytes } from "../space/quota.ts";
 import type { Space, Spaces } from "../space/spaces.ts";
 import { ChannelChoice } from "./choice.ts";
 import { type Ending, RecordingFolder } from "./folder.ts";
-import { Recorder, type RecorderPlaces, type RecordingProgress } from "./recorder.ts";
+import type { Recorder, RecorderPlaces, RecordingProgress } from "./recorder.ts";
 
 export type RecordingWish = {
   readonly name?: string;
@@ -122,6 +122,7 @@ export class Recordings {
         maxDurationMs,
         idleMs,
       };
+      const loaded = await import("./recorder.ts"); // with the library of MCAP, for those who record
       const folder = await RecordingFolder.make(join(this.#root, recording), space.id).catch((error: unknown) => {
         throw storeError(error);
       });
@@ -130,7 +131,7 @@ export class Recordings {
         throw error;
       });
       if (this.#closing.signal.aborted || space.signal.aborted) throw new CairnError("server.stopping");
-      this.#run(space, folder, plan, started!.seq, options.strays ?? false);
+      this.#run(loaded.Recorder, space, folder, plan, started!.seq, options.strays ?? false);
       return { ...plan, startedNs: started!.timeNs };
     } finally {
       this.#starting--;
@@ -179,13 +180,20 @@ export class Recordings {
     await this.#recovering;
   }
 
-  #run(space: Space, folder: RecordingFolder, plan: Recorder["plan"], seq: number, strays: boolean): void {
+  #run(
+    OfSpace: typeof Recorder,
+    space: Space,
+    folder: RecordingFolder,
+    plan: Recorder["plan"],
+    seq: number,
+    strays: boolean,
+  ): void {
     const { onError } = this.#places;
     let begin = () => {};
     const over = new Promise<void>((resolve) => {
       begin = resolve;
     });
-    const recorder = new Recorder(this.#places, folder, {
+    const recorder = new OfSpace(this.#places, folder, {
       plan,
       space,
       seq,

@@ -4,7 +4,6 @@
  * point. Written by hand: a general glTF library needs seven times the CPU.
  */
 import type { Vec3 } from "@cairn/protocol";
-import { MeshoptEncoder } from "meshoptimizer/encoder";
 import { glbHead, padded } from "./container.ts";
 import { ditherOf, FINE_LINEAR } from "./linear-color.ts";
 import { mortonOrder } from "./morton-order.ts";
@@ -34,6 +33,7 @@ const EXTENSION = "EXT_meshopt_compression";
  * @throws {RangeError} without points
  */
 export async function encodePointGlb(points: GridPoints): Promise<Uint8Array> {
+  const { MeshoptEncoder } = await import("meshoptimizer/encoder"); // WebAssembly, for workers
   await MeshoptEncoder.ready;
   const { count, corner, edge } = points;
   if (count < 1 || points.coords.length < count * 3 || points.colors.length < count * 3)

@@ -2,7 +2,6 @@
  * Points of a GLB file, whoever wrote it: float or quantised positions, linear colours, nested transforms, meshopt
  * compression. Read in pieces through byte ranges, so a file need not fit into memory.
  */
-import { MeshoptDecoder } from "meshoptimizer/decoder";
 import { CHUNK_HEAD_BYTES, HEADER_BYTES, readBinaryHead, readGlbHeader } from "./container.ts";
 import {
   type Accessor,
@@ -156,6 +155,7 @@ class DecodedViews {
   async #whole(view: BufferView, packed: NonNullable<BufferView["meshopt"]>): Promise<Uint8Array> {
     const known = this.#decoded.get(view.index);
     if (known) return known;
+    const { MeshoptDecoder } = await import("meshoptimizer/decoder"); // WebAssembly, for few files
     await MeshoptDecoder.ready;
     const bytes = await this.#range(view.start, view.end);
     const target = new Uint8Array(view.sizeBytes);

@@ -2,7 +2,7 @@
  * Compressed LAS: chunks are found by the file's own table and decoded one at a time by `laz-perf` (WebAssembly). What a
  * damaged chunk does to the decoder stays in its memory, which goes with the file.
  */
-import { createLazPerf, type LazPerf } from "laz-perf";
+import type { LazPerf } from "laz-perf";
 import type { LasFile } from "./las-header.ts";
 import { type LazChunk, readChunkTable } from "./laz-chunks.ts";
 import { chunkPoints, type PointSource, refuse, viewOf } from "./point-source.ts";
@@ -38,6 +38,7 @@ export async function openLaz(source: PointSource, file: LasFile): Promise<LasBl
 
 /** A fresh one for each file, without the listeners for any error of the whole process that it would leave behind. */
 async function openDecoder(): Promise<LazPerf> {
+  const { createLazPerf } = await import("laz-perf"); // a decoder in WebAssembly, for few files
   const events = ["uncaughtException", "unhandledRejection"] as const;
   const before = new Set(events.flatMap((event) => process.listeners(event as "uncaughtException")));
   const laz = await createLazPerf();

@@ -316,9 +316,9 @@ function guard(app: FastifyInstance, { access }: ServerContext, { rate }: AppOpt
     if (!limit.take(request.ip)) throw new CairnError("request.rate_limited");
     if (!access.allowsOrigin(request.headers.origin)) throw new CairnError("auth.forbidden");
     if (request.method === "OPTIONS") return;
-    const path = pathOf(request.url);
     request.pass = access.pass(tokenOf(request)) ?? null;
-    if (open.has(path.replace(/(?<=.)\/$/, ""))) return;
+    // Also by a method that it does not take; files are behind one route for all of them.
+    if (open.has(pathOf(request.url).replace(/(?<=.)\/$/, "")) || open.has(request.routeOptions.url ?? "")) return;
     const verdict = judgeRequest(access, request);
     if (verdict === "unauthenticated") throw new CairnError("auth.required");
     if (verdict === "forbidden") throw new CairnError("auth.forbidden");

@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { Type } from "@cairn/protocol/schema";
-import fastifyStatic from "@fastify/static";
-import type { FastifyInstance, FastifyReply } from "fastify";
+import send from "@fastify/send";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 
 const folder = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -62,21 +62,15 @@ export async function pageRoutes(app: FastifyInstance, options: PageOptions): Pr
   });
 
   if (page) {
-    await app.register(fastifyStatic, {
-      root: pageDir,
-      // One route for each file: what is not there is 404 like everything else that is not.
-      wildcard: false,
-      index: false,
-      decorateReply: false,
-      schemaHide: true,
-      cacheControl: false,
-      setHeaders(response, path) {
-        // Files whose name holds a hash of their content never change.
-        const named = /[/\\]assets[/\\]/.test(path);
-        response.setHeader("cache-control", named ? "public, max-age=31536000, immutable" : "no-cache");
-        if (path.endsWith(".html")) response.setHeader("content-security-policy", PAGE_POLICY);
-      },
-    });
+    for (const entry of await readdir(pageDir, { withFileTypes: true })) {
+      // Files whose name holds a hash of their content never change.
+      const cacheControl = entry.name === "assets" ? "public, max-age=31536000, immutable" : "no-cache";
+      if (entry.isDirectory()) filesBelow(app, `/${entry.name}`, `${pageDir}/${entry.name}`, cacheControl);
+      else
+        app.get(`/${entry.name}`, HIDDEN, (request, reply) =>
+          sendFile(request, reply, pageDir, entry.name, cacheControl),
+        );
+    }
   }
 
   if (!atRoot) return;
@@ -98,15 +92,31 @@ export async function pageRoutes(app: FastifyInstance, options: PageOptions): Pr
       photos: photos.filter((name) => !name.endsWith(".json")),
     }),
   );
-  if (photos.length) {
-    await app.register(fastifyStatic, {
-      root: sampleDir,
-      prefix: "/sample/",
-      wildcard: false,
-      index: false,
-      decorateReply: false,
-      schemaHide: true,
-      maxAge: "1h",
-    });
-  }
+  if (photos.length) filesBelow(app, "/sample", sampleDir, "public, max-age=3600");
+}
+
+const HIDDEN = { schema: { hide: true } };
+
+function filesBelow(app: FastifyInstance, path: string, root: string, cacheControl: string): void {
+  app.get<{ Params: { "*": string } }>(`${path}/*`, HIDDEN, (request, reply) =>
+    sendFile(request, reply, root, request.params["*"], cacheControl),
+  );
+}
+
+/** What is no file of `root` is 404 like everything else that is not there. */
+async function sendFile(
+  { raw }: FastifyRequest,
+  reply: FastifyReply,
+  root: string,
+  name: string,
+  cacheControl: string,
+) {
+  const { type, statusCode, headers, stream } = await send(raw, `/${encodeURI(name)}`, {
+    root,
+    index: false,
+    cacheControl: false,
+  });
+  if (type !== "file") return reply.callNotFound();
+  if (name.endsWith(".html")) reply.header("content-security-policy", PAGE_POLICY);
+  return reply.code(statusCode).headers(headers).header("cache-control", cacheControl).send(stream);
 }
