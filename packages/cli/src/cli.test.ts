@@ -8,11 +8,13 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { readColmapText, readPly } from "@cairn/formats";
 import type { SpaceState } from "@cairn/protocol";
-import { samplePhotosDir, truthDir } from "@cairn/sample";
+import { truthDir } from "@cairn/sample";
 import { workplace } from "./test/workplace.ts";
 
-const { binary, folder, smallPhotos, start, cairn, firstLine } = workplace();
-const photo = (name: string) => join(samplePhotosDir, name);
+const { binary, folder, smallPhotos, start, cairn, node, firstLine } = workplace();
+/** Files of the sample's photos, small. */
+const photo = (name: string) => join(folder, name);
+before(() => smallPhotos("01.jpg", "02.jpg", "03.jpg", "04.jpg", "05.jpg", "06.jpg", "07.jpg", "08.jpg", "09.jpg"));
 
 function oneLine(err: string): void {
   assert.match(err, /^cairn: [^\n]+\n$/);
@@ -45,8 +47,10 @@ describe("words", () => {
   });
 
   test("an unknown option, command, value or a missing argument ends with 2 and says what is wrong", async () => {
-    for (const args of [
-      ["serve", "--prot", "1"],
+    const wrong = await cairn(["serve", "--prot", "1"]);
+    assert.deepEqual([wrong.code, wrong.out.length], [2, 0]);
+    assert.match(wrong.err, /^cairn: /);
+    const others = [
       ["bogus"],
       ["serve", "--port", "70000"],
       ["serve", "--rebuild-every", "1"],
@@ -58,12 +62,17 @@ describe("words", () => {
       ["mesh", "s", "--out", "x.glb", "--detail", "0"],
       ["push", "s", "a.jpg", "--camera-params", "1,2,3"],
       ["status", "s", "--server", "nonsense"],
-    ]) {
-      const { code, out, err } = await cairn(args);
-      assert.equal(code, 2, args.join(" "));
-      assert.equal(out.length, 0);
-      assert.match(err, /^cairn: /, args.join(" "));
-    }
+    ];
+    // What the binary does with its own, one after another in one process.
+    const each = `for (const args of ${JSON.stringify(others)}) {
+      process.exitCode = undefined;
+      process.stderr.write(args.join(" ") + " > ");
+      await run(["node", "cairn", ...args]);
+      console.log(process.exitCode);
+    }`;
+    const { out, err } = await node(`import { run } from ${JSON.stringify(import.meta.resolve("./main.js"))}; ${each}`);
+    assert.equal(out.toString(), "2\n".repeat(others.length));
+    for (const args of others) assert.ok(err.includes(`${args.join(" ")} > cairn: `), err);
   });
 
   test("a missing file, a folder and a dead server cost one line and no stack", async () => {
@@ -134,7 +143,7 @@ describe("against a server", () => {
   });
 
   test("push makes the space and sends files, names from a pipe and a photo from a pipe; status counts them", async () => {
-    const params = "1128,1128,720,480";
+    const params = "564,564,360,240";
     const files = await cairn([
       "push",
       "tour",
@@ -163,12 +172,12 @@ describe("against a server", () => {
     await cairn(["push", "often", photo("01.jpg"), "--rebuild-every", "5", "--preset", "fast", "--server", url]);
     assert.deepEqual(await settings("often"), [5, "fast"]);
     const first = images.images.find(({ name }) => name === "01.jpg")!;
-    assert.deepEqual([first.camera?.params, first.camera?.width], [[1128, 1128, 720, 480], 1440]);
+    assert.deepEqual([first.camera?.params, first.camera?.width], [[564, 564, 360, 240], 720]);
     assert.equal(images.images.find(({ name }) => name === "03.jpg")!.camera, undefined);
   });
 
   test("push --wait ends with each photo's verdict; status and export show the model", async () => {
-    const photos = await smallPhotos("07.jpg", "08.jpg", "09.jpg");
+    const photos = ["07.jpg", "08.jpg", "09.jpg"].map(photo);
     const pushed = await cairn(["push", "seen", ...photos, "--server", url, "--wait", "--json"]);
     assert.deepEqual([pushed.code, pushed.err], [0, ""]);
     const { photos: judged } = JSON.parse(pushed.out.toString()) as { photos: { verdict: { verdict: string } }[] };

@@ -32,16 +32,28 @@ export function workplace() {
   }
 
   function start(args: readonly string[]): ChildProcess {
+    return startNode([binary, ...args]);
+  }
+
+  function startNode(args: readonly string[]): ChildProcess {
     const env: NodeJS.ProcessEnv = { ...process.env, NTP_SERVER: "off" };
     for (const name of ["CAIRN_SERVER", "CAIRN_TOKEN", "BIND_HOST", "DEBUG"]) delete env[name];
-    const child = spawn(process.execPath, [binary, ...args], { env, cwd: folder });
+    const child = spawn(process.execPath, args, { env, cwd: folder });
     running.add(child);
     child.once("exit", () => running.delete(child));
     return child;
   }
 
   async function cairn(args: readonly string[], input: string | Buffer = ""): Promise<Ended> {
-    const child = start(args);
+    return ended(start(args), input);
+  }
+
+  /** Runs a program of these lines. */
+  async function node(program: string): Promise<Ended> {
+    return ended(startNode(["--input-type=module", "--eval", program]), "");
+  }
+
+  async function ended(child: ChildProcess, input: string | Buffer): Promise<Ended> {
     child.stdin!.on("error", () => {}); // a command that reads nothing may be gone first
     child.stdin!.end(input);
     const [out, err]: [Buffer[], Buffer[]] = [[], []];
@@ -61,5 +73,5 @@ export function workplace() {
     throw new Error(`ended without a line: ${text}`);
   }
 
-  return { binary, folder, smallPhotos, start, cairn, firstLine };
+  return { binary, folder, smallPhotos, start, cairn, node, firstLine };
 }
