@@ -10,16 +10,26 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
-import { samplePhotosDir } from "@cairn/sample";
+import { smallPhoto } from "@cairn/sample/small-photo";
 import { validateBytes } from "gltf-validator";
 import { GLTFLoader } from "three/examples/jsm/loaders/GLTFLoader.js";
 import { PLYLoader } from "three/examples/jsm/loaders/PLYLoader.js";
 import { STLLoader } from "three/examples/jsm/loaders/STLLoader.js";
 import { meshFolder, sizedCube } from "../test/mesh-fixtures.ts";
-import { testServer } from "../test/test-server.ts";
+import { type TestServer, testServer } from "../test/test-server.ts";
 
 const ENGINE = { openEngine: openEmbeddedEngine, spaceSettings: { preset: "sparse" as const, rebuildEvery: 2 } };
-const photos = ["07.jpg", "08.jpg"].map((name) => join(samplePhotosDir, name));
+
+/** Two of the sample's, small, as files. */
+async function photos({ dataDir }: TestServer): Promise<string[]> {
+  return Promise.all(
+    ["07.jpg", "08.jpg"].map(async (name) => {
+      const file = join(dataDir, name);
+      await writeFile(file, await smallPhoto(name));
+      return file;
+    }),
+  );
+}
 
 /** Debian's first: that is where its packages are. */
 const PYTHONS = ["/usr/bin/python3", "python3"];
@@ -62,8 +72,8 @@ async function foreign<T>(t: TestContext, face: string, words: readonly string[]
 const arrayBuffer = (bytes: Uint8Array) => new Uint8Array(bytes).buffer;
 
 test("HER-5 HER-20 HER-28 HER-32 HER-51 heritage by Python; its PLY by three", async (t) => {
-  const { url } = await testServer(t, ENGINE);
-  const got = await foreign<{ points: number; ply: string }>(t, "heritage", [url, ...photos]);
+  const server = await testServer(t, ENGINE);
+  const got = await foreign<{ points: number; ply: string }>(t, "heritage", [server.url, ...(await photos(server))]);
   if (!got) return;
   assert.ok(got.points > 100, `${got.points} points`);
   const geometry = new PLYLoader().parse(arrayBuffer(Buffer.from(got.ply, "base64")));
@@ -77,7 +87,7 @@ test("DEP-20 DEP-27 DEP-32 DEP-41 depth sessions by Python; its GLB by three, wi
   const metadata = await foreign<{ registered: boolean[]; points3d_shape: number[] }>(t, "depth", [
     server.url,
     out,
-    ...photos,
+    ...(await photos(server)),
   ]);
   if (!metadata) return;
   assert.deepEqual(metadata.registered, [true, true]);
@@ -104,8 +114,11 @@ test("MSH-10..MSH-17 MSH-22 meshes by Python; its STL by three", async (t) => {
 });
 
 test("IMG-6 IMG-11 IMG-25 IMG-43..IMG-48 image tools by Python", async (t) => {
-  const { url } = await testServer(t);
-  const result = await foreign<{ succeeded: number; failed: unknown[] }>(t, "imagetools", [url, ...photos]);
+  const server = await testServer(t);
+  const result = await foreign<{ succeeded: number; failed: unknown[] }>(t, "imagetools", [
+    server.url,
+    ...(await photos(server)),
+  ]);
   if (!result) return;
   assert.deepEqual([result.succeeded, result.failed], [2, []]);
 });

@@ -1,15 +1,15 @@
 /** For tests: a client of the depth face, and photos for it. */
 import assert from "node:assert/strict";
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir } from "node:fs/promises";
 import { samplePhotosDir } from "@cairn/sample";
+import { smallPhoto } from "@cairn/sample/small-photo";
 import { FaceUser, type Message } from "./face-user.ts";
 import type { TestServer } from "./test-server.ts";
 
-/** The first so many of the tour. */
+/** The first so many of the tour, small. */
 export async function samplePhotos(count: number): Promise<Buffer[]> {
   const names = (await readdir(samplePhotosDir)).filter((name) => name.endsWith(".jpg")).sort();
-  return Promise.all(names.slice(0, count).map((name) => readFile(join(samplePhotosDir, name))));
+  return Promise.all(names.slice(0, count).map(smallPhoto));
 }
 
 export class DepthUser extends FaceUser {
