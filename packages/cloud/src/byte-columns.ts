@@ -1,5 +1,5 @@
 /** Numbers as bytes: what heads of packs and indexes are made of. The reader trusts nothing. */
-import { CairnError } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 
 /** Bytes that grow as they are written. */
 export class ByteWriter {

@@ -3,7 +3,8 @@
  * in Morton order. Heads stay bytes and each is read once from its beginning to its end, so that hundreds of packs take
  * some kilobytes each, where a table of them takes an object for every part.
  */
-import { CairnError, type Digest } from "@cairn/protocol";
+import type { Digest } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import { ByteReader } from "./byte-columns.ts";
 import { childOf, contains, type NodeId, nodeKey, octantOf } from "./node.ts";
 import { readRoot, treeOf } from "./node-tree.ts";

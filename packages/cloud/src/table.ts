@@ -2,7 +2,8 @@
  * What is known of a layer: its nodes and where their bytes are. Built from the layer's index (compacted nodes) and the
  * heads of the packs that came after it. Server and viewer hold the same table, so both can say what comes first.
  */
-import { CairnError, type Digest, type Vec3 } from "@cairn/protocol";
+import type { Digest, Vec3 } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import {
   contains,
   cornerOf,

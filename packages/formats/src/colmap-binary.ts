@@ -3,7 +3,7 @@
  * any size takes the memory of its longest line.
  * Format: https://colmap.github.io/format.html#binary-file-format
  */
-import { CairnError } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 
 export type ColmapFile = "cameras" | "images" | "points3D";
 type Lines = AsyncIterable<string> | Iterable<string>;

@@ -3,7 +3,8 @@
  * Format: https://colmap.github.io/format.html#text-format. Pixel centres are at 0.5, as everywhere in Cairn.
  * Numbers are written in full, so that reading back gives the same doubles.
  */
-import { CairnError, type Intrinsics, type PosedCamera } from "@cairn/protocol";
+import type { Intrinsics, PosedCamera } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import { meanReprojectionPx } from "./reprojection.ts";
 import type { SparseModel } from "./sparse-model.ts";
 

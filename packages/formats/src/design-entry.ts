@@ -1,4 +1,5 @@
-import { CairnError, type MeshMeasure } from "@cairn/protocol";
+import type { MeshMeasure } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import { type Facets, type MeshFormat, refuseMesh } from "./design/facets.ts";
 import { measureFacets } from "./design/measure-facets.ts";
 import { readMeshGlb } from "./design/read-mesh-glb.ts";

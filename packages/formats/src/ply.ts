@@ -3,7 +3,7 @@
  * `red green blue` as `uchar`. Written run by run, so that a cloud of any size takes constant memory.
  * Format: G. Turk, "The PLY polygon file format" (1994).
  */
-import { CairnError } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import type { PointRun } from "./point-run.ts";
 
 export type PlyPoints = {

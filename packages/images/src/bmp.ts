@@ -2,7 +2,7 @@
  * Windows bitmaps, which libvips does not read: 1 to 32 bits a pixel, with a palette or bit masks, not run-length coded.
  * Format: Microsoft, "Bitmap Storage" (BITMAPFILEHEADER, BITMAPINFOHEADER and its later versions).
  */
-import { CairnError } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 
 export type Bitmap = { readonly width: number; readonly height: number; readonly rgb: Uint8Array };
 

@@ -1,5 +1,5 @@
 /** The decoding process: one job at a time, and an end when its parent is gone. */
-import { CairnError } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import type { FromChild, Results, ToChild } from "./contract.ts";
 import { edited } from "./edit-pixels.ts";
 import { readExifTexts } from "./exif.ts";

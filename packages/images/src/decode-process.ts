@@ -1,6 +1,6 @@
 /** One decoding process: started when needed, kept warm, replaced when it hangs, dies or grows. */
 import { type ChildProcess, fork } from "node:child_process";
-import { CairnError } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import type { FromChild, JobKind, Results, ToChild } from "./contract.ts";
 
 type DecodeProcessOptions = {

@@ -1,5 +1,5 @@
 /** A picture made of another: turned, scaled, packed smaller. Runs in the decoding process only. */
-import { CairnError } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import sharp, { type OutputInfo, type Sharp } from "sharp";
 import type { EditedImage, ImageEdit } from "./edit.ts";
 import { MAX_IMAGE_PIXELS, type MediaType } from "./image-facts.ts";

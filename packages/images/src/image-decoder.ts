@@ -2,7 +2,8 @@
  * The door to the decoding processes: a bounded queue in front of a few of them. A hostile file can hang or crash the
  * process that looks at it, and costs its own request and nothing else.
  */
-import { CairnError, type Intrinsics } from "@cairn/protocol";
+import type { Intrinsics } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import type { DecodedImage, JobKind, Results, ToChild } from "./contract.ts";
 import { DecodeProcess } from "./decode-process.ts";
 import type { EditedImage, ImageEdit } from "./edit.ts";

@@ -2,7 +2,8 @@
  * Bytes to pixels. Runs in the decoding process only. libvips would open SVG, PDF and more from any bytes, each a parser
  * that a stranger could aim at: all loaders are blocked but those that are needed.
  */
-import { CairnError, type Intrinsics } from "@cairn/protocol";
+import type { Intrinsics } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import sharp, { type Sharp } from "sharp";
 import { bmpSize, decodeBmp } from "./bmp.ts";
 import type { DecodedImage } from "./contract.ts";

@@ -1,4 +1,4 @@
-export { BadPacket } from "@cairn/protocol";
+export { BadPacket } from "@cairn/protocol/video-packet";
 export type { DecoderDescription } from "./decode/backend.ts";
 export { type DecoderChoice, describeDecoder } from "./decode/choose.ts";
 export {

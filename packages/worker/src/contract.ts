@@ -1,6 +1,6 @@
 /** What both sides of a worker boundary share. Jobs are an interface of the caller's own, `JobMap`. */
 import type { Transferable } from "node:worker_threads";
-import { CairnError, type ErrorCode, type ErrorFacts } from "@cairn/protocol";
+import { CairnError, type ErrorCode, type ErrorFacts } from "@cairn/protocol/errors";
 
 /** What a job may tell while it works. */
 export interface Report {

@@ -4,7 +4,7 @@
  * at and nothing else; another takes its place.
  */
 import { type Transferable, Worker } from "node:worker_threads";
-import { CairnError } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import { type FromWorker, fromWire, type JobInput, type JobMap, type JobResult, type ToWorker } from "./contract.ts";
 
 type RunOptions = {

@@ -1,5 +1,5 @@
 /** The head of a segment: which node, how many points, and what is in the planes. `docs/spec/cloud.md`. */
-import { CairnError } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import { MAX_BITS, type NodeId } from "../node.ts";
 import { type Fold, UNFOLDED } from "./fold.ts";
 import type { Precision } from "./symbols.ts";

@@ -1,7 +1,7 @@
 /** The thread in which layers are written: octrees, segments, packs. */
 import { concatPoints, decodeSegment, encodeLayerIndex, encodePack, encodeSegment, Octree } from "@cairn/cloud";
 import { deflate, hashOf } from "@cairn/cloud/node";
-import { CairnError } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import { serve } from "@cairn/worker";
 import type { LayerJobs } from "./layer-jobs.ts";
 

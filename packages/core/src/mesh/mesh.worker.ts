@@ -1,7 +1,8 @@
 /** The thread in which one mesh is made. It does one thing after the other and is stopped by being ended. */
 import { meshGlb, meshObj, meshPly, meshStl, type TriangleMesh } from "@cairn/formats/mesh";
 import { measure, SampleCollector, type SurfaceStage, surfaceOf, vertexNormals } from "@cairn/mesh";
-import { CairnError, type Vec3 } from "@cairn/protocol";
+import type { Vec3 } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import { serve } from "@cairn/worker";
 import type { MeshFile, MeshJobs } from "./mesh-jobs.ts";
 

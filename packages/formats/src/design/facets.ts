@@ -1,4 +1,4 @@
-import { CairnError } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 
 /** Triangles as a file has them: three corners each, nothing shared. */
 export type Facets = Float32Array | Float64Array;

@@ -2,7 +2,7 @@
  * What a glTF document says, read by someone who trusts none of it: every index, offset and count is held against what
  * it points into before anything is allocated for it (glTF 2.0 §3.6, §5).
  */
-import { CairnError } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 
 export function invalid(problem: string, cause?: unknown): CairnError {
   return new CairnError("import.invalid", { format: "glb", problem }, cause);

@@ -3,7 +3,8 @@
  * the middle of each chunk and linear colours, no extension that a reader must know: it opens everywhere. A glTF file
  * begins with where everything is and what box it fills, so the points are read twice: measured, then written.
  */
-import { CairnError, type Vec3 } from "@cairn/protocol";
+import type { Vec3 } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import { glbHead, MAX_GLB_BYTES } from "./container.ts";
 import { ditherOf, FINE_LINEAR } from "./linear-color.ts";
 

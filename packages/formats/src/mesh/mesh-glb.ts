@@ -2,7 +2,7 @@
  * A mesh as GLB: float positions around its origin, normals, linear colours, whole indices, nothing that a reader must
  * know. Its material is unlit, for the light is in the photos already. glTF is Y up: x, y, z is written as x, z, −y.
  */
-import { CairnError } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import { glbHead, MAX_GLB_BYTES } from "../glb/container.ts";
 import { ditherOf, FINE_LINEAR } from "../glb/linear-color.ts";
 import { PER_PIECE, type TriangleMesh } from "./triangle-mesh.ts";

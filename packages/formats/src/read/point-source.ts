@@ -1,5 +1,5 @@
 /** Where the bytes of a point file come from, and how one that cannot be read is refused. */
-import { CairnError } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 
 export type PointSource = {
   readonly sizeBytes: number;

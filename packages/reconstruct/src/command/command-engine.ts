@@ -9,7 +9,8 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { writePly } from "@cairn/formats";
 import { openPointFile, sourceOf } from "@cairn/formats/read";
-import { CairnError, type EngineReport } from "@cairn/protocol";
+import type { EngineReport } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import type { Engine, EngineCache, Photo, Points, Rebuild, RebuildOptions, Step, WorkOptions } from "../engine.ts";
 import { runProgram } from "./run-program.ts";
 

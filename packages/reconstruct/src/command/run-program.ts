@@ -1,6 +1,6 @@
 /** Runs a program to its end, in a group of its own, so that nothing that it started outlives it. */
 import { spawn } from "node:child_process";
-import { CairnError } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 
 /** Of what it says, the end is kept: the last line is what counts, and of errors the last words. */
 const KEPT_BYTES = 64 * 1024;

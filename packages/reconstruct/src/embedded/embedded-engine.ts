@@ -5,7 +5,8 @@
 import { availableParallelism, tmpdir } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { SparseModel } from "@cairn/formats";
-import { CairnError, type EngineReport, type Preset } from "@cairn/protocol";
+import type { EngineReport, Preset } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import type {
   Engine,
   EngineCache,

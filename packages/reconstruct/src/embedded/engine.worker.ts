@@ -1,7 +1,7 @@
 /** The engine's thread: takes jobs off the port one after another. */
 import { setMaxListeners } from "node:events";
 import { parentPort, workerData } from "node:worker_threads";
-import { CairnError } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import { openFrontEnd } from "../features/front-end.ts";
 import { PRESETS } from "../presets.ts";
 import type { Reply, Request, WorkerData } from "./contract.ts";

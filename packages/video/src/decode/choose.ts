@@ -1,5 +1,5 @@
 /** Which decoder takes a stream: of those that are there, the first that can. */
-import { CairnError } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import { beyondBaseline, type Pps, profileName } from "../h264/parameter-sets.ts";
 import type { Backend, BackendEvents, DecoderDescription, Sequence } from "./backend.ts";
 import { openFfmpeg } from "./ffmpeg.ts";

@@ -101,9 +101,16 @@ function copyPart(
   return at + width * height;
 }
 
-/** It is packaged for a browser's worker and looks for that when it loads. */
+/** It is packaged for a browser's worker and looks for that when it loads; what it would fetch it has in itself. */
 async function load(): Promise<Decoder> {
-  Object.assign(globalThis, { self: globalThis, window: globalThis, location: { href: "" }, importScripts() {} });
+  const browser = {
+    self: globalThis,
+    window: globalThis,
+    location: { href: "" },
+    importScripts() {},
+    fetch: undefined,
+  };
+  Object.assign(globalThis, browser);
   const { default: create } = await import("tinyh264/lib/TinyH264.js");
   return new Decoder(await create());
 }

@@ -1,5 +1,5 @@
 /** MP4, MOV, WebM and Matroska by mediabunny: read where needed, in constant memory. */
-import { CairnError } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import type { EncodedPacketSink, InputVideoTrack } from "mediabunny";
 import type { Rotation } from "../decode/frame.ts";
 import type { AccessUnit } from "../h264/access-unit.ts";

@@ -1,6 +1,6 @@
 /** A video file: what it is, and its pictures in the order of showing. */
 import { open, stat } from "node:fs/promises";
-import { CairnError } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import type { DecoderChoice } from "../decode/choose.ts";
 import { findFfmpeg } from "../decode/ffmpeg-program.ts";
 import type { Rotation, VideoFrame } from "../decode/frame.ts";

@@ -3,7 +3,7 @@
  */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import { CairnError } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import type { FfmpegProgram } from "../decode/ffmpeg-program.ts";
 import { i420Bytes, type VideoFrame } from "../decode/frame.ts";
 

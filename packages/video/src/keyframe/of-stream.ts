@@ -2,7 +2,7 @@
  * The keyframes of a stream that does not end, message by message: put together to pictures, decoded, chosen. Nothing
  * is kept here but what a decoder holds; who is slower than the stream leaves messages out before a key picture.
  */
-import { CairnError } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import type { DecoderChoice } from "../decode/choose.ts";
 import type { VideoFrame } from "../decode/frame.ts";
 import { openVideoDecoder, type VideoDecoder } from "../decode/open.ts";

@@ -2,7 +2,7 @@
  * Packets of the hub face (HUB-11 to HUB-19): one binary message, one packet, big-endian. The header has 21 bytes
  * (u32 total, u8 type, u64 microseconds, u32 data size, u32 flags) or, for parameter sets, the first 13 of them.
  */
-import { BadPacket } from "@cairn/protocol";
+import { BadPacket } from "@cairn/protocol/video-packet";
 import { startsWithStartCode } from "../h264/nal.ts";
 
 export const HUB_PACKET = { sps: 1, pps: 2, key: 3, frame: 4, configuration: 5 } as const;
