@@ -9,7 +9,7 @@ import { isMainThread } from "node:worker_threads";
 const GRACE_MS = 60_000;
 
 // The runner above has these arguments, too, and workers and children of a test inherit them.
-if (process.env.NODE_TEST_CONTEXT && isMainThread && process.argv[1]?.endsWith(".test.js")) {
+if (process.env.NODE_TEST_CONTEXT && isMainThread && /\.(test|and-more)\.js$/.test(process.argv[1] ?? "")) {
   const { afterEach, beforeEach } = await import("node:test");
   let running = 0;
   let failed = false;

@@ -3,9 +3,9 @@
  * NAME keeps only the tests whose path contains it: `npm test -- core/log`.
  */
 import { spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { root } from "./root.mjs";
 
@@ -23,6 +23,27 @@ function testFiles(folder) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) return testFiles(path);
     return entry.name.endsWith(".test.js") ? [path] : [];
+  });
+}
+
+/** Of these packages up to five files of a folder share a process: loading what they all use costs more than most of them. */
+const SHARED = ["core", "server"].map((name) => join("packages", name, "dist"));
+const MOST = 5;
+
+/** @param files sorted @returns what the runner is to start */
+function inProcesses(files) {
+  const shares = [];
+  for (const path of files) {
+    const last = shares.at(-1);
+    const isShared = SHARED.some((dist) => path.startsWith(dist));
+    if (isShared && last && last.length < MOST && dirname(last[0]) === dirname(path)) last.push(path);
+    else shares.push([path]);
+  }
+  return shares.map((share) => {
+    if (share.length === 1) return share[0];
+    const path = share[0].replace(/\.test\.js$/, ".and-more.js");
+    writeFileSync(join(root, path), share.map((each) => `import "./${basename(each)}";\n`).join(""));
+    return path;
   });
 }
 
@@ -55,6 +76,6 @@ const ok = run(`${files.length} test files`, process.execPath, [
   `--test-concurrency=${availableParallelism() + 1}`, // one more than cores: files wait a quarter of their time, for pages and programs
   "--test-timeout=1200000", // ends what hangs; a slow machine that is busy takes minutes for a real reconstruction
   `--test-reporter=${process.env.CI ? "./tools/tap.mjs" : "spec"}`,
-  ...files,
+  ...inProcesses(files),
 ]);
 process.exit(ok ? 0 : 1);
