@@ -23,6 +23,7 @@ test("HTTP-25 GEN-42 GEN-44 kills while photos stream in: none that was acknowle
 
   for (let kill = 0; kill <= KILLS; kill++) {
     const { child, url } = await startProcess(dataDir);
+    t.after(() => child.kill("SIGKILL"));
     const images = `${url}/v1/spaces/place/images`;
     if (kill === 0) {
       const made = await fetch(`${url}/v1/spaces`, {
