@@ -258,7 +258,7 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
       requestFrame();
     } else {
       drawnAtMs = performance.now();
-      refiner.drawn(time);
+      if (points.coarse) refiner.drawn(time);
     }
     lookAgain(time);
     stillness.look();
