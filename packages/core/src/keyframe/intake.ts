@@ -75,9 +75,7 @@ export class Intake {
   /** Gives what there is room for; called again whenever there may be more. */
   pump(): void {
     this.#again = true;
-    this.#pumping ??= this.#pump().finally(() => {
-      this.#pumping = undefined;
-    });
+    this.#pumping ??= this.#pump();
   }
 
   /** Resolves when everything that there is room for is in. */
@@ -93,9 +91,14 @@ export class Intake {
   }
 
   async #pump(): Promise<void> {
-    while (this.#again) {
-      this.#again = false;
-      await this.#give();
+    try {
+      while (this.#again) {
+        this.#again = false;
+        await this.#give();
+      }
+    } finally {
+      // In one step with the last look: who asks from now on begins anew, and is not taken for one who is waited for.
+      this.#pumping = undefined;
     }
   }
 

@@ -234,4 +234,24 @@ describe("keyframes on their way into a space", () => {
     await intake.end();
     assert.deepEqual([taken, refused.map(String), intake.dropped], [[0, 2], ["Error: no room"], 1]);
   });
+
+  test("KEY-4 one that comes at the very moment in which the last was given is given, too", async (t) => {
+    const core = await openCore({ dataDir: await temporaryFolder(t) });
+    afterwards(t, () => core.close());
+    const space = await core.spaces.create({ id: "place" });
+    for (let steps = 0; steps < 20; steps++) {
+      const taken: number[] = [];
+      const intake = new Intake({
+        space,
+        reconstructs: false,
+        ingest: async ({ index }) => void taken.push(index),
+        onRefused: (error) => assert.fail(String(error)),
+      });
+      intake.add(keyframe(0));
+      for (let step = 0; step < steps; step++) await undefined;
+      intake.add(keyframe(1));
+      await intake.end();
+      assert.deepEqual(taken, [0, 1], `${steps} steps later`);
+    }
+  });
 });
