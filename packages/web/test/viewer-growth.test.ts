@@ -35,18 +35,18 @@ test("a model that grows never shows a gap where it was closed, and colours are 
   const space = new TestSpace();
   const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);
   const page = await harness.visit(space, { motion: true });
-  await publish(page, space, layer, ground(30_000, 1));
-  await settled(page, 30_000);
+  await publish(page, space, layer, ground(10_000, 1));
+  await settled(page, 10_000);
   const before = await picture(page);
   assert.ok(!isBackground(before.at(WIDTH / 2, HEIGHT / 2 + 20)));
   // The very bytes, where no edge is shaded: the most frequent colour.
   assert.ok(before.count(([r, g, b]) => r === 200 && g === 120 && b === 60) > 500, "sRGB bytes go through unchanged");
   const stop = await watchBackground(page);
   for (let i = 0; i < 12; i++) {
-    await apply(page, space, layer.insert(ground(3000, 10 + i)));
+    await apply(page, space, layer.insert(ground(1000, 10 + i)));
     await painted(page);
   }
-  await settled(page, 60_000);
+  await settled(page, 20_000);
   const { frames, most, holes, pixels } = await stop();
   assert.ok(frames >= 12, `${frames} frames`);
   assert.ok(
@@ -117,11 +117,11 @@ test("points that come late are drawn when they come, and the server is told whe
   await page.evaluate(() => {
     window.harness.source.paused = true;
   });
-  await publish(page, space, layer, ground(20_000, 2));
+  await publish(page, space, layer, ground(10_000, 2));
   await painted(page);
   assert.equal((await picture(page)).count(isOrange), 0);
   await page.evaluate(() => window.harness.source.go());
-  await settled(page, 20_000);
+  await settled(page, 10_000);
   assert.ok((await picture(page)).count(isOrange) > 5000);
   const view = await page.evaluate(() => window.harness.source.views.at(-1));
   assert.equal(view?.points, 100_000);
@@ -139,22 +139,22 @@ test("a new generation crossfades: the old until it is here, no frame without po
   const space = new TestSpace();
   const page = await harness.visit(space, { motion: true });
   const first = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);
-  await publish(page, space, first, ground(30_000, 3));
-  await settled(page, 30_000);
+  await publish(page, space, first, ground(10_000, 3));
+  await settled(page, 10_000);
   const stop = await watchBackground(page);
   const second = new TestLayer(space, 2, [-5, -1, -5], [5, 1, 5], { grid: first.grid });
   const asked = await page.evaluate(() => {
     window.harness.source.paused = true;
     return window.harness.source.asked.length;
   });
-  await publish(page, space, second, ground(30_000, 4, { color: [60, 190, 70] }), { generation: 2 });
+  await publish(page, space, second, ground(10_000, 4, { color: [60, 190, 70] }), { generation: 2 });
   await page.waitForFunction((n) => window.harness.source.asked.length > n, asked);
   await painted(page);
   const waiting = await picture(page);
   assert.ok(waiting.count(isOrange) > 5000 && waiting.count(isGreen) === 0, "the old one stays");
   await page.evaluate(() => window.harness.source.go());
   await page.waitForFunction(() => window.harness.viewer.stats.generation === 2);
-  await settled(page, 20_000);
+  await settled(page, 7000);
   const { frames, most, holes, pixels } = await stop();
   assert.ok(frames > 5, `${frames} frames`);
   assert.ok(
