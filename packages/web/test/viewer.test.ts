@@ -74,8 +74,8 @@ test("one finger turns, two move and pinch, and the page does not scroll or zoom
   const space = new TestSpace();
   const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);
   const page = await harness.visit(space);
-  await publish(page, space, layer, ground(20_000, 41));
-  await settled(page, 15_000);
+  await publish(page, space, layer, ground(5000, 41));
+  await settled(page, 4000);
   const session = await page.context().newCDPSession(page);
   const touch = (type: "touchStart" | "touchMove" | "touchEnd", ...at: [number, number][]) =>
     session.send("Input.dispatchTouchEvent", { type, touchPoints: at.map(([x, y], id) => ({ x, y, id })) });
@@ -167,8 +167,8 @@ test("a lost GPU comes back by itself with the same picture, from the bytes that
   const space = new TestSpace();
   const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);
   const page = await harness.visit(space);
-  await publish(page, space, layer, ground(30_000, 5));
-  await settled(page, 30_000);
+  await publish(page, space, layer, ground(10_000, 5));
+  await settled(page, 10_000);
   const before = (await picture(page)).count(isOrange);
   const asked = await page.evaluate(() => window.harness.source.asked.length);
   const lose = await page.evaluateHandle(() =>
@@ -176,10 +176,10 @@ test("a lost GPU comes back by itself with the same picture, from the bytes that
   );
   await lose.evaluate((extension) => extension?.loseContext());
   await page.waitForFunction(() => window.harness.restored === false);
-  await apply(page, space, layer.insert(ground(2000, 6))); // while it is away
+  await apply(page, space, layer.insert(ground(1000, 6))); // while it is away
   await lose.evaluate((extension) => extension?.restoreContext());
   await page.waitForFunction(() => window.harness.restored === true);
-  await settled(page, 31_000);
+  await settled(page, 10_500);
   const after = (await picture(page)).count(isOrange);
   assert.ok(Math.abs(after - before) < before * 0.03, `${after} pixels, not ${before}`);
   const again = (await page.evaluate(() => window.harness.source.asked.length)) - asked;
@@ -194,8 +194,8 @@ test("without float targets, multi-draw and workers the same points are shown, a
     const space = new TestSpace();
     const layer = new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]);
     const page = await harness.visit(space, { plain });
-    await publish(page, space, layer, ground(30_000, 21));
-    await settled(page, 30_000);
+    await publish(page, space, layer, ground(10_000, 21));
+    await settled(page, 10_000);
     shown.push((await picture(page)).count(isOrange));
     assert.ok(await page.evaluate(() => window.harness.viewer.pick(240, 200)));
     assert.deepEqual(await page.evaluate(() => window.harness.problems), []);
@@ -230,8 +230,8 @@ test("points are coloured by what one asks for, in the colours that the legend n
     return { ...points, confidences: new Uint8Array(count).fill(photo === 1 ? 0 : 255) };
   };
   await apply(page, space, ...images, started(1), posed(1), layer.started({ generation: 1 }));
-  await apply(page, space, layer.insert(half(20_000, 7, -2.5, 1)), layer.insert(half(20_000, 8, 2.5, 2)), published(1));
-  await settled(page, 30_000);
+  await apply(page, space, layer.insert(half(8000, 7, -2.5, 1)), layer.insert(half(8000, 8, 2.5, 2)), published(1));
+  await settled(page, 12_000);
   const hex = (color: string): Vec3 => [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16)) as Vec3;
   const close = (a: Vec3) => (b: Vec3) => a.every((value, axis) => Math.abs(value - b[axis]!) <= 3);
   const show = async (mode: "photo" | "height" | "age" | "contributor" | "confidence") => {
