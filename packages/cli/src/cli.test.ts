@@ -249,9 +249,16 @@ describe("against a server", () => {
   });
 
   test("REC-11 rebuild refines everything now, with a preset that then holds", async () => {
+    const points = async () => {
+      const { out } = await cairn(["status", "seen", "--server", url, "--json"]);
+      return (JSON.parse(out.toString()) as { points: number }).points;
+    };
+    const sparse = await points();
     const done = await cairn(["rebuild", "seen", "--preset", "fast", "--wait", "--server", url]);
     assert.deepEqual([done.code, done.err], [0, ""]);
     assert.match(done.out.toString(), /^seen generation \d+: 3 cameras, \d+ points\n$/);
+    const dense = await points();
+    assert.ok(dense > 5 * sparse, `${dense} points where there were ${sparse}`);
     assert.deepEqual(await settings("seen"), [20, "fast"]);
   });
 

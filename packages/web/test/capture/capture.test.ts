@@ -77,7 +77,7 @@ test("CAP-3 CAP-7 CAP-8 photos from the camera become a model in the corner, eac
   await page.locator(".capture-model canvas").waitFor();
   await page.waitForFunction(() => !document.querySelector("[data-count=points]")?.textContent?.startsWith("0 "));
   const [first] = await imagesOf(page);
-  assert.deepEqual([first?.width, first?.height], [960, 640], "as large as the camera gives them");
+  assert.deepEqual([first?.width, first?.height], [480, 320], "as large as the camera gives them");
 
   // What became of each is a tap away, and the shutter fits a thumb.
   await page.locator(".strip button").first().click();

@@ -14,7 +14,7 @@ export const PORTRAIT = { width: 390, height: 844 };
 export function filmPictures(): Promise<Buffer[]> {
   const photos = readManifest().photos.slice(0, 4);
   return Promise.all(
-    photos.map(({ name }) => sharp(join(samplePhotosDir, name)).resize(960, 640).jpeg({ quality: 90 }).toBuffer()),
+    photos.map(({ name }) => sharp(join(samplePhotosDir, name)).resize(480, 320).jpeg({ quality: 90 }).toBuffer()),
   );
 }
 

@@ -77,7 +77,7 @@ async function openStreaming(query = ""): Promise<{ page: Page; source: string; 
   });
   await page.locator(".shutter:enabled").waitFor();
   await page.getByRole("button", { name: "Video" }).click();
-  await page.getByText("H.264 constrained baseline, 960 × 640").waitFor();
+  await page.getByText("H.264 constrained baseline, 480 × 320").waitFor();
   await page.locator(".shutter:enabled").click();
   await page.waitForFunction(() => globalThis.sent.length > 3);
   const source = await page.evaluate(() => sessionStorage.getItem("cairn-source"));
