@@ -10,16 +10,19 @@ export type Phone = { readonly browser: Browser; close(): Promise<void> };
 
 export const PORTRAIT = { width: 390, height: 844 };
 
+/** Of the pictures that a camera shows: enough to make a model of. */
+const FILM = { width: 960, height: 640 };
+
 /** What the camera shows, as JPEG; baseline and bare, as a camera's own: Chromium reads no other. */
-export function filmPictures(): Promise<Buffer[]> {
+export function filmPictures({ width, height } = FILM): Promise<Buffer[]> {
   const photos = readManifest().photos.slice(0, 4);
   return Promise.all(
-    photos.map(({ name }) => sharp(join(samplePhotosDir, name)).resize(480, 320).jpeg({ quality: 90 }).toBuffer()),
+    photos.map(({ name }) => sharp(join(samplePhotosDir, name)).resize(width, height).jpeg({ quality: 90 }).toBuffer()),
   );
 }
 
 /** @param flags further ones of Chromium's command line @param asks leave for the camera, which nobody gives by itself */
-export async function openPhone(flags: readonly string[] = [], asks = false): Promise<Phone> {
+export async function openPhone(flags: readonly string[] = [], asks = false, size = FILM): Promise<Phone> {
   // Not compiled: it is used by the tools as well.
   const tool: { chromium(): string; CHROMIUM_FLAGS: string[] } = await import(
     new URL("../../../../tools/chromium.mjs", import.meta.url).href
@@ -27,7 +30,7 @@ export async function openPhone(flags: readonly string[] = [], asks = false): Pr
   const dir = await mkdtemp(join(tmpdir(), "cairn-camera-"));
   // One JPEG after the other is all that this format is.
   const film = join(dir, "camera.mjpeg");
-  await writeFile(film, Buffer.concat(await filmPictures()));
+  await writeFile(film, Buffer.concat(await filmPictures(size)));
   const browser = await chromium.launch({
     executablePath: tool.chromium(),
     args: [
