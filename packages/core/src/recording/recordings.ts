@@ -122,7 +122,7 @@ export class Recordings {
         maxDurationMs,
         idleMs,
       };
-      const loaded = await import("./recorder.ts"); // with the library of MCAP, for those who record
+      const { Recorder: RecorderClass } = await import("./recorder.ts"); // with the library of MCAP, for those who record
       const folder = await RecordingFolder.make(join(this.#root, recording), space.id).catch((error: unknown) => {
         throw storeError(error);
       });
@@ -131,7 +131,7 @@ export class Recordings {
         throw error;
       });
       if (this.#closing.signal.aborted || space.signal.aborted) throw new CairnError("server.stopping");
-      this.#run(loaded.Recorder, space, folder, plan, started!.seq, options.strays ?? false);
+      this.#run(RecorderClass, space, folder, plan, started!.seq, options.strays ?? false);
       return { ...plan, startedNs: started!.timeNs };
     } finally {
       this.#starting--;
@@ -181,7 +181,7 @@ export class Recordings {
   }
 
   #run(
-    OfSpace: typeof Recorder,
+    RecorderClass: typeof Recorder,
     space: Space,
     folder: RecordingFolder,
     plan: Recorder["plan"],
@@ -193,7 +193,7 @@ export class Recordings {
     const over = new Promise<void>((resolve) => {
       begin = resolve;
     });
-    const recorder = new OfSpace(this.#places, folder, {
+    const recorder = new RecorderClass(this.#places, folder, {
       plan,
       space,
       seq,

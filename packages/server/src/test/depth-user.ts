@@ -1,16 +1,7 @@
-/** For tests: a client of the depth face, and photos for it. */
+/** For tests: a client of the depth face. */
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
-import { samplePhotosDir } from "@cairn/sample";
-import { smallPhoto } from "@cairn/sample/small-photo";
 import { FaceUser, type Message } from "./face-user.ts";
 import type { TestServer } from "./test-server.ts";
-
-/** The first so many of the tour, small. */
-export async function samplePhotos(count: number): Promise<Buffer[]> {
-  const names = (await readdir(samplePhotosDir)).filter((name) => name.endsWith(".jpg")).sort();
-  return Promise.all(names.slice(0, count).map(smallPhoto));
-}
 
 export class DepthUser extends FaceUser {
   async image(photo: Buffer, filename?: string): Promise<void> {

@@ -1,7 +1,7 @@
 /**
  * Where time goes, for OpenTelemetry (GEN-13): a span for each HTTP request, for each photo from its receipt to its verdict,
- * for each operation, and for each message to the bus. Only opened when an endpoint is configured: otherwise not even the
- * library is loaded. The usual variables hold: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_SERVICE_NAME`, `OTEL_TRACES_SAMPLER` …
+ * for each operation, and for each message to the bus. Only opened when an endpoint is configured: otherwise the library
+ * that sends them is not even loaded. The usual variables hold: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_SERVICE_NAME`, `OTEL_TRACES_SAMPLER` …
  */
 import { runCursor, type Space } from "@cairn/core";
 import type { CairnEvent, ImageReceipt } from "@cairn/protocol";

@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { validateBytes } from "gltf-validator";
-import { createSession, DepthUser, samplePhotos } from "../../test/depth-user.ts";
+import { createSession, DepthUser } from "../../test/depth-user.ts";
 import type { Message } from "../../test/face-user.ts";
 import { png } from "../../test/png.ts";
+import { samplePhotos } from "../../test/sample-photos.ts";
 import { testServer } from "../../test/test-server.ts";
 
 type Gltf = {

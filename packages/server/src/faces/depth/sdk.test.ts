@@ -5,7 +5,7 @@ import { freePort } from "@cairn/bus/test/ports";
 import { DepthRefused, DepthSession } from "@cairn/client/depth";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { WebSocket } from "ws";
-import { samplePhotos } from "../../test/depth-user.ts";
+import { samplePhotos } from "../../test/sample-photos.ts";
 import { testServer } from "../../test/test-server.ts";
 
 const BACKOFF = { firstMs: 50, maxMs: 500 };

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
-import { samplePhotos } from "../../test/depth-user.ts";
 import { FaceUser, type Message } from "../../test/face-user.ts";
 import { png } from "../../test/png.ts";
+import { samplePhotos } from "../../test/sample-photos.ts";
 import { type TestServer, testServer } from "../../test/test-server.ts";
 
 class HeritageUser extends FaceUser {
