@@ -1,8 +1,4 @@
-/**
- * Finds a Chromium for the browser test, or installs one: `CHROMIUM_PATH`, the usual paths, a browser of Playwright's;
- * else `npx playwright install chromium`, else, as root with apt, Debian's package. Throws when all of that fails.
- */
-import { spawnSync } from "node:child_process";
+/** Finds a Chromium for the tests of pages: `CHROMIUM_PATH`, the usual paths, a browser of Playwright's. */
 import { existsSync, readdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -33,15 +29,18 @@ export const CHROMIUM_FLAGS = [
 
 /** Path of an executable. */
 export function chromium() {
-  const given = process.env.CHROMIUM_PATH;
-  if (given) {
-    if (existsSync(given)) return given;
-    throw new Error(`CHROMIUM_PATH is ${given}, and there is no such file`);
-  }
-  return installed() ?? install();
+  const found = findChromium();
+  if (found && existsSync(found)) return found;
+  throw new Error(
+    found
+      ? `CHROMIUM_PATH is ${found}, and there is no such file`
+      : "no Chromium found: `npm test` installs one where it may; or install one yourself, or set CHROMIUM_PATH",
+  );
 }
 
-function installed() {
+/** As it is told, or where it usually is. */
+export function findChromium() {
+  if (process.env.CHROMIUM_PATH) return process.env.CHROMIUM_PATH;
   const folders = (process.env.PATH ?? "").split(delimiter).concat("/usr/bin", "/usr/local/bin");
   const onPath = folders.flatMap((folder) => NAMES.map((name) => join(folder, name)));
   return [...onPath, ...PATHS, ...playwrightBrowsers()].find((path) => existsSync(path));
@@ -64,18 +63,4 @@ function playwrightBrowsers() {
         ),
       ),
   );
-}
-
-function install() {
-  const tries = [["npx", "--yes", "playwright", "install", "chromium"]];
-  if (process.platform === "linux" && process.getuid?.() === 0) {
-    tries.push(["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]);
-  }
-  for (const [command, ...args] of tries) {
-    console.error(`No Chromium here for the browser test; trying ${[command, ...args].join(" ")}`);
-    spawnSync(command, args, { stdio: ["ignore", 2, 2], timeout: 10 * 60_000 });
-    const found = installed();
-    if (found) return found;
-  }
-  throw new Error("no Chromium found and none could be installed; install one or set CHROMIUM_PATH");
 }

@@ -5,8 +5,9 @@
 import { spawnSync } from "node:child_process";
 import { readdirSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { basename, dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative, sep } from "node:path";
 import { pathToFileURL } from "node:url";
+import { installPrograms } from "./programs.mjs";
 import { root } from "./root.mjs";
 
 await import("./install.mjs");
@@ -68,6 +69,8 @@ const checks =
     run("rules of docs/spec have tests", process.execPath, ["tools/rules.mjs"]) &&
     run("docs/errors.md is up to date", process.execPath, ["tools/error-docs.mjs", "--check"]));
 if (!checks) process.exit(1);
+
+installPrograms(new Set(files.map((path) => path.split(sep)[1])));
 
 const ok = run(`${files.length} test files`, process.execPath, [
   "--enable-source-maps",
