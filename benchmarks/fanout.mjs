@@ -1,7 +1,8 @@
 /**
  * What it costs to tell many viewers the same: segments of 64 KiB twice a second to a thousand of them, bursts of small
  * events to a hundred, a viewer that looks on, and viewers that stop reading. Compared with Socket.IO's room broadcast
- * and with `ws` writing a frame that was built once (events: `ws.send` for each), one after the other in each round.
+ * and with `ws` writing a frame that was built once (events: `ws.send` for each), one after the other in each round; and
+ * with uWebSockets.js's publish where `npm install --no-save @trufflesuite/uws-js-unofficial` brought it.
  * Server and viewers are processes of their own; CPU is the server's.
  *
  *   node benchmarks/fanout.mjs [--viewers 1000] [--segments 14] [--rounds 3] [--only segments,idle,stalled,events]
@@ -26,7 +27,9 @@ const { values } = parseArgs({
 const [viewers, segments, rounds] = [values.viewers, values.segments, values.rounds].map(Number);
 const mostStolen = Number(values["most-stolen"]) / 100;
 const TRIES = 10;
-const PATHS = { cairn: "/v1/spaces/bench/live", socketio: "/socket.io/?EIO=4&transport=websocket", ws: "/" };
+const PATHS = { cairn: "/v1/spaces/bench/live", socketio: "/socket.io/?EIO=4&transport=websocket", ws: "/", uws: "/" };
+const NAMES = { cairn: "Cairn", socketio: "Socket.IO, a room", ws: "ws, framed once", uws: "uWebSockets, publish" };
+const withUws = isInstalled("@trufflesuite/uws-js-unofficial");
 /**
  * Segments sent before the measurement, to each server, seven a second: code is compiled by then, and nothing makes the
  * engine forget it: no collection is forced. What comes of a start is done before, too: V8 marks the heap of a process that
@@ -49,6 +52,14 @@ const ask = (child, message) =>
   });
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
 const quantile = (sorted, part) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))];
+
+function isInstalled(name) {
+  try {
+    return import.meta.resolve(name) !== undefined;
+  } catch {
+    return false;
+  }
+}
 
 /** A server and its viewers, for as long as `work` takes. */
 async function withServer(start, count, credit, work) {
@@ -116,12 +127,13 @@ console.log(`${cpus()[0].model}, ${cpus().length} cores, Node ${process.version}
 const wanted = new Set(values.only.split(","));
 
 if (wanted.has("segments")) {
-  const runs = { cairn: [], socketio: [], ws: [] };
+  const runs = { cairn: [], socketio: [], ws: [], ...(withUws ? { uws: [] } : {}) };
   const each = (seconds) => ((seconds * 1e6) / segments / viewers).toFixed(1);
   for (let round = 0; round < rounds; round++) {
     for (const kind of Object.keys(runs)) runs[kind].push(await undisturbed(kind));
     const said = Object.values(runs).map((of) => `${each(of[round].cpuS)} (${(100 * of[round].stolen).toFixed(0)} %)`);
-    console.log(`round ${round + 1}, µs a delivery (the host took): Cairn, Socket.IO, ws ${said.join(", ")}`);
+    const kinds = Object.keys(runs).map((kind) => NAMES[kind].split(",")[0]);
+    console.log(`round ${round + 1}, µs a delivery (the host took): ${kinds.join(", ")} ${said.join(", ")}`);
   }
   const cpu = (kind) => median(runs[kind].map(({ cpuS }) => cpuS));
   const main = (kind) => median(runs[kind].map(({ mainS }) => mainS));
@@ -130,9 +142,8 @@ if (wanted.has("segments")) {
   for (const [kind, of] of Object.entries(runs)) {
     const at = (name) => median(of.map((each) => each[name])).toFixed(0);
     const lost = of.reduce((sum, each) => sum + each.lost, 0);
-    const name = { cairn: "Cairn", socketio: "Socket.IO, a room", ws: "ws, framed once" }[kind];
     console.log(
-      `${name.padEnd(20)} ${cpu(kind).toFixed(2).padStart(7)} ${(cpu(kind) / cpu("cairn")).toFixed(2).padStart(9)} ${each(cpu(kind)).padStart(16)} ${each(main(kind)).padStart(19)} ${at("p50Ms").padStart(8)} ${at("p99Ms").padStart(8)} ${String(lost).padStart(6)}`,
+      `${NAMES[kind].padEnd(20)} ${cpu(kind).toFixed(2).padStart(7)} ${(cpu(kind) / cpu("cairn")).toFixed(2).padStart(9)} ${each(cpu(kind)).padStart(16)} ${each(main(kind)).padStart(19)} ${at("p50Ms").padStart(8)} ${at("p99Ms").padStart(8)} ${String(lost).padStart(6)}`,
     );
   }
   console.log(
@@ -203,20 +214,22 @@ if (wanted.has("events")) {
   console.log(
     "\nsmall events to 100 viewers: server CPU µs a delivered event. Delivery alone: less the log with no viewers",
   );
-  console.log("turns           events   Cairn   its log   delivery alone   ws.send   with log   without");
+  console.log("turns           events   Cairn   its log   delivery alone   ws.send   with log   without   uWebSockets");
   for (const gapMs of [20, 0]) {
     for (const count of [1, 16, 64]) {
-      const runs = { cairn: [], log: [], ws: [] };
+      const runs = { cairn: [], log: [], ws: [], uws: [] };
       for (let round = 0; round < rounds; round++) {
         runs.cairn.push(await eventsTo("cairn", 100, count, gapMs));
         runs.log.push(await eventsTo("cairn", 0, count, gapMs));
         runs.ws.push(await eventsTo("ws", 100, count, gapMs));
+        if (withUws) runs.uws.push(await eventsTo("uws", 100, count, gapMs));
       }
       const [cairn, log, ws] = [median(runs.cairn), median(runs.log), median(runs.ws)];
+      const uws = withUws ? median(runs.uws).toFixed(2) : "–";
       const cell = (text, width) => String(text).padStart(width);
       console.log(
         `${gapMs > 0 ? `${gapMs} ms apart ` : "back to back"}${cell(count, 9)}${cell(cairn.toFixed(2), 9)}${cell(log.toFixed(2), 10)}` +
-          `${cell((cairn - log).toFixed(2), 17)}${cell(ws.toFixed(2), 10)}${cell(`1/${(ws / cairn).toFixed(1)}`, 11)}${cell(`1/${(ws / (cairn - log)).toFixed(1)}`, 10)}`,
+          `${cell((cairn - log).toFixed(2), 17)}${cell(ws.toFixed(2), 10)}${cell(`1/${(ws / cairn).toFixed(1)}`, 11)}${cell(`1/${(ws / (cairn - log)).toFixed(1)}`, 10)}${cell(uws, 14)}`,
       );
     }
   }

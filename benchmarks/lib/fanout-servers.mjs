@@ -1,6 +1,6 @@
 /**
- * The servers that `fanout.mjs` compares, each in a process of its own: Cairn's live door, Socket.IO's room broadcast, and
- * `ws` with a frame that was built once. All send the same segments, twice a second, and measure their own CPU, all threads of it.
+ * The servers that `fanout.mjs` compares, each in a process of its own: Cairn's live door, Socket.IO's room broadcast,
+ * `ws` with a frame that was built once, and uWebSockets.js's publish where it is installed. All send the same segments, twice a second, and measure their own CPU, all threads of it.
  */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
@@ -20,6 +20,8 @@ import { hallPhoto } from "./point-sources.mjs";
 const GRID = planGrid([0, 0, 0], [16, 16, 16], 0.001);
 /** Longer than V8 waits between two such collections. */
 const REST_MS = 10_000;
+/** Not among our dependencies: `npm install --no-save` of this brings it. */
+const UWS = "@trufflesuite/uws-js-unofficial";
 const IMAGE = "0b0f8a3e-6d5c-4c3e-9b1a-2f3c4d5e6f70";
 
 /** Segments of about 64 KiB, of a node as many as it may hold when it is compacted; `k` makes them differ. */
@@ -145,17 +147,49 @@ async function ws() {
     inTurns(turns, gapMs, () => {
       let taken;
       for (let i = 0; i < count; i++) {
-        const { type, data } = small(i);
-        const text = JSON.stringify({
-          type: "events",
-          events: [{ seq: i, timeNs: `${Date.now()}000000`, type, data }],
-        });
+        const text = eventsText(i);
         for (const client of server.clients) client.send(text);
         // The kernel has taken what each was sent.
         if (i === count - 1) taken = [...server.clients].map(({ _socket }) => drained(_socket));
       }
       return taken;
     });
+}
+
+/** What it has not handed to the kernel at the end of a turn of the event loop is told by each socket. */
+async function uws() {
+  const { App, DISABLED, us_socket_local_port: portOf } = (await import(UWS)).default;
+  const sockets = new Set();
+  const app = App().ws("/*", {
+    compression: DISABLED,
+    maxBackpressure: 1e9,
+    open(socket) {
+      sockets.add(socket);
+      socket.subscribe("bench");
+    },
+    close: (socket) => sockets.delete(socket),
+  });
+  await new Promise((resolve) => {
+    app.listen("127.0.0.1", 0, (listening) => {
+      port = portOf(listening);
+      resolve();
+    });
+  });
+  send = (k) => app.publish("bench", segments[k], true);
+  events = (count, turns, gapMs) =>
+    inTurns(turns, gapMs, () => {
+      for (let i = 0; i < count; i++) app.publish("bench", eventsText(i), false);
+      return [taken()];
+    });
+  async function taken() {
+    do await new Promise((resolve) => setImmediate(resolve));
+    while ([...sockets].some((socket) => socket.getBufferedAmount() > 0));
+  }
+}
+
+function eventsText(i) {
+  const { type, data } = small(i);
+  return JSON.stringify({ type: "events", events: [{ seq: i, timeNs: `${Date.now()}000000`, type, data }] });
 }
 
 function drained(socket) {
@@ -211,7 +245,7 @@ async function collectorRests() {
 process.on("SIGINT", () => process.exit());
 process.on("message", async ({ start, run, settled, burst, measure }) => {
   if (start) {
-    await { cairn, socketio, ws }[start.kind](start);
+    await { cairn, socketio, ws, uws }[start.kind](start);
     for (let k = 0; k < (start.segments ?? 0); k++) segments.push(encodeSegment(segmentOf(k)));
     process.send({ port, segmentBytes: segments[0]?.length });
   }

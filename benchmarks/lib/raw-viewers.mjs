@@ -1,6 +1,6 @@
 /**
  * Many viewers in one light process: raw TCP sockets that speak WebSocket just far enough. They count whole messages,
- * note when large ones arrived, grant credit, answer Socket.IO's pings, and can stop reading.
+ * note when large ones arrived, grant credit, answer pings, Socket.IO's too, and can stop reading.
  *
  * Run by `fanout.mjs`; told what to do over IPC: `{ connect }`, `{ stall }`, `{ report }`.
  */
@@ -9,6 +9,8 @@ import { createConnection } from "node:net";
 const now = () => Number(process.hrtime.bigint()) / 1e6;
 /** Messages from this size on are segments. */
 const LARGE = 4096;
+
+const [PING, PONG] = [9, 10];
 
 const viewers = [];
 let arrivals = [];
@@ -36,10 +38,10 @@ class Viewer {
     this.socket.on("data", (data) => this.take(data));
   }
 
-  send(text) {
+  send(text, opcode = 1) {
     const payload = Buffer.from(text);
     const head = payload.length < 126 ? Buffer.alloc(6) : Buffer.alloc(8);
-    head[0] = 0x81;
+    head[0] = 0x80 | opcode;
     if (payload.length < 126) head[1] = 0x80 | payload.length;
     else {
       head[1] = 0x80 | 126;
@@ -58,7 +60,7 @@ class Viewer {
       data = this.head.subarray(end + 4);
       this.head = Buffer.alloc(0);
       if (this.kind === "cairn") this.send(JSON.stringify({ type: "hello", version: 1, credit: this.credit }));
-      else if (this.kind === "ws") this.ready();
+      else if (this.kind !== "socketio") this.ready();
     }
     let at = 0;
     while (at < data.length) {
@@ -95,6 +97,7 @@ class Viewer {
     if (!this.final) return;
     const bytes = this.messageBytes;
     this.messageBytes = 0;
+    if (this.opcode === PING) return this.send("", PONG);
     if (bytes >= LARGE && this.opcode === 2) {
       arrivals.push(this.large++, now());
       if (this.kind !== "cairn") return;
