@@ -42,6 +42,7 @@ import { MAX_JSON_BYTES, parseJson } from "./json-body.ts";
 import type { Trusted } from "./proxies.ts";
 import { rateLimit } from "./rate-limit.ts";
 import { certificateRoute, type Reach, reachRoute } from "./reach.ts";
+import { shouldUpgrade } from "./upgrades.ts";
 
 /** PEM. */
 export type TlsOptions = TlsFiles & {
@@ -85,6 +86,7 @@ export function createApp({ log, timeouts = TIMEOUTS, tls, trusted }: AppOptions
     // Node looks for those that take too long only now and then, by default every 30 s.
     connectionsCheckingInterval: timeouts.headersMs / 4,
     maxHeaderSize: 16 * 1024,
+    shouldUpgradeCallback: shouldUpgrade,
   };
   const serverFactory: FastifyServerFactory | undefined =
     tls &&

@@ -108,8 +108,8 @@ export function openUpgrades(options: UpgradeOptions = {}): Upgrades {
         socket.on("error", destroyed);
         const found = find(request.url ?? "");
         const address = addressOf(request, trusted);
-        const { origin, upgrade } = request.headers;
-        if (upgrade?.toLowerCase() !== "websocket") {
+        const { origin } = request.headers;
+        if (!wishesWebSocket(request)) {
           return answered(answers.get(socket), () => withoutUpgrade(listener, request, socket, head));
         }
         if (stopping) return refuse(socket, 503);
@@ -130,6 +130,20 @@ export function openUpgrades(options: UpgradeOptions = {}): Upgrades {
       stopping = true;
     },
   };
+}
+
+/**
+ * Whether Node is to let go of a connection for an upgrade, as it asks from 24.9 on (`shouldUpgradeCallback`). A newer one
+ * reads the body of such a request itself, so that one with a body which wishes for no WebSocket stays with it; but it loses
+ * what was sent behind a request that stays so, and the others go the way of `withoutUpgrade`.
+ */
+export function shouldUpgrade(request: IncomingMessage): boolean {
+  const { "content-length": length = "0", "transfer-encoding": coding } = request.headers;
+  return wishesWebSocket(request) || (length === "0" && coding === undefined);
+}
+
+function wishesWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === "websocket";
 }
 
 /**
