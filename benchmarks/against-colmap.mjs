@@ -14,6 +14,10 @@ import { dataset, machine, median, root } from "./support.mjs";
 
 const set = process.argv[2] ?? "fountain-P11";
 const rounds = Number(process.argv[3] ?? 1);
+if (!(rounds >= 1)) {
+  console.error("usage: node benchmarks/against-colmap.mjs [SET] [ROUNDS]");
+  process.exit(2);
+}
 const folder = dataset(set);
 const evaluation = join(root, "../shared/eval");
 const truth = JSON.parse(readFileSync(join(folder, "gt.json"), "utf8"));
