@@ -11,7 +11,8 @@ import { pathToFileURL } from "node:url";
 import { findChromium } from "./chromium.mjs";
 import { root } from "./root.mjs";
 
-const INSTALL_MS = 10 * 60_000;
+/** For all of it: who waits for tests is not kept longer by a network that hangs. */
+const INSTALL_MS = 5 * 60_000;
 
 const runs = (command, ...args) => spawnSync(command, args, { stdio: "ignore" }).status === 0;
 /** Debian's own Python: another one that may come first in PATH does not see Debian's packages. */
@@ -38,29 +39,31 @@ export function installPrograms(packages, { sudo = false } = {}) {
   const missing = () => PROGRAMS.filter(({ of, isThere }) => of.some((name) => packages.has(name)) && !isThere());
   const wanted = missing();
   if (wanted.length === 0) return;
+  const endMs = performance.now() + INSTALL_MS;
+  /** Whether a command that installs did; not begun when the time is over. */
+  const installs = (command, ...args) => {
+    const timeout = Math.ceil(endMs - performance.now());
+    return timeout > 0 && spawnSync(command, args, { stdio: ["ignore", 2, 2], timeout }).status === 0;
+  };
   const isRoot = process.getuid?.() === 0;
   if (runs("apt-get", "--version") && (isRoot || (sudo && runs("sudo", "-n", "true")))) {
     installFromDebian(
       wanted.map(({ debian }) => debian),
-      isRoot ? [] : ["sudo", "-n"],
+      (...args) => installs(...(isRoot ? [] : ["sudo", "-n"]), ...args),
     );
   }
   const ofPlaywright = join(root, "node_modules/playwright-core/cli.js");
   if (packages.has("web") && !findChromium() && existsSync(ofPlaywright)) {
     console.error("Installing Chromium (once) …");
-    const args = [ofPlaywright, "install", "chromium"];
-    spawnSync(process.execPath, args, { stdio: ["ignore", 2, 2], timeout: INSTALL_MS });
+    installs(process.execPath, ofPlaywright, "install", "chromium");
   }
   const still = missing().flatMap(({ debian }) => debian);
   if (still.length > 0) console.error(`Not installed: ${still.join(", ")}. Tests that need them say so.`);
 }
 
 /** All at once; where that fails after the lists were fetched anew, each alone, so that one that is unknown keeps no other away. */
-function installFromDebian(groups, before) {
-  const apt = (...args) => {
-    const [command, ...rest] = [...before, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", ...args];
-    return spawnSync(command, rest, { stdio: ["ignore", 2, 2], timeout: INSTALL_MS }).status === 0;
-  };
+function installFromDebian(groups, asRoot) {
+  const apt = (...args) => asRoot("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq", ...args);
   // Another one that installs is waited for.
   const install = (names) =>
     apt("install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0", ...names);

@@ -1,6 +1,7 @@
 /**
  * The servers that `fanout.mjs` compares, each in a process of its own: Cairn's live door, Socket.IO's room broadcast,
- * `ws` with a frame that was built once, and uWebSockets.js's publish where it is installed. All send the same segments, twice a second, and measure their own CPU, all threads of it.
+ * `ws` with a frame that was built once, and uWebSockets.js's publish where it is installed. All send the same segments,
+ * twice a second, and measure their own CPU, all threads of it.
  */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
