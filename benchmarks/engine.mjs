@@ -5,7 +5,7 @@
  *                                [--calibrations known,exif,unknown] [--seed 1] [--stranger PHOTO] [--colmap] [--json]
  *                                [--every 2] [--side 1000] [--change half,coarse]
  *
- * Photos are given one at a time with a rebuild after every tenth and at the end, as `cairn serve` does. Features are
+ * Photos are given one at a time with a rebuild after every tenth and a thorough one at the end, as `cairn serve` does. Features are
  * kept in memory between the runs of a set: their cost is in the first run of each set alone. Positions are in metres,
  * or in % of the extent where the truth has no scale; `wrong` counts cameras in a wrong place (see `pose-errors.mjs`).
  * CPU is that of all threads, decoding aside; by stage: features, matches (with those that a rebuild adds), placing,
@@ -43,7 +43,8 @@ const { values: options } = parseArgs({
 });
 const REBUILD_EVERY = 10;
 /** Stages as the engine reports them, and as the table has them. */
-const STAGES = { features: "features", matches: "matches", placing: "placing", refine: "refining" };
+const STAGES = { features: "features", matches: "matches", slants: "matches", placing: "placing", refine: "refining" };
+const NAMES = [...new Set(Object.values(STAGES))];
 const COLUMNS = [
   ["set", ({ set }) => set],
   ["order", ({ order }) => order],
@@ -57,13 +58,7 @@ const COLUMNS = [
   ["doubts", ({ doubts }) => (doubts?.length ? doubts.join(" ") : "–")],
   ["points", ({ points }) => points],
   ["CPU s", ({ stages }) => total(stages, "cpuS").toFixed(1)],
-  [
-    "of it",
-    ({ stages }) =>
-      Object.values(STAGES)
-        .map((name) => (stages[name]?.cpuS ?? 0).toFixed(1))
-        .join(" + "),
-  ],
+  ["of it", ({ stages }) => NAMES.map((name) => (stages[name]?.cpuS ?? 0).toFixed(1)).join(" + ")],
   ["wall s", ({ stages }) => total(stages, "wallS").toFixed(1)],
   ["peak MB", ({ peakMb }) => peakMb.toFixed(0)],
 ];
@@ -95,7 +90,7 @@ function focalText(focal) {
 
 /** Charges CPU and wall time to the stage at work, as the engine's progress tells it. */
 class Stages {
-  taken = Object.fromEntries(Object.values(STAGES).map((name) => [name, { cpuS: 0, wallS: 0 }]));
+  taken = Object.fromEntries(NAMES.map((name) => [name, { cpuS: 0, wallS: 0 }]));
   #name = "placing";
   #cpu = process.cpuUsage();
   #wallMs = performance.now();
@@ -154,7 +149,8 @@ async function run(set, photos, order, calibration, cache) {
       clock.enter("placing");
       sinceRebuild = 0;
     }
-    result ??= await engine.rebuild({ onProgress });
+    // As where no more photos come: what the last one left is looked at again.
+    if (!result || result.thoroughAdvised) result = await engine.rebuild({ onProgress, thorough: true });
     clock.enter("placing");
     const poses = result.cameras.map(({ image, pose }) => poseOf(image, pose.rotation, pose.translation));
     return {

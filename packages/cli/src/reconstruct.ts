@@ -54,7 +54,8 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
     const rebuild = async (afterPhotos: number) => {
       progress.update("refining", afterPhotos, photos.length, "photos");
       const taken = stopwatch();
-      const refined = await engine!.rebuild({ signal, points: afterPhotos === photos.length });
+      const isLast = afterPhotos === photos.length;
+      const refined = await engine!.rebuild({ signal, points: isLast, thorough: isLast });
       const { verdicts, residual, doubts: left = [] } = refined;
       last = refined;
       judge(verdicts);

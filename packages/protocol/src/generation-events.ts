@@ -102,6 +102,8 @@ export const GENERATION_EVENTS = {
     scale: Type.Optional(Scale),
     /** Left out: none. */
     doubts: Type.Optional(Type.Array(Doubt, { maxItems: 16 })),
+    /** Photos were also looked at from the side: a replay must do so, too. */
+    thorough: Type.Optional(Type.Literal(true)),
     /** The earlier generation whose cameras and layers these are: someone went back to it. */
     restores: Type.Optional(Type.Integer({ minimum: 1 })),
   }),

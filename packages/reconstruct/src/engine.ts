@@ -84,6 +84,10 @@ export type Rebuild = {
   /** As in a step. */
   readonly doubts?: readonly Doubt[];
   readonly hints?: readonly Hint[];
+  /** It was a thorough one, and something was tried that others do not. */
+  readonly thorough?: true;
+  /** A thorough one may place more photos, or place them better. */
+  readonly thoroughAdvised?: boolean;
 };
 
 export type Progress = (stage: string, done: number, total: number) => void;
@@ -105,6 +109,8 @@ export type RebuildOptions = WorkOptions & {
   readonly frame?: readonly PosedCamera[];
   /** Up as motion sensors tell it of the cameras that were handed out. */
   readonly up?: FeltUpright;
+  /** Nobody waits: what takes long and may place more photos is tried, too. */
+  readonly thorough?: boolean;
 };
 
 /** `[3]` unit vector in the frame last handed out, and one standard deviation. */

@@ -5,6 +5,7 @@ type Stage =
   | "candidates"
   | "matches"
   | "verification"
+  | "slants"
   | "focal length"
   | "registration"
   | "points"

@@ -84,7 +84,8 @@ export async function replay(
       } else if (event.data.refined > 0) {
         const frame = restored ? { frame: [...shown.values()] } : {};
         shown.clear();
-        show((await engine.rebuild({ signal, points: false, ...frame })).cameras);
+        const { thorough = false } = event.data;
+        show((await engine.rebuild({ signal, points: false, thorough, ...frame })).cameras);
         restored = false;
       }
     }

@@ -71,6 +71,10 @@ export class SpaceReconstructor {
   /** Processed photos at the last rebuild that failed or was cancelled: not tried again before the next photo. */
   #gaveUpAt = -1;
   #advised = false;
+  /** A thorough rebuild may place more photos. */
+  #unsure = false;
+  /** The engine, given the photos again, came to another model: only a thorough rebuild surely shows no less. */
+  #strayed = false;
   /** A photo was removed since the engine was opened. */
   #stale = false;
   #requests: Asked<string>[] = [];
@@ -246,12 +250,12 @@ export class SpaceReconstructor {
     return Object.values(images).some(({ image, verdict }) => !verdict && image !== id);
   }
 
-  /** Photos came since everything was last refined together. */
+  /** Photos came since everything was last refined together, or more can be made of those that are there. */
   #unsettled(): boolean {
     const processed = this.#processed();
     const { generation, settings } = this.#state;
     if (!settings.rebuildWhenIdle || generation === 0) return false;
-    return processed > this.#refined() && processed !== this.#gaveUpAt;
+    return (processed > this.#refined() || this.#unsure) && processed !== this.#gaveUpAt;
   }
 
   async #restore({ generation, resolve, reject }: Restore): Promise<void> {
@@ -261,6 +265,7 @@ export class SpaceReconstructor {
       if (shown !== before) {
         this.#differs = true;
         this.#advised = false;
+        this.#unsure = false;
       }
       resolve(shown);
     } catch (error) {
@@ -340,10 +345,12 @@ export class SpaceReconstructor {
   async #rebuild(): Promise<void> {
     const { space, signal, turn } = this.#work;
     const waiting = this.#requests.splice(0);
+    // Somebody asked for all that can be had, or nobody waits.
+    const patient = waiting.length > 0 || this.#pause !== undefined;
     const cause = Object.values(this.#state.images).at(-1)?.seq ?? space.log.head;
     const started = space.operations.start(
       "rebuild",
-      (running) => turn(() => this.#rebuildNow(running, cause), signal),
+      (running) => turn(() => this.#rebuildNow(running, cause, patient), signal),
       { cause },
     );
     for (const { resolve, reject } of waiting) started.then(({ operation }) => resolve(operation), reject);
@@ -358,10 +365,11 @@ export class SpaceReconstructor {
     this.#gaveUpAt = end === "completed" ? -1 : this.#processed();
   }
 
-  async #rebuildNow(running: Running, cause: Seq): Promise<Outcome> {
+  async #rebuildNow(running: Running, cause: Seq, patient: boolean): Promise<Outcome> {
     const { space } = this.#work;
     const signal = AbortSignal.any([running.signal, this.#work.signal]);
     const engine = await this.#openEngine(running, signal);
+    const thorough = patient || this.#strayed;
     const state = this.#state;
     const frame = this.#differs ? this.#shownCameras() : undefined;
     const startedMs = performance.now();
@@ -372,6 +380,7 @@ export class SpaceReconstructor {
       const rebuild = await engine.rebuild({
         signal: pause ? AbortSignal.any([signal, pause]) : signal,
         onProgress: (...at) => running.progress(...at),
+        thorough,
         ...(frame && { frame }),
         ...(up && { up }),
       });
@@ -379,6 +388,10 @@ export class SpaceReconstructor {
       const report = spaceReport(await engine.report({ signal }), this.#state, state.generation + 1);
       events.push(await reportEvent(report, this.#work.blobs, cause));
       this.#differs = false;
+      // A replay just before it may have advised what is done now.
+      this.#advised = false;
+      this.#unsure = !thorough && (rebuild.thoroughAdvised ?? false);
+      this.#strayed = false;
       this.#lastRebuildMs = performance.now() - startedMs;
       this.#rebuildEachMs = this.#lastRebuildMs / Math.max(1, this.#processed());
       this.#owesPoints = false;
@@ -418,6 +431,7 @@ export class SpaceReconstructor {
         const { log } = this.#work.space;
         const { same, restored } = await replay(engine, log, this.#work.photoOf, signal, onProgress);
         this.#differs = !same || restored;
+        this.#strayed = !same;
         this.#advised ||= !same;
       } catch (error) {
         await this.#closeEngine();

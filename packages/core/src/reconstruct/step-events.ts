@@ -118,6 +118,7 @@ export async function rebuildEvents(
     ...(rebuild.residual !== undefined && { residual: rebuild.residual }),
     ...(cameras && images && points3D && { model: { cameras, images, points3D } }),
     ...doubtsOf(rebuild),
+    ...(rebuild.thorough && { thorough: true }),
   };
   return [
     { type: "generation.started", cause, data: { generation } },

@@ -148,6 +148,7 @@ export function worlds() {
     settleMs = 60_000,
     log: SpaceLogOptions = {},
     followMs = 1000,
+    idleMs = 60_000,
   ): Promise<World> {
     const core = await openCore({ dataDir, log });
     const engines: CountingEngine[] = [];
@@ -157,6 +158,7 @@ export function worlds() {
       core,
       settleMs,
       followMs,
+      idleMs,
       cache: { get: async () => undefined, put: async () => {} },
       decode: async (bytes) => {
         if (bytes[0] === 0) throw new CairnError("image.corrupt");

@@ -26,6 +26,7 @@ function ring(cameras: readonly { readonly degrees: number; readonly distance?: 
       lens: 0,
       principal: { x: WIDTH / 2, y: HEIGHT / 2 },
       features,
+      places: features,
       pixels: new Float64Array(points * 2),
       segments: new Float64Array(0),
       colors: new Uint8Array(points * 3),

@@ -102,7 +102,7 @@ function rate(
   points: readonly SeenPoint[],
   usable: (view: number) => boolean,
 ): Candidate[] {
-  const { photo, features } = scene.views[view];
+  const { photo, places } = scene.views[view];
   const from = cameraCentre(scene.poses, view * 12);
   const found = new Map<number, Candidate>();
   const centres = new Map<number, Float64Array>();
@@ -111,8 +111,8 @@ function rate(
     const { feature, point, others } = points[k];
     const near = depthIn(scene, view, point) / scene.focal(view);
     const cell =
-      Math.floor((features.y[feature] / photo.heightPx) * CELLS) * CELLS +
-      Math.floor((features.x[feature] / photo.widthPx) * CELLS);
+      Math.floor((places.y[feature] / photo.heightPx) * CELLS) * CELLS +
+      Math.floor((places.x[feature] / photo.widthPx) * CELLS);
     for (const other of others) {
       if (!usable(other)) continue;
       const to = centres.get(other) ?? cameraCentre(scene.poses, other * 12);

@@ -33,6 +33,7 @@ export type Request =
       readonly kind: "rebuild";
       readonly up?: FeltUpright;
       readonly frame?: readonly PosedCamera[];
+      readonly thorough: boolean;
       readonly points: Wanted;
     }
   | { readonly job: number; readonly kind: "model" }

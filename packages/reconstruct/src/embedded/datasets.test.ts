@@ -244,3 +244,26 @@ test("the sample capture with the focal length that EXIF tells: all 18 photos, 5
     await engine.close();
   }
 });
+
+test("five photos of the sample capture 40 degrees apart: three by what they show, all by a look from the side, 2 mm", async () => {
+  const { poses } = readTruth();
+  const { photos } = readManifest();
+  const engine = await openEmbeddedEngine({ preset: "sparse" });
+  try {
+    for (const { name } of photos.slice(8).filter((_, i) => i % 2 === 0)) {
+      await engine.add(await readPhoto(join(samplePhotosDir, name), { focalPx: (28 / 36) * poses[0].width }));
+    }
+    const usual = await engine.rebuild();
+    assert.equal(usual.cameras.length, 3);
+    assert.equal(usual.thoroughAdvised, true);
+    const { cameras, doubts, thoroughAdvised } = await engine.rebuild({ thorough: true });
+    assert.equal(cameras.length, 5);
+    assert.equal(thoroughAdvised, undefined);
+    assert.deepEqual(doubts, []);
+    const error = meanErrorM(poses, cameras);
+    assert.ok(error <= 0.002, `mean position error ${error} m`);
+    assert.equal((await engine.rebuild()).cameras.length, 5, "it stays");
+  } finally {
+    await engine.close();
+  }
+});

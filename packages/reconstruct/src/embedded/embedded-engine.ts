@@ -106,11 +106,11 @@ class EmbeddedEngine implements Engine {
     unknown.then(begin, () => {});
   }
 
-  async rebuild({ frame, up, ...options }: RebuildOptions = {}): Promise<Rebuild> {
+  async rebuild({ frame, up, thorough = false, ...options }: RebuildOptions = {}): Promise<Rebuild> {
     return this.#inTurn(options, async () => {
       const points = options.points ?? true;
       const answer = await this.#ask(
-        (job) => ({ job, kind: "rebuild", points, ...(frame && { frame }), ...(up && { up }) }),
+        (job) => ({ job, kind: "rebuild", points, thorough, ...(frame && { frame }), ...(up && { up }) }),
         options,
       );
       if (answer.kind !== "rebuilt") throw new CairnError("engine.failed");

@@ -6,16 +6,22 @@ import type { EngineReport } from "@cairn/protocol";
 import type { EngineCache, Photo, Progress, Rebuild, RebuildOptions, Step, WorkOptions } from "../engine.ts";
 import { decodeFeatures, encodeFeatures, type Features } from "../features/features.ts";
 import type { FrontEnd } from "../features/front-end.ts";
+import type { Grey } from "../features/grey.ts";
 import { Mapper } from "../mapper/mapper.ts";
+import type { Tie } from "../mapper/unsure.ts";
 import { type OnStage, unwatched } from "../stages.ts";
 import { withDense } from "./all-points.ts";
 import type { DenseJob, DenseStage } from "./dense-stage.ts";
 import { matchKept } from "./kept-matches.ts";
 import { Neighbours } from "./neighbours.ts";
 import type { Shrunk } from "./pictures.ts";
+import type { SlantedLooks } from "./slanted-looks.ts";
 
 /** Fewer make poses worse where overlap is small; the cost of matching grows with the square. */
 const EXTRACT = { maxFeatures: 4000 };
+
+/** Each round looks at some pairs aslant: a place that one has found may give another one its place. */
+const SLANT_ROUNDS = 3;
 
 export type JobOptions = {
   /** Throws when the job is to end. */
@@ -33,6 +39,8 @@ export type Kernels = Pick<FrontEnd, "extract" | "segments" | "matchMany" | "ver
 export type CoreParts = {
   /** Left out: sparse points only. */
   readonly dense?: DenseStage;
+  /** Left out: photos are not looked at aslant. */
+  readonly slants?: SlantedLooks;
   readonly cache?: EngineCache;
 };
 
@@ -40,11 +48,13 @@ type Look = {
   readonly features: Promise<Features>;
   readonly segments: Promise<Float32Array>;
   readonly picture: Promise<Shrunk | undefined>;
+  readonly grey: Promise<Grey | undefined>;
 };
 
 export class EngineCore {
   readonly #kernels: Kernels;
   readonly #dense: DenseStage | undefined;
+  readonly #slants: SlantedLooks | undefined;
   readonly #cache: EngineCache | undefined;
   readonly #mapper: Mapper;
   readonly #neighbours: Neighbours;
@@ -54,9 +64,10 @@ export class EngineCore {
   /** The photo that comes next, while it is looked at. */
   #foreseen: ({ readonly image: string } & Look) | undefined;
 
-  constructor(kernels: Kernels, seed: number, { dense, cache }: CoreParts = {}) {
+  constructor(kernels: Kernels, seed: number, { dense, slants, cache }: CoreParts = {}) {
     this.#kernels = kernels;
     this.#dense = dense;
+    this.#slants = slants;
     this.#cache = cache;
     this.#mapper = new Mapper({ seed });
     this.#neighbours = new Neighbours(kernels, this.#mapper.views);
@@ -67,7 +78,7 @@ export class EngineCore {
     if (this.#indexOf.has(photo.image) || this.#foreseen?.image === photo.image) return;
     const look = this.#look(photo);
     // What goes wrong is told when it is added.
-    Promise.all([look.features, look.segments, look.picture]).catch(() => {});
+    Promise.all(Object.values(look)).catch(() => {});
     this.#foreseen = { image: photo.image, ...look };
   }
 
@@ -87,10 +98,12 @@ export class EngineCore {
       const foreseen = this.#foreseen?.image === photo.image ? this.#foreseen : undefined;
       this.#foreseen = undefined;
       const look = foreseen ?? this.#look(photo, kept);
-      const [features, segments, picture] = await Promise.all([look.features, look.segments, look.picture]);
+      const { features: finding, segments: edges, picture: shrinking, grey: greying } = look;
+      const [features, segments, picture, grey] = await Promise.all([finding, edges, shrinking, greying]);
       if (!kept) fresh = features;
       index = this.#mapper.addView(photo, features, segments).index;
       if (picture) this.#dense?.keep(index, photo, picture);
+      if (grey) this.#slants?.keep(index, grey);
       this.#indexOf.set(photo.image, index);
       this.#unlinked.add(index);
     }
@@ -116,17 +129,26 @@ export class EngineCore {
       features: kept ? Promise.resolve(kept) : this.#kernels.extract(rgb, widthPx, heightPx, EXTRACT),
       segments: this.#kernels.segments(rgb, widthPx, heightPx),
       picture: this.#dense?.shrink(photo) ?? Promise.resolve(undefined),
+      grey: this.#slants?.grey(photo) ?? Promise.resolve(undefined),
     };
   }
 
-  async rebuild(job: JobOptions, options: Pick<RebuildOptions, "frame" | "up"> = {}): Promise<Rebuild> {
+  async rebuild(
+    job: JobOptions,
+    { thorough, ...options }: Pick<RebuildOptions, "frame" | "up" | "thorough"> = {},
+  ): Promise<Rebuild> {
     await this.#linkAll(job);
     await this.#closeGaps(job);
+    const looked = thorough === true && (await this.#lookAslant(job));
     const { scene, take } = this.#mapper.refine(job.stop, job.progress, options, job.stage);
     job.stage?.("depth");
     const dense = await this.#dense?.rebuild(scene, denseJob(job));
     job.stop();
-    const rebuild = take();
+    const rebuild: Rebuild = {
+      ...take(),
+      ...(looked && { thorough: true }),
+      ...(!thorough && this.#unsureTies().length > 0 && { thoroughAdvised: true }),
+    };
     dense?.take();
     if (!dense) return rebuild;
     return { ...rebuild, points: withDense(rebuild.points, dense.points, dense.points.count, this.#mapper.views) };
@@ -167,6 +189,41 @@ export class EngineCore {
       job.progress("matches", done, gaps.length);
       await this.#match(view, others, job);
     }
+  }
+
+  /** Pairs worth a look from the side, where that can be had. */
+  #unsureTies(): Tie[] {
+    return this.#slants ? this.#mapper.unsureTies() : [];
+  }
+
+  /** Photos that nothing has placed may be those that see the scene from far aside. @returns whether any were looked at */
+  async #lookAslant(job: JobOptions): Promise<boolean> {
+    for (let round = 0; round < SLANT_ROUNDS; round++) {
+      const ties = this.#unsureTies();
+      if (!this.#slants || ties.length === 0) return round > 0;
+      await this.#seeAslant(this.#slants, ties, job);
+    }
+    return true;
+  }
+
+  async #seeAslant(slants: SlantedLooks, ties: readonly Tie[], job: JobOptions): Promise<void> {
+    const { stop, progress, stage = unwatched, signal } = job;
+    stage("slants");
+    let done = 0;
+    progress("slants", done, ties.length);
+    const seeing = ties.map(async (tie) => {
+      const each = await slants.see(tie, this.#mapper.views, signal);
+      progress("slants", ++done, ties.length);
+      return each;
+    });
+    const seen = await Promise.all(seeing);
+    stop();
+    stage("verification");
+    const questions = seen.map((each) => this.#mapper.questionAslant(each));
+    const answers = await this.#kernels.verifyMany(questions, signal ? { signal } : {});
+    stop();
+    for (const [k, each] of seen.entries()) this.#mapper.linkAslant(each, answers[k]);
+    if (answers.some((answer) => answer)) this.#mapper.settle(stop, stage);
   }
 
   async #match(view: number, others: readonly number[], job: JobOptions): Promise<void> {

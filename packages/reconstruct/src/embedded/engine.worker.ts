@@ -11,6 +11,7 @@ import { EngineCore, type JobOptions } from "./engine-core.ts";
 import { type CacheAnswer, RemoteCache } from "./remote-cache.ts";
 import { Scratch } from "./scratch.ts";
 import { Shelf } from "./shelf.ts";
+import { SlantedLooks } from "./slanted-looks.ts";
 
 const port = parentPort;
 if (!port) throw new Error("engine.worker runs as a worker");
@@ -19,8 +20,12 @@ const { seed, preset, threads, cancelled, caches, scratchDir } = workerData as W
 const remote = new RemoteCache((call) => reply({ kind: "cache", call }));
 const cache = caches ? remote : undefined;
 const scratch = new Scratch(scratchDir);
+/** Small grey pictures in memory; those of 64 photos. */
+const GREY_BYTES = 48 * 2 ** 20;
 const plan = PRESETS[preset];
-const core = new EngineCore(await openFrontEnd({ threads }), seed, {
+const kernels = await openFrontEnd({ threads });
+const core = new EngineCore(kernels, seed, {
+  slants: new SlantedLooks(kernels, new Shelf(scratch, GREY_BYTES)),
   ...(cache && { cache }),
   ...(plan && {
     dense: new DenseStage({ plan, kernels: openDenseKernels(threads), shelf: new Shelf(scratch), cache, threads }),

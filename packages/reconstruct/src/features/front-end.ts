@@ -4,8 +4,11 @@ import { workers } from "@cairn/worker";
 import type { TwoViewAnswer, TwoViewQuestion } from "../mapper/two-view.ts";
 import type { ExtractOptions } from "./extractor.ts";
 import type { Features } from "./features.ts";
+import type { Grey } from "./grey.ts";
 import type { FeatureJobs } from "./jobs.ts";
 import type { Descriptors, MatchOptions } from "./matcher.ts";
+import type { SlantSide } from "./slant-matches.ts";
+import type { Slants } from "./slants.ts";
 
 type Stop = { readonly signal?: AbortSignal };
 
@@ -21,6 +24,12 @@ export interface FrontEnd {
   match(a: Descriptors, b: Descriptors, options?: MatchOptions & Stop): Promise<Uint32Array>;
   /** `match` with each of the others, shared out over the threads. */
   matchMany(a: Descriptors, others: readonly Descriptors[], options?: MatchOptions & Stop): Promise<Uint32Array[]>;
+  /** What is kept of a photo to look at it aslant: `greyOf`. The array is only lent, as for `extract`. */
+  grey(rgb: Uint8Array, widthPx: number, heightPx: number): Promise<Grey>;
+  /** `extractSlants`. @param grey copied */
+  slants(grey: Grey, options?: Stop): Promise<Slants>;
+  /** `matchAslant`. */
+  matchAslant(a: SlantSide, b: SlantSide, options?: Stop): Promise<Uint32Array>;
   /** `answerTwoView` of each question that there is. Questions are given away: nobody may read them any more. */
   verifyMany(
     questions: readonly (TwoViewQuestion | undefined)[],
@@ -56,6 +65,15 @@ export async function openFrontEnd(options: { readonly threads?: number } = {}):
       return pool.run("extract", { rgb, widthPx, heightPx, options: extraction }, signal ? { signal } : {});
     },
     segments: (rgb, widthPx, heightPx) => pool.run("segments", { rgb, widthPx, heightPx }, {}),
+    grey: (rgb, widthPx, heightPx) => pool.run("grey", { rgb, widthPx, heightPx }, {}),
+    slants: (grey, { signal } = {}) => pool.run("slants", { grey }, signal ? { signal } : {}),
+    matchAslant(a, b, { signal } = {}) {
+      const [first, second] = [a, b].map(({ features: { count, x, y, descriptors }, ...side }) => ({
+        ...side,
+        features: { count, x, y, descriptors },
+      }));
+      return pool.run("matchAslant", { a: first, b: second }, signal ? { signal } : {});
+    },
     async match(a, b, matching) {
       const [pairs] = await matchMany(a, [b], matching);
       return pairs;

@@ -3,7 +3,10 @@ import type { Report } from "@cairn/worker";
 import type { TwoViewAnswer, TwoViewQuestion } from "../mapper/two-view.ts";
 import type { ExtractOptions } from "./extractor.ts";
 import type { Features } from "./features.ts";
+import type { Grey } from "./grey.ts";
 import type { Descriptors, MatchOptions } from "./matcher.ts";
+import type { SlantSide } from "./slant-matches.ts";
+import type { Slants } from "./slants.ts";
 
 export interface FeatureJobs {
   extract(
@@ -17,6 +20,12 @@ export interface FeatureJobs {
     job: { a: Descriptors; others: readonly Descriptors[]; options: MatchOptions },
     report: Report,
   ): Promise<Uint32Array[]>;
+  /** As `greyOf`. */
+  grey(job: { rgb: Uint8Array; widthPx: number; heightPx: number }, report: Report): Promise<Grey>;
+  /** As `extractSlants`. */
+  slants(job: { grey: Grey }, report: Report): Promise<Slants>;
+  /** As `matchAslant`. */
+  matchAslant(job: { a: SlantSide; b: SlantSide }, report: Report): Promise<Uint32Array>;
   /** As `answerTwoView`. */
   verify(job: TwoViewQuestion): Promise<TwoViewAnswer | undefined>;
 }

@@ -151,12 +151,12 @@ function problemOf(scene: Scene, tracks: readonly Witnessed[], views: readonly n
     problem.points.set(track.point!, index * 3);
     for (const view of seenBy) {
       const feature = track.features[track.views.indexOf(view)];
-      const { pixels, features } = scene.views[view];
+      const { pixels, places } = scene.views[view];
       problem.observationCamera[at] = placeOf.get(view)!;
       problem.observationPoint[at] = index;
       problem.observationPixels[2 * at] = pixels[2 * feature];
       problem.observationPixels[2 * at + 1] = pixels[2 * feature + 1];
-      problem.observationWeight[at] = finenessOf(features.scale[feature]) / FINE_SIGMA_PX;
+      problem.observationWeight[at] = finenessOf(places.scale[feature]) / FINE_SIGMA_PX;
       at++;
     }
   }
@@ -177,7 +177,7 @@ function witnessed(scene: Scene, free: ReadonlySet<number> | undefined): Witness
 const isFineIn =
   ({ views }: Scene) =>
   (track: Track, view: number): boolean =>
-    views[view].features.scale[track.features[track.views.indexOf(view)]] <= COARSE_SCALE_PX;
+    views[view].places.scale[track.features[track.views.indexOf(view)]] <= COARSE_SCALE_PX;
 
 /** What of a lens follows from the scene. */
 function freedomOf(scene: Scene, lens: Lens | undefined, principal: boolean): readonly CalibrationParameter[] {

@@ -113,9 +113,9 @@ function shuffled(n: number, seed: number): number[] {
 
 function sighted(scene: Scene, centres: ReadonlyMap<number, Float64Array>, { track, views }: Witnessed): Sighted {
   const cells = views.map((view) => {
-    const { features, photo } = scene.views[view];
+    const { places, photo } = scene.views[view];
     const feature = track.features[track.views.indexOf(view)];
-    return GRID * cellAlong(features.y[feature] / photo.heightPx) + cellAlong(features.x[feature] / photo.widthPx);
+    return GRID * cellAlong(places.y[feature] / photo.heightPx) + cellAlong(places.x[feature] / photo.widthPx);
   });
   return {
     views,

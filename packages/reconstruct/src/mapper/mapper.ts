@@ -17,6 +17,7 @@ import { engineReport } from "../report/report.ts";
 import { type OnStage, unwatched } from "../stages.ts";
 import { principalLenses, type SceneCovariance } from "./adjust.ts";
 import { builtAfresh, type LastLook, worthAnotherLook } from "./afresh.ts";
+import { adopted, joined, questionAslant, type SeenAslant } from "./aslant.ts";
 import { explainedMatches } from "./consistency.ts";
 import type { FocalVote } from "./focal.ts";
 import { type Doubted, missingAlong, trustAgain, trusted } from "./folds.ts";
@@ -37,8 +38,9 @@ import { type Standing, standingsOf } from "./standing.ts";
 import { Submaps } from "./submaps.ts";
 import type { TwoViewAnswer, TwoViewQuestion } from "./two-view.ts";
 import { FoldSearch, unfold } from "./unfold.ts";
+import { type Tie, unsureTies } from "./unsure.ts";
 import { upOfScene } from "./up.ts";
-import { verdictOf } from "./verdict.ts";
+import { poorPicture, verdictOf } from "./verdict.ts";
 import { Lenses, makeView, type View } from "./view.ts";
 import { takePlace } from "./zoom.ts";
 import { ZoomSearch } from "./zoom-search.ts";
@@ -62,6 +64,8 @@ const ZOOM_ROUNDS = 5;
 const YOUNG_VIEWS = 8;
 /** What an unfolded scene loses may fold again; three rounds end it. */
 const UNFOLD_ROUNDS = 3;
+/** Fewer matches than this may agree on a geometry by chance. */
+const CHANCE_MATCHES = 50;
 /** Pairs are verified again when a focal length has changed by this part. */
 const RECHECK_CHANGE = 0.05;
 
@@ -107,8 +111,10 @@ export class Mapper {
   #frameSettled = false;
   readonly #foldSearch = new FoldSearch();
   readonly #retries = new Retries();
-  /** Per view, the earlier views it was compared with. */
-  readonly #tried: Set<number>[] = [];
+  /** Per view, the earlier views it was compared with, and how many features look alike. */
+  readonly #tried: Map<number, number>[] = [];
+  /** Per view, the earlier views with which it was also looked at aslant. */
+  readonly #triedAslant: Set<number>[] = [];
   /** Per view, the one it looks most like. */
   readonly #nearest: { view: number; matches: number }[] = [];
   /** The last rebuild left a photo whose focal length may not be its own. */
@@ -134,7 +140,8 @@ export class Mapper {
     if (calibration) for (const each of [this.#scene, this.#submaps]) each.addLens(calibration);
     const view = makeView(this.views.length, photo, lens, principal, features, segments);
     this.views.push(view);
-    this.#tried.push(new Set());
+    this.#tried.push(new Map());
+    this.#triedAslant.push(new Set());
     for (const each of [this.#scene, this.#submaps]) each.addView(view);
     return view;
   }
@@ -150,12 +157,60 @@ export class Mapper {
       (candidate, k) => pairOf(this.#scene, this.#matched(view, candidate), answers[k]) ?? [],
     );
     for (const { other, matches } of candidates) {
-      this.#tried[view].add(other);
+      this.#tried[view].set(other, matches.length / 2);
       this.#noteLikeness(view, other, matches.length / 2);
       this.#noteLikeness(other, view, matches.length / 2);
     }
     this.#pairs.push(...fresh);
     for (const pair of byStrength(fresh)) joinPair(this.#scene.tracks, pair, compatibleIn(this.#scene));
+  }
+
+  /** Pairs that are worth a look from the side. */
+  unsureTies(): Tie[] {
+    const turned = new Set(this.#pairs.flatMap(({ kind, a, b }) => (kind === "rotation" ? [a, b] : [])));
+    return unsureTies(this.#scene, {
+      likeness: ({ a, b }) => this.#tried[b].get(a),
+      kept: ({ a, b }) => (this.#pairs.find((pair) => pair.a === a && pair.b === b)?.kept.length ?? 0) / 2,
+      asked: ({ a, b }) => this.#triedAslant[b].has(a),
+      usable: (view) => !poorPicture(this.views[view]) && (this.#scene.isPosed(view) || !turned.has(view)),
+    });
+  }
+
+  questionAslant(seen: SeenAslant): TwoViewQuestion {
+    return questionAslant(this.#scene, seen, this.#pairErrorPx(seen.a, seen.b), this.#seed);
+  }
+
+  /** Ties two photos by what they share when they are also seen aslant. @param answer to `questionAslant`, nothing having changed */
+  linkAslant(seen: SeenAslant, answer: TwoViewAnswer | undefined): void {
+    const { a, b } = seen;
+    this.#triedAslant[b].add(a);
+    const others = this.#pairs.filter((pair) => pair.a !== a || pair.b !== b);
+    const before = this.#pairs.find((pair) => pair.a === a && pair.b === b);
+    if (!answer) {
+      // What so few matches said, and a look from the side does not bear out, was chance.
+      if (before && before.kept.length / 2 < CHANCE_MATCHES) this.#pairs = others;
+      return;
+    }
+    const [first, second] = ([a, b] as const).map((view, side) => this.#adopt(view, seen, side as 0 | 1));
+    const matches = new Int32Array(seen.matches.length);
+    for (let m = 0; m < first.length; m++) {
+      matches[2 * m] = first[m];
+      matches[2 * m + 1] = second[m];
+    }
+    const found = pairOf(this.#scene, { a, b, matches, errorPx: this.#pairErrorPx(a, b) }, answer);
+    if (!found) return;
+    const pair = before ? joined(this.#scene, found, before.matches) : found;
+    this.#pairs = [...others, pair];
+    joinPair(this.#scene.tracks, pair, compatibleIn(this.#scene));
+  }
+
+  #adopt(index: number, seen: SeenAslant, side: 0 | 1): Int32Array {
+    const { view, places } = adopted(this.views[index], seen, side);
+    if (view !== this.views[index]) {
+      this.views[index] = view;
+      for (const each of [this.#scene, this.#submaps]) each.placesAdded(index);
+    }
+    return places;
   }
 
   #matched(view: number, { other, matches }: Candidate): Matched {

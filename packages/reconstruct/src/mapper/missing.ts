@@ -56,7 +56,7 @@ export class Seen {
     const { tracks, poses, views } = scene;
     this.#scene = scene;
     this.#from = from;
-    for (let feature = 0; feature < views[from].features.count; feature++) {
+    for (let feature = 0; feature < views[from].places.count; feature++) {
       const track = tracks.of(from, feature);
       if (track?.point && track.fits[track.views.indexOf(from)]) this.#tracks.push(track);
     }

@@ -43,7 +43,7 @@ export function lossOfScene(scene: Scene): number {
     const fitted = Math.sqrt((2 * seen.length) / (2 * seen.length - 3));
     for (const k of seen) {
       const error = observationErrorPx(scene, point, views[k], features[k]);
-      lengths.push(fitted * error * finenessOf(scene.views[views[k]].features.scale[features[k]]));
+      lengths.push(fitted * error * finenessOf(scene.views[views[k]].places.scale[features[k]]));
     }
   }
   return lossScaleOf(Float64Array.from(lengths), LEAST_LOSS_PX, MOST_LOSS_PX);

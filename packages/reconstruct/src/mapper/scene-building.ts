@@ -78,7 +78,7 @@ export function buildScene(
 export function retrack(scene: Scene, pairs: readonly Pair[], maxErrorPx: number): void {
   const before = scene.tracks;
   const tracks = new Tracks();
-  for (const { features } of scene.views) tracks.addView(features.count);
+  for (const { places } of scene.views) tracks.addView(places.count);
   for (const pair of byStrength(pairs)) if (!contradicts(scene, pair)) joinPair(tracks, pair);
   scene.tracks = tracks;
   carryHanded(before, tracks);

@@ -52,7 +52,13 @@ export class Scene {
     const marks = new Uint8Array(this.#isPosed.length + 1);
     marks.set(this.#isPosed);
     this.#isPosed = marks;
-    this.tracks.addView(view.features.count);
+    this.tracks.addView(view.places.count);
+  }
+
+  /** A view has more places than before, behind those that it had. */
+  placesAdded(view: number): void {
+    this.tracks.growView(view, this.#views[view].places.count);
+    this.#rays[view] = undefined;
   }
 
   isPosed(view: number): boolean {

@@ -15,7 +15,7 @@ export function sparseModelOf(scene: Scene): SparseModel {
   const positions = new Float64Array(tracks.length * 3);
   const colors = new Uint8Array(tracks.length * 3);
   const errorsPx = new Float32Array(tracks.length);
-  const pointsOfView = new Map(posed.map((view) => [view, new Int32Array(scene.views[view].features.count).fill(-1)]));
+  const pointsOfView = new Map(posed.map((view) => [view, new Int32Array(scene.views[view].places.count).fill(-1)]));
   for (const [index, track] of tracks.entries()) {
     positions.set(track.point!, index * 3);
     colors.set(trackColor(scene, track), index * 3);
@@ -31,11 +31,11 @@ export function sparseModelOf(scene: Scene): SparseModel {
     errorsPx[index] = sum / count;
   }
   const images = posed.map((index) => {
-    const { photo, features, fullScale } = scene.views[index];
-    const full = new Float64Array(features.count * 2);
-    for (let i = 0; i < features.count; i++) {
-      full[2 * i] = features.x[i] * fullScale;
-      full[2 * i + 1] = features.y[i] * fullScale;
+    const { photo, places, fullScale } = scene.views[index];
+    const full = new Float64Array(places.count * 2);
+    for (let i = 0; i < places.count; i++) {
+      full[2 * i] = places.x[i] * fullScale;
+      full[2 * i + 1] = places.y[i] * fullScale;
     }
     const camera = posedCamera(scene, index);
     return { image: photo.image, name: photo.name, camera, features: full, points: pointsOfView.get(index)! };

@@ -48,6 +48,10 @@ export class Submaps {
     for (const { scene } of this.#list) scene.lensChanged(view);
   }
 
+  placesAdded(view: number): void {
+    for (const { scene } of this.#list) scene.placesAdded(view);
+  }
+
   /** Whether a view has its place in one of them. */
   has(view: number): boolean {
     return this.#list.some(({ scene }) => scene.isPosed(view));

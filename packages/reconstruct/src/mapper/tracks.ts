@@ -31,6 +31,13 @@ export class Tracks {
     this.#ofFeature.push(new Int32Array(featureCount).fill(-1));
   }
 
+  /** A photo has more features than before, behind those that it had. */
+  growView(view: number, featureCount: number): void {
+    const grown = new Int32Array(featureCount).fill(-1);
+    grown.set(this.#ofFeature[view]);
+    this.#ofFeature[view] = grown;
+  }
+
   get viewCount(): number {
     return this.#ofFeature.length;
   }

@@ -53,7 +53,7 @@ function isRepetitive(view: View): boolean {
 }
 
 /** What is wrong with the picture itself, where that is why it has no pose. */
-function poorPicture({ features }: View): Reason | undefined {
+export function poorPicture({ features }: View): Reason | undefined {
   if (features.brightness > OVEREXPOSED_BRIGHTNESS) return "overexposed";
   if (features.count >= FEW_FEATURES && features.sharpness >= BLURRED_SHARPNESS) return undefined;
   if (features.brightness < DARK_BRIGHTNESS) return "dark";

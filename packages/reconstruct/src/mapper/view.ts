@@ -10,16 +10,21 @@ export type View = {
   /** Index of the lens it was taken with. */
   readonly lens: number;
   readonly principal: Principal;
+  /** What it looks like; a match names a feature by its index. */
   readonly features: Features;
-  /** `[n, 2]` decoded pixels, counted from the principal point. */
+  /** Where the features are, and behind them what only its slants have shown. */
+  readonly places: Places;
+  /** `[n, 2]` of all places, decoded pixels, counted from the principal point. */
   readonly pixels: Float64Array;
   /** `[n, 4]` straight edges, both ends, counted like `pixels`. */
   readonly segments: Float64Array;
-  /** `[n, 3]` sRGB at the features. */
+  /** `[n, 3]` sRGB at the places. */
   readonly colors: Uint8Array;
   /** Pixels of the full photo to one decoded pixel. */
   readonly fullScale: number;
 };
+
+export type Places = Pick<Features, "count" | "x" | "y" | "scale">;
 
 /** The lenses seen so far; photos of one camera share one. */
 export class Lenses {
@@ -58,22 +63,61 @@ export function makeView(
   segments: Float32Array = new Float32Array(0),
 ): View {
   const { rgb, ...rest } = photo;
-  const pixels = new Float64Array(features.count * 2);
-  for (let i = 0; i < features.count; i++) {
-    pixels[2 * i] = features.x[i] - principal.x;
-    pixels[2 * i + 1] = features.y[i] - principal.y;
-  }
   return {
     index,
     photo: rest,
     lens,
     principal,
     features,
-    pixels,
+    places: features,
+    pixels: pixelsOf(features, principal),
     segments: Float64Array.from(segments, (end, k) => end - (k % 2 === 0 ? principal.x : principal.y)),
     colors: sampleColors(rgb, photo.widthPx, photo.heightPx, features),
     fullScale: photo.fullWidthPx / photo.widthPx,
   };
+}
+
+/** With more places behind those it has; of what colour they are the nearest one that it had says. */
+export function withPlaces(view: View, more: Places): View {
+  const { places: before } = view;
+  const joined = (name: "x" | "y" | "scale") => {
+    const all = new Float32Array(before.count + more.count);
+    all.set(before[name].subarray(0, before.count));
+    all.set(more[name].subarray(0, more.count), before.count);
+    return all;
+  };
+  const places = { count: before.count + more.count, x: joined("x"), y: joined("y"), scale: joined("scale") };
+  const colors = new Uint8Array(places.count * 3);
+  colors.set(view.colors);
+  for (let i = before.count; i < places.count; i++) {
+    const { place } = nearestPlace(before, places.x[i], places.y[i]);
+    colors.set(view.colors.subarray(3 * place, 3 * place + 3), 3 * i);
+  }
+  return { ...view, places, pixels: pixelsOf(places, view.principal), colors };
+}
+
+/** Of all places the nearest; at place −1 when there is none. */
+export function nearestPlace(
+  places: { readonly count: number; readonly x: ArrayLike<number>; readonly y: ArrayLike<number> },
+  x: number,
+  y: number,
+): { place: number; distancePx: number } {
+  let place = -1;
+  let square = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < places.count; i++) {
+    const each = (places.x[i] - x) ** 2 + (places.y[i] - y) ** 2;
+    if (each < square) [place, square] = [i, each];
+  }
+  return { place, distancePx: Math.sqrt(square) };
+}
+
+function pixelsOf(places: Places, principal: Principal): Float64Array {
+  const pixels = new Float64Array(places.count * 2);
+  for (let i = 0; i < places.count; i++) {
+    pixels[2 * i] = places.x[i] - principal.x;
+    pixels[2 * i + 1] = places.y[i] - principal.y;
+  }
+  return pixels;
 }
 
 /** Mean of the 3×3 pixels around each feature. */

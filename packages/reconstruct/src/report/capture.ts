@@ -148,15 +148,15 @@ export function movingPart(scene: Scene, pairs: readonly Pair[], view: number): 
 function movedFeatures(scene: Scene, { a, b, matches, kept }: Pair, view: number): number[] {
   if (1 - kept.length / matches.length > MAX_OUTLIERS) return [];
   const side = a === view ? 0 : 1;
-  const { features, photo } = scene.views[view];
+  const { places, photo } = scene.views[view];
   const standing = new Set<number>();
   for (let k = side; k < kept.length; k += 2) standing.add(kept[k]);
   const cells = Array.from({ length: COLUMNS * ROWS }, () => ({ all: 0, leaving: [] as number[] }));
-  const [first, second] = [scene.views[a].features, scene.views[b].features];
+  const [first, second] = [scene.views[a].places, scene.views[b].places];
   for (let k = 0; k < matches.length; k += 2) {
     const feature = matches[k + side];
-    const column = Math.min(COLUMNS - 1, Math.floor((features.x[feature] / photo.widthPx) * COLUMNS));
-    const row = Math.min(ROWS - 1, Math.floor((features.y[feature] / photo.heightPx) * ROWS));
+    const column = Math.min(COLUMNS - 1, Math.floor((places.x[feature] / photo.widthPx) * COLUMNS));
+    const row = Math.min(ROWS - 1, Math.floor((places.y[feature] / photo.heightPx) * ROWS));
     const cell = cells[row * COLUMNS + column];
     cell.all++;
     if (!standing.has(feature) && !fitsThePoint(scene, view, feature)) cell.leaving.push(k);

@@ -124,12 +124,12 @@ function spreadOf(directions: readonly Vec3[]): Pick<Patch, "spreadViews" | "spr
 /** Parts of the photos with many features and no points, next to parts that have some. */
 function* loneParts(scene: Scene, views: readonly number[]): Generator<SurfacePatch> {
   for (const view of views) {
-    const { features, photo } = scene.views[view];
+    const { places, photo } = scene.views[view];
     const cellOf = (feature: number) =>
-      Math.min(ROWS - 1, Math.floor((features.y[feature] / photo.heightPx) * ROWS)) * COLUMNS +
-      Math.min(COLUMNS - 1, Math.floor((features.x[feature] / photo.widthPx) * COLUMNS));
+      Math.min(ROWS - 1, Math.floor((places.y[feature] / photo.heightPx) * ROWS)) * COLUMNS +
+      Math.min(COLUMNS - 1, Math.floor((places.x[feature] / photo.widthPx) * COLUMNS));
     const total = new Int32Array(ROWS * COLUMNS);
-    for (let feature = 0; feature < features.count; feature++) total[cellOf(feature)]++;
+    for (let feature = 0; feature < places.count; feature++) total[cellOf(feature)]++;
     const depths: number[][] = Array.from({ length: ROWS * COLUMNS }, () => []);
     const pose = scene.pose(view);
     for (const [feature, track] of scene.tracks.ofView(view)) {
