@@ -20,7 +20,7 @@ const { seed, preset, threads, cancelled, caches, scratchDir } = workerData as W
 const remote = new RemoteCache((call) => reply({ kind: "cache", call }));
 const cache = caches ? remote : undefined;
 const scratch = new Scratch(scratchDir);
-/** Small grey pictures in memory; those of 64 photos. */
+/** Luma of photos in memory, to look at them from the side: that of some 28 at the size they are decoded to. */
 const GREY_BYTES = 48 * 2 ** 20;
 const plan = PRESETS[preset];
 const kernels = await openFrontEnd({ threads });
