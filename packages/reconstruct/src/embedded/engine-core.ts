@@ -226,7 +226,7 @@ export class EngineCore {
     const questions = seen.map((each) => this.#mapper.questionAslant(each));
     const answers = await this.#kernels.verifyMany(questions, signal ? { signal } : {});
     stop();
-    for (const [k, each] of seen.entries()) this.#mapper.linkAslant(each, answers[k]);
+    this.#mapper.linkAslant(seen, answers);
     if (answers.some((answer) => answer)) this.#mapper.settle(stop, stage);
   }
 

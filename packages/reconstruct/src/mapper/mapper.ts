@@ -38,7 +38,7 @@ import { type Standing, standingsOf } from "./standing.ts";
 import { Submaps } from "./submaps.ts";
 import type { TwoViewAnswer, TwoViewQuestion } from "./two-view.ts";
 import { FoldSearch, unfold } from "./unfold.ts";
-import { type Tie, unsureTies } from "./unsure.ts";
+import { isHeldByOne, type Tie, unsureTies } from "./unsure.ts";
 import { upOfScene } from "./up.ts";
 import { poorPicture, verdictOf } from "./verdict.ts";
 import { Lenses, makeView, type View } from "./view.ts";
@@ -64,6 +64,8 @@ const ZOOM_ROUNDS = 5;
 const YOUNG_VIEWS = 8;
 /** What an unfolded scene loses may fold again; three rounds end it. */
 const UNFOLD_ROUNDS = 3;
+/** Each holds the slants of two photos. */
+const MOST_HELD_BY_ONE = 12;
 /** Fewer matches than this may agree on a geometry by chance. */
 const CHANCE_MATCHES = 50;
 /** Pairs are verified again when a focal length has changed by this part. */
@@ -115,6 +117,8 @@ export class Mapper {
   readonly #tried: Map<number, number>[] = [];
   /** Per view, the earlier views with which it was also looked at aslant. */
   readonly #triedAslant: Set<number>[] = [];
+  /** Seen aslant, borne out, and not linked yet. */
+  #heldByOne: { readonly seen: SeenAslant; readonly answer: TwoViewAnswer | undefined }[] = [];
   /** Per view, the one it looks most like. */
   readonly #nearest: { view: number; matches: number }[] = [];
   /** The last rebuild left a photo whose focal length may not be its own. */
@@ -180,10 +184,24 @@ export class Mapper {
     return questionAslant(this.#scene, seen, this.#pairErrorPx(seen.a, seen.b), this.#seed);
   }
 
-  /** Ties two photos by what they share when they are also seen aslant. @param answer to `questionAslant`, nothing having changed */
-  linkAslant(seen: SeenAslant, answer: TwoViewAnswer | undefined): void {
+  /**
+   * Ties photos by what they share when they are also seen aslant. One that no more than a single placed photo would hold
+   * waits for another: where it is then rests on few points, and it may be far off though it fits.
+   * @param answers to `questionAslant`, nothing having changed
+   */
+  linkAslant(seen: readonly SeenAslant[], answers: readonly (TwoViewAnswer | undefined)[]): void {
+    const told = [...this.#heldByOne, ...seen.map((each, k) => ({ seen: each, answer: answers[k] }))];
+    const borneOut = told.flatMap(({ seen: tie, answer }) => (answer ? [tie] : []));
+    const ready = told.filter(({ seen: tie }) => !isHeldByOne(this.#scene, tie, [...this.#pairs, ...borneOut]));
+    this.#heldByOne = told.filter((each) => each.answer && !ready.includes(each)).slice(-MOST_HELD_BY_ONE);
+    for (const { a, b } of seen) this.#triedAslant[b].add(a);
+    for (const { seen: tie, answer } of told) {
+      if (!answer || ready.some((each) => each.seen === tie)) this.#linkOne(tie, answer);
+    }
+  }
+
+  #linkOne(seen: SeenAslant, answer: TwoViewAnswer | undefined): void {
     const { a, b } = seen;
-    this.#triedAslant[b].add(a);
     const others = this.#pairs.filter((pair) => pair.a !== a || pair.b !== b);
     const before = this.#pairs.find((pair) => pair.a === a && pair.b === b);
     if (!answer) {

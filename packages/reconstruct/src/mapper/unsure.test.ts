@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { allocateFeatures } from "../features/features.ts";
 import { Scene } from "./scene.ts";
-import { type Known, type Tie, unsureTies } from "./unsure.ts";
+import { isHeldByOne, type Known, type Tie, unsureTies } from "./unsure.ts";
 import { makeView, type View } from "./view.ts";
 
 /** A scene of so many photos, of which the first ones have a place. */
@@ -65,4 +65,13 @@ test("in a small scene photos that share little with a second one are looked at,
   assert.ok(ties.length >= 3 && ties.length <= 12);
   assert.deepEqual(unsureTies(sceneOf(5, 5), known()), [], "all are held well");
   assert.deepEqual(unsureTies(sceneOf(17, 17), known({ kept })), []);
+});
+
+test("a photo that one placed photo alone would hold waits for another; among photos without a place nothing waits", () => {
+  const scene = sceneOf(6, 3);
+  const tie = { a: 1, b: 4 };
+  assert.ok(isHeldByOne(scene, tie, [tie, { a: 4, b: 5 }, { a: 0, b: 1 }]));
+  assert.ok(!isHeldByOne(scene, tie, [tie, { a: 2, b: 4 }]));
+  assert.ok(!isHeldByOne(scene, { a: 4, b: 5 }, []));
+  assert.ok(!isHeldByOne(scene, { a: 0, b: 2 }, []));
 });

@@ -77,3 +77,11 @@ function tiesOf(view: number, others: readonly number[]): Tie[] {
     .filter((other) => other !== view)
     .map((other) => ({ a: Math.min(view, other), b: Math.max(view, other) }));
 }
+
+/** Whether a tie would join a photo to a scene in which no other photo of those that have a place knows it. */
+export function isHeldByOne(scene: Scene, { a, b }: Tie, ties: readonly Tie[]): boolean {
+  if (scene.isPosed(a) === scene.isPosed(b)) return false;
+  const lone = scene.isPosed(a) ? b : a;
+  const holding = ties.flatMap((tie) => (tie.a === lone ? [tie.b] : tie.b === lone ? [tie.a] : []));
+  return new Set(holding.filter((view) => scene.isPosed(view))).size < 2;
+}
