@@ -4,7 +4,7 @@ import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
 import { CairnError } from "@cairn/protocol";
 import fc from "fast-check";
 import { randomOf } from "../test/random-points.ts";
-import { deflatePlanes } from "./deflate.ts";
+import { deflatePlanes } from "./encode-kernel.ts";
 import { inflate } from "./kernel.ts";
 
 const RUNS = { seed: 20261121, numRuns: 120 };

@@ -3,11 +3,12 @@ import { describe, test } from "node:test";
 import { pointsOf } from "../test/random-points.ts";
 import { decodeSegment } from "./decode.ts";
 import { encodeSegment } from "./encode.ts";
-import { kernelBytes } from "./kernel.ts";
+import { INFLATE_BASE64, POINTS_BASE64 } from "./kernel-bytes.ts";
+import { bytesOf } from "./wasm.ts";
 
 describe("the kernel that reads segments", () => {
   test("is small enough, each part, for older Chromium to make it at once on a page's own thread", () => {
-    for (const { length } of kernelBytes()) assert.ok(length <= 4096, `${length} bytes`);
+    for (const { length } of [INFLATE_BASE64, POINTS_BASE64].map(bytesOf)) assert.ok(length <= 4096, `${length} bytes`);
   });
 
   test("gives points that later ones do not overwrite, while its memory grows and after", () => {

@@ -3,28 +3,15 @@
  * at once: browsers allow that for modules below 4 KiB, on the main thread too, so it is two. There is one of each in a
  * thread, on one memory that grows to what its largest segment needs.
  */
-import { ORDER } from "./deflate.ts";
+import { CODE_ORDER } from "./code-order.ts";
 import { turned } from "./fold.ts";
 import { type FullHead, invalid } from "./head.ts";
 import { INFLATE_BASE64, POINTS_BASE64 } from "./kernel-bytes.ts";
 import * as layout from "./layout.ts";
 import { GATHER } from "./morton.ts";
 import { CHROMA_PACKED, KEYS_PACKED, LUMA_PACKED } from "./symbols.ts";
+import { instantiate, type Memory, memoryUpTo, newMemory } from "./wasm.ts";
 
-// The part of WebAssembly's interface that is used here; the types of Node leave it out and those of the browser
-// would bring the whole page with them.
-declare const WebAssembly: {
-  readonly Memory: new (pages: { readonly initial: number }) => Memory;
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (
-    module: object,
-    imports: { readonly env: { readonly memory: Memory } },
-  ) => {
-    readonly exports: object;
-  };
-};
-
-type Memory = { readonly buffer: ArrayBuffer; grow(pages: number): number };
 type Kernel = {
   readonly memory: Memory;
   inflate(from: number, fromBytes: number, to: number, toBytes: number): number;
@@ -32,7 +19,6 @@ type Kernel = {
   readPoints(...numbers: readonly number[]): number;
 };
 
-const PAGE_BYTES = 65_536;
 const WRONG: readonly string[] = Object.assign([], {
   [layout.NO_DEFLATE]: "its planes are no deflate stream",
   [layout.CUT_OFF]: "its planes are cut off",
@@ -49,29 +35,16 @@ let made: Kernel | undefined;
 
 function kernel(): Kernel {
   if (made) return made;
-  const memory = new WebAssembly.Memory({ initial: 1 });
-  const [inflating, reading] = kernelBytes().map((bytes) => {
-    return new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } }).exports;
-  });
+  const memory = newMemory();
+  const [inflating, reading] = [INFLATE_BASE64, POINTS_BASE64].map((base64) => instantiate(base64, memory));
   made = { memory, ...(inflating as Pick<Kernel, "inflate">), ...(reading as Pick<Kernel, "readPoints">) };
   const { buffer } = memory;
   new Uint32Array(buffer).set(GATHER, layout.GATHER_AT / 4);
   for (const [i, table] of KEYS_PACKED.entries()) new BigUint64Array(buffer).set(table, layout.KEYS_AT / 8 + i * 256);
   for (const [i, table] of CHROMA_PACKED.entries()) new Uint32Array(buffer).set(table, layout.CHROMA_AT / 4 + i * 256);
   for (const [i, table] of LUMA_PACKED.entries()) new Uint32Array(buffer).set(table, layout.LUMA_AT / 4 + i * 256);
-  new Uint8Array(buffer).set(ORDER, layout.ORDER_AT);
+  new Uint8Array(buffer).set(CODE_ORDER, layout.ORDER_AT);
   return made;
-}
-
-export function kernelBytes(): Uint8Array[] {
-  return [INFLATE_BASE64, POINTS_BASE64].map((text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)));
-}
-
-/** The kernel's memory up to `sizeBytes`. */
-function memoryOf({ memory }: Kernel, sizeBytes: number): Uint8Array {
-  const missing = sizeBytes - memory.buffer.byteLength;
-  if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
-  return new Uint8Array(memory.buffer, 0, sizeBytes);
 }
 
 /**
@@ -81,7 +54,7 @@ function memoryOf({ memory }: Kernel, sizeBytes: number): Uint8Array {
  */
 export function inflate(compressed: Uint8Array, sizeBytes: number): Uint8Array {
   const from = layout.DATA_AT + sizeBytes;
-  const memory = memoryOf(kernel(), from + compressed.length + layout.SLACK_BYTES);
+  const memory = memoryUpTo(kernel().memory, from + compressed.length + layout.SLACK_BYTES);
   memory.set(compressed, from);
   const wrong = kernel().inflate(from, compressed.length, layout.DATA_AT, sizeBytes);
   if (wrong) throw invalid(WRONG[wrong]!);
@@ -100,7 +73,7 @@ export function readPoints(
   const restAt = layout.DATA_AT + planesBytes;
   const coordsAt = (restAt + rest.length + layout.SLACK_BYTES + 1) & ~1;
   const colorsAt = coordsAt + count * 6 + layout.SLACK_BYTES;
-  const memory = memoryOf(kernel(), colorsAt + count * 3 + layout.SLACK_BYTES);
+  const memory = memoryUpTo(kernel().memory, colorsAt + count * 3 + layout.SLACK_BYTES);
   memory.set(rest, restAt);
   const { key, chroma, luma } = precision;
   const coordsAts = turned(fold).map((place) => coordsAt + 2 * place);

@@ -12,6 +12,7 @@ import {
   REST_TOO_SHORT,
   TONES_AT,
 } from "../../src/segment/layout";
+import { nearestOf } from "./nearest";
 import { byteAt } from "./words";
 
 const KEY_BITS: u64 = (1 << 56) - 1;
@@ -101,7 +102,7 @@ export function readPoints(
     const along = i32x4.add(i32x4.abs(i32x4.sub(us, i32x4.splat(u))), i32x4.abs(i32x4.sub(vs, i32x4.splat(v))));
     if (fold) {
       v128.store(ACROSS_AT, ws);
-      const across = load<i32>(ACROSS_AT + (nearest(along, v128.andnot(ws, i32x4.splat(foldMask)), w) << 2));
+      const across = load<i32>(ACROSS_AT + (nearestOf(farOf(along, v128.andnot(ws, i32x4.splat(foldMask)), w)) << 2));
       const entry = load<u64>(keyTable + (byteAt(planes + 3 * count + i) << 3));
       const restBits = entry >> 56;
       const number = (entry & KEY_BITS) + ((load<u64>(rest + (at >> 3)) >> (at & 7)) & (((<u64>1) << restBits) - 1));
@@ -114,7 +115,7 @@ export function readPoints(
     store<u16>(coordsW + to, <u16>w);
     to += 6;
 
-    const back = nearest(along, ws, w);
+    const back = nearestOf(farOf(along, ws, w));
     us = v128.shuffle<i32>(i32x4.splat(u), us, 0, 4, 5, 6);
     vs = v128.shuffle<i32>(i32x4.splat(v), vs, 0, 4, 5, 6);
     ws = v128.shuffle<i32>(i32x4.splat(w), ws, 0, 4, 5, 6);
@@ -148,14 +149,9 @@ export function readPoints(
   return read === restBytes ? 0 : read > restBytes ? REST_TOO_SHORT : REST_TOO_LONG;
 }
 
-/** Which of four points is the nearest to the one at `w`, of equally near ones the first. @param along without w */
-function nearest(along: v128, ws: v128, w: i32): u32 {
-  let far = i32x4.add(along, i32x4.abs(i32x4.sub(ws, i32x4.splat(w))));
-  // With its place below, so that the first of equal ones is the least.
-  far = v128.or(i32x4.shl(far, 2), i32x4(0, 1, 2, 3));
-  far = i32x4.min_s(far, v128.shuffle<i32>(far, far, 2, 3, 0, 1));
-  far = i32x4.min_s(far, v128.shuffle<i32>(far, far, 1, 0, 3, 2));
-  return i32x4.extract_lane(far, 0) & 3;
+/** How far four points are from the one at `w`. @param along without w */
+function farOf(along: v128, ws: v128, w: i32): v128 {
+  return i32x4.add(along, i32x4.abs(i32x4.sub(ws, i32x4.splat(w))));
 }
 
 /** Where the luma planes begin, by how many points there are of each. @returns whether all chroma symbols are ones */
