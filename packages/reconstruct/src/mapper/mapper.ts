@@ -17,7 +17,8 @@ import { engineReport } from "../report/report.ts";
 import { type OnStage, unwatched } from "../stages.ts";
 import { principalLenses, type SceneCovariance } from "./adjust.ts";
 import { builtAfresh, type LastLook, worthAnotherLook } from "./afresh.ts";
-import { adopted, joined, questionAslant, type SeenAslant } from "./aslant.ts";
+import { questionAslant, type SeenAslant } from "./aslant.ts";
+import { AslantTies } from "./aslant-ties.ts";
 import { explainedMatches } from "./consistency.ts";
 import type { FocalVote } from "./focal.ts";
 import { type Doubted, missingAlong, trustAgain, trusted } from "./folds.ts";
@@ -38,7 +39,7 @@ import { type Standing, standingsOf } from "./standing.ts";
 import { Submaps } from "./submaps.ts";
 import type { TwoViewAnswer, TwoViewQuestion } from "./two-view.ts";
 import { FoldSearch, unfold } from "./unfold.ts";
-import { isHeldByOne, type Tie, unsureTies } from "./unsure.ts";
+import { type Tie, unsureTies } from "./unsure.ts";
 import { upOfScene } from "./up.ts";
 import { poorPicture, verdictOf } from "./verdict.ts";
 import { Lenses, makeView, type View } from "./view.ts";
@@ -64,10 +65,6 @@ const ZOOM_ROUNDS = 5;
 const YOUNG_VIEWS = 8;
 /** What an unfolded scene loses may fold again; three rounds end it. */
 const UNFOLD_ROUNDS = 3;
-/** Each holds the slants of two photos. */
-const MOST_HELD_BY_ONE = 12;
-/** Fewer matches than this may agree on a geometry by chance. */
-const CHANCE_MATCHES = 50;
 /** Pairs are verified again when a focal length has changed by this part. */
 const RECHECK_CHANGE = 0.05;
 
@@ -115,10 +112,7 @@ export class Mapper {
   readonly #retries = new Retries();
   /** Per view, the earlier views it was compared with, and how many features look alike. */
   readonly #tried: Map<number, number>[] = [];
-  /** Per view, the earlier views with which it was also looked at aslant. */
-  readonly #triedAslant: Set<number>[] = [];
-  /** Seen aslant, borne out, and not linked yet. */
-  #heldByOne: { readonly seen: SeenAslant; readonly answer: TwoViewAnswer | undefined }[] = [];
+  readonly #aslantTies = new AslantTies();
   /** Per view, the one it looks most like. */
   readonly #nearest: { view: number; matches: number }[] = [];
   /** The last rebuild left a photo whose focal length may not be its own. */
@@ -145,7 +139,6 @@ export class Mapper {
     const view = makeView(this.views.length, photo, lens, principal, features, segments);
     this.views.push(view);
     this.#tried.push(new Map());
-    this.#triedAslant.push(new Set());
     for (const each of [this.#scene, this.#submaps]) each.addView(view);
     return view;
   }
@@ -175,7 +168,7 @@ export class Mapper {
     return unsureTies(this.#scene, {
       likeness: ({ a, b }) => this.#tried[b].get(a),
       kept: ({ a, b }) => (this.#pairs.find((pair) => pair.a === a && pair.b === b)?.kept.length ?? 0) / 2,
-      asked: ({ a, b }) => this.#triedAslant[b].has(a),
+      asked: (tie) => this.#aslantTies.wasAsked(tie),
       usable: (view) => !poorPicture(this.views[view]) && (this.#scene.isPosed(view) || !turned.has(view)),
     });
   }
@@ -184,51 +177,11 @@ export class Mapper {
     return questionAslant(this.#scene, seen, this.#pairErrorPx(seen.a, seen.b), this.#seed);
   }
 
-  /**
-   * Ties photos by what they share when they are also seen aslant. One that no more than a single placed photo would hold
-   * waits for another: where it is then rests on few points, and it may be far off though it fits.
-   * @param answers to `questionAslant`, nothing having changed
-   */
+  /** Ties photos by what they share when they are also seen aslant. @param answers to `questionAslant`, nothing having changed */
   linkAslant(seen: readonly SeenAslant[], answers: readonly (TwoViewAnswer | undefined)[]): void {
-    const told = [...this.#heldByOne, ...seen.map((each, k) => ({ seen: each, answer: answers[k] }))];
-    const borneOut = told.flatMap(({ seen: tie, answer }) => (answer ? [tie] : []));
-    const ready = told.filter(({ seen: tie }) => !isHeldByOne(this.#scene, tie, [...this.#pairs, ...borneOut]));
-    this.#heldByOne = told.filter((each) => each.answer && !ready.includes(each)).slice(-MOST_HELD_BY_ONE);
-    for (const { a, b } of seen) this.#triedAslant[b].add(a);
-    for (const { seen: tie, answer } of told) {
-      if (!answer || ready.some((each) => each.seen === tie)) this.#linkOne(tie, answer);
-    }
-  }
-
-  #linkOne(seen: SeenAslant, answer: TwoViewAnswer | undefined): void {
-    const { a, b } = seen;
-    const others = this.#pairs.filter((pair) => pair.a !== a || pair.b !== b);
-    const before = this.#pairs.find((pair) => pair.a === a && pair.b === b);
-    if (!answer) {
-      // What so few matches said, and a look from the side does not bear out, was chance.
-      if (before && before.kept.length / 2 < CHANCE_MATCHES) this.#pairs = others;
-      return;
-    }
-    const [first, second] = ([a, b] as const).map((view, side) => this.#adopt(view, seen, side as 0 | 1));
-    const matches = new Int32Array(seen.matches.length);
-    for (let m = 0; m < first.length; m++) {
-      matches[2 * m] = first[m];
-      matches[2 * m + 1] = second[m];
-    }
-    const found = pairOf(this.#scene, { a, b, matches, errorPx: this.#pairErrorPx(a, b) }, answer);
-    if (!found) return;
-    const pair = before ? joined(this.#scene, found, before.matches) : found;
-    this.#pairs = [...others, pair];
-    joinPair(this.#scene.tracks, pair, compatibleIn(this.#scene));
-  }
-
-  #adopt(index: number, seen: SeenAslant, side: 0 | 1): Int32Array {
-    const { view, places } = adopted(this.views[index], seen, side);
-    if (view !== this.views[index]) {
-      this.views[index] = view;
-      for (const each of [this.#scene, this.#submaps]) each.placesAdded(index);
-    }
-    return places;
+    const errorPx = ({ a, b }: Tie) => this.#pairErrorPx(a, b);
+    const place = { views: this.views, scene: this.#scene, submaps: this.#submaps, errorPx };
+    this.#pairs = this.#aslantTies.link(place, this.#pairs, seen, answers);
   }
 
   #matched(view: number, { other, matches }: Candidate): Matched {

@@ -1,0 +1,92 @@
+/**
+ * Ties photos by what they share when they are also seen aslant. One that no more than a single placed photo would hold
+ * waits for another: where it is then rests on few points, and it may be far off though it fits.
+ */
+import { adopted, joined, type SeenAslant } from "./aslant.ts";
+import { type Pair, pairOf } from "./pair.ts";
+import type { Scene } from "./scene.ts";
+import { compatibleIn, joinPair } from "./scene-building.ts";
+import type { Submaps } from "./submaps.ts";
+import type { TwoViewAnswer } from "./two-view.ts";
+import { isHeldByOne, type Tie } from "./unsure.ts";
+import type { View } from "./view.ts";
+
+/** Each holds the slants of two photos. */
+const MOST_HELD_BY_ONE = 12;
+/** Fewer matches than this may agree on a geometry by chance. */
+const CHANCE_MATCHES = 50;
+
+/** What was seen, and what geometry says to it. */
+type Told = { readonly seen: SeenAslant; readonly answer: TwoViewAnswer | undefined };
+
+/** What the ties are for: places that only a slant shows are added to its views, and their tracks joined. */
+type Place = {
+  readonly views: View[];
+  readonly scene: Scene;
+  readonly submaps: Submaps;
+  errorPx(tie: Tie): number;
+};
+
+export class AslantTies {
+  readonly #asked = new Set<string>();
+  /** Borne out, and not linked yet. */
+  #heldByOne: readonly Told[] = [];
+
+  /** Whether two photos were looked at. */
+  wasAsked(tie: Tie): boolean {
+    return this.#asked.has(keyOf(tie));
+  }
+
+  /** @param pairs known so far @returns them as they are with what was seen */
+  link(
+    place: Place,
+    pairs: Pair[],
+    seen: readonly SeenAslant[],
+    answers: readonly (TwoViewAnswer | undefined)[],
+  ): Pair[] {
+    const told = [...this.#heldByOne, ...seen.map((each, k): Told => ({ seen: each, answer: answers[k] }))];
+    const borneOut = told.flatMap(({ seen: tie, answer }) => (answer ? [tie] : []));
+    const isWaiting = ({ seen: tie, answer }: Told) =>
+      answer !== undefined && isHeldByOne(place.scene, tie, [...pairs, ...borneOut]);
+    const waiting = new Set(told.filter(isWaiting));
+    this.#heldByOne = [...waiting].slice(-MOST_HELD_BY_ONE);
+    for (const tie of seen) this.#asked.add(keyOf(tie));
+    return told.filter((each) => !waiting.has(each)).reduce((all, each) => linkedOne(place, all, each), pairs);
+  }
+}
+
+function linkedOne(place: Place, pairs: Pair[], { seen, answer }: Told): Pair[] {
+  const { scene } = place;
+  const { a, b } = seen;
+  const others = pairs.filter((pair) => pair.a !== a || pair.b !== b);
+  const before = pairs.find((pair) => pair.a === a && pair.b === b);
+  if (!answer) {
+    // What so few matches said, and a look from the side does not bear out, was chance.
+    return before && before.kept.length / 2 < CHANCE_MATCHES ? others : pairs;
+  }
+  const [first, second] = [adopt(place, a, seen, 0), adopt(place, b, seen, 1)];
+  const matches = new Int32Array(seen.matches.length);
+  for (let m = 0; m < first.length; m++) {
+    matches[2 * m] = first[m];
+    matches[2 * m + 1] = second[m];
+  }
+  const found = pairOf(scene, { a, b, matches, errorPx: place.errorPx(seen) }, answer);
+  if (!found) return pairs;
+  const pair = before ? joined(scene, found, before.matches) : found;
+  joinPair(scene.tracks, pair, compatibleIn(scene));
+  return [...others, pair];
+}
+
+/** @returns of each match the place on this side, which the photo has from then on */
+function adopt({ views, scene, submaps }: Place, index: number, seen: SeenAslant, side: 0 | 1): Int32Array {
+  const { view, places } = adopted(views[index], seen, side);
+  if (view !== views[index]) {
+    views[index] = view;
+    for (const each of [scene, submaps]) each.placesAdded(index);
+  }
+  return places;
+}
+
+function keyOf({ a, b }: Tie): string {
+  return `${a} ${b}`;
+}
