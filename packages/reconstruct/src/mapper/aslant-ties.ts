@@ -4,6 +4,7 @@
  */
 import { adopted, joined, type SeenAslant } from "./aslant.ts";
 import { type Pair, pairOf } from "./pair.ts";
+import type { PairChecks } from "./pair-checks.ts";
 import type { Scene } from "./scene.ts";
 import { compatibleIn, joinPair } from "./scene-building.ts";
 import type { Submaps } from "./submaps.ts";
@@ -24,7 +25,7 @@ type Place = {
   readonly views: View[];
   readonly scene: Scene;
   readonly submaps: Submaps;
-  errorPx(tie: Tie): number;
+  readonly checks: PairChecks;
 };
 
 export class AslantTies {
@@ -70,7 +71,7 @@ function linkedOne(place: Place, pairs: Pair[], { seen, answer }: Told): Pair[] 
     matches[2 * m] = first[m];
     matches[2 * m + 1] = second[m];
   }
-  const found = pairOf(scene, { a, b, matches, errorPx: place.errorPx(seen) }, answer);
+  const found = pairOf(scene, { a, b, matches, errorPx: place.checks.errorPx(seen) }, answer);
   if (!found) return pairs;
   const pair = before ? joined(scene, found, before.matches) : found;
   joinPair(scene.tracks, pair, compatibleIn(scene));

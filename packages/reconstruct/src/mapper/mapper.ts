@@ -28,7 +28,8 @@ import { dropTornViews, type GrowOptions, growScene, refineScene, startPairs } f
 import { Ledger } from "./ledger.ts";
 import { LensTrust } from "./lens-trust.ts";
 import { closeLoops } from "./loops.ts";
-import { type Matched, type Pair, pairOf, questionOf, startScore, verifyPair } from "./pair.ts";
+import { type Matched, type Pair, pairOf, questionOf, startScore } from "./pair.ts";
+import { PairChecks } from "./pair-checks.ts";
 import { Retries } from "./retries.ts";
 import { Scene } from "./scene.ts";
 import { buildScene, byStrength, carryHanded, compatibleIn, joinPair, retrack } from "./scene-building.ts";
@@ -51,9 +52,6 @@ type MapperOptions = { readonly seed: number };
 /** Matches of a new photo with an earlier one: `[m, 2]`, the earlier photo's feature first. */
 type Candidate = { readonly other: number; readonly matches: Int32Array };
 
-/** With the focal length known a match lies this near its epipolar line, decoded pixels. */
-const PAIR_ERROR_PX = 2;
-const UNSURE_PAIR_ERROR_PX = 4;
 /** A scene of so few photos begins again when another pair is this many times as good a start. */
 const START_OVER_VIEWS = 4;
 const BETTER_START = 2;
@@ -65,8 +63,6 @@ const ZOOM_ROUNDS = 5;
 const YOUNG_VIEWS = 8;
 /** What an unfolded scene loses may fold again; three rounds end it. */
 const UNFOLD_ROUNDS = 3;
-/** Pairs are verified again when a focal length has changed by this part. */
-const RECHECK_CHANGE = 0.05;
 
 /** A scene that was refined beside the one that is shown, before anything else happens to that. */
 export type Refined = {
@@ -98,6 +94,7 @@ export class Mapper {
   readonly #seed: number;
   readonly #lenses = new Lenses();
   readonly #trust: LensTrust;
+  readonly #checks: PairChecks;
   #pairs: Pair[] = [];
   #scene = new Scene(this.views);
   #ledger = new Ledger();
@@ -129,6 +126,7 @@ export class Mapper {
   constructor({ seed }: MapperOptions) {
     this.#seed = seed;
     this.#trust = new LensTrust(this.#lenses, seed);
+    this.#checks = new PairChecks({ views: this.views, trust: this.#trust, seed });
     this.#zooms = new ZoomSearch({ views: this.views, lenses: this.#lenses, trust: this.#trust, seed });
   }
 
@@ -174,18 +172,17 @@ export class Mapper {
   }
 
   questionAslant(seen: SeenAslant): TwoViewQuestion {
-    return questionAslant(this.#scene, seen, this.#pairErrorPx(seen.a, seen.b), this.#seed);
+    return questionAslant(this.#scene, seen, this.#checks.errorPx(seen), this.#seed);
   }
 
   /** Ties photos by what they share when they are also seen aslant. @param answers to `questionAslant`, nothing having changed */
   linkAslant(seen: readonly SeenAslant[], answers: readonly (TwoViewAnswer | undefined)[]): void {
-    const errorPx = ({ a, b }: Tie) => this.#pairErrorPx(a, b);
-    const place = { views: this.views, scene: this.#scene, submaps: this.#submaps, errorPx };
+    const place = { views: this.views, scene: this.#scene, submaps: this.#submaps, checks: this.#checks };
     this.#pairs = this.#aslantTies.link(place, this.#pairs, seen, answers);
   }
 
   #matched(view: number, { other, matches }: Candidate): Matched {
-    return { a: other, b: view, matches, errorPx: this.#pairErrorPx(view, other) };
+    return { a: other, b: view, matches, errorPx: this.#checks.errorPx({ a: other, b: view }) };
   }
 
   /** Places what can be placed. */
@@ -248,7 +245,7 @@ export class Mapper {
     this.#changeLens(view, own, copies);
     this.#trust.splitOff(own, lens);
     this.#retries.forget(index);
-    this.#pairs = this.#recheckPairs(copies[0] instanceof Scene ? copies[0] : this.#scene, this.#pairs, stop);
+    this.#pairs = this.#checks.again(copies[0] instanceof Scene ? copies[0] : this.#scene, this.#pairs, stop);
   }
 
   #changeLens(view: View, lens: number, copies: readonly (Scene | Submaps)[] = []): void {
@@ -358,7 +355,7 @@ export class Mapper {
     let first = refineScene(scene, options, 1);
     stage("verification");
     const measured = first ? this.#trust.measuredIn(scene, first) : new Set<number>();
-    const rechecked = this.#recheckPairs(scene, begun.pairs, stop, measured);
+    const rechecked = this.#checks.again(scene, begun.pairs, stop, measured);
     stage("doubt");
     trustAgain(scene, rechecked, doubted);
     for (let round = 0; round < UNFOLD_ROUNDS; round++) {
@@ -479,11 +476,6 @@ export class Mapper {
     return [...(focal ? (["focal_uncertain"] as const) : []), ...(seam ? (["weak_seam"] as const) : [])];
   }
 
-  #pairErrorPx(a: number, b: number, measured?: ReadonlySet<number>): number {
-    const sure = [a, b].every((view) => this.#trust.isCertain(this.views[view].lens, measured));
-    return sure ? PAIR_ERROR_PX : UNSURE_PAIR_ERROR_PX;
-  }
-
   /** Asks two-view geometry for the focal lengths that nobody told, and begins with what it says. */
   #voteFocals(stop: () => void): Map<number, FocalVote> {
     const votes = new Map<number, FocalVote>();
@@ -494,7 +486,7 @@ export class Mapper {
       votes.set(lens, vote);
       if (this.#scene.posedWith(lens) > 0) continue;
       this.#scene.setFocal(lens, vote.part * this.#lenses.list[lens].longSidePx);
-      this.#pairs = this.#recheckPairs(this.#scene, this.#pairs, stop);
+      this.#pairs = this.#checks.again(this.#scene, this.#pairs, stop);
     }
     return votes;
   }
@@ -519,7 +511,7 @@ export class Mapper {
   #startOver(votes: ReadonlyMap<number, FocalVote>, options: GrowOptions): void {
     const begun = this.#scene.clone();
     for (const [index, vote] of votes) begun.setFocal(index, vote.part * this.#lenses.list[index].longSidePx);
-    const pairs = this.#recheckPairs(begun, this.#pairs, options.stop);
+    const pairs = this.#checks.again(begun, this.#pairs, options.stop);
     const fresh = buildScene(this.views, pairs, begun.calibrations, options);
     if (!fresh || explainedMatches(fresh, pairs) <= explainedMatches(this.#scene, this.#pairs)) return;
     this.#pairs = pairs;
@@ -532,21 +524,6 @@ export class Mapper {
     this.#ledger.follow(scene);
     this.#scene = scene;
     this.#poseSigmas = new Map();
-  }
-
-  /**
-   * Verifies pairs again whose lenses have changed much since, or are known better: what passed while a focal length
-   * was doubtful is held to less then. Those that no longer hold are left out.
-   */
-  #recheckPairs(scene: Scene, pairs: readonly Pair[], stop: () => void, measured?: ReadonlySet<number>): Pair[] {
-    return pairs.flatMap((pair) => {
-      const { a, b, matches, focals } = pair;
-      const errorPx = this.#pairErrorPx(a, b, measured);
-      const changed = [a, b].some((view, side) => Math.abs(scene.focal(view) / focals[side] - 1) > RECHECK_CHANGE);
-      if (!changed && errorPx >= pair.errorPx) return [pair];
-      stop();
-      return verifyPair(scene, a, b, matches, errorPx, this.#seed) ?? [];
-    });
   }
 
   #growOptions(stop: () => void, stage: OnStage): GrowOptions {
