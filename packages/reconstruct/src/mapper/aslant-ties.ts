@@ -25,7 +25,7 @@ type Place = {
   readonly views: View[];
   readonly scene: Scene;
   readonly submaps: Submaps;
-  readonly checks: PairChecks;
+  readonly checks: Pick<PairChecks, "errorPx">;
 };
 
 export class AslantTies {
