@@ -8,22 +8,17 @@ import { decodeFeatures, encodeFeatures, type Features } from "../features/featu
 import type { FrontEnd } from "../features/front-end.ts";
 import type { Grey } from "../features/grey.ts";
 import { Mapper } from "../mapper/mapper.ts";
-import type { Tie } from "../mapper/unsure.ts";
 import { type OnStage, unwatched } from "../stages.ts";
 import { withDense } from "./all-points.ts";
 import type { DenseJob, DenseStage } from "./dense-stage.ts";
 import { matchKept } from "./kept-matches.ts";
+import { lookAslant } from "./look-aslant.ts";
 import { Neighbours } from "./neighbours.ts";
 import type { Shrunk } from "./pictures.ts";
 import type { SlantedLooks } from "./slanted-looks.ts";
 
 /** Fewer make poses worse where overlap is small; the cost of matching grows with the square. */
 const EXTRACT = { maxFeatures: 4000 };
-
-/** Each round looks at some pairs from the side: a photo that has found its place may give another one its place. */
-const SLANT_ROUNDS = 3;
-/** Pairs in all rounds of one rebuild: half a minute on two cores. */
-const MOST_SLANT_TIES = 24;
 
 export type JobOptions = {
   /** Throws when the job is to end. */
@@ -149,7 +144,7 @@ export class EngineCore {
     const rebuild: Rebuild = {
       ...take(),
       ...(looked && { thorough: true }),
-      ...(!thorough && this.#unsureTies().length > 0 && { thoroughAdvised: true }),
+      ...(!thorough && this.#slants && this.#mapper.unsureTies().length > 0 && { thoroughAdvised: true }),
     };
     dense?.take();
     if (!dense) return rebuild;
@@ -193,41 +188,10 @@ export class EngineCore {
     }
   }
 
-  /** Pairs worth a look from the side, where that can be had. */
-  #unsureTies(): Tie[] {
-    return this.#slants ? this.#mapper.unsureTies() : [];
-  }
-
   /** Photos that nothing has placed may be those that see the scene from far aside. @returns whether any were looked at */
   async #lookAslant(job: JobOptions): Promise<boolean> {
-    let looked = 0;
-    for (let round = 0; round < SLANT_ROUNDS; round++) {
-      const ties = this.#unsureTies().slice(0, MOST_SLANT_TIES - looked);
-      if (!this.#slants || ties.length === 0) break;
-      await this.#seeAslant(this.#slants, ties, job);
-      looked += ties.length;
-    }
-    return looked > 0;
-  }
-
-  async #seeAslant(slants: SlantedLooks, ties: readonly Tie[], job: JobOptions): Promise<void> {
-    const { stop, progress, stage = unwatched, signal } = job;
-    stage("slants");
-    let done = 0;
-    progress("slants", done, ties.length);
-    const seeing = ties.map(async (tie) => {
-      const each = await slants.see(tie, this.#mapper.views, signal);
-      progress("slants", ++done, ties.length);
-      return each;
-    });
-    const seen = await Promise.all(seeing);
-    stop();
-    stage("verification");
-    const questions = seen.map((each) => this.#mapper.questionAslant(each));
-    const answers = await this.#kernels.verifyMany(questions, signal ? { signal } : {});
-    stop();
-    this.#mapper.linkAslant(seen, answers);
-    if (answers.some((answer) => answer)) this.#mapper.settle(stop, stage);
+    const [mapper, slants, kernels] = [this.#mapper, this.#slants, this.#kernels];
+    return slants !== undefined && lookAslant({ mapper, slants, kernels }, job);
   }
 
   async #match(view: number, others: readonly number[], job: JobOptions): Promise<void> {
