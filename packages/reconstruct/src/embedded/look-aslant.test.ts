@@ -1,9 +1,15 @@
-/** How much a thorough rebuild looks at from the side. */
+/** How much a thorough rebuild looks at from the side, and what is left where it is cancelled meanwhile. */
 import assert from "node:assert/strict";
 import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import { CairnError } from "@cairn/protocol/errors";
+import { readManifest, samplePhotosDir } from "@cairn/sample";
+import sharp from "sharp";
+import type { Photo } from "../engine.ts";
 import type { SlantSide } from "../features/slant-matches.ts";
 import { arc, type Shot, syntheticPhotos } from "../test/synthetic.ts";
+import { openEmbeddedEngine } from "./embedded-engine.ts";
 import { EngineCore, type JobOptions } from "./engine-core.ts";
 import { Scratch } from "./scratch.ts";
 import { Shelf } from "./shelf.ts";
@@ -16,8 +22,11 @@ function strangers(photos: number): Shot[] {
   return Array.from({ length: photos }, (_, place) => ({ ...arc(4)[place % 4], place }));
 }
 
-/** An engine that sees nothing more from the side, and has been given all photos. */
-async function engineOf(shots: readonly Shot[]) {
+/**
+ * An engine that sees nothing more from the side, one job after the other, and has been given all photos.
+ * @param atJob when one is done @param atQuestions when geometry is asked about what was seen
+ */
+async function engineOf(shots: readonly Shot[], atJob = () => {}, atQuestions = () => {}) {
   const { photos, kernels } = syntheticPhotos(shots, { told: true });
   const photoOf = new Map<SlantSide["features"], number>();
   const looks: string[] = [];
@@ -30,16 +39,34 @@ async function engineOf(shots: readonly Shot[]) {
     if (!photoOf.has(features)) photoOf.set(features, photoOf.size);
     return photoOf.get(features);
   };
-  const looking = {
+  let last: Promise<unknown> = Promise.resolve();
+  /** As a pool of one thread does it: what is cancelled ends at once, and what waits never begins. */
+  const inTurn = <T>(signal: AbortSignal | undefined, work: () => T): Promise<T> => {
+    const turn = last.then(() => {
+      signal?.throwIfAborted();
+      const result = work();
+      atJob();
+      signal?.throwIfAborted();
+      return result;
+    });
+    last = turn.catch(() => {});
+    return turn;
+  };
+  const looking: ConstructorParameters<typeof SlantedLooks>[0] = {
     grey: async () => ({ grey: new Uint8Array(4), widthPx: 2, heightPx: 2 }),
-    slants: async () => slants,
-    matchAslant: async (a: SlantSide, b: SlantSide) => {
-      looks.push(`${nameOf(a)}-${nameOf(b)}`);
-      return new Uint32Array(0);
-    },
+    slants: (_, { signal } = {}) => inTurn(signal, () => slants),
+    matchAslant: (a, b, { signal } = {}) =>
+      inTurn(signal, () => {
+        looks.push(`${nameOf(a)}-${nameOf(b)}`);
+        return new Uint32Array(0);
+      }),
   };
   const shelf = new Shelf(new Scratch(tmpdir()));
-  const core = new EngineCore(kernels, 1, { slants: new SlantedLooks(looking, shelf) });
+  const verifyMany: typeof kernels.verifyMany = (questions) => {
+    if (looks.length > 0) atQuestions();
+    return kernels.verifyMany(questions);
+  };
+  const core = new EngineCore({ ...kernels, verifyMany }, 1, { slants: new SlantedLooks(looking, shelf) });
   for (const photo of photos) await core.add(photo, undefined, FREE);
   return { core, looks };
 }
@@ -56,3 +83,84 @@ test("a thorough rebuild looks at no more than 24 pairs from the side and leaves
   assert.deepEqual(counts, [24, 24, 24, 4, 0]);
   assert.equal(new Set(looks).size, looks.length, "none twice");
 });
+
+/** As the engine's thread gives it to a job. */
+function abortable() {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const job: JobOptions = { stop: () => signal.throwIfAborted(), progress: () => {}, signal };
+  return { job, abort: () => controller.abort(new CairnError("operation.cancelled")) };
+}
+
+/** Four photos that find their places, and others that find none. */
+const SOME: readonly Shot[] = [...arc(4), ...strangers(5).slice(1)];
+
+test("cancelled while it looks, it looks no further, and what there was before stays", async () => {
+  let [done, last, abort] = [0, 0, () => {}];
+  const { core, looks } = await engineOf(SOME, () => {
+    if (++done === last) abort();
+  });
+  assert.equal((await core.rebuild(FREE)).cameras.length, 4);
+  const [model, report] = [core.model(), core.report()];
+  // While slants are made, at the first look, and in the middle of all.
+  for (last of [2, 8, 12]) {
+    done = 0;
+    const cancelled = abortable();
+    abort = cancelled.abort;
+    await assert.rejects(core.rebuild(cancelled.job, { thorough: true }), { code: "operation.cancelled" });
+    assert.equal(done, last);
+    assert.deepEqual(core.model(), model);
+    assert.deepEqual(core.report(), report);
+  }
+  [done, last] = [0, 0];
+  looks.length = 0;
+  const { thorough, cameras } = await core.rebuild(FREE, { thorough: true });
+  assert.equal(cameras.length, 4);
+  assert.ok(thorough && looks.length > 12, `${looks.length} looks`);
+});
+
+test("cancelled while geometry is asked about what it saw, it takes nothing of that for known", async () => {
+  let abort = () => {};
+  const { core, looks } = await engineOf(SOME, undefined, () => abort());
+  const cancelled = abortable();
+  abort = cancelled.abort;
+  await assert.rejects(core.rebuild(cancelled.job, { thorough: true }), { code: "operation.cancelled" });
+  const first = looks.splice(0);
+  abort = () => {};
+  await core.rebuild(FREE, { thorough: true });
+  assert.deepEqual(looks.slice(0, first.length), first);
+});
+
+test("an engine that is cancelled while its threads look from the side says so before they are done, and goes on", async () => {
+  const engine = await openEmbeddedEngine({ preset: "sparse", threads: 1 });
+  try {
+    const { photos } = readManifest();
+    for (const { name } of photos.slice(8).filter((_, i) => i % 2 === 0)) await engine.add(await smallPhoto(name));
+    assert.equal((await engine.rebuild()).thoroughAdvised, true);
+    const model = await engine.model();
+    const controller = new AbortController();
+    const seen: number[] = [];
+    let pairs = 0;
+    const onProgress = (stage: string, done: number, total: number) => {
+      if (stage !== "slants") return;
+      controller.abort();
+      seen.push(done);
+      pairs = total;
+    };
+    const rebuild = engine.rebuild({ thorough: true, signal: controller.signal, onProgress });
+    await assert.rejects(rebuild, { code: "operation.cancelled" });
+    assert.ok(seen.length > 0 && seen.at(-1)! < pairs, `looked at ${seen.at(-1)} of ${pairs}`);
+    assert.deepEqual(await engine.model(), model);
+    assert.equal((await engine.rebuild()).cameras.length, model.images.length);
+  } finally {
+    await engine.close();
+  }
+});
+
+/** Of the sample capture, at a size at which a look takes a moment. */
+async function smallPhoto(name: string): Promise<Photo> {
+  const resized = sharp(join(samplePhotosDir, name)).resize(480, 480, { fit: "inside" }).removeAlpha().raw();
+  const { data, info } = await resized.toBuffer({ resolveWithObject: true });
+  const size = { widthPx: info.width, heightPx: info.height, fullWidthPx: info.width, fullHeightPx: info.height };
+  return { image: name, name, rgb: new Uint8Array(data), ...size, digest: name, focalPx: (28 / 36) * info.width };
+}
