@@ -97,6 +97,14 @@ test("what few matches said, and a look from the side does not bear out, was cha
   }
 });
 
+test("what was chance holds nothing either", () => {
+  const { link, see, names, knows } = world(3, 2);
+  knows(usual(1, 2, 49));
+  const first = see(0, 2);
+  link([first, see(1, 2)], [first]);
+  assert.deepEqual(names(), []);
+});
+
 test("a photo that is placed by other means waits no longer", () => {
   const { link, see, names, scene } = world(3, 2);
   link([see(0, 2)]);

@@ -46,13 +46,15 @@ export class AslantTies {
     answers: readonly (TwoViewAnswer | undefined)[],
   ): Pair[] {
     const told = [...this.#heldByOne, ...seen.map((each, k): Told => ({ seen: each, answer: answers[k] }))];
-    const borneOut = told.flatMap(({ seen: tie, answer }) => (answer ? [tie] : []));
-    const isWaiting = ({ seen: tie, answer }: Told) =>
-      answer !== undefined && isHeldByOne(place.scene, tie, [...pairs, ...borneOut]);
-    const waiting = new Set(told.filter(isWaiting));
-    this.#heldByOne = [...waiting].slice(-MOST_HELD_BY_ONE);
+    const [borneOut, denied] = [told.filter(({ answer }) => answer), told.filter(({ answer }) => !answer)];
+    // What so few matches said, and a look from the side does not bear out, was chance.
+    const chance = new Set(denied.map((each) => keyOf(each.seen)));
+    const known = pairs.filter((pair) => pair.kept.length / 2 >= CHANCE_MATCHES || !chance.has(keyOf(pair)));
+    const ties = [...known, ...borneOut.map((each) => each.seen)];
+    const waiting = borneOut.filter((each) => isHeldByOne(place.scene, each.seen, ties));
+    this.#heldByOne = waiting.slice(-MOST_HELD_BY_ONE);
     for (const tie of seen) this.#asked.add(keyOf(tie));
-    return told.filter((each) => !waiting.has(each)).reduce((all, each) => linkedOne(place, all, each), pairs);
+    return borneOut.filter((each) => !waiting.includes(each)).reduce((all, each) => linkedOne(place, all, each), known);
   }
 }
 
@@ -61,10 +63,6 @@ function linkedOne(place: Place, pairs: Pair[], { seen, answer }: Told): Pair[] 
   const { a, b } = seen;
   const others = pairs.filter((pair) => pair.a !== a || pair.b !== b);
   const before = pairs.find((pair) => pair.a === a && pair.b === b);
-  if (!answer) {
-    // What so few matches said, and a look from the side does not bear out, was chance.
-    return before && before.kept.length / 2 < CHANCE_MATCHES ? others : pairs;
-  }
   const [first, second] = [adopt(place, a, seen, 0), adopt(place, b, seen, 1)];
   const matches = new Int32Array(seen.matches.length);
   for (let m = 0; m < first.length; m++) {
