@@ -144,7 +144,7 @@ export class EngineCore {
     const rebuild: Rebuild = {
       ...take(),
       ...(looked && { thorough: true }),
-      ...(!thorough && this.#slants && this.#mapper.unsureTies().length > 0 && { thoroughAdvised: true }),
+      ...(!thorough && this.#isWorthALookAslant() && { thoroughAdvised: true }),
     };
     dense?.take();
     if (!dense) return rebuild;
@@ -192,6 +192,10 @@ export class EngineCore {
   async #lookAslant(job: JobOptions): Promise<boolean> {
     const [mapper, slants, kernels] = [this.#mapper, this.#slants, this.#kernels];
     return slants !== undefined && lookAslant({ mapper, slants, kernels }, job);
+  }
+
+  #isWorthALookAslant(): boolean {
+    return this.#slants !== undefined && (this.#mapper.unsureTies().length > 0 || this.#mapper.aslantDue());
   }
 
   async #match(view: number, others: readonly number[], job: JobOptions): Promise<void> {

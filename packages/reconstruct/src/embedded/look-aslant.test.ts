@@ -7,15 +7,25 @@ import { CairnError } from "@cairn/protocol/errors";
 import { readManifest, samplePhotosDir } from "@cairn/sample";
 import sharp from "sharp";
 import type { Photo } from "../engine.ts";
+import { allocateFeatures } from "../features/features.ts";
 import type { SlantSide } from "../features/slant-matches.ts";
+import type { Slants } from "../features/slants.ts";
+import type { Tie } from "../mapper/unsure.ts";
 import { arc, type Shot, syntheticPhotos } from "../test/synthetic.ts";
 import { openEmbeddedEngine } from "./embedded-engine.ts";
 import { EngineCore, type JobOptions } from "./engine-core.ts";
+import { lookAslant } from "./look-aslant.ts";
 import { Scratch } from "./scratch.ts";
 import { Shelf } from "./shelf.ts";
 import { SlantedLooks } from "./slanted-looks.ts";
 
 const FREE: JobOptions = { stop: () => {}, progress: () => {} };
+
+const NOTHING = new Float32Array(0);
+const NO_SLANTS: Slants = {
+  ...{ count: 0, x: NOTHING, y: NOTHING, scale: NOTHING },
+  ...{ descriptors: new Uint8Array(0), first: new Uint32Array(1) },
+};
 
 /** Of places that have nothing in common. */
 function strangers(photos: number): Shot[] {
@@ -30,11 +40,6 @@ async function engineOf(shots: readonly Shot[], atJob = () => {}, atQuestions = 
   const { photos, kernels } = syntheticPhotos(shots, { told: true });
   const photoOf = new Map<SlantSide["features"], number>();
   const looks: string[] = [];
-  const nothing = new Float32Array(0);
-  const slants = {
-    ...{ count: 0, x: nothing, y: nothing, scale: nothing },
-    ...{ descriptors: new Uint8Array(0), first: new Uint32Array(1) },
-  };
   const nameOf = ({ features }: SlantSide) => {
     if (!photoOf.has(features)) photoOf.set(features, photoOf.size);
     return photoOf.get(features);
@@ -54,7 +59,7 @@ async function engineOf(shots: readonly Shot[], atJob = () => {}, atQuestions = 
   };
   const looking: ConstructorParameters<typeof SlantedLooks>[0] = {
     grey: async () => ({ grey: new Uint8Array(4), widthPx: 2, heightPx: 2 }),
-    slants: (_, { signal } = {}) => inTurn(signal, () => slants),
+    slants: (_, { signal } = {}) => inTurn(signal, () => NO_SLANTS),
     matchAslant: (a, b, { signal } = {}) =>
       inTurn(signal, () => {
         looks.push(`${nameOf(a)}-${nameOf(b)}`);
@@ -82,6 +87,26 @@ test("a thorough rebuild looks at no more than 24 pairs from the side and leaves
   } while (counts.at(-1));
   assert.deepEqual(counts, [24, 24, 24, 4, 0]);
   assert.equal(new Set(looks).size, looks.length, "none twice");
+});
+
+test("what waited is linked as soon as it may be, though nothing is left to look at", async () => {
+  const steps: string[] = [];
+  const ties = [[{ a: 0, b: 1 }], [], []];
+  const due = [true, false];
+  const mapper: Parameters<typeof lookAslant>[0]["mapper"] = {
+    views: [],
+    unsureTies: () => ties.shift()!,
+    aslantDue: () => due.shift()!,
+    questionsAslant: () => [],
+    linkAslant: (seen) => steps.push(`link ${seen.length}`),
+    settle: () => steps.push("settle"),
+  };
+  const side: SlantSide = { features: allocateFeatures(0, 1, 1), slants: NO_SLANTS };
+  const see = async (tie: Tie) => ({ ...tie, matches: new Uint32Array(0), sides: [side, side] as const });
+  const answer = { kind: "general", pose: new Float64Array(12), inliers: new Uint8Array(0) } as const;
+  const verifyMany = async () => [{ ...answer, inlierCount: 0, angleRad: 0 }];
+  assert.equal(await lookAslant({ mapper, slants: { see }, kernels: { verifyMany } }, FREE), true);
+  assert.deepEqual(steps, ["link 1", "settle", "link 0", "settle"]);
 });
 
 /** As the engine's thread gives it to a job. */

@@ -3,6 +3,7 @@
  * in the next.
  */
 import type { FrontEnd } from "../features/front-end.ts";
+import type { SeenAslant } from "../mapper/aslant.ts";
 import type { Mapper } from "../mapper/mapper.ts";
 import type { Tie } from "../mapper/unsure.ts";
 import { unwatched } from "../stages.ts";
@@ -14,25 +15,28 @@ const ROUNDS = 3;
 const MOST_TIES = 24;
 
 type Parts = {
-  readonly mapper: Mapper;
-  readonly slants: SlantedLooks;
+  readonly mapper: Pick<Mapper, "views" | "unsureTies" | "aslantDue" | "questionsAslant" | "linkAslant" | "settle">;
+  readonly slants: Pick<SlantedLooks, "see">;
   readonly kernels: Pick<FrontEnd, "verifyMany">;
 };
 
-/** @returns whether any were looked at */
+/** @returns whether there was anything to look at, or to link of what was seen before */
 export async function lookAslant(parts: Parts, job: JobOptions): Promise<boolean> {
+  const { mapper } = parts;
   let looked = 0;
   for (let round = 0; round < ROUNDS; round++) {
-    const ties = parts.mapper.unsureTies().slice(0, MOST_TIES - looked);
-    if (ties.length === 0) break;
-    await oneRound(parts, ties, job);
+    const ties = mapper.unsureTies().slice(0, MOST_TIES - looked);
+    if (ties.length === 0 && !mapper.aslantDue()) return round > 0;
+    const seen = await see(parts, ties, job);
+    await link(parts, seen, job);
     looked += ties.length;
   }
-  return looked > 0;
+  return true;
 }
 
-async function oneRound({ mapper, slants, kernels }: Parts, ties: readonly Tie[], job: JobOptions): Promise<void> {
-  const { stop, progress, stage = unwatched, signal } = job;
+async function see({ mapper, slants }: Parts, ties: readonly Tie[], job: JobOptions): Promise<SeenAslant[]> {
+  const { progress, stage = unwatched, signal } = job;
+  if (ties.length === 0) return [];
   stage("slants");
   let done = 0;
   progress("slants", done, ties.length);
@@ -41,11 +45,14 @@ async function oneRound({ mapper, slants, kernels }: Parts, ties: readonly Tie[]
     progress("slants", ++done, ties.length);
     return each;
   });
-  const seen = await Promise.all(seeing);
+  return Promise.all(seeing);
+}
+
+async function link({ mapper, kernels }: Parts, seen: readonly SeenAslant[], job: JobOptions): Promise<void> {
+  const { stop, stage = unwatched, signal } = job;
   stop();
   stage("verification");
-  const questions = seen.map((each) => mapper.questionAslant(each));
-  const answers = await kernels.verifyMany(questions, signal ? { signal } : {});
+  const answers = await kernels.verifyMany(mapper.questionsAslant(seen), signal ? { signal } : {});
   stop();
   mapper.linkAslant(seen, answers);
   if (answers.some((answer) => answer)) mapper.settle(stop, stage);

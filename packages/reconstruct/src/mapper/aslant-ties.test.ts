@@ -27,14 +27,12 @@ function world(photos: number, placed: number) {
     ties,
     names: () => pairs.map(({ a, b }) => `${a}-${b}`).sort(),
     knows: (pair: Pair) => pairs.push(pair),
-    link(seen: readonly SeenAslant[], borneOut = seen) {
-      pairs = ties.link(
-        place,
-        pairs,
-        seen,
-        seen.map((each) => (borneOut.includes(each) ? answer() : undefined)),
-      );
+    link(seen: readonly SeenAslant[], denied: readonly SeenAslant[] = [], bearing = answer()) {
+      const answers = ties.toAsk(seen).map((each) => (denied.includes(each) ? undefined : bearing));
+      pairs = ties.link(place, pairs, seen, answers);
     },
+    isDue: () => ties.isDue(scene, pairs),
+    pairOf: (a: number, b: number) => pairs.find((pair) => pair.a === a && pair.b === b),
     see(a: number, b: number): SeenAslant {
       const matches = Uint32Array.from({ length: 2 * MATCHES }, (_, k) => k >> 1);
       return { a, b, matches, sides: [sideOf(views[a], []), sideOf(views[b], [])] };
@@ -54,15 +52,18 @@ function usual(a: number, b: number, matches: number): Pair {
 }
 
 test("a photo that one placed photo alone would hold is not tied to it until that is the second one", () => {
-  const { link, see, names, scene, ties } = world(4, 2);
+  const { link, see, names, scene, ties, isDue } = world(4, 2);
   link([see(0, 2)]);
   assert.deepEqual(names(), []);
   assert.equal(scene.tracks.of(2, 0), undefined);
   assert.ok(ties.wasAsked({ a: 0, b: 2 }), "nobody asks again meanwhile");
   link([see(2, 3)]);
   assert.deepEqual(names(), ["2-3"], "photos without a place wait for nobody");
+  assert.ok(!isDue());
   scene.setPose(3, new Float64Array(12));
+  assert.ok(isDue());
   link([]);
+  assert.ok(!isDue());
   assert.deepEqual(names(), ["0-2", "2-3"]);
   assert.equal(scene.tracks.of(2, 0), scene.tracks.of(0, 0));
   assert.equal(scene.tracks.of(0, 0)?.views.length, 3);
@@ -80,8 +81,8 @@ test("two placed photos that hold it at once are enough, and so is one that shar
 
 test("one that geometry does not bear out holds nothing", () => {
   const { link, see, names } = world(3, 2);
-  const first = see(0, 2);
-  link([first, see(1, 2)], [first]);
+  const second = see(1, 2);
+  link([see(0, 2), second], [second]);
   assert.deepEqual(names(), []);
 });
 
@@ -92,7 +93,8 @@ test("what few matches said, and a look from the side does not bear out, was cha
   ]) {
     const { link, see, names, knows } = world(3, 2);
     knows(usual(1, 2, matches));
-    link([see(1, 2)], []);
+    const tie = see(1, 2);
+    link([tie], [tie]);
     assert.deepEqual(names(), left);
   }
 });
@@ -100,9 +102,31 @@ test("what few matches said, and a look from the side does not bear out, was cha
 test("what was chance holds nothing either", () => {
   const { link, see, names, knows } = world(3, 2);
   knows(usual(1, 2, 49));
-  const first = see(0, 2);
-  link([first, see(1, 2)], [first]);
+  const second = see(1, 2);
+  link([see(0, 2), second], [second]);
   assert.deepEqual(names(), []);
+});
+
+test("what waits is asked about again: lenses may have changed", () => {
+  const { link, see, pairOf, scene } = world(4, 2);
+  link([see(0, 2), see(2, 3)]);
+  scene.setFocal(0, 900);
+  scene.setPose(3, new Float64Array(12));
+  const pose = new Float64Array(12).fill(0.5);
+  link([], [], { ...answer(), pose });
+  assert.equal(pairOf(0, 2)?.pose, pose);
+  assert.deepEqual(pairOf(0, 2)?.focals, [900, 900]);
+});
+
+test("what is not borne out any more waits for nothing", () => {
+  const { link, see, names, ties, scene } = world(4, 2);
+  const first = see(0, 2);
+  link([first, see(2, 3)]);
+  link([], [first]);
+  assert.deepEqual(ties.toAsk([]), []);
+  scene.setPose(3, new Float64Array(12));
+  link([]);
+  assert.deepEqual(names(), ["2-3"]);
 });
 
 test("a photo that is placed by other means waits no longer", () => {

@@ -17,9 +17,6 @@ const MOST_HELD_BY_ONE = 12;
 /** Fewer matches than this may agree on a geometry by chance. */
 const CHANCE_MATCHES = 50;
 
-/** What was seen, and what geometry says to it. */
-type Told = { readonly seen: SeenAslant; readonly answer: TwoViewAnswer | undefined };
-
 /** What the ties are for: places that only a slant shows are added to its views, and their tracks joined. */
 type Place = {
   readonly views: View[];
@@ -31,34 +28,51 @@ type Place = {
 export class AslantTies {
   readonly #asked = new Set<string>();
   /** Borne out, and not linked yet. */
-  #heldByOne: readonly Told[] = [];
+  #heldByOne: readonly SeenAslant[] = [];
 
   /** Whether two photos were looked at. */
   wasAsked(tie: Tie): boolean {
     return this.#asked.has(keyOf(tie));
   }
 
-  /** @param pairs known so far @returns them as they are with what was seen */
+  /** Whether one that waits may be linked, though nothing more was seen. */
+  isDue(scene: Scene, pairs: readonly Pair[]): boolean {
+    const ties = [...pairs, ...this.#heldByOne];
+    return this.#heldByOne.some((tie) => !isHeldByOne(scene, tie, ties));
+  }
+
+  /** What geometry is to be asked about: what waits, once more, as places and lenses change meanwhile, and what was seen. */
+  toAsk(seen: readonly SeenAslant[]): readonly SeenAslant[] {
+    return [...this.#heldByOne, ...seen];
+  }
+
+  /**
+   * @param pairs known so far
+   * @param answers about `toAsk`, nothing having changed
+   * @returns the pairs as they are with what was seen
+   */
   link(
     place: Place,
-    pairs: Pair[],
+    pairs: readonly Pair[],
     seen: readonly SeenAslant[],
     answers: readonly (TwoViewAnswer | undefined)[],
   ): Pair[] {
-    const told = [...this.#heldByOne, ...seen.map((each, k): Told => ({ seen: each, answer: answers[k] }))];
-    const [borneOut, denied] = [told.filter(({ answer }) => answer), told.filter(({ answer }) => !answer)];
+    const answerOf = new Map(this.toAsk(seen).map((tie, k) => [tie, answers[k]]));
+    const borneOut = [...answerOf.keys()].filter((tie) => answerOf.get(tie));
     // What so few matches said, and a look from the side does not bear out, was chance.
-    const chance = new Set(denied.map((each) => keyOf(each.seen)));
-    const known = pairs.filter((pair) => pair.kept.length / 2 >= CHANCE_MATCHES || !chance.has(keyOf(pair)));
-    const ties = [...known, ...borneOut.map((each) => each.seen)];
-    const waiting = borneOut.filter((each) => isHeldByOne(place.scene, each.seen, ties));
-    this.#heldByOne = waiting.slice(-MOST_HELD_BY_ONE);
+    const denied = new Set([...answerOf.keys()].filter((tie) => !answerOf.get(tie)).map(keyOf));
+    const known = pairs.filter((pair) => pair.kept.length / 2 >= CHANCE_MATCHES || !denied.has(keyOf(pair)));
+    const ties = [...known, ...borneOut];
+    const waiting = new Set(borneOut.filter((tie) => isHeldByOne(place.scene, tie, ties)));
+    this.#heldByOne = [...waiting].slice(-MOST_HELD_BY_ONE);
     for (const tie of seen) this.#asked.add(keyOf(tie));
-    return borneOut.filter((each) => !waiting.includes(each)).reduce((all, each) => linkedOne(place, all, each), known);
+    return borneOut
+      .filter((tie) => !waiting.has(tie))
+      .reduce((all, tie) => linkedOne(place, all, tie, answerOf.get(tie)), known);
   }
 }
 
-function linkedOne(place: Place, pairs: Pair[], { seen, answer }: Told): Pair[] {
+function linkedOne(place: Place, pairs: Pair[], seen: SeenAslant, answer: TwoViewAnswer | undefined): Pair[] {
   const { scene } = place;
   const { a, b } = seen;
   const others = pairs.filter((pair) => pair.a !== a || pair.b !== b);

@@ -171,11 +171,18 @@ export class Mapper {
     });
   }
 
-  questionAslant(seen: SeenAslant): TwoViewQuestion {
-    return questionAslant(this.#scene, seen, this.#checks.errorPx(seen), this.#seed);
+  /** Whether something that was seen aslant before can be linked now. */
+  aslantDue(): boolean {
+    return this.#aslantTies.isDue(this.#scene, this.#pairs);
   }
 
-  /** Ties photos by what they share when they are also seen aslant. @param answers to `questionAslant`, nothing having changed */
+  /** What two-view geometry is to be asked before `linkAslant`. */
+  questionsAslant(seen: readonly SeenAslant[]): TwoViewQuestion[] {
+    const asked = this.#aslantTies.toAsk(seen);
+    return asked.map((each) => questionAslant(this.#scene, each, this.#checks.errorPx(each), this.#seed));
+  }
+
+  /** Ties photos by what they share when they are also seen aslant. @param answers to `questionsAslant`, nothing having changed */
   linkAslant(seen: readonly SeenAslant[], answers: readonly (TwoViewAnswer | undefined)[]): void {
     const place = { views: this.views, scene: this.#scene, submaps: this.#submaps, checks: this.#checks };
     this.#pairs = this.#aslantTies.link(place, this.#pairs, seen, answers);
