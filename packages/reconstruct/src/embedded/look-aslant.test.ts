@@ -7,13 +7,14 @@ import { CairnError } from "@cairn/protocol/errors";
 import { readManifest, samplePhotosDir } from "@cairn/sample";
 import sharp from "sharp";
 import type { Photo } from "../engine.ts";
-import { allocateFeatures } from "../features/features.ts";
+import { allocateFeatures, type Features } from "../features/features.ts";
+import type { Descriptors } from "../features/matcher.ts";
 import type { SlantSide } from "../features/slant-matches.ts";
 import type { Slants } from "../features/slants.ts";
 import type { Tie } from "../mapper/unsure.ts";
 import { arc, type Shot, syntheticPhotos } from "../test/synthetic.ts";
 import { openEmbeddedEngine } from "./embedded-engine.ts";
-import { EngineCore, type JobOptions } from "./engine-core.ts";
+import { EngineCore, type JobOptions, type Kernels } from "./engine-core.ts";
 import { lookAslant } from "./look-aslant.ts";
 import { Scratch } from "./scratch.ts";
 import { Shelf } from "./shelf.ts";
@@ -32,25 +33,44 @@ function strangers(photos: number): Shot[] {
   return Array.from({ length: photos }, (_, place) => ({ ...arc(4)[place % 4], place }));
 }
 
-/**
- * An engine that sees nothing more from the side, one job after the other, and has been given all photos.
- * @param atJob when one is done @param atQuestions when geometry is asked about what was seen
- */
-async function engineOf(shots: readonly Shot[], atJob = () => {}, atQuestions = () => {}) {
+type World = {
+  /** Photos that show what they share with others from the side alone. */
+  readonly hidden?: readonly number[];
+  /** When a job is done. */
+  readonly atJob?: () => void;
+  /** When geometry is asked about what was seen. */
+  readonly atQuestions?: () => void;
+};
+
+/** An engine that looks at photos from the side one job after the other. */
+function engineOf(shots: readonly Shot[], { hidden = [], atJob, atQuestions }: World = {}) {
   const { photos, kernels } = syntheticPhotos(shots, { told: true });
-  const photoOf = new Map<SlantSide["features"], number>();
+  const photoOf = new Map<Features["descriptors"], number>();
   const looks: string[] = [];
-  const nameOf = ({ features }: SlantSide) => {
-    if (!photoOf.has(features)) photoOf.set(features, photoOf.size);
-    return photoOf.get(features);
+  const isHidden = ({ descriptors }: Descriptors) => hidden.includes(photoOf.get(descriptors)!);
+  const plain: Kernels = {
+    ...kernels,
+    async extract(...given) {
+      const features = await kernels.extract(...given);
+      photoOf.set(features.descriptors, photoOf.size);
+      return features;
+    },
+    async matchMany(a, others, options) {
+      const matches = await kernels.matchMany(a, others, options);
+      return matches.map((each, k) => (isHidden(a) || isHidden(others[k]) ? new Uint32Array(0) : each));
+    },
+    verifyMany(questions) {
+      if (looks.length > 0) atQuestions?.();
+      return kernels.verifyMany(questions);
+    },
   };
   let last: Promise<unknown> = Promise.resolve();
   /** As a pool of one thread does it: what is cancelled ends at once, and what waits never begins. */
-  const inTurn = <T>(signal: AbortSignal | undefined, work: () => T): Promise<T> => {
-    const turn = last.then(() => {
+  const inTurn = <T>(signal: AbortSignal | undefined, work: () => T | Promise<T>): Promise<T> => {
+    const turn = last.then(async () => {
       signal?.throwIfAborted();
-      const result = work();
-      atJob();
+      const result = await work();
+      atJob?.();
       signal?.throwIfAborted();
       return result;
     });
@@ -61,23 +81,24 @@ async function engineOf(shots: readonly Shot[], atJob = () => {}, atQuestions = 
     grey: async () => ({ grey: new Uint8Array(4), widthPx: 2, heightPx: 2 }),
     slants: (_, { signal } = {}) => inTurn(signal, () => NO_SLANTS),
     matchAslant: (a, b, { signal } = {}) =>
-      inTurn(signal, () => {
-        looks.push(`${nameOf(a)}-${nameOf(b)}`);
-        return new Uint32Array(0);
+      inTurn(signal, async () => {
+        const sides = [a, b].map(({ features }) => photoOf.get(features.descriptors)!);
+        looks.push(sides.join("-"));
+        if (!sides.some((side) => hidden.includes(side))) return new Uint32Array(0);
+        return (await kernels.matchMany(a.features, [b.features]))[0];
       }),
   };
   const shelf = new Shelf(new Scratch(tmpdir()));
-  const verifyMany: typeof kernels.verifyMany = (questions) => {
-    if (looks.length > 0) atQuestions();
-    return kernels.verifyMany(questions);
+  const core = new EngineCore(plain, 1, { slants: new SlantedLooks(looking, shelf) });
+  const addAll = async () => {
+    for (const photo of photos) await core.add(photo, undefined, FREE);
   };
-  const core = new EngineCore({ ...kernels, verifyMany }, 1, { slants: new SlantedLooks(looking, shelf) });
-  for (const photo of photos) await core.add(photo, undefined, FREE);
-  return { core, looks };
+  return { core, looks, photos, addAll };
 }
 
 test("a thorough rebuild looks at no more than 24 pairs from the side and leaves the others to the next", async () => {
-  const { core, looks } = await engineOf(strangers(14));
+  const { core, looks, addAll } = engineOf(strangers(14));
+  await addAll();
   const counts: number[] = [];
   do {
     const before = looks.length;
@@ -122,9 +143,11 @@ const SOME: readonly Shot[] = [...arc(4), ...strangers(5).slice(1)];
 
 test("cancelled while it looks, it looks no further, and what there was before stays", async () => {
   let [done, last, abort] = [0, 0, () => {}];
-  const { core, looks } = await engineOf(SOME, () => {
+  const atJob = () => {
     if (++done === last) abort();
-  });
+  };
+  const { core, looks, addAll } = engineOf(SOME, { atJob });
+  await addAll();
   assert.equal((await core.rebuild(FREE)).cameras.length, 4);
   const [model, report] = [core.model(), core.report()];
   // While slants are made, at the first look, and in the middle of all.
@@ -146,7 +169,8 @@ test("cancelled while it looks, it looks no further, and what there was before s
 
 test("cancelled while geometry is asked about what it saw, it takes nothing of that for known", async () => {
   let abort = () => {};
-  const { core, looks } = await engineOf(SOME, undefined, () => abort());
+  const { core, looks, addAll } = engineOf(SOME, { atQuestions: () => abort() });
+  await addAll();
   const cancelled = abortable();
   abort = cancelled.abort;
   await assert.rejects(core.rebuild(cancelled.job, { thorough: true }), { code: "operation.cancelled" });
