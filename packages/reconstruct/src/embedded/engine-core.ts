@@ -1,6 +1,7 @@
 /**
  * The engine without its thread: brings features and matches to the mapper, one job at a time. A job that is cancelled
- * leaves what it had finished; the next one goes on from there.
+ * leaves what it had finished; the next one goes on from there. Only what was seen from the side goes with it: it may have
+ * given photos a place of which nobody was told.
  */
 import type { EngineReport } from "@cairn/protocol";
 import type { EngineCache, Photo, Progress, Rebuild, RebuildOptions, Step, WorkOptions } from "../engine.ts";
@@ -136,16 +137,28 @@ export class EngineCore {
   ): Promise<Rebuild> {
     await this.#linkAll(job);
     await this.#closeGaps(job);
-    const looked = thorough === true && (await this.#lookAslant(job));
+    if (!thorough) {
+      const rebuild = await this.#refine(job, options);
+      return this.#isWorthALookAslant() ? { ...rebuild, thoroughAdvised: true } : rebuild;
+    }
+    const goBack = this.#mapper.mark();
+    try {
+      const looked = await this.#lookAslant(job);
+      const rebuild = await this.#refine(job, options);
+      return looked ? { ...rebuild, thorough: true } : rebuild;
+    } catch (error) {
+      // Nobody was told of what a look from the side has placed.
+      goBack();
+      throw error;
+    }
+  }
+
+  async #refine(job: JobOptions, options: Pick<RebuildOptions, "frame" | "up">): Promise<Rebuild> {
     const { scene, take } = this.#mapper.refine(job.stop, job.progress, options, job.stage);
     job.stage?.("depth");
     const dense = await this.#dense?.rebuild(scene, denseJob(job));
     job.stop();
-    const rebuild: Rebuild = {
-      ...take(),
-      ...(looked && { thorough: true }),
-      ...(!thorough && this.#isWorthALookAslant() && { thoroughAdvised: true }),
-    };
+    const rebuild = take();
     dense?.take();
     if (!dense) return rebuild;
     return { ...rebuild, points: withDense(rebuild.points, dense.points, dense.points.count, this.#mapper.views) };

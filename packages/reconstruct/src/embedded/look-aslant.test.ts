@@ -22,10 +22,10 @@ import { SlantedLooks } from "./slanted-looks.ts";
 
 const FREE: JobOptions = { stop: () => {}, progress: () => {} };
 
-const NOTHING = new Float32Array(0);
-const NO_SLANTS: Slants = {
-  ...{ count: 0, x: NOTHING, y: NOTHING, scale: NOTHING },
-  ...{ descriptors: new Uint8Array(0), first: new Uint32Array(1) },
+/** One, in a corner. */
+const SLANTS: Slants = {
+  ...{ count: 1, x: Float32Array.of(3), y: Float32Array.of(3), scale: Float32Array.of(5) },
+  ...{ descriptors: new Uint8Array(128), first: Uint32Array.of(0, 1) },
 };
 
 /** Of places that have nothing in common. */
@@ -79,13 +79,14 @@ function engineOf(shots: readonly Shot[], { hidden = [], atJob, atQuestions }: W
   };
   const looking: ConstructorParameters<typeof SlantedLooks>[0] = {
     grey: async () => ({ grey: new Uint8Array(4), widthPx: 2, heightPx: 2 }),
-    slants: (_, { signal } = {}) => inTurn(signal, () => NO_SLANTS),
+    slants: (_, { signal } = {}) => inTurn(signal, () => SLANTS),
     matchAslant: (a, b, { signal } = {}) =>
       inTurn(signal, async () => {
         const sides = [a, b].map(({ features }) => photoOf.get(features.descriptors)!);
         looks.push(sides.join("-"));
         if (!sides.some((side) => hidden.includes(side))) return new Uint32Array(0);
-        return (await kernels.matchMany(a.features, [b.features]))[0];
+        const [shared] = await kernels.matchMany(a.features, [b.features]);
+        return Uint32Array.of(...shared, a.features.count, b.features.count);
       }),
   };
   const shelf = new Shelf(new Scratch(tmpdir()));
@@ -122,7 +123,7 @@ test("what waited is linked as soon as it may be, though nothing is left to look
     linkAslant: (seen) => steps.push(`link ${seen.length}`),
     settle: () => steps.push("settle"),
   };
-  const side: SlantSide = { features: allocateFeatures(0, 1, 1), slants: NO_SLANTS };
+  const side: SlantSide = { features: allocateFeatures(0, 1, 1), slants: SLANTS };
   const see = async (tie: Tie) => ({ ...tie, matches: new Uint32Array(0), sides: [side, side] as const });
   const answer = { kind: "general", pose: new Float64Array(12), inliers: new Uint8Array(0) } as const;
   const verifyMany = async () => [{ ...answer, inlierCount: 0, angleRad: 0 }];
@@ -148,7 +149,7 @@ test("cancelled while it looks, it looks no further, and what there was before s
   };
   const { core, looks, addAll } = engineOf(SOME, { atJob });
   await addAll();
-  assert.equal((await core.rebuild(FREE)).cameras.length, 4);
+  assert.equal(core.model().images.length, 4);
   const [model, report] = [core.model(), core.report()];
   // While slants are made, at the first look, and in the middle of all.
   for (last of [2, 8, 12]) {
@@ -178,6 +179,33 @@ test("cancelled while geometry is asked about what it saw, it takes nothing of t
   abort = () => {};
   await core.rebuild(FREE, { thorough: true });
   assert.deepEqual(looks.slice(0, first.length), first);
+});
+
+test("REC-8 cancelled when a photo was seen from the side, all goes on as if nothing had been", async () => {
+  const shots = arc(6);
+  const [{ core, photos, looks }, other] = [engineOf(shots, { hidden: [4] }), engineOf(shots, { hidden: [4] })];
+  for (const photo of photos.slice(0, 5)) {
+    await core.add(photo, undefined, FREE);
+    await other.core.add(photo, undefined, FREE);
+  }
+  // While it is given its place, and while all is refined.
+  for (const at of ["doubt", "refine"]) {
+    const { job, abort } = abortable();
+    const reached = (what: string) => {
+      if (what === at && looks.length > 0) abort();
+    };
+    const cancelled = core.rebuild({ ...job, progress: reached, stage: reached }, { thorough: true });
+    await assert.rejects(cancelled, { code: "operation.cancelled" });
+    assert.ok(looks.splice(0).some((pair) => pair.includes("4")));
+    assert.deepEqual(core.model(), other.core.model());
+    assert.deepEqual(core.report(), other.core.report());
+  }
+  const next = photos[5];
+  assert.deepEqual(await core.add(next, undefined, FREE), await other.core.add(next, undefined, FREE));
+  const rebuilt = await core.rebuild(FREE, { thorough: true });
+  assert.equal(rebuilt.cameras.length, 6);
+  assert.deepEqual(rebuilt, await other.core.rebuild(FREE, { thorough: true }));
+  assert.deepEqual(core.model(), other.core.model());
 });
 
 test("an engine that is cancelled while its threads look from the side says so before they are done, and goes on", async () => {

@@ -26,13 +26,22 @@ type Place = {
 };
 
 export class AslantTies {
-  readonly #asked = new Set<string>();
+  #asked = new Set<string>();
   /** Borne out, and not linked yet. */
   #heldByOne: readonly SeenAslant[] = [];
 
   /** Whether two photos were looked at. */
   wasAsked(tie: Tie): boolean {
     return this.#asked.has(keyOf(tie));
+  }
+
+  /** @returns forgets what was seen since */
+  mark(): () => void {
+    const [asked, heldByOne] = [[...this.#asked], this.#heldByOne];
+    return () => {
+      this.#asked = new Set(asked);
+      this.#heldByOne = heldByOne;
+    };
   }
 
   /** Whether one that waits may be linked, though nothing more was seen. */

@@ -188,6 +188,25 @@ export class Mapper {
     this.#pairs = this.#aslantTies.link(place, this.#pairs, seen, answers);
   }
 
+  /** From here on all is done to copies. @returns has all as it was again, whatever was seen aslant and settled since */
+  mark(): () => void {
+    const [views, scene, submaps] = [[...this.views], this.#scene, this.#submaps];
+    const [pairs, doubted, poseSigmas] = [this.#pairs, this.#doubted, this.#poseSigmas];
+    const learned = [this.#lenses, this.#trust, this.#ledger, this.#aslantTies];
+    const searches = [this.#foldSearch, this.#retries, this.#zooms];
+    const goBack = [...learned, ...searches].map((each) => each.mark());
+    this.#scene = scene.clone();
+    this.#ledger.follow(this.#scene);
+    this.#submaps = submaps.clone();
+    this.#doubted = new Set(doubted);
+    return () => {
+      this.views.splice(0, views.length, ...views);
+      [this.#scene, this.#submaps, this.#pairs] = [scene, submaps, pairs];
+      [this.#doubted, this.#poseSigmas] = [doubted, poseSigmas];
+      for (const each of goBack) each();
+    };
+  }
+
   #matched(view: number, { other, matches }: Candidate): Matched {
     return { a: other, b: view, matches, errorPx: this.#checks.errorPx({ a: other, b: view }) };
   }
