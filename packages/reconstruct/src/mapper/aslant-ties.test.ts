@@ -136,3 +136,23 @@ test("a photo that is placed by other means waits no longer", () => {
   link([]);
   assert.deepEqual(names(), ["0-2"]);
 });
+
+test("of many that wait the latest twelve are kept", () => {
+  const { link, see, ties } = world(15, 1);
+  for (let view = 1; view < 15; view++) link([see(0, view)]);
+  assert.deepEqual(
+    ties.toAsk([]).map(({ b }) => b),
+    Array.from({ length: 12 }, (_, k) => 3 + k),
+  );
+});
+
+test("what was seen after a mark is as if it had never been", () => {
+  const { link, see, ties } = world(4, 2);
+  const first = see(0, 2);
+  link([first]);
+  const goBack = ties.mark();
+  link([see(1, 2)]);
+  goBack();
+  assert.deepEqual(ties.toAsk([]), [first]);
+  assert.ok(ties.wasAsked(first) && !ties.wasAsked({ a: 1, b: 2 }));
+});
