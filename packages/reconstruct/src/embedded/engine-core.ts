@@ -1,6 +1,7 @@
 /**
  * The engine without its thread: brings features and matches to the mapper, one job at a time. A job that is cancelled
- * leaves what it had finished; the next one goes on from there.
+ * leaves what it had finished; the next one goes on from there. Only what was seen from the side goes with it: it may have
+ * given photos a place of which nobody was told.
  */
 import type { EngineReport } from "@cairn/protocol";
 import type { EngineCache, Photo, Progress, Rebuild, RebuildOptions, Step, WorkOptions } from "../engine.ts";
@@ -8,22 +9,17 @@ import { decodeFeatures, encodeFeatures, type Features } from "../features/featu
 import type { FrontEnd } from "../features/front-end.ts";
 import type { Grey } from "../features/grey.ts";
 import { Mapper } from "../mapper/mapper.ts";
-import type { Tie } from "../mapper/unsure.ts";
 import { type OnStage, unwatched } from "../stages.ts";
 import { withDense } from "./all-points.ts";
 import type { DenseJob, DenseStage } from "./dense-stage.ts";
 import { matchKept } from "./kept-matches.ts";
+import { lookAslant } from "./look-aslant.ts";
 import { Neighbours } from "./neighbours.ts";
 import type { Shrunk } from "./pictures.ts";
 import type { SlantedLooks } from "./slanted-looks.ts";
 
 /** Fewer make poses worse where overlap is small; the cost of matching grows with the square. */
 const EXTRACT = { maxFeatures: 4000 };
-
-/** Each round looks at some pairs from the side: a photo that has found its place may give another one its place. */
-const SLANT_ROUNDS = 3;
-/** Pairs in all rounds of one rebuild: half a minute on two cores. */
-const MOST_SLANT_TIES = 24;
 
 export type JobOptions = {
   /** Throws when the job is to end. */
@@ -141,16 +137,28 @@ export class EngineCore {
   ): Promise<Rebuild> {
     await this.#linkAll(job);
     await this.#closeGaps(job);
-    const looked = thorough === true && (await this.#lookAslant(job));
+    if (!thorough) {
+      const rebuild = await this.#refine(job, options);
+      return this.#isWorthALookAslant() ? { ...rebuild, thoroughAdvised: true } : rebuild;
+    }
+    const goBack = this.#mapper.mark();
+    try {
+      const looked = await this.#lookAslant(job);
+      const rebuild = await this.#refine(job, options);
+      return looked ? { ...rebuild, thorough: true } : rebuild;
+    } catch (error) {
+      // Nobody was told of what a look from the side has placed.
+      goBack();
+      throw error;
+    }
+  }
+
+  async #refine(job: JobOptions, options: Pick<RebuildOptions, "frame" | "up">): Promise<Rebuild> {
     const { scene, take } = this.#mapper.refine(job.stop, job.progress, options, job.stage);
     job.stage?.("depth");
     const dense = await this.#dense?.rebuild(scene, denseJob(job));
     job.stop();
-    const rebuild: Rebuild = {
-      ...take(),
-      ...(looked && { thorough: true }),
-      ...(!thorough && this.#unsureTies().length > 0 && { thoroughAdvised: true }),
-    };
+    const rebuild = take();
     dense?.take();
     if (!dense) return rebuild;
     return { ...rebuild, points: withDense(rebuild.points, dense.points, dense.points.count, this.#mapper.views) };
@@ -193,41 +201,14 @@ export class EngineCore {
     }
   }
 
-  /** Pairs worth a look from the side, where that can be had. */
-  #unsureTies(): Tie[] {
-    return this.#slants ? this.#mapper.unsureTies() : [];
-  }
-
   /** Photos that nothing has placed may be those that see the scene from far aside. @returns whether any were looked at */
   async #lookAslant(job: JobOptions): Promise<boolean> {
-    let looked = 0;
-    for (let round = 0; round < SLANT_ROUNDS; round++) {
-      const ties = this.#unsureTies().slice(0, MOST_SLANT_TIES - looked);
-      if (!this.#slants || ties.length === 0) break;
-      await this.#seeAslant(this.#slants, ties, job);
-      looked += ties.length;
-    }
-    return looked > 0;
+    const [mapper, slants, kernels] = [this.#mapper, this.#slants, this.#kernels];
+    return slants !== undefined && lookAslant({ mapper, slants, kernels }, job);
   }
 
-  async #seeAslant(slants: SlantedLooks, ties: readonly Tie[], job: JobOptions): Promise<void> {
-    const { stop, progress, stage = unwatched, signal } = job;
-    stage("slants");
-    let done = 0;
-    progress("slants", done, ties.length);
-    const seeing = ties.map(async (tie) => {
-      const each = await slants.see(tie, this.#mapper.views, signal);
-      progress("slants", ++done, ties.length);
-      return each;
-    });
-    const seen = await Promise.all(seeing);
-    stop();
-    stage("verification");
-    const questions = seen.map((each) => this.#mapper.questionAslant(each));
-    const answers = await this.#kernels.verifyMany(questions, signal ? { signal } : {});
-    stop();
-    this.#mapper.linkAslant(seen, answers);
-    if (answers.some((answer) => answer)) this.#mapper.settle(stop, stage);
+  #isWorthALookAslant(): boolean {
+    return this.#slants !== undefined && (this.#mapper.unsureTies().length > 0 || this.#mapper.aslantDue());
   }
 
   async #match(view: number, others: readonly number[], job: JobOptions): Promise<void> {

@@ -13,12 +13,15 @@ const HELD = 24;
 
 type Size = Pick<Grey, "widthPx" | "heightPx">;
 
+/** Until it is made it ends with the job that asked for it, so that no other job can have it. */
+type Look = { readonly slants: Promise<Slants>; readonly signal: AbortSignal | undefined; made: boolean };
+
 export class SlantedLooks {
   readonly #kernels: Pick<FrontEnd, "grey" | "slants" | "matchAslant">;
   readonly #shelf: Shelf;
   readonly #sizes = new Map<number, Size>();
   /** Those asked for last are at the end. */
-  readonly #slants = new Map<number, Promise<Slants>>();
+  readonly #looks = new Map<number, Look>();
 
   constructor(kernels: Pick<FrontEnd, "grey" | "slants" | "matchAslant">, shelf: Shelf) {
     this.#kernels = kernels;
@@ -47,15 +50,25 @@ export class SlantedLooks {
   }
 
   #slantsOf(view: number, signal: AbortSignal | undefined): Promise<Slants> {
-    const known = this.#slants.get(view);
-    this.#slants.delete(view);
-    const slants = known ?? this.#kernels.slants(this.#picture(view), signal ? { signal } : {});
-    this.#slants.set(view, slants);
-    // A look that was cancelled is had again when it is asked for again.
-    if (!known) slants.catch(() => this.#slants.delete(view));
-    const [oldest] = this.#slants.keys();
-    if (this.#slants.size > HELD) this.#slants.delete(oldest);
-    return slants;
+    const known = this.#looks.get(view);
+    this.#looks.delete(view);
+    const look = known && (known.made || known.signal === signal) ? known : this.#look(view, signal);
+    this.#looks.set(view, look);
+    const [oldest] = this.#looks.keys();
+    if (this.#looks.size > HELD) this.#looks.delete(oldest);
+    return look.slants;
+  }
+
+  #look(view: number, signal: AbortSignal | undefined): Look {
+    const slants = this.#kernels.slants(this.#picture(view), signal ? { signal } : {});
+    const look = { slants, signal, made: false };
+    const forget = () => {
+      if (this.#looks.get(view) === look) this.#looks.delete(view);
+    };
+    slants.then(() => {
+      look.made = true;
+    }, forget);
+    return look;
   }
 
   #picture(view: number): Grey {

@@ -2,38 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "@cairn/geometry";
-import { allocateFeatures, type Features } from "../features/features.ts";
-import type { SlantSide } from "../features/slant-matches.ts";
+import { CENTRE, sideOf, viewOf } from "../test/slants.ts";
 import { adopted, joined, questionAslant } from "./aslant.ts";
 import type { Pair } from "./pair.ts";
 import { Scene } from "./scene.ts";
 import { answerTwoView } from "./two-view.ts";
-import { makeView, type View } from "./view.ts";
 
-const [WIDTH, HEIGHT, FOCAL] = [640, 480, 600];
-const CENTRE = { x: WIDTH / 2, y: HEIGHT / 2 };
-
-function featuresAt(places: readonly (readonly [x: number, y: number])[]): Features {
-  const features = allocateFeatures(places.length, 1, 0.5);
-  for (const [i, [x, y]] of places.entries()) {
-    features.x[i] = x;
-    features.y[i] = y;
-    features.scale[i] = 2;
-  }
-  return features;
-}
-
-function viewOf(index: number, places: readonly (readonly [x: number, y: number])[]): View {
-  const rgb = new Uint8Array(WIDTH * HEIGHT * 3).map((_, i) => i % 251);
-  const size = { widthPx: WIDTH, heightPx: HEIGHT, fullWidthPx: WIDTH, fullHeightPx: HEIGHT };
-  return makeView(index, { image: `${index}`, name: "", digest: "", rgb, ...size }, 0, CENTRE, featuresAt(places));
-}
-
-/** A side whose slants are at these places. */
-function sideOf({ features }: View, places: readonly (readonly [x: number, y: number])[]): SlantSide {
-  const { count, x, y, scale, descriptors } = featuresAt(places);
-  return { features, slants: { count, x, y, scale: scale.map(() => 5), descriptors, first: Uint32Array.of(0, count) } };
-}
+const FOCAL = 600;
 
 test("a place that a slant shows is added once; one where the photo has a feature is that feature", () => {
   const view = viewOf(0, [

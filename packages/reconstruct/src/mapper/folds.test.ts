@@ -150,8 +150,15 @@ test("MAP-5 a growing scene is searched some ties at a time, and comes to what a
     looks += ties.length;
     return missingAlong(at, ties);
   });
+  // A search that is marked goes on there, whatever it looks at meanwhile.
+  search.goOn(scene, tied.pairs, doubted);
+  const goBack = search.mark();
+  search.goOn(once, tied.pairs, doubtedAtOnce);
+  goBack();
+  looks = LOOKS;
+
   let lost = 0;
-  let photos = 0;
+  let photos = 1;
   for (; lost === 0 && photos < tied.pairs.length; photos++) {
     const before = looks;
     lost = search.goOn(scene, tied.pairs, doubted);

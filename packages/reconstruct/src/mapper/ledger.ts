@@ -51,6 +51,14 @@ export class Ledger {
     for (const view of scene.posed) scene.touched.add(view);
   }
 
+  /** @returns follows the scene again that it followed */
+  mark(): () => void {
+    const handed = this.#handed;
+    return () => {
+      this.#handed = handed;
+    };
+  }
+
   /** Another scene of the same generation takes over, which knows on its tracks what was handed out. */
   follow(scene: Scene): void {
     this.#handed = [...scene.tracks.all()].filter(({ handed }) => handed);

@@ -26,11 +26,11 @@ export class LensTrust {
   readonly #lenses: Lenses;
   readonly #focalVotes: FocalVotes;
   /** What two-view geometry said last about each lens. */
-  readonly #votes = new Map<number, FocalVote>();
+  #votes = new Map<number, FocalVote>();
   /** Lenses whose estimated focal length has been borne out. */
-  readonly #sure = new Set<number>();
+  #sure = new Set<number>();
   /** Of lenses that were split off: which they were taken for. */
-  readonly #zoomedFrom = new Map<number, number>();
+  #zoomedFrom = new Map<number, number>();
   /** `[lenses]` one standard deviation as a part, as the last rebuild found it. */
   #sigmas: Float64Array = new Float64Array(0);
 
@@ -125,6 +125,17 @@ export class LensTrust {
     });
     const found = told.filter((lens) => this.#isSound(scene, lens, SURE_VIEWS));
     return new Set(found.length === 0 ? found : told.filter((lens) => this.#isSound(scene, lens, 1)));
+  }
+
+  /** @returns forgets what was learned since */
+  mark(): () => void {
+    const [votes, sure, zoomedFrom, sigmas] = [[...this.#votes], [...this.#sure], [...this.#zoomedFrom], this.#sigmas];
+    return () => {
+      this.#votes = new Map(votes);
+      this.#sure = new Set(sure);
+      this.#zoomedFrom = new Map(zoomedFrom);
+      this.#sigmas = sigmas;
+    };
   }
 
   /** Notes that photos with the lens `own` were taken for such of the lens `base`. */

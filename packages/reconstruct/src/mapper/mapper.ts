@@ -17,7 +17,8 @@ import { engineReport } from "../report/report.ts";
 import { type OnStage, unwatched } from "../stages.ts";
 import { principalLenses, type SceneCovariance } from "./adjust.ts";
 import { builtAfresh, type LastLook, worthAnotherLook } from "./afresh.ts";
-import { adopted, joined, questionAslant, type SeenAslant } from "./aslant.ts";
+import { questionAslant, type SeenAslant } from "./aslant.ts";
+import { AslantTies } from "./aslant-ties.ts";
 import { explainedMatches } from "./consistency.ts";
 import type { FocalVote } from "./focal.ts";
 import { type Doubted, missingAlong, trustAgain, trusted } from "./folds.ts";
@@ -27,7 +28,8 @@ import { dropTornViews, type GrowOptions, growScene, refineScene, startPairs } f
 import { Ledger } from "./ledger.ts";
 import { LensTrust } from "./lens-trust.ts";
 import { closeLoops } from "./loops.ts";
-import { type Matched, type Pair, pairOf, questionOf, startScore, verifyPair } from "./pair.ts";
+import { type Matched, type Pair, pairOf, questionOf, startScore } from "./pair.ts";
+import { PairChecks } from "./pair-checks.ts";
 import { Retries } from "./retries.ts";
 import { Scene } from "./scene.ts";
 import { buildScene, byStrength, carryHanded, compatibleIn, joinPair, retrack } from "./scene-building.ts";
@@ -38,7 +40,7 @@ import { type Standing, standingsOf } from "./standing.ts";
 import { Submaps } from "./submaps.ts";
 import type { TwoViewAnswer, TwoViewQuestion } from "./two-view.ts";
 import { FoldSearch, unfold } from "./unfold.ts";
-import { isHeldByOne, type Tie, unsureTies } from "./unsure.ts";
+import { type Tie, unsureTies } from "./unsure.ts";
 import { upOfScene } from "./up.ts";
 import { poorPicture, verdictOf } from "./verdict.ts";
 import { Lenses, makeView, type View } from "./view.ts";
@@ -50,9 +52,6 @@ type MapperOptions = { readonly seed: number };
 /** Matches of a new photo with an earlier one: `[m, 2]`, the earlier photo's feature first. */
 type Candidate = { readonly other: number; readonly matches: Int32Array };
 
-/** With the focal length known a match lies this near its epipolar line, decoded pixels. */
-const PAIR_ERROR_PX = 2;
-const UNSURE_PAIR_ERROR_PX = 4;
 /** A scene of so few photos begins again when another pair is this many times as good a start. */
 const START_OVER_VIEWS = 4;
 const BETTER_START = 2;
@@ -64,12 +63,6 @@ const ZOOM_ROUNDS = 5;
 const YOUNG_VIEWS = 8;
 /** What an unfolded scene loses may fold again; three rounds end it. */
 const UNFOLD_ROUNDS = 3;
-/** Each holds the slants of two photos. */
-const MOST_HELD_BY_ONE = 12;
-/** Fewer matches than this may agree on a geometry by chance. */
-const CHANCE_MATCHES = 50;
-/** Pairs are verified again when a focal length has changed by this part. */
-const RECHECK_CHANGE = 0.05;
 
 /** A scene that was refined beside the one that is shown, before anything else happens to that. */
 export type Refined = {
@@ -101,6 +94,7 @@ export class Mapper {
   readonly #seed: number;
   readonly #lenses = new Lenses();
   readonly #trust: LensTrust;
+  readonly #checks: PairChecks;
   #pairs: Pair[] = [];
   #scene = new Scene(this.views);
   #ledger = new Ledger();
@@ -115,10 +109,7 @@ export class Mapper {
   readonly #retries = new Retries();
   /** Per view, the earlier views it was compared with, and how many features look alike. */
   readonly #tried: Map<number, number>[] = [];
-  /** Per view, the earlier views with which it was also looked at aslant. */
-  readonly #triedAslant: Set<number>[] = [];
-  /** Seen aslant, borne out, and not linked yet. */
-  #heldByOne: { readonly seen: SeenAslant; readonly answer: TwoViewAnswer | undefined }[] = [];
+  readonly #aslantTies = new AslantTies();
   /** Per view, the one it looks most like. */
   readonly #nearest: { view: number; matches: number }[] = [];
   /** The last rebuild left a photo whose focal length may not be its own. */
@@ -135,6 +126,7 @@ export class Mapper {
   constructor({ seed }: MapperOptions) {
     this.#seed = seed;
     this.#trust = new LensTrust(this.#lenses, seed);
+    this.#checks = new PairChecks({ views: this.views, trust: this.#trust, seed });
     this.#zooms = new ZoomSearch({ views: this.views, lenses: this.#lenses, trust: this.#trust, seed });
   }
 
@@ -145,7 +137,6 @@ export class Mapper {
     const view = makeView(this.views.length, photo, lens, principal, features, segments);
     this.views.push(view);
     this.#tried.push(new Map());
-    this.#triedAslant.push(new Set());
     for (const each of [this.#scene, this.#submaps]) each.addView(view);
     return view;
   }
@@ -175,64 +166,49 @@ export class Mapper {
     return unsureTies(this.#scene, {
       likeness: ({ a, b }) => this.#tried[b].get(a),
       kept: ({ a, b }) => (this.#pairs.find((pair) => pair.a === a && pair.b === b)?.kept.length ?? 0) / 2,
-      asked: ({ a, b }) => this.#triedAslant[b].has(a),
+      asked: (tie) => this.#aslantTies.wasAsked(tie),
       usable: (view) => !poorPicture(this.views[view]) && (this.#scene.isPosed(view) || !turned.has(view)),
     });
   }
 
-  questionAslant(seen: SeenAslant): TwoViewQuestion {
-    return questionAslant(this.#scene, seen, this.#pairErrorPx(seen.a, seen.b), this.#seed);
+  /** Whether something that was seen aslant before can be linked now. */
+  aslantDue(): boolean {
+    return this.#aslantTies.isDue(this.#scene, this.#pairs);
   }
 
-  /**
-   * Ties photos by what they share when they are also seen aslant. One that no more than a single placed photo would hold
-   * waits for another: where it is then rests on few points, and it may be far off though it fits.
-   * @param answers to `questionAslant`, nothing having changed
-   */
+  /** What two-view geometry is to be asked before `linkAslant`. */
+  questionsAslant(seen: readonly SeenAslant[]): TwoViewQuestion[] {
+    const asked = this.#aslantTies.toAsk(seen);
+    return asked.map((each) => questionAslant(this.#scene, each, this.#checks.errorPx(each), this.#seed));
+  }
+
+  /** Ties photos by what they share when they are also seen aslant. @param answers to `questionsAslant`, nothing having changed */
   linkAslant(seen: readonly SeenAslant[], answers: readonly (TwoViewAnswer | undefined)[]): void {
-    const told = [...this.#heldByOne, ...seen.map((each, k) => ({ seen: each, answer: answers[k] }))];
-    const borneOut = told.flatMap(({ seen: tie, answer }) => (answer ? [tie] : []));
-    const ready = told.filter(({ seen: tie }) => !isHeldByOne(this.#scene, tie, [...this.#pairs, ...borneOut]));
-    this.#heldByOne = told.filter((each) => each.answer && !ready.includes(each)).slice(-MOST_HELD_BY_ONE);
-    for (const { a, b } of seen) this.#triedAslant[b].add(a);
-    for (const { seen: tie, answer } of told) {
-      if (!answer || ready.some((each) => each.seen === tie)) this.#linkOne(tie, answer);
-    }
+    const place = { views: this.views, scene: this.#scene, submaps: this.#submaps, checks: this.#checks };
+    this.#pairs = this.#aslantTies.link(place, this.#pairs, seen, answers);
   }
 
-  #linkOne(seen: SeenAslant, answer: TwoViewAnswer | undefined): void {
-    const { a, b } = seen;
-    const others = this.#pairs.filter((pair) => pair.a !== a || pair.b !== b);
-    const before = this.#pairs.find((pair) => pair.a === a && pair.b === b);
-    if (!answer) {
-      // What so few matches said, and a look from the side does not bear out, was chance.
-      if (before && before.kept.length / 2 < CHANCE_MATCHES) this.#pairs = others;
-      return;
-    }
-    const [first, second] = ([a, b] as const).map((view, side) => this.#adopt(view, seen, side as 0 | 1));
-    const matches = new Int32Array(seen.matches.length);
-    for (let m = 0; m < first.length; m++) {
-      matches[2 * m] = first[m];
-      matches[2 * m + 1] = second[m];
-    }
-    const found = pairOf(this.#scene, { a, b, matches, errorPx: this.#pairErrorPx(a, b) }, answer);
-    if (!found) return;
-    const pair = before ? joined(this.#scene, found, before.matches) : found;
-    this.#pairs = [...others, pair];
-    joinPair(this.#scene.tracks, pair, compatibleIn(this.#scene));
-  }
-
-  #adopt(index: number, seen: SeenAslant, side: 0 | 1): Int32Array {
-    const { view, places } = adopted(this.views[index], seen, side);
-    if (view !== this.views[index]) {
-      this.views[index] = view;
-      for (const each of [this.#scene, this.#submaps]) each.placesAdded(index);
-    }
-    return places;
+  /** From here on all is done to copies. @returns has all as it was again, whatever was seen aslant and settled since */
+  mark(): () => void {
+    const [views, scene, submaps] = [[...this.views], this.#scene, this.#submaps];
+    const [pairs, doubted, poseSigmas] = [this.#pairs, this.#doubted, this.#poseSigmas];
+    const learned = [this.#lenses, this.#trust, this.#ledger, this.#aslantTies];
+    const searches = [this.#foldSearch, this.#retries, this.#zooms];
+    const goBack = [...learned, ...searches].map((each) => each.mark());
+    this.#scene = scene.clone();
+    this.#ledger.follow(this.#scene);
+    this.#submaps = submaps.clone();
+    this.#doubted = new Set(doubted);
+    return () => {
+      this.views.splice(0, views.length, ...views);
+      [this.#scene, this.#submaps, this.#pairs] = [scene, submaps, pairs];
+      [this.#doubted, this.#poseSigmas] = [doubted, poseSigmas];
+      for (const each of goBack) each();
+    };
   }
 
   #matched(view: number, { other, matches }: Candidate): Matched {
-    return { a: other, b: view, matches, errorPx: this.#pairErrorPx(view, other) };
+    return { a: other, b: view, matches, errorPx: this.#checks.errorPx({ a: other, b: view }) };
   }
 
   /** Places what can be placed. */
@@ -295,7 +271,7 @@ export class Mapper {
     this.#changeLens(view, own, copies);
     this.#trust.splitOff(own, lens);
     this.#retries.forget(index);
-    this.#pairs = this.#recheckPairs(copies[0] instanceof Scene ? copies[0] : this.#scene, this.#pairs, stop);
+    this.#pairs = this.#checks.again(copies[0] instanceof Scene ? copies[0] : this.#scene, this.#pairs, stop);
   }
 
   #changeLens(view: View, lens: number, copies: readonly (Scene | Submaps)[] = []): void {
@@ -405,7 +381,7 @@ export class Mapper {
     let first = refineScene(scene, options, 1);
     stage("verification");
     const measured = first ? this.#trust.measuredIn(scene, first) : new Set<number>();
-    const rechecked = this.#recheckPairs(scene, begun.pairs, stop, measured);
+    const rechecked = this.#checks.again(scene, begun.pairs, stop, measured);
     stage("doubt");
     trustAgain(scene, rechecked, doubted);
     for (let round = 0; round < UNFOLD_ROUNDS; round++) {
@@ -526,11 +502,6 @@ export class Mapper {
     return [...(focal ? (["focal_uncertain"] as const) : []), ...(seam ? (["weak_seam"] as const) : [])];
   }
 
-  #pairErrorPx(a: number, b: number, measured?: ReadonlySet<number>): number {
-    const sure = [a, b].every((view) => this.#trust.isCertain(this.views[view].lens, measured));
-    return sure ? PAIR_ERROR_PX : UNSURE_PAIR_ERROR_PX;
-  }
-
   /** Asks two-view geometry for the focal lengths that nobody told, and begins with what it says. */
   #voteFocals(stop: () => void): Map<number, FocalVote> {
     const votes = new Map<number, FocalVote>();
@@ -541,7 +512,7 @@ export class Mapper {
       votes.set(lens, vote);
       if (this.#scene.posedWith(lens) > 0) continue;
       this.#scene.setFocal(lens, vote.part * this.#lenses.list[lens].longSidePx);
-      this.#pairs = this.#recheckPairs(this.#scene, this.#pairs, stop);
+      this.#pairs = this.#checks.again(this.#scene, this.#pairs, stop);
     }
     return votes;
   }
@@ -566,7 +537,7 @@ export class Mapper {
   #startOver(votes: ReadonlyMap<number, FocalVote>, options: GrowOptions): void {
     const begun = this.#scene.clone();
     for (const [index, vote] of votes) begun.setFocal(index, vote.part * this.#lenses.list[index].longSidePx);
-    const pairs = this.#recheckPairs(begun, this.#pairs, options.stop);
+    const pairs = this.#checks.again(begun, this.#pairs, options.stop);
     const fresh = buildScene(this.views, pairs, begun.calibrations, options);
     if (!fresh || explainedMatches(fresh, pairs) <= explainedMatches(this.#scene, this.#pairs)) return;
     this.#pairs = pairs;
@@ -579,21 +550,6 @@ export class Mapper {
     this.#ledger.follow(scene);
     this.#scene = scene;
     this.#poseSigmas = new Map();
-  }
-
-  /**
-   * Verifies pairs again whose lenses have changed much since, or are known better: what passed while a focal length
-   * was doubtful is held to less then. Those that no longer hold are left out.
-   */
-  #recheckPairs(scene: Scene, pairs: readonly Pair[], stop: () => void, measured?: ReadonlySet<number>): Pair[] {
-    return pairs.flatMap((pair) => {
-      const { a, b, matches, focals } = pair;
-      const errorPx = this.#pairErrorPx(a, b, measured);
-      const changed = [a, b].some((view, side) => Math.abs(scene.focal(view) / focals[side] - 1) > RECHECK_CHANGE);
-      if (!changed && errorPx >= pair.errorPx) return [pair];
-      stop();
-      return verifyPair(scene, a, b, matches, errorPx, this.#seed) ?? [];
-    });
   }
 
   #growOptions(stop: () => void, stage: OnStage): GrowOptions {

@@ -52,3 +52,19 @@ test("a photo that sees clearly more, or is judged by another rule, is tried bef
   retries.forget(7);
   assert.ok(retries.isDue(7, 1, "strict"));
 });
+
+test("what was tried after a mark is as if it had never been", () => {
+  const retries = new Retries();
+  retries.next();
+  tryAll(retries, () => 30);
+  retries.next();
+  const goBack = retries.mark();
+  const first = tryAll(retries, () => 30, "strict");
+  retries.forget(150);
+  goBack();
+  assert.ok(!retries.isDue(150, 30, "lax"));
+  assert.deepEqual(
+    tryAll(retries, () => 30, "strict"),
+    first,
+  );
+});

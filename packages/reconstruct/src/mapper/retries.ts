@@ -14,7 +14,7 @@ const IN_TURN = 4;
 type Refusal = { readonly points: number; readonly rule: RegistrationRule; readonly turn: number };
 
 export class Retries {
-  readonly #refusals = new Map<number, Refusal>();
+  #refusals = new Map<number, Refusal>();
   #inTurn = new Set<number>();
   #turn = 0;
   #left = 0;
@@ -39,6 +39,15 @@ export class Retries {
   refused(view: number, points: number, rule: RegistrationRule): void {
     if (this.#refusals.has(view)) this.#left--;
     this.#refusals.set(view, { points, rule, turn: this.#turn });
+  }
+
+  /** @returns forgets what was tried since */
+  mark(): () => void {
+    const [refusals, inTurn, turn, left] = [[...this.#refusals], this.#inTurn, this.#turn, this.#left];
+    return () => {
+      this.#refusals = new Map(refusals);
+      [this.#inTurn, this.#turn, this.#left] = [inTurn, turn, left];
+    };
   }
 
   /** It has a place, or something about it has changed. */

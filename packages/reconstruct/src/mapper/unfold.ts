@@ -94,6 +94,16 @@ export class FoldSearch {
     this.#look = look;
   }
 
+  /** @returns goes on with the search that was going on */
+  mark(): () => void {
+    const [scene, begunAt, seen] = [this.#scene, this.#begunAt, this.#seen && [...this.#seen]];
+    return () => {
+      this.#scene = scene;
+      this.#begunAt = begunAt;
+      this.#seen = seen && new Map(seen);
+    };
+  }
+
   /** After a photo: looks at some ties, and at the last of them takes the scene apart. @returns photos without a place now */
   goOn(scene: Scene, pairs: readonly Pair[], doubted: Doubted): number {
     if (scene !== this.#scene) this.#seen = undefined;

@@ -67,6 +67,13 @@ test("in a small scene photos that share little with a second one are looked at,
   assert.deepEqual(unsureTies(sceneOf(17, 17), known({ kept })), []);
 });
 
+test("in a small scene those that were never compared take no turn from those that were", () => {
+  const kept = ({ a, b }: Tie) => (b === a + 1 ? 90 : 0);
+  const likeness = ({ a, b }: Tie) => (b === a + 1 || (a === 0 && b === 4) ? 20 : undefined);
+  const ties = unsureTies(sceneOf(6, 6), known({ kept, likeness }));
+  assert.ok(ties.map(name).includes("0-4"), ties.map(name).join());
+});
+
 test("a photo that one placed photo alone would hold waits for another; among photos without a place nothing waits", () => {
   const scene = sceneOf(6, 3);
   const tie = { a: 1, b: 4 };

@@ -61,15 +61,17 @@ function lone(scene: Scene, views: readonly number[], { likeness, asked }: Known
 function weak(scene: Scene, views: readonly number[], { likeness, kept, asked }: Known): Tie[] {
   if (scene.posed.length > SMALL_SCENE) return [];
   const posed = views.filter((view) => scene.isPosed(view));
+  const alike = (tie: Tie) => likeness(tie) ?? -1;
   return posed
     .map((view) => {
-      const ties = tiesOf(view, posed).sort((p, q) => kept(q) - kept(p) || likeness(q)! - likeness(p)!);
-      return { hold: ties.length > 1 ? kept(ties[1]) : 0, ties: ties.slice(0, WEAK_PARTNERS) };
+      const ties = tiesOf(view, posed).sort((p, q) => kept(q) - kept(p) || alike(q) - alike(p));
+      const compared = ties.filter((tie) => likeness(tie) !== undefined);
+      return { hold: ties.length > 1 ? kept(ties[1]) : 0, ties: compared.slice(0, WEAK_PARTNERS) };
     })
     .filter(({ hold }) => hold < HELD_WELL)
     .sort((p, q) => p.hold - q.hold)
     .slice(0, WEAK_VIEWS)
-    .flatMap(({ ties }) => ties.filter((tie) => !asked(tie) && likeness(tie) !== undefined));
+    .flatMap(({ ties }) => ties.filter((tie) => !asked(tie)));
 }
 
 function tiesOf(view: number, others: readonly number[]): Tie[] {

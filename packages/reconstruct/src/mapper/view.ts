@@ -48,6 +48,14 @@ export class Lenses {
     return this.list.length - 1;
   }
 
+  /** @returns forgets what was told since */
+  mark(): () => void {
+    const before = [...this.list];
+    return () => {
+      this.list.splice(0, this.list.length, ...before);
+    };
+  }
+
   /** What EXIF tells of a lens is wrong (a crop, a converter): it is estimated like one of which nothing is known. */
   distrust(lens: number): void {
     this.list[lens] = { ...this.list[lens], source: "estimated", priorPx: NaN };

@@ -36,13 +36,21 @@ export class ZoomSearch {
   readonly #trust: LensTrust;
   readonly #seed: number;
   /** Per view, how often it was asked. */
-  readonly #tries: number[] = [];
+  #tries: number[] = [];
 
   constructor({ views, lenses, trust, seed }: ZoomSearchOptions) {
     this.#views = views;
     this.#lenses = lenses;
     this.#trust = trust;
     this.#seed = seed;
+  }
+
+  /** @returns forgets who was asked since */
+  mark(): () => void {
+    const tries = [...this.#tries];
+    return () => {
+      this.#tries = tries;
+    };
   }
 
   /** Views without a place that may be asked now, the latest first; each counts as asked. */
