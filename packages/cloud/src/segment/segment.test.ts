@@ -105,6 +105,15 @@ describe("a segment (docs/spec/cloud.md)", () => {
     }
   });
 
+  test("SEG-11 many points in few places are not folded: the plane would be longer than what it saves", () => {
+    const about = { count: 900, bits: 3, spread: 0, photos: 1, confidences: false, normals: false };
+    for (let seed = 1580; seed < 1600; seed++) {
+      const points = pointsOf({ ...about, seed });
+      const [plain, chosen] = [encodeSegment(points, UNFOLDED), encodeSegment(points)];
+      assert.ok(chosen.length <= plain.length, `seed ${seed}: ${plain.length} to ${chosen.length}`);
+    }
+  });
+
   test("SEG-1 the whole of a node's range, points that are all one, and none", () => {
     for (let bits = 1; bits <= 16; bits++) {
       const top = 2 ** bits - 1;
