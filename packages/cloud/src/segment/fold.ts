@@ -13,7 +13,7 @@ export const UNFOLDED: Fold = { axis: 2, bits: 0 };
 /** How many bits of a coordinate stay in the keys: what is tried. */
 const KEPT = [2, 0];
 /** A folded segment takes a quarter longer to read: it has to be worth it. */
-const WORTH = 0.985;
+const WORTH = 0.97;
 /** What a plane takes besides its symbols and their codes, in bits. */
 const PLANE_BITS = 120;
 
