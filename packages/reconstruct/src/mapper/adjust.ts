@@ -13,6 +13,7 @@ import {
 import { chooseLeaders, hearFewHeld } from "./leaders.ts";
 import { FOCAL_RANGE, type Lens, MAX_DISTORTION } from "./lens.ts";
 import { FINE_SIGMA_PX, finenessOf } from "./noise.ts";
+import { type FreePrincipals, principalPriors } from "./principal.ts";
 import type { Scene } from "./scene.ts";
 import { placePoint } from "./structure.ts";
 import type { Track } from "./tracks.ts";
@@ -25,7 +26,7 @@ type AdjustOptions = {
   /** Which lenses may change; none when left out. */
   readonly lenses?: readonly Lens[];
   /** Lenses whose principal point may change, too. */
-  readonly principal?: ReadonlySet<number>;
+  readonly principal?: FreePrincipals;
   /** Residuals well above this lose their weight, pixels of a fine feature; 1 when left out. */
   readonly lossPx?: number;
   /** Fine features speak for coarse ones where there are enough. */
@@ -49,12 +50,6 @@ const DISTORTION_VIEWS = 4;
 /** EXIF tells the focal length in whole millimetres of another format: measured 3 to 7 % off. */
 const EXIF_SIGMA = 0.07;
 const DISTORTION_SIGMA = 0.15;
-const PRINCIPAL_VIEWS = 6;
-/** Of the long side. */
-const PRINCIPAL_SIGMA = 0.005;
-const PRINCIPAL_LIMIT = 0.015;
-/** Where the focal length is less sure than this, as a part, the scene is too flat or too thin. */
-const PRINCIPAL_FOCAL_SIGMA = 0.002;
 const TOLERANCE = 1e-5;
 /** What a part of the observations says is not worth more. */
 const PART_TOLERANCE = 1e-4;
@@ -88,7 +83,7 @@ export function adjust(
       ...problem,
       constantPose,
       refine,
-      priors: lenses.flatMap((lens, index) => priorsOf(lens, index, refine[index])),
+      priors: lenses.flatMap((lens, index) => priorsOf(lens, index, refine[index], principal)),
     },
     { maxIterations: iterations, tolerance: free || led === speaking ? TOLERANCE : PART_TOLERANCE, loss, covariance },
     stop,
@@ -187,61 +182,18 @@ function freedomOf(scene: Scene, lens: Lens | undefined, principal: boolean): re
 }
 
 /** Beliefs that thousands of observations outweigh, and that hold a lens where there are few. */
-function priorsOf(lens: Lens, calibration: number, refine: readonly CalibrationParameter[]): CalibrationPrior[] {
+function priorsOf(
+  lens: Lens,
+  calibration: number,
+  refine: readonly CalibrationParameter[],
+  principal: FreePrincipals = new Map(),
+): CalibrationPrior[] {
   const priors: CalibrationPrior[] = [];
   if (refine.includes("f") && lens.source === "exif") {
     priors.push({ calibration, parameter: "f", value: lens.priorPx, sigma: EXIF_SIGMA * lens.priorPx });
   }
   if (refine.includes("k1")) priors.push({ calibration, parameter: "k1", value: 0, sigma: DISTORTION_SIGMA });
-  for (const parameter of ["cx", "cy"] as const) {
-    if (!refine.includes(parameter)) continue;
-    priors.push({ calibration, parameter, value: 0, sigma: PRINCIPAL_SIGMA * lens.longSidePx });
-  }
-  return priors;
-}
-
-/**
- * Lenses whose principal point the scene can tell from a turn of the cameras. It lies some pixels off the photo's
- * centre in most cameras; left there, that costs half of the accuracy (measured: fountain-P11 5.5 mm against 2.3,
- * Herz-Jesus-P8 9.2 against 6.1, castle-P19 0.17 m against 0.08). Over flat ground it stays: there it can't be told.
- */
-export function principalLenses(scene: Scene, lenses: readonly Lens[], sureness: BundleCovariance): Set<number> {
-  const found = new Set<number>();
-  for (const [index, lens] of lenses.entries()) {
-    const views = scene.posed.filter((view) => scene.views[view].lens === index);
-    const sizes = new Set(views.map((view) => scene.views[view].photo.widthPx));
-    const at = index * CALIBRATION_SIZE;
-    const focalSigma = sureness.calibrationSigma[at] / scene.calibrations[at];
-    // An upright and a sideways photo have it in different places.
-    if (lens.source === "given" || sizes.size !== 1 || views.length < PRINCIPAL_VIEWS) continue;
-    if (focalSigma > 0 && focalSigma < PRINCIPAL_FOCAL_SIGMA) found.add(index);
-  }
-  return found;
-}
-
-/**
- * Puts the principal points back that were found farther from the centre than cameras have it: there the lens bends
- * light in a way that the model lacks (measured: 44 px of 1600 on a compact camera, 8 where it is 8). All others that
- * are not to be found go back, too.
- * @returns those that stay free
- */
-export function believablePrincipals(
-  scene: Scene,
-  lenses: readonly Lens[],
-  principal: ReadonlySet<number>,
-): ReadonlySet<number> {
-  const kept = new Set<number>();
-  for (const [index, { source, longSidePx }] of lenses.entries()) {
-    if (source === "given") continue;
-    const calibration = scene.calibration(index).slice();
-    const offPx = Math.hypot(calibration[2], calibration[3]);
-    if (principal.has(index) && offPx <= PRINCIPAL_LIMIT * longSidePx) kept.add(index);
-    else if (offPx > 0) {
-      calibration.fill(0, 2, 4);
-      scene.setCalibration(index, calibration);
-    }
-  }
-  return kept;
+  return [...priors, ...principalPriors(principal, calibration, refine)];
 }
 
 /** Keeps a lens believable; `lensSound` tells that it had to. */

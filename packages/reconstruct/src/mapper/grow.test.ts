@@ -4,6 +4,7 @@ import { posedScene, tiedViews, truePose } from "../test/posed.ts";
 import { arc, syntheticPhotos } from "../test/synthetic.ts";
 import { refineScene } from "./grow.ts";
 import type { Lens } from "./lens.ts";
+import { beliefOf } from "./principal.ts";
 import type { Scene } from "./scene.ts";
 import { observationErrorPx } from "./structure.ts";
 
@@ -42,7 +43,7 @@ test("a principal point that is put back leaves poses and points that fit the on
   refineScene(scene, options, 1);
   const held = fitOf(scene);
   assert.ok(held.points > 500, `${held.points}`);
-  refineScene(scene, { ...options, principal: new Set([0]) }, 1);
+  refineScene(scene, { ...options, principal: new Map([[0, beliefOf(lens)]]) }, 1);
   assert.deepEqual([...scene.calibration(0).subarray(2, 4)], [0, 0]);
   const { points, meanErrorPx } = fitOf(scene);
   assert.ok(points > 0.9 * held.points, `${points} of ${held.points} points`);

@@ -4,13 +4,14 @@
  */
 import { identityPose } from "@cairn/geometry";
 import type { OnStage } from "../stages.ts";
-import { adjust, believablePrincipals, type SceneCovariance } from "./adjust.ts";
+import { adjust, type SceneCovariance } from "./adjust.ts";
 import { MIN_POINTS } from "./by-pair.ts";
 import { standingOf } from "./consistency.ts";
 import { type Doubted, placeView } from "./folds.ts";
 import type { Lens } from "./lens.ts";
 import { lossOfScene } from "./noise.ts";
 import { type Pair, startScore } from "./pair.ts";
+import { believablePrincipals, type FreePrincipals, heldPrincipals } from "./principal.ts";
 import type { RegistrationRule } from "./register.ts";
 import type { Retries } from "./retries.ts";
 import type { Scene } from "./scene.ts";
@@ -24,7 +25,7 @@ export type GrowOptions = {
   /** What a photo taken with a lens must show to be registered. */
   readonly rule: (lens: number) => RegistrationRule;
   /** Lenses whose principal point may change. */
-  readonly principal?: ReadonlySet<number>;
+  readonly principal?: FreePrincipals;
   /** Views that are not to be registered though they could be: another scene holds them. */
   readonly passOver?: (view: number) => boolean;
   /** Which of those that were refused before are tried again; all when left out. */
@@ -194,6 +195,12 @@ export function refineScene(
     if (free && kept && kept.size < free.size) {
       // Poses and points fit the principal point that was put back: judged by the one that stays, all would be wrong.
       free = kept;
+      sureness = adjusted();
+    }
+    // How much the photos tell is known in the last round.
+    const held = free && sureness && heldPrincipals(lenses, free, sureness);
+    if (held) {
+      free = held;
       sureness = adjusted();
     }
     stage("points");

@@ -1,6 +1,6 @@
 /**
  * Lenses: what photos of one camera have in common. Focal length and distortion are shared by all photos of a lens;
- * the principal point stays where the calibration says, or at the photo's centre.
+ * the principal point stays where the calibration says, or begins at the photo's centre (`principal.ts`).
  *
  * Inside the mapper a pixel is of the photo as decoded and counted from the principal point, so that an upright and a
  * sideways photo of one camera share one calibration `f, f · aspect, 0, 0, k1, k2`.

@@ -15,7 +15,7 @@ import { Hints } from "../report/hints.ts";
 import { ownSigma, sigmasOf } from "../report/pose-sigma.ts";
 import { engineReport } from "../report/report.ts";
 import { type OnStage, unwatched } from "../stages.ts";
-import { principalLenses, type SceneCovariance } from "./adjust.ts";
+import type { SceneCovariance } from "./adjust.ts";
 import { builtAfresh, type LastLook, worthAnotherLook } from "./afresh.ts";
 import { questionAslant, type SeenAslant } from "./aslant.ts";
 import { AslantTies } from "./aslant-ties.ts";
@@ -30,6 +30,7 @@ import { LensTrust } from "./lens-trust.ts";
 import { closeLoops } from "./loops.ts";
 import { type Matched, type Pair, pairOf, questionOf, startScore } from "./pair.ts";
 import { PairChecks } from "./pair-checks.ts";
+import { type FreePrincipals, principalLenses } from "./principal.ts";
 import { Retries } from "./retries.ts";
 import { Scene } from "./scene.ts";
 import { buildScene, byStrength, carryHanded, compatibleIn, joinPair, retrack } from "./scene-building.ts";
@@ -402,7 +403,7 @@ export class Mapper {
     }
     if (changed) retrack(scene, known, 4);
     progress("refine", 1, rounds);
-    const principal = first ? principalLenses(scene, this.#lenses.list, first) : new Set<number>();
+    const principal: FreePrincipals = first ? principalLenses(scene, this.#lenses.list, first) : new Map();
     const sureness = refineScene(scene, { ...options, principal }, 3, (done) => progress("refine", 1 + done, rounds));
     stop();
     stage("doubt");

@@ -25,9 +25,16 @@ export function focalSigmas(
 ): Float64Array {
   return Float64Array.from(observations, (count, lens) => {
     const at = lens * CALIBRATION_SIZE;
-    // Residuals of which a share s lies along one direction move it by √(s n) of what independent ones do.
-    return (calibrationSigma[at] / calibrations[at]) * Math.sqrt(1 + SYSTEMATIC * 2 * count);
+    return (calibrationSigma[at] / calibrations[at]) * swelling(SYSTEMATIC, count);
   });
+}
+
+/**
+ * How many times as far off as an adjustment tells a number may be of which a share of the residuals' energy may push it
+ * one way: residuals of which a share s lies along one direction move it by √(s n) of what independent ones do.
+ */
+export function swelling(share: number, observations: number): number {
+  return Math.sqrt(1 + share * 2 * observations);
 }
 
 /** @param sigma of `focalSigmas`; 0 or undefined where nothing has been measured yet */
