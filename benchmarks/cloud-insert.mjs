@@ -6,7 +6,7 @@
  */
 import { parseArgs } from "node:util";
 import { encodePack, encodeSegment, LEAF_CAP, nodeKey, Octree, planGrid } from "@cairn/cloud";
-import { deflate, hashOf } from "@cairn/cloud/node";
+import { hashOf } from "@cairn/cloud/node";
 import { cpuMs } from "./lib/cloud-layer.mjs";
 import { HALL, hallPhoto, sevenScenes } from "./lib/point-sources.mjs";
 import { machine, median } from "./support.mjs";
@@ -88,7 +88,7 @@ async function increments(batches, grid, from) {
     const { root, segments, kept } = tree.insert(batch);
     if (number++ < from || kept === 0) continue;
     const start = process.cpuUsage();
-    const bytes = segments.map((segment) => encodeSegment(segment, deflate));
+    const bytes = segments.map((segment) => encodeSegment(segment));
     const encodeMs = cpuMs(start);
     const pack = encodePack(root, bytes, hashOf);
     const given = batch.positions.length / 3;

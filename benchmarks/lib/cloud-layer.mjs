@@ -1,6 +1,6 @@
 /** A layer as the cloud benchmarks make it, without a server: batches in, packs and compacted nodes out. */
 import { encodePack, encodeSegment, LayerTable, nodeKey, Octree } from "@cairn/cloud";
-import { deflate, hashOf } from "@cairn/cloud/node";
+import { hashOf } from "@cairn/cloud/node";
 
 /** CPU of this process since an earlier call, ms. */
 export function cpuMs(since = undefined) {
@@ -23,7 +23,7 @@ export class GrowingLayer {
     const { root, segments, kept, merged } = this.tree.insert(points);
     const insertMs = cpuMs(start);
     const middle = process.cpuUsage();
-    const encoded = segments.map((segment) => encodeSegment(segment, deflate));
+    const encoded = segments.map((segment) => encodeSegment(segment));
     const encodeMs = cpuMs(middle);
     const { bytes, headBytes } = encodePack(root, encoded, hashOf);
     for (const segment of segments) {
@@ -44,7 +44,7 @@ export class GrowingLayer {
     for (const [key, segments] of this.nodes) {
       const merged = mergeSegments(segments);
       points.set(key, merged);
-      const sizeBytes = encodeSegment(merged, deflate).length;
+      const sizeBytes = encodeSegment(merged).length;
       const part = { blob: "", start: 0, end: sizeBytes, points: merged.count, hash: "" };
       nodes.push({ node: merged.node, parts: [part] });
     }

@@ -58,7 +58,7 @@ function kernel(): Kernel {
   return made;
 }
 
-/** log2(1 + i / 256) in 4096ths, rounded down, by squaring whole numbers: no machine rounds otherwise. */
+/** About log2(1 + i / 256) in 4096ths, by squaring numbers that are cut to what a double holds exactly: the same everywhere. */
 function logarithms(): Uint16Array {
   return Uint16Array.from({ length: 256 }, (_, i) => {
     let value = 256 + i;
@@ -94,7 +94,8 @@ export function writePoints(
   morePlanes: number,
   fold?: Fold,
 ): Written {
-  if (coords.length < count * 3) throw new RangeError(`coords holds ${coords.length / 3} of ${count} points`);
+  for (const [name, { length }] of Object.entries({ coords, colors }))
+    if (length < count * 3) throw new RangeError(`${name} holds ${length / 3} of ${count} points`);
   let end = layout.POINTS_AT;
   const room = (sizeBytes: number) => {
     const at = end;
