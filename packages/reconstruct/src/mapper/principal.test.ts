@@ -4,7 +4,7 @@ import { posedScene, tiedViews, truePose } from "../test/posed.ts";
 import { arc, type Shot, syntheticPhotos } from "../test/synthetic.ts";
 import { refineScene } from "./grow.ts";
 import type { Lens } from "./lens.ts";
-import { beliefOf, believablePrincipals, heldPrincipals, principalPriors } from "./principal.ts";
+import { beliefOf, believablePrincipals, heldPrincipals, principalLenses, principalPriors } from "./principal.ts";
 import { Scene } from "./scene.ts";
 
 const LONG_PX = 1200;
@@ -20,11 +20,15 @@ function upAndDown(): Shot[] {
   return arc(8, 2.4).map(({ eye: [x, , z], target }, i) => ({ eye: [x, i % 2 === 0 ? -4 : 4, z], target }));
 }
 
-/** The principal point as rounds of refinement find it; the last one knows how sure it is. */
-async function found(shots: Shot[]) {
+async function posed(shots: Shot[]): Promise<Scene> {
   const synthetic = syntheticPhotos(shots, { told: true, principalOffPx: TRUE_PX });
   const all = shots.map((_, view) => view);
-  const scene = posedScene(await tiedViews(synthetic, () => true), all, (view) => truePose(synthetic, view));
+  return posedScene(await tiedViews(synthetic, () => true), all, (view) => truePose(synthetic, view));
+}
+
+/** The principal point as rounds of refinement find it; the last one knows how sure it is. */
+async function found(shots: Shot[]) {
+  const scene = await posed(shots);
   const options = {
     lenses: [lens],
     seed: 1,
@@ -57,6 +61,18 @@ describe("where a camera looks straight ahead", () => {
     const { cx, cy } = await found(upAndDown());
     assert.ok(Math.abs(cx - TRUE_PX) < 1, `${cx} px`);
     assert.ok(Math.abs(cy) < 1, `${cy} px`);
+  });
+
+  test("it is sought from four photos on where the focal length is well told, and nobody told it", async () => {
+    const sought = async (photos: number, { focalPart = 0.001, source = lens.source } = {}) => {
+      const scene = await posed(arc(photos, 2.4));
+      const calibrationSigma = Float64Array.of(focalPart * scene.calibration(0)[0], 0, 0, 0, 0, 0);
+      const sureness = { calibrationSigma, pose: new Float64Array(0), pixelSigma: 1 };
+      return [...principalLenses(scene, [{ ...lens, source }], sureness).keys()];
+    };
+    assert.deepEqual([await sought(3), await sought(4)], [[], [0]]);
+    assert.deepEqual([await sought(4, { focalPart: 0.003 }), await sought(4, { focalPart: 0 })], [[], []]);
+    assert.deepEqual(await sought(4, { source: "given" }), []);
   });
 
   test("a coordinate of which photos say less than is known without them is held, each by itself", () => {

@@ -27,7 +27,11 @@ export type FreePrincipals = ReadonlyMap<number, Belief>;
 const AXES = ["cx", "cy"] as const;
 /** Where a calibration has them. */
 const AT = { cx: 2, cy: 3 } as const;
-const PRINCIPAL_VIEWS = 6;
+/**
+ * With these it may be told: left in the middle, four neighbours of the three sets above are turned by 0.04 to 0.20
+ * degrees, with it found by 0.02 to 0.07.
+ */
+const PRINCIPAL_VIEWS = 4;
 /** One standard deviation of what is known without photos, of the long side. */
 const PRINCIPAL_SIGMA = 0.005;
 const PRINCIPAL_LIMIT = 0.015;
