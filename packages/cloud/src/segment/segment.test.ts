@@ -372,7 +372,10 @@ describe("points that are not a node's", () => {
     const points = { node: { e: 0, x: 0, y: 0, z: 0 }, bits: 4, count: 1, photos: 0, colors: new Uint8Array(3) };
     assert.throws(() => encodeSegment({ ...points, coords: Uint16Array.of(16, 0, 0) }), RangeError);
     assert.throws(() => encodeSegment({ ...points, coords: new Uint16Array(0) }), RangeError);
-    assert.throws(() => encodeSegment({ ...points, coords: new Uint16Array(3), colors: new Uint8Array(2) }), RangeError);
+    assert.throws(
+      () => encodeSegment({ ...points, coords: new Uint16Array(3), colors: new Uint8Array(2) }),
+      RangeError,
+    );
     assert.throws(() => encodeSegment({ ...points, coords: new Uint16Array(3), bits: 17 }), RangeError);
     const node = { e: 0, x: -1, y: 0, z: 0 };
     assert.throws(() => encodeSegment({ ...points, coords: new Uint16Array(3), node }), RangeError);
