@@ -8,7 +8,7 @@
 import { parseArgs } from "node:util";
 import { decodeSegment, encodePack, encodeSegment, Octree, planGrid } from "@cairn/cloud";
 import { hashOf } from "@cairn/cloud/node";
-import { base64Ply, cairn, draco, meshopt } from "./lib/point-codecs.mjs";
+import { base64Ply, cairn, cairnCompacted, draco, meshopt } from "./lib/point-codecs.mjs";
 import { autzen, hallPhoto, sevenScenes } from "./lib/point-sources.mjs";
 import { machine, median } from "./support.mjs";
 
@@ -16,7 +16,7 @@ const { values } = parseArgs({
   options: { reps: { type: "string", default: "5" }, json: { type: "boolean", default: false } },
 });
 const reps = Number(values.reps);
-const codecs = [cairn, draco, meshopt, base64Ply];
+const codecs = [cairn, cairnCompacted, draco, meshopt, base64Ply];
 const BITS = 12;
 
 const cpuMs = () => {
@@ -227,11 +227,13 @@ const results = cases.map(({ name, clouds }) => {
   return { name, rows };
 });
 const mean = (of) => Math.exp(results.reduce((sum, result) => sum + Math.log(of(result)), 0) / results.length);
-const summary = [draco, meshopt, base64Ply].map(({ name }, i) => {
-  const ratio = (what) => mean(({ rows }) => rows[0][what] / rows[i + 1][what]);
-  const [size, encode, decode] = ["bytesPerPoint", "encodeMsPerMillion", "decodeMsPerMillion"].map(ratio);
-  return { against: name, size, encode, decode };
-});
+const summary = [cairn, cairnCompacted].flatMap((ours, mine) =>
+  [draco, meshopt, base64Ply].map(({ name }, i) => {
+    const ratio = (what) => mean(({ rows }) => rows[mine][what] / rows[i + 2][what]);
+    const [size, encode, decode] = ["bytesPerPoint", "encodeMsPerMillion", "decodeMsPerMillion"].map(ratio);
+    return { ours: ours.name, against: name, size, encode, decode };
+  }),
+);
 const growth = [
   grow(
     "hall, 100,000 points a photo",

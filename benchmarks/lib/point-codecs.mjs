@@ -30,21 +30,24 @@ function quantize({ positions, low, step, bits }) {
   return coords;
 }
 
-function encode(cloud) {
+function encode(cloud, thorough) {
   const node = { e: 0, x: 21845 * 64, y: 21845 * 64, z: 21845 * 64 }; // as large as they are in a real tree
   const count = cloud.positions.length / 3;
   const { bits, colors } = cloud;
-  return encodeSegment({ node, bits, count, coords: quantize(cloud), colors, photos: 1 });
+  return encodeSegment({ node, bits, count, coords: quantize(cloud), colors, photos: 1 }, { thorough });
 }
 
 export const cairn = {
   name: "Cairn segment",
-  encode,
+  encode: (cloud) => encode(cloud, false),
   decode(bytes) {
     const { coords, colors } = decodeSegment(bytes);
     return { coords, stride: 3, colors };
   },
 };
+
+/** As compaction writes it, in a worker, for those who join late. */
+export const cairnCompacted = { ...cairn, name: "Cairn, compacted", encode: (cloud) => encode(cloud, true) };
 
 export const draco = {
   name: "Draco, kd-tree, speed 0",

@@ -5,7 +5,7 @@
 import { CODE_ORDER } from "./code-order.ts";
 import { ENCODE_BASE64 } from "./encode-kernel-bytes.ts";
 import * as layout from "./encode-layout.ts";
-import { bestFold, type Fold, turned, UNFOLDED } from "./fold.ts";
+import { bestFold, type Fold, QUICK, THOROUGH, turned, UNFOLDED } from "./fold.ts";
 import { LUMA_PLANE_OF, LUMA_PLANES, type Precision, SYMBOL_TABLES } from "./symbols.ts";
 import { instantiate, type Memory, memoryUpTo, newMemory } from "./wasm.ts";
 
@@ -38,6 +38,7 @@ const MAX_PLANES = 13;
 const LEAST_POINTS = 60;
 /** About so many points, or if that is more one in so many, say how all are folded best, in so many places. */
 const SAMPLE = 128;
+const THOROUGH_SAMPLE = 4096;
 const SAMPLE_PART = 8;
 const SAMPLE_RUNS = 4;
 
@@ -73,6 +74,13 @@ function logarithms(): Uint16Array {
   });
 }
 
+export type EncodeOptions = {
+  /** How its keys are folded; without it, so that they are shorter. */
+  readonly fold?: Fold;
+  /** Tries more, and more of the points: for what is kept, not for what is awaited. */
+  readonly thorough?: boolean;
+};
+
 type Points = {
   readonly count: number;
   readonly bits: number;
@@ -85,14 +93,14 @@ type Sorting = { count: number; coords: number; keys: number; order: number; spa
 
 /**
  * @param morePlanes for how many there is room behind those that are written
- * @param fold how to fold; without it, so that it is shortest
+ * @param how see `encodeSegment`
  * @throws {RangeError} when a coordinate has more than `bits` bits or there are too few of them
  */
 export function writePoints(
   { count, bits, coords, colors }: Points,
   precision: Precision,
   morePlanes: number,
-  fold?: Fold,
+  { fold, thorough = false }: EncodeOptions,
 ): Written {
   for (const [name, { length }] of Object.entries({ coords, colors }))
     if (length < count * 3) throw new RangeError(`${name} holds ${length / 3} of ${count} points`);
@@ -120,7 +128,8 @@ export function writePoints(
   memory.set(new Uint8Array(coords.buffer, coords.byteOffset, count * 6), all.coords);
   memory.set(colors.subarray(0, count * 3), colorsAt);
 
-  const chosen = fold ?? (count < LEAST_POINTS ? UNFOLDED : searchFold(all, bits, precision.key, restAt));
+  const search = () => searchFold(all, { bits, keyPrecision: precision.key, sampleAt: restAt, thorough });
+  const chosen = fold ?? (count < LEAST_POINTS ? UNFOLDED : search());
   sort(all, bits, chosen);
   const restBytes = kernel().writePoints(
     count,
@@ -169,9 +178,11 @@ function deflateRoom(sizeBytes: number, planes: number): number {
   return 2 * sizeBytes + planes * (4 + 300) + layout.SPARE_BYTES;
 }
 
+type Search = { bits: number; keyPrecision: number; sampleAt: number; thorough: boolean };
+
 /** By some of the points. The fold follows from the points alone, whatever their order. */
-function searchFold(all: Sorting, bits: number, keyPrecision: number, sampleAt: number): Fold {
-  const aim = Math.max(SAMPLE, all.count / SAMPLE_PART);
+function searchFold(all: Sorting, { bits, keyPrecision, sampleAt, thorough }: Search): Fold {
+  const aim = Math.max(thorough ? THOROUGH_SAMPLE : SAMPLE, all.count / SAMPLE_PART);
   const count = kernel().takeSample(all.count, bits, all.coords, aim, SAMPLE_RUNS, sampleAt);
   const some = { ...all, count, coords: sampleAt };
   const costOf = (fold: Fold) => {
@@ -179,7 +190,10 @@ function searchFold(all: Sorting, bits: number, keyPrecision: number, sampleAt: 
     const coords = turnedFrom(some.coords, fold);
     return kernel().costOf(some.count, all.count, keyPrecision, fold.bits, ...coords, some.keys, some.order);
   };
-  return bestFold(bits, costOf, () => kernel().thinAxis(some.count, some.coords, some.order) as Fold["axis"]);
+  const unfolded = costOf(UNFOLDED);
+  if (thorough) return bestFold(bits, unfolded, costOf, THOROUGH);
+  const thin = kernel().thinAxis(some.count, some.coords, some.order) as Fold["axis"];
+  return bestFold(bits, unfolded, costOf, { axes: [thin], ...QUICK });
 }
 
 function sort({ count, coords, keys, order, spareKeys, spareOrder }: Sorting, bits: number, fold: Fold): void {

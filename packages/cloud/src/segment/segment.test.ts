@@ -60,17 +60,17 @@ describe("a segment (docs/spec/cloud.md)", () => {
   test("SEG-11 folded or not, every point comes back with all it has, in the order of its key", () => {
     const folds = new Set<string>();
     fc.assert(
-      fc.property(cloud, fc.constantFrom(0, 1, 2, 3), fc.nat(), (about, axis, seed) => {
+      fc.property(cloud, fc.constantFrom(0, 1, 2, 3), fc.nat(), fc.boolean(), (about, axis, seed, thorough) => {
         const scattered = pointsOf(about);
         const points = axis === 3 ? scattered : onSurface(scattered, axis, seed);
-        const bytes = encodeSegment(points);
+        const bytes = encodeSegment(points, { thorough });
         const { fold } = readHead(bytes).head;
         if (fold.bits > 0 && axis < 3) folds.add(`${axis}${fold.axis}`);
         const order = expectedOrder(points, fold);
         const back = decodeSegment(bytes);
         assert.deepEqual([...back.coords], triples(points.coords, order));
         assert.deepEqual([...back.colors], triples(points.colors, order));
-        const unfolded = encodeSegment(points, UNFOLDED);
+        const unfolded = encodeSegment(points, { fold: UNFOLDED });
         const plain = decodeSegment(unfolded);
         const [here, there] = [expectedOrder(points), order];
         // What is not a place is the same as without, point by point.
@@ -85,7 +85,7 @@ describe("a segment (docs/spec/cloud.md)", () => {
         else same(plain.photos, back.photos as Uint32Array, 1);
         same(plain.confidences, back.confidences, 1);
         same(plain.normals, back.normals, 3);
-        assert.deepEqual(encodeSegment(back), bytes);
+        assert.deepEqual(encodeSegment(back, { thorough }), bytes);
         assert.ok(bytes.length <= unfolded.length * 1.02 + 16);
       }),
       { ...RUNS, numRuns: 200 },
@@ -98,7 +98,7 @@ describe("a segment (docs/spec/cloud.md)", () => {
     for (const axis of [0, 1, 2]) {
       for (const bits of [10, 13, 16]) {
         const points = onSurface(pointsOf({ ...about, bits }), axis, 7);
-        const [plain, folded] = [encodeSegment(points, UNFOLDED), encodeSegment(points)];
+        const [plain, folded] = [encodeSegment(points, { fold: UNFOLDED }), encodeSegment(points)];
         assert.equal(readHead(folded).head.fold.axis, axis);
         assert.ok(folded.length < 0.95 * plain.length, `${bits} bits: ${plain.length} to ${folded.length}`);
       }
@@ -109,7 +109,7 @@ describe("a segment (docs/spec/cloud.md)", () => {
     const about = { count: 900, bits: 3, spread: 0, photos: 1, confidences: false, normals: false };
     for (let seed = 1580; seed < 1600; seed++) {
       const points = pointsOf({ ...about, seed });
-      const [plain, chosen] = [encodeSegment(points, UNFOLDED), encodeSegment(points)];
+      const [plain, chosen] = [encodeSegment(points, { fold: UNFOLDED }), encodeSegment(points)];
       assert.ok(chosen.length <= plain.length, `seed ${seed}: ${plain.length} to ${chosen.length}`);
     }
   });
@@ -268,7 +268,7 @@ describe("a segment (docs/spec/cloud.md)", () => {
 describe("bytes that are no segment", () => {
   const isInvalid = (error: unknown) => error instanceof CairnError && error.code === "request.invalid";
   const about = { seed: 9, count: 700, bits: 11, spread: 0.05, photos: 5, confidences: true, normals: true };
-  const plain = encodeSegment(pointsOf(about), UNFOLDED);
+  const plain = encodeSegment(pointsOf(about), { fold: UNFOLDED });
   const folded = encodeSegment(onSurface(pointsOf(about), 1, 6));
   assert.ok(readHead(folded).head.fold.bits > 0 && readHead(plain).head.fold.bits === 0);
 

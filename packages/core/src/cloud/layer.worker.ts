@@ -44,7 +44,7 @@ serve<LayerJobs>({
         at += sizeBytes;
         return decodeSegment(bytes.subarray(at - sizeBytes, at));
       });
-      return encodeSegment(concatPoints(parts));
+      return encodeSegment(concatPoints(parts), { thorough: true });
     });
     const all = new Uint8Array(made.reduce((sum, { length }) => sum + length, 0));
     let end = 0;
