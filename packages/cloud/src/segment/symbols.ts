@@ -34,9 +34,6 @@ export const SYMBOL_TABLES: readonly SymbolTable[] = Array.from({ length: 8 }, (
   return table;
 });
 
-/** From how many points back a colour is guessed: in Morton order the last one is often not the nearest. */
-export const REACH = 4;
-
 /** Luma goes in planes by how far the chroma moved: where that stays, luma stays too. */
 export const LUMA_PLANES = 4;
 

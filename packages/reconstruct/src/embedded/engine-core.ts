@@ -201,7 +201,7 @@ export class EngineCore {
     }
   }
 
-  /** Photos that nothing has placed may be those that see the scene from far aside. @returns whether any were looked at */
+  /** Photos that nothing has placed may be those that see the scene from far aside. @returns as `lookAslant` */
   async #lookAslant(job: JobOptions): Promise<boolean> {
     const [mapper, slants, kernels] = [this.#mapper, this.#slants, this.#kernels];
     return slants !== undefined && lookAslant({ mapper, slants, kernels }, job);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { posedScene, tiedViews, truePose } from "../test/posed.ts";
+import { posedScene, refining, tiedViews, truePose } from "../test/posed.ts";
 import { arc, syntheticPhotos } from "../test/synthetic.ts";
 import { refineScene } from "./grow.ts";
 import type { Lens } from "./lens.ts";
@@ -30,15 +30,7 @@ test("a principal point that is put back leaves poses and points that fit the on
   // Farther from the middle than any camera has it: what pulled it there is something that the lens model lacks.
   const synthetic = syntheticPhotos(arc(8), { told: true, principalOffPx: 40 });
   const scene = posedScene(await tiedViews(synthetic, () => true), ALL, (view) => truePose(synthetic, view));
-  const options = {
-    lenses: [lens],
-    seed: 1,
-    certain: () => true,
-    rule: () => "lax" as const,
-    stop: () => {},
-    doubted: new Set<number>(),
-    stage: () => {},
-  };
+  const options = refining(lens);
   // A round with the point held, as a rebuild has it first.
   refineScene(scene, options, 1);
   const held = fitOf(scene);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { posedScene, tiedViews, truePose } from "../test/posed.ts";
+import { posedScene, refining, tiedViews, truePose } from "../test/posed.ts";
 import { arc, type Shot, syntheticPhotos } from "../test/synthetic.ts";
 import { refineScene } from "./grow.ts";
 import type { Lens } from "./lens.ts";
@@ -29,16 +29,7 @@ async function posed(shots: Shot[]): Promise<Scene> {
 /** The principal point as rounds of refinement find it; the last one knows how sure it is. */
 async function found(shots: Shot[]) {
   const scene = await posed(shots);
-  const options = {
-    lenses: [lens],
-    seed: 1,
-    certain: () => true,
-    rule: () => "lax" as const,
-    stop: () => {},
-    doubted: new Set<number>(),
-    stage: () => {},
-  };
-  refineScene(scene, { ...options, principal: BOTH }, 3);
+  refineScene(scene, { ...refining(lens), principal: BOTH }, 3);
   const [cx, cy] = scene.calibration(0).subarray(2, 4);
   return { cx, cy };
 }

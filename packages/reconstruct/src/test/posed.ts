@@ -1,5 +1,7 @@
 /** A scene with true poses from synthetic photos, and its pairs, without the work of finding them. */
 import { poseFromRotation, relativePose } from "@cairn/geometry";
+import type { GrowOptions } from "../mapper/grow.ts";
+import type { Lens } from "../mapper/lens.ts";
 import type { Pair } from "../mapper/pair.ts";
 import { Scene } from "../mapper/scene.ts";
 import { joinPair } from "../mapper/scene-building.ts";
@@ -34,6 +36,19 @@ export async function tiedViews(
     }
   }
   return { views, calibrations, pairs };
+}
+
+/** How a scene of photos with one lens is refined when nothing is doubted and nobody watches. */
+export function refining(lens: Lens): GrowOptions {
+  return {
+    lenses: [lens],
+    seed: 1,
+    certain: () => true,
+    rule: () => "lax",
+    stop: () => {},
+    doubted: new Set(),
+    stage: () => {},
+  };
 }
 
 /** A scene that holds these views where `poseOf` says, with the points that the pairs give. */
