@@ -19,6 +19,8 @@ export type PackedPoints = {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Distance from a point to its fourth neighbour, as a part of the node's edge. */
   readonly spacing: number;
+  /** `[8, 8]`: points in each octant of each octant of the node. */
+  readonly octants: Uint32Array;
 };
 
 export async function decodePart(bytes: Uint8Array): Promise<PackedPoints> {
@@ -40,7 +42,17 @@ function packPoints({ count, bits, coords, colors, photos, confidences }: NodePo
     bytes[i * 16 + 11] = confidences ? confidences[i]! : 255;
     words[i * 4 + 3] = Math.min(MAX_PHOTO, typeof photos === "number" ? photos : photos[i]!);
   }
+  const octants = new Uint32Array(64);
+  for (let i = 0; i < count; i++) octants[octantsOf(coords, i * 3, bits)]!++;
   const steps = 2 ** bits;
   const positions = Float32Array.from(coords, (value) => value / steps);
-  return { count, bits, bytes, spacing: pointSpacing(positions, count, NEIGHBOUR) };
+  return { count, bits, bytes, spacing: pointSpacing(positions, count, NEIGHBOUR), octants };
+}
+
+/** Of the point at x, y, z: its octant in its node · 8 + its octant in that. @param bits of its coordinates */
+function octantsOf(coords: Uint16Array, at: number, bits: number): number {
+  const x = (coords[at]! << 2) >> bits;
+  const y = (coords[at + 1]! << 2) >> bits;
+  const z = (coords[at + 2]! << 2) >> bits;
+  return ((x >> 1) << 3) | ((y >> 1) << 4) | ((z >> 1) << 5) | (x & 1) | ((y & 1) << 1) | ((z & 1) << 2);
 }

@@ -16,8 +16,16 @@ export const TEXTURE_WIDTH = 1024;
  */
 const SLOT_TEXELS = 2;
 
-/** In the tree; the spacing of its parent, and the one that covered its place before it came in. */
-type Place = { place: number; above: number; before: number };
+type Place = {
+  /** In the tree. */
+  readonly place: number;
+  /** Its parent's spacing. */
+  readonly above: number;
+  /** The spacing that covered its place before it came in. */
+  readonly before: number;
+  /** `[8]`: its parent's points in each of its octants. */
+  readonly around: ArrayLike<number>;
+};
 
 export type DrawnNode = {
   readonly grid: LayerGrid;
@@ -40,6 +48,11 @@ const GRID_SPREAD = 1.5;
  * across cover 1 − exp(−1.56 π) = 99 % of it.
  */
 const NEIGHBOUR_SPREAD = 2.3;
+/** Fewer points than this in an octant of a node, its parent's with them, are no surface but some that stand alone. */
+const LONE = 16;
+/** Places of the tree: an index of a child has 16 bits. */
+const MOST_PLACES = 65_536;
+const NONE = new Uint32Array(8);
 /** Dots are told apart: they touch their neighbours (0.5 / √n away) but do not cover what is between. */
 const DOT_SPREAD = 0.73;
 
@@ -52,9 +65,9 @@ export class NodeTextures {
   /** `[rows · TEXTURE_WIDTH · 4]` */
   slots = new Float32Array(TEXTURE_WIDTH * 4);
   /**
-   * `[rows · TEXTURE_WIDTH · 4]`: mask of children | index of the first << 8, and as the bits of singles the spacing, the
-   * spacing there before, the second at which the node came in. A spacing below zero is that of points that lie loosely:
-   * they are drawn no larger than dots.
+   * `[rows · TEXTURE_WIDTH · 4]`: mask of children | octants whose points stand alone << 8 | index of the first child << 16,
+   * and as the bits of singles the spacing, the spacing there before, the second at which the node came in. A spacing below
+   * zero is that of points that lie loosely: they are drawn no larger than dots.
    */
   tree = new Uint32Array(TEXTURE_WIDTH * 4);
   /** When each node that is drawn came in, milliseconds. */
@@ -96,11 +109,16 @@ export class NodeTextures {
       let mask = 0;
       const first = next;
       node.children.forEach((child, octant) => {
-        if (!child || !covered.has(child)) return;
+        if (!child || !covered.has(child) || next === MOST_PLACES) return;
         mask |= 1 << octant;
-        places.set(child, { place: next++, above: spacing, before: nowMs - sinceMs < BLEND_MS ? before : spacing });
+        places.set(child, {
+          place: next++,
+          above: spacing,
+          before: nowMs - sinceMs < BLEND_MS ? before : spacing,
+          around: resident?.octants.subarray(octant * 8, octant * 8 + 8) ?? NONE,
+        });
       });
-      this.tree[place * 4] = mask | (first << 8);
+      this.tree[place * 4] = mask | (loneOctants(resident, known) << 8) | (first << 16);
       const dot = dots.get(grid) ?? Math.abs(spacing);
       const drawn = (signed: number) => {
         const size = Math.abs(signed);
@@ -158,6 +176,17 @@ function spacingOf({ id, children, chain, points }: TableNode, resident: Residen
   // A leaf that has only begun to fill leaves the ground to its parent's points, if these close it.
   const above = known?.above ?? Number.POSITIVE_INFINITY;
   return above < 0 ? -own : own * filled + Math.min(above, 2 * most) * (1 - filled);
+}
+
+/** A bit for each octant whose points stand alone: in the sky, or behind what is seen. */
+function loneOctants(resident: Resident | undefined, known: Place | undefined): number {
+  let lone = 0;
+  for (let octant = 0; octant < 8; octant++) {
+    let points = known?.around[octant] ?? 0;
+    for (let i = octant * 8; i < octant * 8 + 8; i++) points += resident?.octants[i] ?? 0;
+    if (points < LONE) lone |= 1 << octant;
+  }
+  return lone;
 }
 
 /** The one of more size. */

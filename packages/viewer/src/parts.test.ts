@@ -1,10 +1,11 @@
 /** The pieces of the viewer that are pure: room, budget, stage, colours, what the shader is told, what a pick means. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LayerTable, type NodeId, nodeKey, parseNodeKey, planGrid } from "@cairn/cloud";
+import { encodeSegment, LayerTable, type NodeId, nodeKey, parseNodeKey, planGrid } from "@cairn/cloud";
 import { applyEvent, type CairnEvent, emptyState, type Vec3 } from "@cairn/protocol";
 import fc from "fast-check";
 import { legendOf, photoColors, RAMPS, rampColor, rgbOf } from "./color-modes.ts";
+import { decodePart, POINT_BYTES } from "./decode.ts";
 import { anchorOf, NodeTextures } from "./node-textures.ts";
 import { PagePool, type PageRun, SLAB_PAGES } from "./page-pool.ts";
 import { PartCache } from "./part-cache.ts";
@@ -12,7 +13,7 @@ import { meetsBall, nearest, PICK_PX, zoomed } from "./picker.ts";
 import { planNodes } from "./plan.ts";
 import { PointBudget } from "./point-budget.ts";
 import { PointSample } from "./point-sample.ts";
-import type { Resident } from "./residents.ts";
+import { type Resident, Residents } from "./residents.ts";
 import { Stage } from "./stage.ts";
 
 test("pages are given to one at a time, all of them can be had, and what is given back can be had again", () => {
@@ -186,7 +187,7 @@ test("the tree that the shader walks leads every place to the finest drawn node 
   ]);
   const resident = (id: NodeId, slot: number, points: number): Resident => ({
     ...{ layer: 1, id, slot, runs: [], points, parts: 1, torn: false, bits: 12, spacing: 0.01, seen: 0 },
-    ...{ batch: 1, bornMs: 500, live: false },
+    ...{ batch: 1, bornMs: 500, live: false, octants: new Uint32Array(64) },
   });
   const residents = [seed, a, b, c].map((id, i) => resident(id, i + 1, 0));
   const drawn = (points: Readonly<Record<string, number>>) =>
@@ -211,7 +212,7 @@ test("the tree that the shader walks leads every place to the finest drawn node 
         return { depth, spacing: new Float32Array(textures.tree.buffer)[row * 4 + 1]!, row };
       let before = 0;
       for (let k = 0; k < octant; k++) before += (entry >> k) & 1;
-      row = (entry >>> 8) + before;
+      row = (entry >>> 16) + before;
       for (let axis = 0; axis < 3; axis++) local[axis] = (local[axis]! * 2) % 1;
       depth++;
     }
@@ -264,7 +265,8 @@ test("what lies loosely around a scene is drawn as dots, also in nodes that have
   table.applyPack({ root, parts: counts.filter(([, n]) => n > 0).map(([node, n]) => ({ node, part: part(n) })) });
   const spacingsOf = (around: number) => {
     const nodes = counts.map(([id, points], slot) => {
-      const about = { layer: 1, id, slot, runs: [], points, parts: 1, torn: false, bits: 12, seen: 0 };
+      const octants = new Uint32Array(64);
+      const about = { layer: 1, id, slot, runs: [], points, parts: 1, torn: false, bits: 12, seen: 0, octants };
       const spacing = id === root || id === side ? around : 0.005;
       const resident: Resident = { ...about, spacing, batch: 1, bornMs: 0, live: false };
       return { grid, node: table.nodes.get(nodeKey(id))!, density: 1, resident: points > 0 ? resident : undefined };
@@ -276,7 +278,7 @@ test("what lies loosely around a scene is drawn as dots, also in nodes that have
       const octant = (id.x & 1) | ((id.y & 1) << 1) | ((id.z & 1) << 2);
       assert.ok((mask >> octant) & 1, nodeKey(id));
       const before = [...Array(octant).keys()].filter((k) => (mask >> k) & 1).length;
-      return (textures.tree[from * 4]! >>> 8) + before;
+      return (textures.tree[from * 4]! >>> 16) + before;
     };
     const at = (place: number) => new Float32Array(textures.tree.buffer)[place * 4 + 1]!;
     const within = row(0, empty);
@@ -288,6 +290,64 @@ test("what lies loosely around a scene is drawn as dots, also in nodes that have
   // As far apart as the node's own cells: an even cover, which stays closed.
   const [even, inside] = spacingsOf(0.02);
   assert.ok(even > 0 && inside === even);
+});
+
+test("a few points by themselves are told from those of a surface, those of the node above counted with them", () => {
+  const child = childOf(seed, 5);
+  const table = tableOf([
+    [seed, 9000],
+    [child, 40],
+  ]);
+  const residents = new Residents({ write: () => undefined }, 1);
+  /** Each octant of each octant of a node gets so many points. */
+  const put = (id: NodeId, counts: readonly number[]) => {
+    const count = counts.reduce((sum, n) => sum + n);
+    const bytes = new Uint8Array(count * POINT_BYTES);
+    const points = { bytes, count, bits: 12, spacing: 0.01, octants: Uint32Array.from(counts) };
+    return residents.append(1, id, points, { before: 0, nowMs: 0, live: false })!;
+  };
+  const counts = (octants: readonly number[]) => octants.flatMap((count) => [count, 0, 0, 0, 0, 0, 0, 0]);
+  // Above the child there are 0, 9, 20, 0, … in its octants; it has 15, 7, 1, 16, … itself.
+  put(seed, [...counts([100, 15, 16, 0, 9, 0, 0, 0]).slice(0, 40), 0, 9, 20, 0, 0, 0, 0, 0, ...counts([100, 3])]);
+  put(child, counts([15, 7, 1, 16, 0, 0, 0, 1]));
+  const nodes = [seed, child].map((id) => {
+    return { grid, node: table.nodes.get(nodeKey(id))!, density: 1, resident: residents.get(1, nodeKey(id)) };
+  });
+  const textures = new NodeTextures();
+  textures.fill(nodes, 5, 0, 9000);
+  const lone = (row: number) =>
+    [0, 1, 2, 3, 4, 5, 6, 7].filter((octant) => (textures.tree[row * 4]! >> (8 + octant)) & 1);
+  assert.deepEqual(lone(0), [1, 3, 4, 7]);
+  assert.deepEqual(lone(1), [0, 4, 5, 6, 7]);
+  // What comes in its place begins anew.
+  residents.drop(residents.get(1, nodeKey(child))!);
+  assert.equal(
+    put(child, counts([20])).octants.reduce((sum, n) => sum + n),
+    20,
+  );
+});
+
+test("a segment's points are counted by octants of octants, as children are numbered", async () => {
+  for (const bits of [2, 9, 16]) {
+    const edge = 2 ** bits;
+    const places = [
+      [0, 0, 0],
+      [edge - 1, 0, 0],
+      [0, edge / 4, 0],
+      [0, edge / 2, edge / 2],
+      [0, edge / 2, edge - 1],
+    ];
+    const points = { coords: Uint16Array.from(places.flat()), colors: new Uint8Array(15), photos: 1, count: 5 };
+    const { octants } = await decodePart(encodeSegment({ node: seed, bits, ...points }));
+    const found = [...octants.entries()].filter(([, n]) => n > 0);
+    assert.deepEqual(found, [
+      [0, 1], // the corner
+      [2, 1], // y in the second quarter
+      [(1 << 3) | 1, 1], // x in the last
+      [6 << 3, 1], // y and z from their middle on
+      [(6 << 3) | 4, 1], // z in the last
+    ]);
+  }
 });
 
 test("a pick zooms to its pixels and takes the point nearest to the middle", () => {

@@ -26,6 +26,8 @@ export type Resident = {
   bits: number;
   /** Distance from a point to its fourth neighbour, as a part of the edge. */
   spacing: number;
+  /** `[8, 8]`: its points in each octant of each of its octants. */
+  readonly octants: Uint32Array;
   /** Number of the plan that named it last. */
   seen: number;
   /** Number of the points that came last, their birth, and whether they are new to the model, not only to us. */
@@ -100,6 +102,7 @@ export class Residents {
     const part = points.spacing * Math.sqrt(points.count / count);
     if (points.count * 2 > count || resident.spacing === 0) resident.spacing = part;
     else resident.spacing *= Math.sqrt(resident.points / count);
+    for (let i = 0; i < 64; i++) resident.octants[i]! += points.octants[i]!;
     resident.points = count;
     resident.parts++;
     this.points += points.count;
@@ -149,6 +152,7 @@ export class Residents {
       torn: false,
       bits,
       spacing: 0,
+      octants: new Uint32Array(64),
       seen,
       batch: 0,
       bornMs: Number.NEGATIVE_INFINITY,
@@ -194,6 +198,7 @@ export class Residents {
     resident.parts = 0;
     resident.torn = false;
     resident.spacing = 0;
+    resident.octants.fill(0);
   }
 
   #grow(resident: Resident, pages: number): void {

@@ -60,22 +60,24 @@ void main() {
   vec3 p = local / box.w;
   int row = int(node.y);
   uvec4 entry = texelFetch(uTree, ivec2(row & 1023, row >> 10), 0);
+  uint octant = 0u;
   for (int level = 0; level < 24; level++) {
     uvec3 upper = uvec3(step(0.5, p));
-    uint octant = upper.x | (upper.y << 1) | (upper.z << 2);
+    octant = upper.x | (upper.y << 1) | (upper.z << 2);
     uint mask = entry.r & 255u;
     if ((mask >> octant & 1u) == 0u) break;
     uint before = mask & ((1u << octant) - 1u);
     before = before - ((before >> 1) & 0x55u);
     before = (before & 0x33u) + ((before >> 2) & 0x33u);
     before = (before + (before >> 4)) & 15u;
-    row = int((entry.r >> 8) + before);
+    row = int((entry.r >> 16) + before);
     entry = texelFetch(uTree, ivec2(row & 1023, row >> 10), 0);
     p = fract(p * 2.0);
   }
   vec3 spacings = uintBitsToFloat(entry.gba);
   // Below zero: loose points, no larger than dots.
   vec2 most = mix(vec2(uMaxPx), vec2(min(uDotPx, uMaxPx)), lessThan(spacings.xy, vec2(0.0)));
+  if ((entry.r >> 8 >> octant & 1u) == 1u) most = min(most, vec2(max(uMinPx, uDotPx * 0.5)));
   vec2 sizes = clamp(abs(spacings.xy) * uSizePx / depth, vec2(uMinPx), most);
   float size = mix(sizes.y, sizes.x, clamp((uNow - spacings.z) / 0.35, 0.0, 1.0));
 
