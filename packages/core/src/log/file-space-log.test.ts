@@ -1,8 +1,10 @@
 /** The embedded log against crashes, damage and disks that refuse. Rules: docs/spec/log.md. */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { cp, readdir, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
+import { promisify } from "node:util";
 import { CairnError, canonicalState } from "@cairn/protocol";
 import fc from "fast-check";
 import { afterwards, renamed, temporaryFolder, variedDraft } from "../test/fixtures.ts";
@@ -285,6 +287,32 @@ describe("the file log on a disk that refuses", () => {
     const { path, bytes } = await segmentOf(folder);
     await truncate(path, bytes.length - 5);
     await rejects(log.append([renamed("b")]), "store.failed");
+  });
+
+  test("LOG-10 who is further behind than memory reaches when the log closes is let go, and keeps nobody up", async (t) => {
+    // A process of its own: what went wrong here once never gave the turn back.
+    const program = `
+      import { openSpaceLog } from ${JSON.stringify(new URL("open-space-log.js", import.meta.url).href)};
+      const log = await openSpaceLog(process.argv[1]);
+      const title = (i) => ({ type: "space.renamed", data: { title: String(i) } });
+      for (let i = 0; i < 9; i++) await log.append(Array.from({ length: 1000 }, (_, k) => title(1000 * i + k)));
+      let last = 0;
+      const following = (async () => {
+        for await (const events of log.follow(0, { limit: 64 })) {
+          last = events.at(-1).seq;
+          if (last !== 64) continue;
+          log.append([title("last")]).catch(() => {});
+          log.close();
+        }
+      })();
+      await following;
+      console.log(last);`;
+    const run = promisify(execFile)(
+      process.execPath,
+      ["--input-type=module", "--eval", program, await temporaryFolder(t)],
+      { timeout: 20_000, killSignal: "SIGKILL" },
+    );
+    assert.equal((await run).stdout, "64\n");
   });
 
   test("LOG-15 an event that is too large is refused alone", async (t) => {

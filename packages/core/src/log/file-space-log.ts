@@ -167,7 +167,9 @@ export class FileSpaceLog implements SpaceLog {
       if (last) {
         position = last.seq;
         if (!signal?.aborted) yield events;
-      } else if (this.#ended) {
+      } else if (this.#ended || (this.#closedAs && this.#head > position)) {
+        // Closing, what comes next is no longer in memory: nobody will hand it out, and the write that closing waits for
+        // needs this turn.
         return;
       } else {
         await this.#grown(position, signal);
