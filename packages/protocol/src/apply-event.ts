@@ -74,7 +74,8 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
       return;
     case "camera.posed": {
       const generation = state.generations[event.data.generation];
-      if (!generation) return;
+      // A photo may be removed while it is being placed.
+      if (!generation || !state.images[event.data.image]) return;
       const shown = state.history.at(-1);
       const grows = shown?.generation === event.data.generation && !generation.cameras[event.data.image];
       if (shown && grows) shown.cameras++;
@@ -185,12 +186,9 @@ export function applyEvent(state: SpaceState, event: CairnEvent): void {
       if (design) design.removedNs = event.timeNs;
       return;
     }
-    case "anchor.placed": {
-      const { anchor, carried, generation } = event.data;
-      const placedIn = (carried && state.anchors[anchor]?.placedIn) || generation;
-      state.anchors[anchor] = { ...event.data, placedIn };
+    case "anchor.placed":
+      placeAnchor(state, event.data);
       return;
-    }
     case "anchor.removed":
       delete state.anchors[event.data.anchor];
       return;
@@ -293,6 +291,18 @@ function extendPath(state: SpaceState, { path, generation, poses }: EventData<"p
   const order = (a: PathPose, b: PathPose) => a.timeNs.length - b.timeNs.length || (a.timeNs < b.timeNs ? -1 : 1);
   // A sender's own word for it may be `__proto__`, which only a literal takes for a name.
   state.paths = { ...state.paths, [path]: { path, generation, poses: [...kept, ...poses].sort(order) } };
+}
+
+function placeAnchor(state: SpaceState, { from, ...data }: EventData<"anchor.placed">): void {
+  const known = state.anchors[data.anchor];
+  if (data.carried && from) {
+    const moved = known?.point.some((value, axis) => value !== from[axis]);
+    if (!known || moved || known.generation >= data.generation) return;
+    state.anchors[data.anchor] = { ...known, generation: data.generation, point: data.point, carried: true };
+    return;
+  }
+  const placedIn = (data.carried && known?.placedIn) || data.generation;
+  state.anchors[data.anchor] = { ...data, placedIn };
 }
 
 function rememberTransform(state: SpaceState, published: PublishedGeneration, layer: number): void {

@@ -124,6 +124,8 @@ export const GENERATION_EVENTS = {
     label: Type.Optional(Type.String({ maxLength: 200 })),
     /** Brought into a new generation with the model; nobody moved it. */
     carried: Type.Optional(Type.Boolean()),
+    /** Where it was when it was brought: one that someone has moved or removed since then stays as it is now. */
+    from: Type.Optional(Vec3),
   }),
   "anchor.removed": Type.Object({ anchor: Id }),
 } as const satisfies Record<string, TSchema>;

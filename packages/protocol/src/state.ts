@@ -26,7 +26,7 @@ export type ImageState = EventData<"image.added"> & {
 };
 export type CameraState = EventData<"camera.posed">;
 export type PackState = Omit<EventData<"segments.added">, "layer">;
-export type AnchorState = EventData<"anchor.placed"> & {
+export type AnchorState = Omit<EventData<"anchor.placed">, "from"> & {
   /** The generation in which someone placed it; since then it was carried over. */
   placedIn: number;
 };

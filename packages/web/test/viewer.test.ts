@@ -229,7 +229,7 @@ test("points are coloured by what one asks for, in the colours that the legend n
     for (let i = 0; i < count; i++) points.positions[i * 3] = points.positions[i * 3]! / 2 + x;
     return { ...points, confidences: new Uint8Array(count).fill(photo === 1 ? 0 : 255) };
   };
-  await apply(page, space, ...images, started(1), posed(1), layer.started({ generation: 1 }));
+  await apply(page, space, ...images, started(1), ...posed(1), layer.started({ generation: 1 }));
   await apply(page, space, layer.insert(half(8000, 7, -2.5, 1)), layer.insert(half(8000, 8, 2.5, 2)), published(1));
   await settled(page, 12_000);
   const hex = (color: string): Vec3 => [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16)) as Vec3;
@@ -280,10 +280,7 @@ test("KEY-9 the way of a camera that filmed is a line through its places, and it
     });
     return { type: "path.extended", data: { path: "stream:cam:1", generation: 1, poses } };
   };
-  const cameras = images.map((image, i): EventDraft => {
-    const draft = posed(1, [8 * i, 0, 0]);
-    return draft.type === "camera.posed" ? { ...draft, data: { ...draft.data, image } } : draft;
-  });
+  const cameras = images.flatMap((image, i) => posed(1, [8 * i, 0, 0], image));
   await apply(page, space, started(1), ...cameras, published(1));
   await still(page);
   const before = (await picture(page)).count(isOrange);

@@ -95,9 +95,9 @@ function carried(
     after,
   );
   return anchors.map((each, i): EventDraft => {
-    const { anchor, label } = each;
-    const point = known(each) ?? points[i] ?? each.point;
-    const data = { anchor, generation, point, ...(label === undefined ? {} : { label }), carried: true };
+    const { anchor, label, point: from } = each;
+    const point = known(each) ?? points[i] ?? from;
+    const data = { anchor, generation, point, ...(label === undefined ? {} : { label }), carried: true, from };
     return { type: "anchor.placed", data };
   });
 }

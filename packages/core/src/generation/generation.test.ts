@@ -375,6 +375,25 @@ describe("anchors", () => {
     assert.ok(Math.hypot(...truth.map((value, i) => value - [3, 0.2, 0][i]!)) > 0.1, "left alone it would be off");
   });
 
+  test("GENR-11 anchors that are moved, named anew or removed while a rebuild ends stay so, and are brought along", async (t) => {
+    const at = await place(t, options, 12);
+    const [moved, named, gone] = [randomUUID(), randomUUID(), randomUUID()];
+    for (const anchor of [moved, named, gone])
+      await placeAnchor(at.space, anchor, { point: [3, 0.2, 0], label: "old" });
+    at.engines[0]!.meanwhile = async () => {
+      await placeAnchor(at.space, moved, { point: [3, 0.3, 0], label: "old" });
+      await placeAnchor(at.space, named, { point: [3, 0.2, 0], label: "new" });
+      await removeAnchor(at.space, gone);
+    };
+    await rebuilt(at);
+    const { anchors } = await until(at.space, (state) => state.anchors[moved]?.generation === 2);
+    assert.deepEqual(Object.keys(anchors).sort(), [moved, named].sort());
+    near(anchors[moved]?.point, bowed([3, 0.3, 0]), 0.05);
+    near(anchors[named]?.point, bowed([3, 0.2, 0]), 0.02);
+    assert.deepEqual([anchors[moved]?.label, anchors[named]?.label], ["old", "new"]);
+    assert.ok([moved, named].every((anchor) => anchors[anchor]?.generation === 2 && anchors[anchor]?.placedIn === 1));
+  });
+
   test("GENR-11 one that fell between a rebuild and its append is brought along after a restart; so is one too old to tell", async (t) => {
     const at = await place(t, options, 12);
     await rebuilt(at);

@@ -23,6 +23,11 @@ function generationOf(generation: number, cameras: number): EventDraft[] {
 test("GENR-3 a generation is found wherever a read of the log ends: behind, within and before what led to it", async (t) => {
   const log = await openSpaceLog(await temporaryFolder(t), { segmentBytes: 2 ** 16 });
   afterwards(t, () => log.close());
+  const file = { name: "a.jpg", blob: "0".repeat(64), mediaType: "image/jpeg", sizeBytes: 1, width: 4, height: 3 };
+  const photo = (k: number): EventDraft => {
+    return { type: "image.added", data: { image: idOf(k), ...file, orientation: 1, source: "test" } };
+  };
+  await log.append(Array.from({ length: 20 }, (_, k) => photo(k)));
   for (let generation = 1; generation <= 5; generation++) {
     await log.append(generationOf(generation, 20));
     await log.append(Array.from({ length: 600 }, (_, i) => renamed(`${generation} ${i}`)));

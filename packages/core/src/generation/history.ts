@@ -38,15 +38,14 @@ export async function readGeneration(log: SpaceLog, generation: number): Promise
   const { state, seq: head } = log.snapshot();
   const { seq } = findGeneration(state, generation);
   const end = state.history.find((each) => each.generation > generation)?.seq ?? head + 1;
+  const { images } = state;
   const from = await startOf(log, generation, seq);
   const cameras = new Map<Id, CameraState>();
   const anchors = new Map<Id, Vec3>();
   let published: EventData<"generation.published"> | undefined;
-  for await (const event of eventsBetween(log, from, head + 1, generation)) {
-    if (event.type === "image.removed") cameras.delete(event.data.image);
-    if (event.seq >= end) continue;
+  for await (const event of eventsBetween(log, from, end, generation)) {
     if (event.type === "camera.posed" && event.data.generation === generation) {
-      cameras.set(event.data.image, event.data);
+      if (images[event.data.image]) cameras.set(event.data.image, event.data);
     } else if (event.type === "anchor.placed" && event.data.generation === generation) {
       anchors.set(event.data.anchor, event.data.point);
     } else if (event.type === "generation.published" && event.data.generation === generation) {

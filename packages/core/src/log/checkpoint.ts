@@ -10,7 +10,7 @@ import { errnoOf, fileIdentity, removeFile, writeFileDurably } from "../disk/dis
 import { checksum } from "./record.ts";
 
 /** Raise it when `applyEvent` folds differently: older states are then folded again from the events. */
-const STATE_VERSION = 1;
+const STATE_VERSION = 2;
 /** Two, so that one that is damaged costs time only. */
 const KEPT_STATES = 2;
 

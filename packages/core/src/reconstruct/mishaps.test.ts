@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { CairnError } from "@cairn/protocol";
+import { removeImage } from "../image/versions.ts";
 import { openSegmentFile } from "../log/segment.ts";
-import { add, allJudged, CountingEngine, everything, until, worlds } from "../test/counting-engine.ts";
+import { add, allJudged, CountingEngine, everything, hasEnded, until, worlds } from "../test/counting-engine.ts";
 
 const { folder, start } = worlds();
 
@@ -86,6 +88,66 @@ describe("what goes wrong (docs/spec/reconstruct.md)", () => {
     const after = await until(space, (at) => at.operations[operation]?.status === "cancelled");
     assert.deepEqual(after.generations, before.generations);
     assert.equal(after.generation, 1);
+  });
+
+  test("REC-8 a rebuild that is cancelled when the engine has its result changes nothing: the next photo comes to the shown model", async () => {
+    const { core, reconstructor, engines } = await start(await folder(), () => {
+      const engine = new CountingEngine();
+      engine.drift = 50;
+      return engine;
+    });
+    const space = await core.spaces.create({ id: "a" });
+    await add(core, space, 3);
+    await until(space, allJudged(3));
+    let operation = "";
+    engines[0]!.meanwhile = async () => void space.operations.cancel(operation);
+    operation = await reconstructor.rebuild("a");
+    const after = await until(space, (at) => at.operations[operation]?.endedNs !== undefined);
+    assert.deepEqual([after.operations[operation]?.status, after.generation], ["cancelled", 1]);
+    await add(core, space, 1, 7);
+    const { generations } = await until(space, allJudged(4));
+    const places = Object.values(generations[1]?.cameras ?? {}).map(({ pose }) => 0 - pose.translation[0]);
+    assert.deepEqual(places, [0, 1, 2, 3]);
+  });
+
+  test("EDIT-4 a photo that is removed while a rebuild ends is not in what it publishes, and the model is made once more without it", async () => {
+    const { core, reconstructor, engines } = await start(await folder(), undefined, 50);
+    const space = await core.spaces.create({ id: "a" });
+    await add(core, space, 3);
+    const [, gone] = Object.keys((await until(space, allJudged(3))).images);
+    await until(space, (at) => at.generation === 2 && Object.values(at.operations).every(hasEnded));
+    engines[0]!.meanwhile = () => removeImage({ space }, gone!);
+    await reconstructor.rebuild("a");
+    const state = await until(space, (at) => at.generation === 3);
+    const cameras = Object.keys(state.generations[3]?.cameras ?? {});
+    assert.deepEqual(cameras, Object.keys(state.images));
+    assert.equal(cameras.length, 2);
+    const again = await until(space, (at) => at.generation === 4);
+    assert.equal(again.generations[4]?.published?.cameras, 2);
+    assert.equal(again.layers[again.generations[4]!.layers[0]!]?.points, 2);
+  });
+
+  test("REC-9 a disk that is full while points are put costs no photo", async () => {
+    const { core, errors } = await start(await folder());
+    const space = await core.spaces.create({ id: "a" });
+    await add(core, space, 2);
+    await until(space, allJudged(2));
+    const put = core.blobs.put.bind(core.blobs);
+    let puts = 0;
+    core.blobs.put = async (...args) => {
+      puts++;
+      // The photo itself, then its points.
+      if (puts === 2 || puts === 3) throw new CairnError("store.full");
+      return put(...args);
+    };
+    await add(core, space, 1, 7);
+    const { images } = await until(space, allJudged(3));
+    assert.ok(puts > 3);
+    assert.deepEqual(
+      Object.values(images).map(({ verdict }) => verdict?.verdict),
+      ["registered", "registered", "registered"],
+    );
+    assert.ok(errors.every((error) => error instanceof CairnError && error.code === "store.full"));
   });
 
   test("REC-9 a full disk stops the work, and it goes on when there is room again", async () => {

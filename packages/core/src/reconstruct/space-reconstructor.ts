@@ -17,7 +17,7 @@ import {
   STREAM,
   shownGeneration,
 } from "@cairn/protocol";
-import { type Engine, layStep, type Photo, type Step } from "@cairn/reconstruct";
+import { type Engine, layStep, type Photo, type Rebuild, type RebuildOptions, type Step } from "@cairn/reconstruct";
 import { settleAnchors } from "../generation/anchors.ts";
 import { findGeneration } from "../generation/history.ts";
 import { restoreGeneration } from "../generation/restore.ts";
@@ -29,6 +29,8 @@ import { type Places, rebuildEvents, stepEvents } from "./step-events.ts";
 import { Bell } from "./turn.ts";
 
 const RETRY_MS = 1000;
+/** A disk that stays full is tried half as often each time, down to once in this. */
+const MOST_RETRY_MS = 60_000;
 /** However long a rebuild takes, one is done in the midst of a stream when the model has grown to this, or doubled. */
 const MOST_UNREFINED = 64;
 
@@ -89,6 +91,10 @@ export class SpaceReconstructor {
   #owesPoints = false;
   /** Till then keyframes of a stream have no points of their own: a third of the time is enough for these. */
   #restsUntilMs = 0;
+  /** The engine has begun a rebuild, or has its result, that the log does not tell of. */
+  #untold = false;
+  /** The disk was full while a photo was taken: it keeps its turn. */
+  #full: CairnError | undefined;
   /** Of the rebuild at work that began because no photo came: lets it go when one does. */
   #pause: AbortController | undefined;
   /** The photo that comes next, decoded while another is placed. */
@@ -131,15 +137,18 @@ export class SpaceReconstructor {
     await settleAnchors(space).catch((error: unknown) => {
       if (!signal.aborted) this.#work.onError(error, `anchors of ${space.id}`);
     });
+    let retryMs = RETRY_MS;
     while (!signal.aborted) {
       try {
         await this.#step();
+        retryMs = RETRY_MS;
       } catch (error) {
         if (signal.aborted) break;
         // A full disk, say: nothing was acknowledged, and it is tried again until it works.
         this.#work.onError(error, `reconstruction of ${space.id}`);
         await this.#closeEngine();
-        await this.#bell.wait(signal, RETRY_MS).catch(() => {});
+        await this.#bell.wait(signal, retryMs).catch(() => {});
+        retryMs = Math.min(2 * retryMs, MOST_RETRY_MS);
       }
     }
     for (const { reject } of [...this.#restores.splice(0), ...this.#requests.splice(0)]) reject(signal.reason);
@@ -284,6 +293,9 @@ export class SpaceReconstructor {
     if (end === "completed") return;
     // The engine may hold a photo that the log knows nothing of: the next one finds a fresh engine, replayed.
     await this.#closeEngine();
+    const full = this.#full;
+    this.#full = undefined;
+    if (full && end === "failed") throw full;
     // The operation has said that it failed or was cancelled; the photo still needs its one verdict.
     if (!signal.aborted && !this.#state.images[image.image]?.verdict) {
       const reason: Reason = end === "cancelled" ? "cancelled" : "failed";
@@ -326,7 +338,8 @@ export class SpaceReconstructor {
       const events = await stepEvents(step, image, this.#work, signal);
       return { events, result: { image: image.image, points: step.points.positions.length / 3, ...doubtsIn(step) } };
     } catch (error) {
-      if (!signal.aborted) this.#work.onError(error, `photo ${image.image} of ${space.id}`);
+      if (error instanceof CairnError && error.code === "store.full") this.#full = error;
+      else if (!signal.aborted) this.#work.onError(error, `photo ${image.image} of ${space.id}`);
       throw error;
     }
   }
@@ -360,8 +373,9 @@ export class SpaceReconstructor {
     const end = await ended;
     this.#rebuilding = undefined;
     await settleAnchors(space);
-    // A cancelled rebuild leaves the engine as it was; one that failed may have left it anywhere.
-    if (end === "failed") await this.#closeEngine();
+    // One that the engine itself let go leaves it as it was; after any other it may hold what the log does not tell of.
+    if (end === "failed" || (end === "cancelled" && this.#untold)) await this.#closeEngine();
+    this.#untold = false;
     this.#gaveUpAt = end === "completed" ? -1 : this.#processed();
   }
 
@@ -377,7 +391,7 @@ export class SpaceReconstructor {
     try {
       pause?.throwIfAborted();
       const up = feltUpright(await feltModel(this.#shownCameras(), this.#work));
-      const rebuild = await engine.rebuild({
+      const rebuild = await this.#rebuilt(engine, {
         signal: pause ? AbortSignal.any([signal, pause]) : signal,
         onProgress: (...at) => running.progress(...at),
         thorough,
@@ -387,10 +401,14 @@ export class SpaceReconstructor {
       const events = await rebuildEvents(rebuild, await engine.model(), this.#processed(), cause, this.#work, signal);
       const report = spaceReport(await engine.report({ signal }), this.#state, state.generation + 1);
       events.push(await reportEvent(report, this.#work.blobs, cause));
+      // Cancelled, and maybe let go already: what follows is for one that is told.
+      signal.throwIfAborted();
       this.#differs = false;
       // A replay just before it may have advised what is done now.
       this.#advised = false;
-      this.#unsure = !thorough && (rebuild.thoroughAdvised ?? false);
+      const { images } = this.#state;
+      const outdated = rebuild.cameras.some(({ image }) => !images[image]);
+      this.#unsure = outdated || (!thorough && (rebuild.thoroughAdvised ?? false));
       this.#strayed = false;
       this.#lastRebuildMs = performance.now() - startedMs;
       this.#rebuildEachMs = this.#lastRebuildMs / Math.max(1, this.#processed());
@@ -406,12 +424,22 @@ export class SpaceReconstructor {
         },
       };
     } catch (error) {
-      if (pause?.aborted && !signal.aborted) {
+      if (pause?.aborted && !signal.aborted && !this.#untold) {
         const eachMs = (performance.now() - startedMs) / Math.max(1, this.#processed());
         this.#rebuildEachMs = Math.max(this.#rebuildEachMs ?? 0, eachMs);
         return { result: { paused: true } };
       }
       if (!signal.aborted) this.#work.onError(error, `rebuild of ${space.id}`);
+      throw error;
+    }
+  }
+
+  async #rebuilt(engine: Engine, options: RebuildOptions): Promise<Rebuild> {
+    this.#untold = true;
+    try {
+      return await engine.rebuild(options);
+    } catch (error) {
+      if (options.signal?.aborted) this.#untold = false;
       throw error;
     }
   }

@@ -44,7 +44,7 @@ export async function stepEvents(
   const generation = opens ? 1 : state.generation;
   if (opens) drafts.push({ type: "generation.started", cause, data: { generation } });
   if (generation > 0) {
-    for (const camera of step.cameras) drafts.push({ type: "camera.posed", cause, data: { generation, ...camera } });
+    drafts.push(...cameraEvents(step, generation, state, cause));
     if (step.points.positions.length > 0) {
       const growing = growingLayer(state);
       const writer =
@@ -105,9 +105,10 @@ export async function rebuildEvents(
   const moved = (kept?.layers ?? []).flatMap(({ layer, transform }): EventDraft[] =>
     transform ? [{ type: "layer.moved", cause, data: { layer, transform } }] : [],
   );
+  const posed = cameraEvents(rebuild, generation, state, cause);
   const published: EventData<"generation.published"> = {
     generation,
-    cameras: rebuild.cameras.length,
+    cameras: posed.length,
     points: countPoints(filled) + (kept?.layers ?? []).reduce((sum, { points }) => sum + points, 0),
     refined,
     ...(kept && { layers: [...kept.layers.map(({ layer }) => layer), ...startedLayers(filled)] }),
@@ -122,7 +123,7 @@ export async function rebuildEvents(
   };
   return [
     { type: "generation.started", cause, data: { generation } },
-    ...rebuild.cameras.map((camera): EventDraft => ({ type: "camera.posed", cause, data: { generation, ...camera } })),
+    ...posed,
     ...filled,
     ...carriedAnchors(state, generation, rebuild.cameras),
     { type: "generation.published", cause, data: published },
@@ -130,6 +131,18 @@ export async function rebuildEvents(
     ...verdictEvents(rebuild, state, cause),
     ...hintEvents(rebuild, generation, state, cause),
   ];
+}
+
+/** Of photos that were not removed meanwhile. */
+function cameraEvents(
+  { cameras }: Pick<Step, "cameras">,
+  generation: number,
+  state: SpaceState,
+  cause: Seq,
+): EventDraft[] {
+  return cameras
+    .filter(({ image }) => state.images[image])
+    .map((camera) => ({ type: "camera.posed", cause, data: { generation, ...camera } }));
 }
 
 function doubtsOf({ doubts }: Pick<Step, "doubts">): Pick<EventData<"generation.published">, "doubts"> {

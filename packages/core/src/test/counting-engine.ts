@@ -32,7 +32,11 @@ export class CountingEngine implements Engine {
   placesMs = 0;
   /** Adding waits for it. */
   placed: Promise<void> | undefined;
-  readonly shift: number;
+  shift: number;
+  /** By how much a rebuild shifts the model. */
+  drift = 0;
+  /** Happens while what a rebuild came to is being put together. */
+  meanwhile: (() => Promise<unknown>) | undefined;
   readonly frames: (readonly PosedCamera[] | undefined)[] = [];
   fail: (name: string) => boolean = () => false;
   hintsOf: (photo: number) => Hint[] = () => [];
@@ -80,6 +84,7 @@ export class CountingEngine implements Engine {
         new Promise((_, reject) => options.signal?.addEventListener("abort", () => reject(options.signal?.reason))),
       ]);
     }
+    this.shift += this.drift;
     return {
       verdicts: this.given.map(registered),
       cameras: this.given.map((image, i) => this.#camera(image, i)),
@@ -95,6 +100,9 @@ export class CountingEngine implements Engine {
 
   focal(): undefined {}
   async report() {
+    const { meanwhile } = this;
+    this.meanwhile = undefined;
+    await meanwhile?.();
     return emptyReport(this.given);
   }
   async close(): Promise<void> {}

@@ -37,6 +37,8 @@ export class SceneEngine implements Engine {
   readonly given: string[] = [];
   readonly frames: (readonly PosedCamera[] | undefined)[] = [];
   readonly #options: SceneEngineOptions;
+  /** Happens while what a rebuild came to is being put together. */
+  meanwhile: (() => Promise<unknown>) | undefined;
   #rebuilds = 0;
 
   constructor(options: SceneEngineOptions = {}) {
@@ -91,6 +93,7 @@ export class SceneEngine implements Engine {
 
   focal(): undefined {}
   async report() {
+    await this.meanwhile?.();
     return emptyReport(this.given);
   }
   async close(): Promise<void> {}

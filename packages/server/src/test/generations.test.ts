@@ -12,6 +12,13 @@ import { applyEvent, CairnError, canonicalState, type EventDraft, shownLayers } 
 import { testServer } from "./test-server.ts";
 
 const image = randomUUID();
+const photo: EventDraft = {
+  type: "image.added",
+  data: {
+    ...{ image, name: "1.jpg", blob: "0".repeat(64), mediaType: "image/jpeg", sizeBytes: 1 },
+    ...{ width: 800, height: 600, orientation: 1, source: "http" },
+  },
+};
 
 /** A generation of one camera that stands at x, with a layer that has a pack nobody will ask for. */
 function generation(number: number, x: number): EventDraft[] {
@@ -46,6 +53,7 @@ async function serverWithModel(t: TestContext) {
   const dataDir = await mkdtemp(join(tmpdir(), "cairn-generations-"));
   const core = await openCore({ dataDir });
   const space = await core.spaces.create({ id: "place" });
+  await space.log.append([photo]);
   for (const [number, x] of [
     [1, 0],
     [2, 1],

@@ -19,11 +19,21 @@ export const published = (generation: number): EventDraft => ({
   type: "generation.published",
   data: { generation, cameras: 0, points: 0, refined: 0 },
 });
-/** A level camera above the ground's near end: up is known, and the first view is from its side. */
-export const posed = (generation: number, [x, y, z]: Vec3 = [0, 0, 0]): EventDraft => {
+/** A photo, and its level camera above the ground's near end: up is known, and the first view is from its side. */
+export const posed = (generation: number, [x, y, z]: Vec3 = [0, 0, 0], image = `g${generation}`): EventDraft[] => {
   const pose = { rotation: [1, 0, 0, 0] as [number, number, number, number], translation: [-x, 4 - y, 9 - z] as Vec3 };
   const intrinsics = { model: "PINHOLE" as const, width: 800, height: 600, params: [700, 700, 400, 300] };
-  return { type: "camera.posed", data: { generation, image: `g${generation}`, pose, intrinsics, reprojectionPx: 0.3 } };
+  const file = {
+    name: image,
+    blob: "0".repeat(64),
+    mediaType: "image/jpeg" as const,
+    sizeBytes: 1,
+    source: "http" as const,
+  };
+  return [
+    { type: "image.added", data: { image, ...file, width: 800, height: 600, orientation: 1 } },
+    { type: "camera.posed", data: { generation, image, pose, intrinsics, reprojectionPx: 0.3 } },
+  ];
 };
 
 export async function apply(page: Page, space: TestSpace, ...drafts: EventDraft[]): Promise<void> {
@@ -40,7 +50,7 @@ export async function publish(
   { generation = 1, ...place }: { generation?: number; at?: Vec3; transform?: Similarity } = {},
 ): Promise<void> {
   const { at, ...turned } = place;
-  const begun = [started(generation), posed(generation, at), layer.started({ generation, ...turned })];
+  const begun = [started(generation), ...posed(generation, at), layer.started({ generation, ...turned })];
   await apply(page, space, ...begun, layer.insert(points), published(generation));
 }
 
