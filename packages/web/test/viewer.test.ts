@@ -229,7 +229,7 @@ test("points are coloured by what one asks for, in the colours that the legend n
     for (let i = 0; i < count; i++) points.positions[i * 3] = points.positions[i * 3]! / 2 + x;
     return { ...points, confidences: new Uint8Array(count).fill(photo === 1 ? 0 : 255) };
   };
-  await apply(page, space, ...images, started(1), ...posed(1), layer.started({ generation: 1 }));
+  await apply(page, space, started(1), ...posed(1, [0, 0, 0], "a"), ...images, layer.started({ generation: 1 }));
   await apply(page, space, layer.insert(half(8000, 7, -2.5, 1)), layer.insert(half(8000, 8, 2.5, 2)), published(1));
   await settled(page, 12_000);
   const hex = (color: string): Vec3 => [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16)) as Vec3;
