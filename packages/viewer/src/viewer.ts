@@ -234,7 +234,8 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
     const elapsedMs = nowMs - drawnAtMs;
     if (inARow) points.budget.frame(elapsedMs, points.cloud.short);
     else points.budget.rest();
-    const moving = orbit.step(Math.min(200, Math.max(1, elapsedMs)));
+    // The time since the last picture of a still view is none in which it moved.
+    const moving = orbit.step(inARow ? Math.min(200, Math.max(1, elapsedMs)) : 16);
     if (moving) points.budget.move();
     drawnAtMs = nowMs;
     const glowing = lines.paint(time);
@@ -308,7 +309,8 @@ export function createViewer(canvas: HTMLCanvasElement, options: ViewerOptions =
         hit: pointAt,
         zoomPoint: (xPx, yPx) => pointAt(xPx, yPx) ?? viewport.targetPlaneAt(xPx, yPx),
         touch() {
-          touched = true;
+          // Before anything is shown there is no view to keep.
+          touched = framed;
           points.budget.move();
           refiner.changed();
         },

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { EventDraft, Vec3 } from "@cairn/protocol";
 import { ground, random, TestLayer, TestSpace } from "@cairn/viewer/test";
+import type { Page } from "playwright-core";
 import {
   apply,
   HEIGHT,
@@ -67,6 +68,41 @@ test("inside a room, walls beside the eye and before it are not cut", async () =
   const inside = await picture(page);
   const open = inside.count(isBackground);
   assert.ok(open < WIDTH * HEIGHT * 0.01, `${open} pixels look through the walls`);
+  await page.context().close();
+});
+
+test("a view that is touched before anything is in it is framed all the same; one that rests sets out gently", async () => {
+  const cameras = async (page: Page) =>
+    (await page.evaluate(() => window.harness.source.views)).flatMap(({ camera }) => (camera ? [camera.pose] : []));
+  const first = async (isTouched: boolean) => {
+    const space = new TestSpace();
+    const page = await harness.visit(space, { motion: true });
+    if (isTouched) {
+      await page.mouse.move(240, 180);
+      await page.mouse.down();
+      await page.mouse.move(300, 260, { steps: 4 });
+      await page.mouse.up();
+      await page.mouse.wheel(0, -300);
+      await painted(page);
+    }
+    await publish(page, space, new TestLayer(space, 1, [-5, -1, -5], [5, 1, 5]), ground(5000, 41));
+    await settled(page, 4000);
+    return { page, pose: (await cameras(page)).at(-1)! };
+  };
+  const [untouched, touched] = [await first(false), await first(true)];
+  const apart = (a: readonly number[], b: readonly number[]) => Math.hypot(...a.map((value, i) => value - b[i]!));
+  assert.ok(apart(untouched.pose.rotation, touched.pose.rotation) < 0.01, `${touched.pose.rotation}`);
+  assert.ok(apart(untouched.pose.translation, touched.pose.translation) < 0.1, `${touched.pose.translation}`);
+  await untouched.page.context().close();
+
+  const { page } = touched;
+  const before = await cameras(page);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.ok(await page.evaluate(() => window.harness.viewer.viewFrom("g1")));
+  await settled(page, 1);
+  const after = await cameras(page);
+  const way = after.slice(before.length).map(({ translation }) => apart(translation, before.at(-1)!.translation));
+  assert.ok(way[0]! < 0.1 * way.at(-1)!, `${way[0]} of ${way.at(-1)} in the first picture`);
   await page.context().close();
 });
 
