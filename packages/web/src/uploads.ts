@@ -24,6 +24,7 @@ export class Uploads {
   readonly #stopped = new AbortController();
   readonly #cancels = new Map<number, AbortController>();
   #items: readonly Upload[] = [];
+  #filling = false;
   #nextId = 1;
 
   constructor(connection: SpaceConnection, api: CairnApi, space: string) {
@@ -35,6 +36,11 @@ export class Uploads {
   /** Replaced at each change. */
   get items(): readonly Upload[] {
     return this.#items;
+  }
+
+  /** Nothing is on its way, and of nothing that was refused is there still to be told. */
+  get idle(): boolean {
+    return this.#items.length === 0 && !this.#filling;
   }
 
   get active(): boolean {
@@ -52,6 +58,7 @@ export class Uploads {
 
   /** The sample's photos, one after the other, so that the model grows as if someone were taking them. */
   async addSample(): Promise<void> {
+    this.#filling = true;
     try {
       const answer = await fetch("./sample", { headers: { accept: "application/json" }, signal: this.#stopped.signal });
       const { photos } = (await answer.json()) as { photos: string[] };
@@ -64,6 +71,9 @@ export class Uploads {
     } catch (error) {
       if (this.#stopped.signal.aborted) return;
       this.#put({ id: this.#nextId++, name: "Sample capture", sent: 0, error: inWords(error) });
+    } finally {
+      this.#filling = false;
+      this.#set(this.#items);
     }
   }
 

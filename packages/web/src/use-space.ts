@@ -1,7 +1,11 @@
-/** A live connection for as long as a component is mounted; re-renders at most once a frame, however much happens. */
+/**
+ * A live connection for as long as a component is mounted, and until its photos are sent; re-renders at most once a
+ * frame, however much happens.
+ */
 import { CairnApi, connect, type SpaceConnection, type Status } from "@cairn/client";
 import { type CairnError, PRESENCE, type Presence } from "@cairn/protocol";
 import { useEffect, useState } from "react";
+import { comeBack, leave, type Visit } from "./left-spaces.ts";
 import type { Site } from "./site.ts";
 import { takeArrival, Uploads } from "./uploads.ts";
 import { inWords, isOfTokens } from "./words.ts";
@@ -27,30 +31,40 @@ export function useSpace(
 
   useEffect(() => {
     const server = { url, ...(token !== undefined && { token }) };
-    const connection = connect({ ...server, space, channels: [PRESENCE, ...(channel === undefined ? [] : [channel])] });
-    const uploads = new Uploads(connection, new CairnApi(server), space);
-    let presence: Presence | undefined;
+    const key = JSON.stringify([url, token, space, channel]);
+    const begin = (): Visit => {
+      const connection = connect({
+        ...server,
+        space,
+        channels: [PRESENCE, ...(channel === undefined ? [] : [channel])],
+      });
+      return { connection, uploads: new Uploads(connection, new CairnApi(server), space) };
+    };
+    const visit = comeBack(key) ?? begin();
+    const { connection, uploads } = visit;
     let problem: OpenSpace["problem"];
     let frame = 0;
     const render = () => {
       frame = 0;
       const { status, epoch } = connection;
-      setOpen({ connection, uploads, status, loaded: epoch !== undefined, presence, problem });
+      setOpen({ connection, uploads, status, loaded: epoch !== undefined, presence: visit.presence, problem });
     };
     const later = () => {
       frame ||= requestAnimationFrame(render);
     };
-    connection.on("state", later);
-    connection.on("status", later);
-    connection.on("presence", (next) => {
-      presence = next;
-      later();
-    });
-    connection.on("error", (error) => {
-      problem = problemOf(error);
-      later();
-    });
-    uploads.subscribe(later);
+    const offs = [
+      connection.on("state", later),
+      connection.on("status", later),
+      connection.on("presence", (next) => {
+        visit.presence = next;
+        later();
+      }),
+      connection.on("error", (error) => {
+        problem = problemOf(error);
+        later();
+      }),
+      uploads.subscribe(later),
+    ];
     render();
 
     // Once there is a state: strict mode mounts twice, and only the connection that stays gets that far.
@@ -66,8 +80,8 @@ export function useSpace(
     return () => {
       stop.abort();
       cancelAnimationFrame(frame);
-      uploads.stop();
-      connection.close();
+      for (const off of offs) off();
+      leave(key, visit);
     };
   }, [url, token, space, channel]);
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { openApi } from "@cairn/client/node";
 import { openCore } from "@cairn/core";
 import type { EventDraft } from "@cairn/protocol";
@@ -173,6 +174,48 @@ describe("mishaps in the page", { timeout: 3 * PATIENCE_MS }, () => {
     assert.deepEqual([...complaints, ...other.complaints], []);
     await page.context().close();
     await other.page.context().close();
+  });
+
+  test("photos go on being sent when their space is left, and are there for who comes back", async () => {
+    const { id } = await openApi(stage.server).createSpace({ title: "left", settings: { reconstruct: false } });
+    const { page, complaints } = await visit(stage.browser, at(`#/s/${id}`));
+    await live(page);
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    await page.route(`**/v1/spaces/${id}/images**`, async (route) => {
+      if (route.request().method() === "POST") await held;
+      await route.continue();
+    });
+    const photos = await Promise.all(
+      ["red", "green", "blue"].map(async (background) => {
+        const create = { width: 64, height: 48, channels: 3 as const, background };
+        return { name: `${background}.jpg`, type: "image/jpeg", bytes: await sharp({ create }).jpeg().toBuffer() };
+      }),
+    );
+    await drop(page, photos);
+    const uploading = page.locator(".photos li.uploading");
+    await uploading.nth(2).waitFor();
+    const leave = () =>
+      page.evaluate(() => {
+        location.hash = "#/";
+      });
+    await leave();
+    await page.getByText("Try the sample capture").waitFor();
+    await page.goBack();
+    await uploading.nth(2).waitFor();
+    await live(page);
+    await leave();
+    await page.getByText("Try the sample capture").waitFor();
+    release();
+    const arrived = async () => (await openApi(stage.server).images(id)).length;
+    while ((await arrived()) < 3) await setTimeout(50);
+    await page.goBack();
+    await page.getByText("3 photos").first().waitFor();
+    assert.equal(await uploading.count(), 0);
+    assert.deepEqual(complaints, []);
+    await page.context().close();
   });
 
   test("KEY-11 where nothing is live the page asks for video ever more seldom", async () => {
