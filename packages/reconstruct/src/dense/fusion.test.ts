@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { boxViews } from "../test/boxes.ts";
 import type { PosedDepth } from "./contract.ts";
+import type { Gain } from "./exposure.ts";
 import { type FuseOptions, fuse } from "./fuse.ts";
 import { openFusion } from "./fusion.ts";
 import { undistortView } from "./undistort.ts";
@@ -43,6 +44,31 @@ test("parts that are fused at the same time, their gains handed on, give what th
   assert.deepEqual([await fusion.fuse(views, { emit: emitA, beside: emitB, onGains: known }), await second], expected);
 });
 
+test("a part hears of its gains where the points overtake them on the way here", async () => {
+  const depths = () => boxViews(3, { widthPx: 32 });
+  await Promise.all([fusion.fuse(depths()), fusion.fuse(depths())]);
+  for (let round = 0; round < 3; round++) {
+    let told = 0;
+    let known!: (gains: ReadonlyMap<number, Gain>) => void;
+    const gains = new Promise<ReadonlyMap<number, Gain>>((resolve) => {
+      known = resolve;
+    });
+    const first = fusion.fuse(depths(), {
+      onGains(found) {
+        told++;
+        known(found);
+      },
+    });
+    // A part that would wait for ever is given up, and the test fails.
+    const second = fusion.fuse(depths(), { gains, signal: AbortSignal.timeout(5000) });
+    await new Promise(setImmediate);
+    asleep(80); // Points and gains are both there when this thread looks.
+    const { gains: found } = await first;
+    assert.deepEqual(await second, partOf(depths(), { gains: found }));
+    assert.equal(told, 1);
+  }
+});
+
 test("a part ends, and its thread is free, where the gains that it waits for never come", async () => {
   const views = boxViews(3, { widthPx: 80 });
   const lost = new Error("the part before has failed");
@@ -54,6 +80,10 @@ test("a part ends, and its thread is free, where the gains that it waits for nev
   await assert.rejects(cancelled, { name: "AbortError" });
   assert.deepEqual(await fusion.fuse(views), partOf(views));
 });
+
+function asleep(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
 
 function partOf(depths: readonly PosedDepth[], options?: FuseOptions) {
   const { normals: _, ...part } = fuse(depths, options);

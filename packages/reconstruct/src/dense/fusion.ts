@@ -17,7 +17,7 @@ export type FusingOptions = FuseJobOptions &
      * may come later: they are needed when all has been looked through, which is most of the work.
      */
     readonly gains?: ReadonlyMap<number, Gain> | Promise<ReadonlyMap<number, Gain>>;
-    /** Told as soon as they are known: before there are points. */
+    /** Told once, as soon as they are known: mostly before there are points, and never after the part is there. */
     readonly onGains?: (gains: ReadonlyMap<number, Gain>) => void;
   };
 
@@ -53,14 +53,22 @@ export function openFusion(options: { readonly threads?: number } = {}): Fusion 
       const withoutGains = new AbortController();
       const stopped = signal ? AbortSignal.any([signal, withoutGains.signal]) : withoutGains.signal;
       stopped.addEventListener("abort", end, { once: true });
-      here.on("message", (found: ReadonlyMap<number, Gain>) => onGains?.(found));
+      let told = false;
+      const tell = (found: ReadonlyMap<number, Gain>): void => {
+        if (!told) onGains?.(found);
+        told = true;
+      };
+      here.on("message", tell);
       Promise.resolve(gains).then(
         (known) => here.postMessage(known),
         (error) => withoutGains.abort(error),
       );
       try {
         const move = [there, ...(giveAway ? depths.flatMap(buffersOf) : [])];
-        return await pool.run("fuse", { depths, options, ended, gains: there }, { move, signal: stopped });
+        const part = await pool.run("fuse", { depths, options, ended, gains: there }, { move, signal: stopped });
+        // Two ports keep no order between them: the part may be here first, and the next one waits for these.
+        tell(part.gains);
+        return part;
       } finally {
         stopped.removeEventListener("abort", end);
         here.close();
