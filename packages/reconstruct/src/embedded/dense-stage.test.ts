@@ -41,7 +41,27 @@ function depthOfWall({ truth }: Synthetic, reference: DenseView, [source]: reado
   return { widthPx, heightPx, depths, normals, confidences: new Uint8Array(depths.length).fill(220) };
 }
 
-type World = { core: EngineCore; synthetic: Synthetic; count: { depths: number; matches: number } };
+/** Knows what lies on it. */
+class KnownShelf extends Shelf {
+  readonly keys = new Set<string>();
+
+  override put(key: string, bytes: Uint8Array): void {
+    super.put(key, bytes);
+    this.keys.add(key);
+  }
+
+  override drop(key: string): void {
+    super.drop(key);
+    this.keys.delete(key);
+  }
+}
+
+type World = {
+  core: EngineCore;
+  synthetic: Synthetic;
+  count: { depths: number; matches: number };
+  shelf: KnownShelf;
+};
 
 type WorldOptions = {
   cache?: EngineCache;
@@ -77,7 +97,7 @@ function open({
     },
     close: async () => {},
   };
-  const shelf = new Shelf(new Scratch(tmpdir()), shelfBytes);
+  const shelf = new KnownShelf(new Scratch(tmpdir()), shelfBytes);
   const dense = new DenseStage({ plan: PLAN, kernels, shelf, cache, threads: 2, ...(fusedBytes && { fusedBytes }) });
   const { matchMany } = synthetic.kernels;
   const counted: Synthetic["kernels"] = {
@@ -87,7 +107,7 @@ function open({
       return matchMany(...given);
     },
   };
-  return { core: new EngineCore(counted, 1, { dense, ...(cache && { cache }) }), synthetic, count };
+  return { core: new EngineCore(counted, 1, { dense, ...(cache && { cache }) }), synthetic, count, shelf };
 }
 
 async function add({ core, synthetic }: World, index: number, job: JobOptions = FREE) {
@@ -103,6 +123,24 @@ function keeping(): EngineCache & { readonly kept: Map<string, Uint8Array> } {
       kept.set(key, bytes);
     },
   };
+}
+
+/** A rebuild that ends at the first word of a stage when so much of it is done. */
+async function paused({ core }: World, stage: string, share: number): Promise<void> {
+  let ended = false;
+  const job: JobOptions = {
+    stop() {
+      if (ended) throw new CairnError("operation.cancelled");
+    },
+    progress(at, done, total) {
+      if (at === stage && done >= share * total) ended = true;
+    },
+  };
+  await assert.rejects(core.rebuild(job), { code: "operation.cancelled" });
+}
+
+function depthMaps({ shelf }: World): number {
+  return [...shelf.keys].filter((key) => key.startsWith("depth")).length;
 }
 
 /** Points of each photo, by its number. */
@@ -270,5 +308,21 @@ describe("dense points (docs/spec/reconstruct.md)", () => {
     }
     assert.ok(stages.has("refine") && stages.has("depth") && stages.has("fusion"), [...stages].join());
     assert.deepEqual([(await add(world, 5)).points, (await world.core.rebuild(FREE)).points], expected);
+  });
+
+  test("of rebuilds that are paused one more depth map a photo is kept, and the next one goes on with it", async () => {
+    const world = open();
+    for (let index = 0; index < PHOTOS; index++) {
+      await add(world, index);
+      if (index < 2) continue;
+      await paused(world, "depth", 0.5);
+      assert.ok(depthMaps(world) <= 2 * (index + 1), `${depthMaps(world)} depth maps of ${index + 1} photos`);
+      await paused(world, "fusion", 0);
+      assert.ok(depthMaps(world) <= 2 * (index + 1), `${depthMaps(world)} depth maps of ${index + 1} photos`);
+    }
+    const before = world.count.depths;
+    await world.core.rebuild(FREE);
+    assert.equal(world.count.depths, before, "all were found before it was paused");
+    assert.equal(depthMaps(world), PHOTOS);
   });
 });

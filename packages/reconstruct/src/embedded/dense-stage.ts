@@ -71,6 +71,8 @@ export class DenseStage {
   readonly #fused: FusedParts;
   /** Per view, the depth that holds. */
   #depths = new Map<number, SoughtDepth>();
+  /** Per view, the depth that a rebuild sought last which was not taken: the next one may go on with it. */
+  readonly #begun = new Map<number, SoughtDepth>();
   /** Views that have depth and whose points have not been handed out in this generation. */
   readonly #owed = new Set<number>();
 
@@ -120,18 +122,23 @@ export class DenseStage {
         if (old.sidePx !== plan.sidePx || !sameSources(old.sources, sources)) return false;
         return (movedSince(old, scene)?.errorPx ?? Number.POSITIVE_INFINITY) <= UNCHANGED_PX;
       });
-      if (sought) depths.set(view, sought);
+      if (sought) {
+        depths.set(view, sought);
+        this.#begin(sought);
+      }
       if (!job.wanted) return;
       if (sought) await this.#library.fetch(sought, job.signal);
       job.progress("depth", ++done, views.length);
     });
     job.stop();
+    for (const [view, begun] of this.#begun) if (!depths.has(view)) this.#giveUp(begun);
     this.#fused.clear();
     if (job.wanted) await this.#fuseParts(this.#parts(scene, depths, plan, job), scene, depths, plan, job);
     const take = () => {
       const held = new Set([...depths.values()].map(({ key }) => key));
       for (const old of this.#depths.values()) if (!held.has(old.key)) this.#library.forget(old);
       this.#depths = depths;
+      this.#begun.clear();
       this.#owed.clear();
     };
     return { points: this.#fused, take };
@@ -181,6 +188,20 @@ export class DenseStage {
     if (old && holds(old, choice.sources)) return old;
     const { sidePx, quality } = plan;
     return seekDepth(scene, { view, ...choice, sidePx, quality, pictureSidePx: this.#pictures.sidePx });
+  }
+
+  /** What an earlier rebuild sought for the view and this one does not, nobody will ask for again: poses have changed. */
+  #begin(sought: SoughtDepth): void {
+    const { view } = sought.reference;
+    const before = this.#begun.get(view);
+    if (before && before.key !== sought.key) this.#giveUp(before);
+    this.#begun.set(view, sought);
+  }
+
+  #giveUp(begun: SoughtDepth): void {
+    const { view } = begun.reference;
+    this.#begun.delete(view);
+    if (this.#depths.get(view)?.key !== begun.key) this.#library.forget(begun);
   }
 
   #choose(scene: Scene, view: number, { sidePx, sources }: Pick<DepthPlan, "sidePx" | "sources">) {
