@@ -166,6 +166,8 @@ class EmbeddedEngine implements Engine {
 
   #ask(request: (job: number) => Request, { signal, onProgress }: WorkOptions): Promise<Answer> {
     if (this.#dead) return Promise.reject(this.#dead);
+    // One that came while the cache was asked is not told again.
+    if (signal?.aborted) return Promise.reject(new CairnError("operation.cancelled"));
     const job = ++this.#jobs;
     // The worker may be deep in a loop and deaf to messages; it looks at this number at every step.
     const cancel = () => Atomics.store(this.#cancelled, 0, job);
