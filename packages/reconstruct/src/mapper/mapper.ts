@@ -198,7 +198,7 @@ export class Mapper {
     const goBack = [...learned, ...searches].map((each) => each.mark());
     this.#scene = scene.clone();
     this.#ledger.follow(this.#scene);
-    this.#submaps = submaps.clone();
+    this.#submaps = submaps.clone(pairs);
     this.#doubted = new Set(doubted);
     return () => {
       this.views.splice(0, views.length, ...views);
@@ -345,9 +345,9 @@ export class Mapper {
   }
 
   #copied(): Begun {
-    const submaps = this.#submaps.clone();
+    const submaps = this.#submaps.clone(this.#pairs);
     const larger = submaps.muchLargerThan(this.#scene);
-    if (larger) submaps.exchange(larger, this.#scene.clone());
+    if (larger) submaps.exchange(larger, this.#scene.clone(), trusted(this.#pairs, this.#doubted));
     return { scene: larger ?? this.#scene.clone(), submaps, pairs: this.#pairs, doubted: new Set(this.#doubted) };
   }
 

@@ -8,7 +8,7 @@ import { type GrowOptions, growScene, refineScene } from "./grow.ts";
 import { mergeScenes } from "./merge.ts";
 import type { Pair } from "./pair.ts";
 import type { Scene } from "./scene.ts";
-import { buildScene, joinPair } from "./scene-building.ts";
+import { buildScene, compatibleIn, joinPair } from "./scene-building.ts";
 import { FoldSearch } from "./unfold.ts";
 import type { View } from "./view.ts";
 
@@ -68,21 +68,30 @@ export class Submaps {
     return largest && largest.scene.posed.length >= MUCH_LARGER * main.posed.length ? largest.scene : undefined;
   }
 
-  /** Takes the place of one scene out and puts another in. */
-  exchange(out: Scene, into: Scene): void {
+  /** Takes the place of one scene out and puts another in. @param known pairs that the tracks of that one know */
+  exchange(out: Scene, into: Scene, known: readonly Pair[]): void {
     this.#list = this.#list.filter(({ scene }) => scene !== out);
-    this.#list.push({ scene: into, joined: new WeakSet(), refused: new WeakMap(), foldSearch: new FoldSearch() });
+    this.#list.push({ scene: into, joined: new WeakSet(known), refused: new WeakMap(), foldSearch: new FoldSearch() });
   }
 
-  /** Copies that share nothing with these, for work that may be given up. */
-  clone(): Submaps {
+  /**
+   * Copies that share nothing with these, for work that may be given up. What the main scene refused is not among what they
+   * know: it is refined before it is asked again.
+   * @param pairs all there are
+   */
+  clone(pairs: readonly Pair[]): Submaps {
     const copy = new Submaps();
-    copy.#list = this.#list.map(({ scene }) => ({
-      scene: scene.clone(),
-      joined: new WeakSet(),
-      refused: new WeakMap(),
+    const sceneOf = new Map(this.#list.map(({ scene }) => [scene, scene.clone()]));
+    copy.#list = this.#list.map(({ scene, joined, refused }) => ({
+      scene: sceneOf.get(scene)!,
+      // Joined once more, they would tie again what was taken out of its track since.
+      joined: new WeakSet(pairs.filter((pair) => joined.has(pair))),
+      refused: new WeakMap(
+        [...sceneOf].flatMap(([other, copied]) => (refused.has(other) ? [[copied, refused.get(other)!]] : [])),
+      ),
       foldSearch: new FoldSearch(),
     }));
+    for (const [view, tried] of this.#failed) copy.#failed.set(view, tried);
     return copy;
   }
 
@@ -128,10 +137,11 @@ export class Submaps {
   }
 
   #growOne({ scene, joined, foldSearch }: Submap, { pairs }: Group, options: GrowOptions): void {
+    const compatible = compatibleIn(scene);
     for (const pair of pairs) {
       if (joined.has(pair)) continue;
       joined.add(pair);
-      joinPair(scene.tracks, pair);
+      joinPair(scene.tracks, pair, compatible);
     }
     growScene(scene, pairs, { ...options, passOver: (view) => this.has(view) || (options.passOver?.(view) ?? false) });
     foldSearch.goOn(scene, pairs, options.doubted);
