@@ -173,7 +173,9 @@ function pointsOf(scene: Scene, tracks: readonly Track[]): Points {
 
 export function trackColor(scene: Scene, track: Track): [number, number, number] {
   const seen: [view: number, feature: number][] = [];
-  for (let k = 0; k < track.views.length; k++) if (track.fits[k]) seen.push([track.views[k], track.features[k]]);
+  for (let k = 0; k < track.views.length; k++) {
+    if (track.fits[k] && scene.isPosed(track.views[k])) seen.push([track.views[k], track.features[k]]);
+  }
   const channel = (c: number) => {
     const values = seen.map(([view, feature]) => scene.views[view].colors[3 * feature + c]).sort((a, b) => a - b);
     const half = values.length >> 1;
