@@ -211,6 +211,29 @@ describe("photos", () => {
     assert.equal((await decoder.decode(bytes, { maxSidePx: 500 })).widthPx, W);
   });
 
+  test("a photo is made smaller by its long side and about its middle, where its short side must be rounded", async () => {
+    const [width, height, row] = [1500, 1000, 970];
+    const rgb = Buffer.alloc(width * height * 3);
+    // Softly lit around one row, near the lower edge.
+    for (let at = 0; at < rgb.length; at++) {
+      const off = Math.floor(at / (3 * width)) + 0.5 - row;
+      rgb[at] = Math.round(250 * Math.exp(-(off * off) / 128));
+    }
+    const png = await sharp(rgb, { raw: { width, height, channels: 3 } })
+      .png()
+      .toBuffer();
+    const small = await decoder.decode(png, { maxSidePx: 400 });
+    assert.deepEqual([small.widthPx, small.heightPx], [400, 267]);
+    let [light, moment] = [0, 0];
+    for (let y = 0; y < small.heightPx; y++) {
+      const value = small.rgb[3 * small.widthPx * y]!;
+      light += value;
+      moment += value * (y + 0.5);
+    }
+    const expected = ((row - height / 2) * 400) / width + small.heightPx / 2;
+    assert.ok(Math.abs(moment / light - expected) < 0.02, `${moment / light}, not ${expected}`);
+  });
+
   test("EXIF gives focal length, place and time", async () => {
     const facts = await decoder.inspect(await fixture("four-colours-srgb.heic"));
     assert.ok(Math.abs(facts.focalPx! - (26 / 43.27) * Math.hypot(W, H)) < 1e-9);

@@ -25,7 +25,7 @@ export type Photo = {
   readonly rgb: Uint8Array;
   readonly widthPx: number;
   readonly heightPx: number;
-  /** Upright size of the photo itself. */
+  /** Upright size of the photo itself. Decoded, it is made smaller by its long side, about its middle. */
   readonly fullWidthPx: number;
   readonly fullHeightPx: number;
   /** Names the bytes (SHA-256): the key under which features are cached. */

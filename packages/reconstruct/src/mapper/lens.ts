@@ -28,9 +28,28 @@ export const TYPICAL_FOCAL = 0.9;
 
 export type Principal = { readonly x: number; readonly y: number };
 
+/** Pixels of a photo at one size to those at another: `scale * x + offsetX`, `scale * y + offsetY`. */
+type Scaling = { readonly scale: number; readonly offsetX: number; readonly offsetY: number };
+type Size = { readonly width: number; readonly height: number };
+type Sizes = Pick<Photo, "widthPx" | "heightPx" | "fullWidthPx" | "fullHeightPx">;
+
+/** What the decoder did: the long sides tell the scale. What rounded the short one came or went at both edges alike. */
+function scaling(from: Size, to: Size): Scaling {
+  const [before, after] = [from, to].map(({ width, height }) => Math.max(width, height));
+  // Whole numbers until the end: where both sides have one ratio this is nothing at all.
+  const offset = (side: keyof Size) => (to[side] * before - from[side] * after) / (2 * before);
+  return { scale: after / before, offsetX: offset("width"), offsetY: offset("height") };
+}
+
+const decodedSize = ({ widthPx, heightPx }: Sizes): Size => ({ width: widthPx, height: heightPx });
+const fullSize = ({ fullWidthPx, fullHeightPx }: Sizes): Size => ({ width: fullWidthPx, height: fullHeightPx });
+
+/** From decoded pixels to those of the full photo. */
+export const toFull = (photo: Sizes): Scaling => scaling(decodedSize(photo), fullSize(photo));
+
 /** The lens a photo was taken with, its calibration to begin with, and the principal point in decoded pixels. */
 export function lensOf(photo: Photo): { lens: Lens; calibration: Float64Array; principal: Principal } {
-  const toDecoded = photo.widthPx / photo.fullWidthPx;
+  const { scale: toDecoded } = scaling(fullSize(photo), decodedSize(photo));
   const longSidePx = Math.max(photo.widthPx, photo.heightPx);
   const centre = { x: photo.widthPx / 2, y: photo.heightPx / 2 };
   const common = { longSidePx, fullScale: 1 / toDecoded };
@@ -39,7 +58,7 @@ export function lensOf(photo: Photo): { lens: Lens; calibration: Float64Array; p
   if (photo.camera) {
     const { model, params } = photo.camera;
     // A calibration made at another size of the same photo holds after scaling.
-    const scale = photo.widthPx / photo.camera.width;
+    const { scale, offsetX, offsetY } = scaling(photo.camera, decodedSize(photo));
     const [fx, fy, cx, cy, k1, k2] = calibrationFromParams(model, params);
     return {
       lens: {
@@ -49,7 +68,7 @@ export function lensOf(photo: Photo): { lens: Lens; calibration: Float64Array; p
         priorPx: fx * scale,
       },
       calibration: Float64Array.of(fx * scale, fy * scale, 0, 0, k1, k2),
-      principal: { x: cx * scale, y: cy * scale },
+      principal: { x: cx * scale + offsetX, y: cy * scale + offsetY },
     };
   }
   const [low, high] = FOCAL_RANGE;
@@ -70,15 +89,16 @@ export function lensOf(photo: Photo): { lens: Lens; calibration: Float64Array; p
 
 /** A calibration of the mapper as COLMAP intrinsics of the full photo. */
 export function intrinsicsOf(
-  photo: Pick<Photo, "widthPx" | "fullWidthPx" | "fullHeightPx" | "camera">,
+  photo: Sizes & Pick<Photo, "camera">,
   principal: Principal,
   calibrations: Float64Array,
   lens: number,
 ): Intrinsics {
   if (photo.camera && photo.camera.width === photo.fullWidthPx) return photo.camera;
-  const scale = photo.fullWidthPx / photo.widthPx;
+  const { scale, offsetX, offsetY } = toFull(photo);
   const [fx, fy, cx, cy, k1, k2] = calibrations.subarray(lens * CALIBRATION_SIZE, (lens + 1) * CALIBRATION_SIZE);
-  const full = Float64Array.of(fx * scale, fy * scale, (principal.x + cx) * scale, (principal.y + cy) * scale, k1, k2);
+  const [x, y] = [(principal.x + cx) * scale + offsetX, (principal.y + cy) * scale + offsetY];
+  const full = Float64Array.of(fx * scale, fy * scale, x, y, k1, k2);
   const model = photo.camera?.model ?? "SIMPLE_RADIAL";
   return {
     model,

@@ -1,6 +1,7 @@
 /** The scene as the model that is exported, with every observation. */
 import type { SparseModel } from "@cairn/formats";
 import { posedCamera, trackColor } from "./ledger.ts";
+import { toFull } from "./lens.ts";
 import type { Scene } from "./scene.ts";
 import { observationErrorPx } from "./structure.ts";
 import type { Track } from "./tracks.ts";
@@ -31,11 +32,12 @@ export function sparseModelOf(scene: Scene): SparseModel {
     errorsPx[index] = sum / count;
   }
   const images = posed.map((index) => {
-    const { photo, places, fullScale } = scene.views[index];
+    const { photo, places } = scene.views[index];
+    const { scale, offsetX, offsetY } = toFull(photo);
     const full = new Float64Array(places.count * 2);
     for (let i = 0; i < places.count; i++) {
-      full[2 * i] = places.x[i] * fullScale;
-      full[2 * i + 1] = places.y[i] * fullScale;
+      full[2 * i] = places.x[i] * scale + offsetX;
+      full[2 * i + 1] = places.y[i] * scale + offsetY;
     }
     const camera = posedCamera(scene, index);
     return { image: photo.image, name: photo.name, camera, features: full, points: pointsOfView.get(index)! };

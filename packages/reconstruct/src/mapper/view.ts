@@ -1,7 +1,7 @@
 /** One photo as the mapper keeps it: its features, where they are and what colour they have. The picture itself is let go. */
 import type { Photo } from "../engine.ts";
 import type { Features } from "../features/features.ts";
-import { type Lens, lensOf, type Principal } from "./lens.ts";
+import { type Lens, lensOf, type Principal, toFull } from "./lens.ts";
 
 export type View = {
   /** Place in the order of arrival, and the index of everything that is kept per photo. */
@@ -81,7 +81,7 @@ export function makeView(
     pixels: pixelsOf(features, principal),
     segments: Float64Array.from(segments, (end, k) => end - (k % 2 === 0 ? principal.x : principal.y)),
     colors: sampleColors(rgb, photo.widthPx, photo.heightPx, features),
-    fullScale: photo.fullWidthPx / photo.widthPx,
+    fullScale: toFull(photo).scale,
   };
 }
 
