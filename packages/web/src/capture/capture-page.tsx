@@ -134,15 +134,28 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
   if (!open) return <main className="capture" />;
   const { connection, status, loaded } = open;
   const { state } = connection;
+  const waiting = items.filter(isWaiting);
   if (status === "closed" || state.closed) {
     return (
       <main className="capture">
         <div className="capture-note" role="alert">
           <p>{state.closed ? "This space has been deleted." : (open.problem?.text ?? "The space is closed.")}</p>
+          {waiting.length > 0 && (
+            <p>
+              {count(waiting.length, "photo")} not yet on the server: kept on this phone until you can open the space
+              again, or throw them away.
+            </p>
+          )}
           <a className="button primary" href="./capture">
             Begin a new one
           </a>
         </div>
+        {waiting.length > 0 && (
+          <div className="capture-foot">
+            {failure && <p className="problem">{failure}</p>}
+            <PhotoStrip photos={waiting} state={state} live={false} onRemove={remove} />
+          </div>
+        )}
       </main>
     );
   }
@@ -150,7 +163,7 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
   const live = status === "live";
   const model = modelOf(state);
   const photos = Object.keys(state.images).length;
-  const waiting = items.filter(isWaiting).length;
+  const held = waiting.findLast((photo) => photo.held)?.held;
   const advice = adviceFor(state, use, running || use === "photo" ? device.turning : 0);
   const ready = stream !== undefined && queue !== undefined;
   const streaming = use === "video";
@@ -236,9 +249,9 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
             )}
           </p>
         )}
-        {waiting > 0 && (
+        {waiting.length > 0 && (
           <p className="capture-way" data-count="waiting">
-            {count(waiting, "photo")} not yet on the server
+            {count(waiting.length, "photo")} not yet on the server{held && `. ${held.why}`}
           </p>
         )}
         <PhotoStrip photos={items} state={state} live={live} onRemove={remove} />

@@ -1,9 +1,10 @@
 /**
  * Photos from the shutter to the server's disk: kept here first, then sent, each under a key of its own, so that no
- * reload, lost answer or second window ever makes two images of one.
+ * reload, lost answer or second window ever makes two images of one. Whatever goes wrong, this may be the only copy:
+ * it is let go of when the server has it or can never take it, and waits for all else to be put right.
  */
-import type { SpaceConnection } from "@cairn/client";
-import { CairnError, msToNs } from "@cairn/protocol";
+import { Backoff, type BackoffOptions, type SpaceConnection } from "@cairn/client";
+import { CairnError, type ErrorCode, msToNs } from "@cairn/protocol";
 import { inWords } from "../words.ts";
 import type { KeptPhoto, PhotoShelf } from "./photo-shelf.ts";
 import { randomName } from "./random-name.ts";
@@ -11,6 +12,8 @@ import { randomName } from "./random-name.ts";
 export type QueuedPhoto = KeptPhoto & {
   /** On its way just now, 0…1 of it; left out: it waits, or is there. */
   readonly sent?: number;
+  /** It was tried in vain, and goes on waiting. */
+  readonly held?: { readonly why: string; readonly tries: number };
 };
 
 /** Bytes that wait for the server; beyond this the shutter rests. */
@@ -18,6 +21,15 @@ const MOST_WAITING_BYTES = 400 * 2 ** 20;
 /** Of those that are there, the newest stay in sight. */
 const MOST_SETTLED = 120;
 const PARALLEL = 2;
+/** While nothing is taken, one is tried now and then. */
+const RETRY: BackoffOptions = { firstMs: 2000, maxMs: 300_000 };
+/** The fault is the photo's own: the server can never take it. That it was slow to decode may be the server's. */
+const FAULTS: ReadonlySet<ErrorCode> = new Set([
+  "image.empty",
+  "image.unsupported",
+  "image.corrupt",
+  "image.too_large",
+]);
 const UNREADABLE = "The browser cannot read it just now. Reload the page to try again.";
 const nothing = () => {};
 
@@ -27,11 +39,14 @@ export class PhotoQueue {
   readonly #listeners = new Set<() => void>();
   readonly #stopped = new AbortController();
   readonly #sending = new Map<string, AbortController>();
+  readonly #backoff: Backoff;
+  #retry: ReturnType<typeof setTimeout> | undefined;
   #items: readonly QueuedPhoto[] = [];
 
-  constructor(connection: SpaceConnection, shelf: PhotoShelf) {
+  constructor(connection: SpaceConnection, shelf: PhotoShelf, retry = RETRY) {
     this.#connection = connection;
     this.#shelf = shelf;
+    this.#backoff = new Backoff(retry);
   }
 
   /** Oldest first; replaced at each change. */
@@ -78,7 +93,7 @@ export class PhotoQueue {
     await this.#shelf.put(kept, await photo.arrayBuffer());
     if (this.#stopped.signal.aborted) return;
     this.#set([...this.#items, kept]);
-    this.#pump();
+    this.#wake(); // what keeps the others waiting may not concern this one
   }
 
   /** Not sent any further, and no longer in sight; what the server has of it stays. @throws {Error} the browser's */
@@ -90,30 +105,34 @@ export class PhotoQueue {
 
   stop(): void {
     this.#stopped.abort();
+    clearTimeout(this.#retry);
   }
 
   #pump(): void {
-    for (const photo of this.#items) {
-      if (this.#sending.size >= PARALLEL || this.#stopped.signal.aborted) return;
-      if (isWaiting(photo) && !this.#sending.has(photo.key)) void this.#send(photo);
-    }
+    // A connection that has ended takes nothing any more; the next visit has another.
+    if (this.#stopped.signal.aborted || this.#retry !== undefined || this.#connection.status === "closed") return;
+    const parallel = this.#backoff.attempt > 0 ? 1 : PARALLEL;
+    const waiting = this.#items.filter((photo) => isWaiting(photo) && !this.#sending.has(photo.key));
+    waiting.sort((a, b) => triesOf(a) - triesOf(b)); // one that is in vain holds up no other
+    for (const photo of waiting.slice(0, Math.max(0, parallel - this.#sending.size))) void this.#send(photo);
   }
 
-  async #send(photo: KeptPhoto): Promise<void> {
+  #wake(): void {
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    this.#pump();
+  }
+
+  async #send({ sent: _sent, held, ...photo }: QueuedPhoto): Promise<void> {
     const { key, name, takenMs } = photo;
     const cancelled = new AbortController();
     this.#sending.set(key, cancelled);
     const signal = AbortSignal.any([this.#stopped.signal, cancelled.signal]);
     try {
-      let bytes: ArrayBuffer | undefined;
-      try {
-        bytes = await this.#shelf.bytes(key);
-      } catch {
-        // It stays on the shelf: the next visit tries again. This one would ask for ever.
-        if (!signal.aborted) this.#change(key, { refusal: UNREADABLE });
-        return;
-      }
-      if (!bytes) throw new CairnError("operation.cancelled", { reason: "another window removed it" });
+      const bytes = await this.#shelf.bytes(key).catch(() => {
+        throw new Error(UNREADABLE);
+      });
+      if (!bytes) return await this.#follow(key);
       const receipt = await this.#connection.upload(bytes, {
         key,
         name,
@@ -121,13 +140,31 @@ export class PhotoQueue {
         signal,
         onProgress: (sent, total) => this.#change(key, { sent: total > 0 ? sent / total : 0 }),
       });
+      this.#backoff.reset();
       await this.#settle({ ...photo, image: receipt.image });
+      this.#wake();
     } catch (error) {
-      if (!signal.aborted) await this.#settle({ ...photo, refusal: inWords(error) });
+      if (signal.aborted) return;
+      const why = inWords(error);
+      if (isAtFault(error)) await this.#settle({ ...photo, refusal: why });
+      else this.#hold({ ...photo, held: { why, tries: (held?.tries ?? 0) + 1 } });
     } finally {
       this.#sending.delete(key);
       this.#pump();
     }
+  }
+
+  #hold(photo: QueuedPhoto): void {
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#wake(), this.#backoff.nextMs());
+    this.#replace(photo);
+  }
+
+  /** Another window sent it or threw it away: here it is the same. */
+  async #follow(key: string): Promise<void> {
+    const kept = (await this.#shelf.list(this.#connection.space)).find((photo) => photo.key === key);
+    if (kept && !isWaiting(kept)) this.#replace(kept);
+    else this.#set(this.#items.filter((photo) => photo.key !== key));
   }
 
   async #settle(photo: KeptPhoto): Promise<void> {
@@ -135,12 +172,17 @@ export class PhotoQueue {
     await this.#shelf.settle(photo).catch(nothing);
     const settled = this.#items.filter((each) => each.key !== photo.key && !isWaiting(each));
     const old = new Set(settled.slice(0, Math.max(0, settled.length + 1 - MOST_SETTLED)).map(({ key }) => key));
-    this.#set(this.#items.filter(({ key }) => !old.has(key)).map((each) => (each.key === photo.key ? photo : each)));
+    this.#set(this.#items.filter(({ key }) => !old.has(key)));
+    this.#replace(photo);
     for (const key of old) await this.#shelf.remove(key).catch(nothing);
   }
 
   #change(key: string, change: Partial<QueuedPhoto>): void {
     this.#set(this.#items.map((each) => (each.key === key ? { ...each, ...change } : each)));
+  }
+
+  #replace(photo: QueuedPhoto): void {
+    this.#set(this.#items.map((each) => (each.key === photo.key ? photo : each)));
   }
 
   #set(items: readonly QueuedPhoto[]): void {
@@ -153,6 +195,10 @@ export class PhotoQueue {
 export function isWaiting({ image, refusal }: KeptPhoto): boolean {
   return image === undefined && refusal === undefined;
 }
+
+const triesOf = ({ held }: QueuedPhoto): number => held?.tries ?? 0;
+
+const isAtFault = (error: unknown): boolean => error instanceof CairnError && FAULTS.has(error.code);
 
 function photoName(takenMs: number, type: string): string {
   const extension = type === "image/png" ? "png" : "jpg";

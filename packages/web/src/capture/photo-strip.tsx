@@ -5,15 +5,18 @@ import { Icon } from "../icons.tsx";
 import { photoStatus } from "../words.ts";
 import type { QueuedPhoto } from "./photo-queue.ts";
 
-type PhotoState = "waiting" | "sending" | "kept" | "placed" | "unplaced" | "refused";
+type PhotoState = "waiting" | "held" | "sending" | "kept" | "placed" | "unplaced" | "refused";
 type Fate = { readonly state: PhotoState; readonly text: string; readonly advice?: string };
 
 /** @param live the server answers just now */
 function fateOf(photo: QueuedPhoto, state: SpaceState, live: boolean): Fate {
   if (photo.refusal !== undefined) return { state: "refused", text: "Refused", advice: photo.refusal };
   if (photo.image === undefined) {
-    if (photo.sent === undefined || !live) return { state: "waiting", text: "Waiting" };
-    return { state: "sending", text: `Sending ${Math.round(photo.sent * 100)} %` };
+    if (photo.sent !== undefined && live) {
+      return { state: "sending", text: `Sending ${Math.round(photo.sent * 100)} %` };
+    }
+    if (!photo.held) return { state: "waiting", text: "Waiting" };
+    return { state: "held", text: "Not sent", advice: `${photo.held.why} It stays on this phone, and is tried again.` };
   }
   const image = state.images[photo.image];
   if (!image?.verdict) return { state: "kept", text: "On disk" };
@@ -23,6 +26,7 @@ function fateOf(photo: QueuedPhoto, state: SpaceState, live: boolean): Fate {
 }
 
 const LONG: Readonly<Record<PhotoState, string>> = {
+  held: "It stays on this phone, and is tried again.",
   waiting: "Kept on this phone; it is sent as soon as the server answers.",
   sending: "On its way to the server.",
   kept: "Durable on the server; waiting for the reconstruction.",
@@ -51,7 +55,7 @@ export function PhotoStrip({ photos, state, live, onRemove }: PhotoStripProps): 
         <section className="card strip-facts" aria-label={shown.name}>
           <strong>{fate.text}</strong>
           <span>{fate.advice ?? LONG[fate.state]}</span>
-          {(fate.state === "waiting" || fate.state === "refused") && (
+          {["waiting", "held", "refused"].includes(fate.state) && (
             <button type="button" className="button" onClick={() => onRemove(shown.key)}>
               <Icon name="trash" /> Throw away
             </button>

@@ -178,11 +178,11 @@ test("CAP-2 photos that the browser cannot read any more stay kept: it says so, 
   await breakShelf(true);
   await context.setOffline(false);
   // Two had been read before; what became of them cannot be noted.
-  await page.waitForFunction(() => document.querySelectorAll(".strip [data-state=refused]").length === 1);
+  await page.waitForFunction(() => document.querySelectorAll(".strip [data-state=held]").length === 1);
   await page.waitForFunction(() => !document.querySelector(".strip :is([data-state=waiting], [data-state=sending])"));
   assert.equal((await imagesOf(page)).length, 2);
-  await page.locator(".strip [data-state=refused] button").click();
-  await page.getByText("The browser cannot read it just now").waitFor();
+  await page.locator(".strip [data-state=held] button").click();
+  await page.locator(".strip-facts").getByText("The browser cannot read it just now").waitFor();
   await page.getByRole("button", { name: "Throw away" }).click();
   await page.getByText("The connection is lost.").waitFor();
 
