@@ -217,6 +217,36 @@ test("never more uploads than are wanted at the same time, whoever comes when on
   assert.equal(most, 2);
 });
 
+test("a file that cannot be read any more is given up by name, however it is sent, and holds up no other", async () => {
+  class Gone extends Blob {
+    override readonly size = 8 * 2 ** 20;
+    override slice() {
+      return new Gone();
+    }
+    override async arrayBuffer(): Promise<ArrayBuffer> {
+      throw new DOMException("The requested file could not be read.", "NotReadableError");
+    }
+  }
+  const api = new CairnApi({
+    url: "http://x",
+    // As a browser does: of a body that it cannot read it says what it says of a network that is away.
+    fetch: async (_url, init) => {
+      if (init?.body instanceof Gone) throw new TypeError("Failed to fetch");
+      return Response.json({ image: "1" });
+    },
+  });
+  const sendLive = () => Promise.reject(new Error("not asked for"));
+  const uploads = new Uploads({
+    ...{ api, space: "place", parallel: 2, signal: AbortSignal.timeout(2000), sendLive },
+    backoff: { firstMs: 1, maxMs: 1 },
+  });
+  const ways = ["http", "live", "tus", "auto"] as const;
+  const gone = ways.map((via) => assert.rejects(uploads.add(new Gone(), { via }), { code: "upload.unreadable" }));
+  const good = await uploads.add(new Uint8Array(1), { via: "http" });
+  assert.equal(good.image, "1");
+  await Promise.all(gone);
+});
+
 test("an error that the server names is thrown by that name, any other by its status", async () => {
   const answering = (status: number, body: string) =>
     new CairnApi({ url: "http://x/", fetch: async () => new Response(body, { status }) });

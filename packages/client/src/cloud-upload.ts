@@ -2,7 +2,7 @@
 import { CairnError, type Id, type SpaceId } from "@cairn/protocol";
 import type { CairnApi, PointsFacts } from "./api.ts";
 import { Backoff, type BackoffOptions, wait } from "./backoff.ts";
-import { type ByteSource, sendByTus, sourceOf } from "./tus.ts";
+import { type ByteSource, sendByTus, sourceOf, watched } from "./tus.ts";
 
 export type CloudUploadOptions = PointsFacts & {
   onProgress?: (sentBytes: number, totalBytes: number) => void;
@@ -24,16 +24,7 @@ export async function uploadCloud(
   file: Blob | ByteSource,
   { onProgress, signal = new AbortController().signal, backoff: pace, ...facts }: CloudUploadOptions,
 ): Promise<{ operation: Id }> {
-  const given = file instanceof Blob ? sourceOf(file) : file;
-  let unreadable: unknown;
-  const source: ByteSource = {
-    sizeBytes: given.sizeBytes,
-    read: (start, end) =>
-      given.read(start, end).catch((error: unknown) => {
-        unreadable = error;
-        throw error;
-      }),
-  };
+  const source = watched(file instanceof Blob ? sourceOf(file) : file);
   onProgress?.(0, source.sizeBytes);
   if (source.sizeBytes <= CHUNK_BYTES) {
     const begun = await api.importLayer(space, await source.read(0, source.sizeBytes), facts, { signal });
@@ -62,7 +53,7 @@ export async function uploadCloud(
     } catch (error) {
       if (signal.aborted && resume.url !== undefined) await api.dropUpload(resume.url).catch(() => undefined);
       signal.throwIfAborted();
-      if (unreadable !== undefined) throw unreadable;
+      if (source.problem !== undefined) throw source.problem;
       if (error instanceof CairnError && !error.retry) throw error;
       await wait(backoff.nextMs(), signal); // the network, or a server that asks for patience
     }

@@ -247,7 +247,7 @@ export class SpaceConnection {
   /**
    * Sends one photo, again and again until it is durable on the server or refused for good. The same `key` is never
    * two images. Waits its turn: only a few are sent at the same time.
-   * @throws {CairnError} the server's reason; the signal's reason when it aborts
+   * @throws {CairnError} the server's reason; `upload.unreadable`; the signal's reason when it aborts
    */
   upload(photo: PhotoSource, options: UploadOptions = {}): Promise<ImageReceipt> {
     return this.#uploads.add(photo, options);

@@ -27,6 +27,22 @@ export function sourceOf(blob: Blob): ByteSource {
   };
 }
 
+/** The same bytes, and what was wrong when they could not be read: to the rest it looks like the network. */
+export function watched(source: ByteSource): ByteSource & { problem?: unknown } {
+  const watch: ByteSource & { problem?: unknown } = {
+    sizeBytes: source.sizeBytes,
+    async read(start, end) {
+      try {
+        return await source.read(start, end);
+      } catch (error) {
+        watch.problem = error;
+        throw error;
+      }
+    },
+  };
+  return watch;
+}
+
 /**
  * Resolves with the receipt. @throws {CairnError} what the server refuses; {@link Error} when it could not be reached or
  * the upload is not where it was thought to be: trying again helps

@@ -6,7 +6,7 @@ import { CairnError, type ImageReceipt, MAX_MESSAGE_BYTES, type SpaceId } from "
 import { type CairnApi, type PhotoFacts, photoFields } from "./api.ts";
 import { Backoff, type BackoffOptions, wait } from "./backoff.ts";
 import { randomId } from "./random-id.ts";
-import { sendByTus, sourceOf } from "./tus.ts";
+import { type ByteSource, sendByTus, sourceOf, watched } from "./tus.ts";
 
 /** A `File` is a `Blob`; its bytes are read when its turn comes, not before. */
 export type PhotoSource = Blob | Uint8Array | ArrayBuffer;
@@ -80,6 +80,7 @@ export class Uploads {
     const { onProgress, via = "auto", signal: _signal, name, key, ...rest } = options;
     const blob = photo instanceof Blob ? photo : new Blob([photo as BlobPart]);
     const named = photo instanceof Blob && "name" in photo ? String(photo.name) : "photo";
+    const source = watched(sourceOf(blob));
     const facts: PhotoFacts = { ...rest, name: name ?? named, key: key ?? randomId() };
     const backoff = new Backoff(this.#options.backoff);
     const resume: { url?: string } = {};
@@ -91,7 +92,7 @@ export class Uploads {
           ? ((await sendByTus({
               api: this.#options.api,
               space: this.#options.space,
-              source: sourceOf(blob),
+              source,
               metadata: photoFields(facts),
               chunkBytes: TUS_CHUNK_BYTES,
               resume,
@@ -99,15 +100,25 @@ export class Uploads {
               onProgress,
             })) as ImageReceipt)
           : via === "live" && blob.size <= MAX_MESSAGE_BYTES - 64 * 1024
-            ? await this.#options.sendLive(facts, new Uint8Array(await blob.arrayBuffer()), signal)
+            ? await this.#options.sendLive(facts, await source.read(0, blob.size), signal)
             : await this.#options.api.addImage(this.#options.space, blob, facts, { signal });
         onProgress?.(blob.size, blob.size);
         return receipt;
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof CairnError && !error.retry) throw error;
+        const problem = source.problem ?? (await problemOf(source));
+        if (problem !== undefined) throw new CairnError("upload.unreadable", {}, problem);
         await wait(backoff.nextMs(), signal); // the network, or a server that asks for patience
       }
     }
   }
+}
+
+/** Why the first byte cannot be read: of a file that was changed or is gone a browser says what it says of the network. */
+async function problemOf(source: ByteSource): Promise<unknown> {
+  return await source.read(0, 1).then(
+    () => undefined,
+    (problem: unknown) => problem,
+  );
 }

@@ -128,6 +128,11 @@ export const ERRORS = {
     retry: true,
     text: "Too many photos or files are on their way or wait; send it again when some are done.",
   },
+  "upload.unreadable": {
+    status: 422,
+    retry: false,
+    text: "The file could not be read any more: it was changed, moved or removed. Choose it again.",
+  },
   "control.device_missing": {
     status: 404,
     retry: false,
