@@ -1,12 +1,12 @@
 /** The whole window takes photos and clouds of points: by drop and by paste. */
 import { type JSX, useEffect, useState } from "react";
-import { filesOf } from "./files.ts";
+import { filesOf, leftOutInWords } from "./files.ts";
 
-/** What to say of a folder without anything to add. */
-export const NOTHING_DROPPED = "There is no photo and no point cloud in it.";
+/** @param leftOut what of it is not among the files, to be said; there may be no files at all */
+type OnFiles = (files: File[], leftOut?: string) => void;
 
-/** @param onNothing told when what was dropped holds none, or cannot be read @returns files are over the window just now */
-export function useDrop(onFiles: (files: File[]) => void, onNothing?: () => void): boolean {
+/** @returns files are over the window just now */
+export function useDrop(onFiles: OnFiles): boolean {
   const [over, setOver] = useState(false);
 
   useEffect(() => {
@@ -35,16 +35,14 @@ export function useDrop(onFiles: (files: File[]) => void, onNothing?: () => void
       setOver(false);
       if (!event.dataTransfer || !holdsFiles(event)) return;
       event.preventDefault();
-      void filesOf(event.dataTransfer)
-        .catch(() => []) // the browser may not read it
-        .then((files) => (files.length > 0 ? onFiles(files) : onNothing?.()));
+      void filesOf(event.dataTransfer).then((found) => onFiles(found.files, leftOutInWords(found)));
     });
     on("paste", (event) => {
       const files = [...(event.clipboardData?.files ?? [])];
       if (files.length > 0) onFiles(files);
     });
     return () => stop.abort();
-  }, [onFiles, onNothing]);
+  }, [onFiles]);
 
   return over;
 }

@@ -1,7 +1,7 @@
 /** The start screen: the sample, one's own photos, or a space that is already there. */
 import { nsToMs, type Preset, type SpaceSummary } from "@cairn/protocol";
 import { type JSX, useCallback, useEffect, useRef, useState } from "react";
-import { DropVeil, NOTHING_DROPPED, useDrop } from "./drop.tsx";
+import { DropVeil, useDrop } from "./drop.tsx";
 import { Icon, Mark } from "./icons.tsx";
 import { PhoneOffer } from "./phone/add-phone.tsx";
 import { isPhone } from "./phone/is-phone.ts";
@@ -52,9 +52,14 @@ export function Home({ site }: { site: Site }): JSX.Element {
     },
     [api, preset],
   );
-  const onFiles = useCallback((files: File[]) => void open(captureTitle(), { files }), [open]);
-  const onNothing = useCallback(() => setProblem(NOTHING_DROPPED), []);
-  const over = useDrop(onFiles, onNothing);
+  const onFiles = useCallback(
+    (files: File[], leftOut?: string) => {
+      if (files.length > 0) void open(captureTitle(), { files, leftOut });
+      else setProblem(leftOut);
+    },
+    [open],
+  );
+  const over = useDrop(onFiles);
 
   const newest = [...(spaces ?? [])].sort((a, b) => nsToMs(b.createdNs) - nsToMs(a.createdNs));
   const found = newest.filter((space) => nameOf(space).toLowerCase().includes(sought.trim().toLowerCase()));

@@ -6,7 +6,7 @@ import { type JSX, useCallback, useEffect, useState } from "react";
 import { Clouds } from "./clouds.tsx";
 import { ConnectionNote } from "./connection-note.tsx";
 import { DevicesPanel } from "./control/devices-panel.tsx";
-import { DropVeil, NOTHING_DROPPED, useDrop } from "./drop.tsx";
+import { DropVeil, useDrop } from "./drop.tsx";
 import { Icon, Mark } from "./icons.tsx";
 import { Legend } from "./legend.tsx";
 import { LiveVideo } from "./live/live-video.tsx";
@@ -37,9 +37,14 @@ export function SpacePage({ space, site }: { space: string; site: Site }): JSX.E
   const { toasts, say, dismiss } = useNotices(open?.connection, open?.uploads);
 
   const uploads = open?.uploads;
-  const onFiles = useCallback((files: File[]) => uploads?.add(files), [uploads]);
-  const onNothing = useCallback(() => say("Nothing to add", NOTHING_DROPPED, "bad"), [say]);
-  const over = useDrop(onFiles, onNothing);
+  const onFiles = useCallback(
+    (files: File[], leftOut?: string) => {
+      if (files.length > 0) uploads?.add(files, leftOut);
+      else say("Nothing to add", leftOut, "bad");
+    },
+    [uploads, say],
+  );
+  const over = useDrop(onFiles);
   const title = open?.connection.state.title;
 
   useEffect(() => {

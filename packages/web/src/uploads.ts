@@ -52,7 +52,9 @@ export class Uploads {
     return () => this.#listeners.delete(listener);
   };
 
-  add(files: readonly File[]): void {
+  /** @param leftOut what else was given and is not among the files: it stands in the list, as what was refused */
+  add(files: readonly File[], leftOut?: string): void {
+    if (leftOut !== undefined) this.#put({ id: this.#nextId++, name: "A part of it", sent: 0, error: leftOut });
     for (const file of files) void this.#send(file);
   }
 
@@ -133,7 +135,7 @@ export class Uploads {
 }
 
 /** What a space that is about to be opened is to be filled with. */
-export type Arrival = { files: readonly File[] } | "sample";
+export type Arrival = { files: readonly File[]; leftOut?: string | undefined } | "sample";
 const arrivals = new Map<string, Arrival>();
 
 export function announceArrival(space: string, arrival: Arrival): void {

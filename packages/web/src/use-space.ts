@@ -73,7 +73,7 @@ export function useSpace(
       () => {
         const arrival = takeArrival(space);
         if (arrival === "sample") void uploads.addSample();
-        else if (arrival) uploads.add(arrival.files);
+        else if (arrival) uploads.add(arrival.files, arrival.leftOut);
       },
       () => {},
     );

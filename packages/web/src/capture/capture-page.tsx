@@ -101,9 +101,9 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
   }, []);
 
   const add = useCallback(
-    async (photo: Blob) => {
+    async (photos: readonly Blob[]) => {
       try {
-        await queue?.add(photo, await thumbnailOf(photo));
+        await queue?.addAll(photos, thumbnailOf);
         setFailure(undefined);
       } catch (error) {
         setFailure(inWords(error));
@@ -121,7 +121,7 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
     try {
       const photo = await takePhoto(stream, viewfinder.current);
       setFlash((n) => n + 1);
-      await add(photo);
+      await add([photo]);
     } catch (error) {
       setFailure(inWords(error));
     } finally {
@@ -283,8 +283,8 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
           <button type="button" className="button" disabled={!queue} onClick={() => picker.current?.click()}>
             <Icon name="images" /> <span>From a file</span>
           </button>
-          <PhotoInput ref={picker} label="Photos" multiple onPhoto={add} />
-          <PhotoInput ref={camera} label="Camera of the phone" capture="environment" onPhoto={add} />
+          <PhotoInput ref={picker} label="Photos" multiple onPhotos={add} />
+          <PhotoInput ref={camera} label="Camera of the phone" capture="environment" onPhotos={add} />
         </div>
         {device.motion === "ask" && (
           <button type="button" className="button capture-motion" onClick={device.askMotion}>

@@ -7,10 +7,10 @@ type PhotoInputProps = {
   multiple?: boolean;
   /** Straight to the camera on the back. */
   capture?: "environment";
-  onPhoto(photo: File): Promise<void>;
+  onPhotos(photos: readonly File[]): Promise<void>;
 };
 
-export function PhotoInput({ ref, label, onPhoto, ...kind }: PhotoInputProps): JSX.Element {
+export function PhotoInput({ ref, label, onPhotos, ...kind }: PhotoInputProps): JSX.Element {
   return (
     <input
       ref={ref}
@@ -20,7 +20,7 @@ export function PhotoInput({ ref, label, onPhoto, ...kind }: PhotoInputProps): J
       aria-label={label}
       {...kind}
       onChange={({ target }) => {
-        for (const file of target.files ?? []) void onPhoto(file);
+        void onPhotos([...(target.files ?? [])]);
         target.value = "";
       }}
     />

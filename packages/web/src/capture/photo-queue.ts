@@ -5,7 +5,7 @@
  */
 import { Backoff, type BackoffOptions, type SpaceConnection } from "@cairn/client";
 import { CairnError, type ErrorCode, msToNs } from "@cairn/protocol";
-import { inWords } from "../words.ts";
+import { count, inWords } from "../words.ts";
 import type { KeptPhoto, PhotoShelf } from "./photo-shelf.ts";
 import { randomName } from "./random-name.ts";
 
@@ -15,6 +15,9 @@ export type QueuedPhoto = KeptPhoto & {
   /** It was tried in vain, and goes on waiting. */
   readonly held?: { readonly why: string; readonly tries: number };
 };
+
+/** Small, for the strip; `undefined` where the browser cannot read the photo. */
+type ThumbnailOf = (photo: Blob) => Promise<Blob | undefined>;
 
 /** Bytes that wait for the server; beyond this the shutter rests. */
 const MOST_WAITING_BYTES = 400 * 2 ** 20;
@@ -42,6 +45,8 @@ export class PhotoQueue {
   readonly #backoff: Backoff;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #items: readonly QueuedPhoto[] = [];
+  /** Of photos that are not on the shelf yet. */
+  #reservedBytes = 0;
 
   constructor(connection: SpaceConnection, shelf: PhotoShelf, retry = RETRY) {
     this.#connection = connection;
@@ -59,7 +64,8 @@ export class PhotoQueue {
   }
 
   get waitingBytes(): number {
-    return this.#items.reduce((sum, photo) => sum + (isWaiting(photo) ? photo.sizeBytes : 0), 0);
+    const waiting = this.#items.filter(isWaiting);
+    return waiting.reduce((sum, { sizeBytes }) => sum + sizeBytes, this.#reservedBytes);
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -76,12 +82,39 @@ export class PhotoQueue {
     this.#pump();
   }
 
+  /** One after the other: of hundreds, one is in memory. @throws {Error} in words for people, when some are left out */
+  async addAll(photos: readonly Blob[], thumbnailOf: ThumbnailOf): Promise<void> {
+    let leftOut = 0;
+    let why = "";
+    for (const photo of photos) {
+      await this.add(photo, thumbnailOf).catch((error: unknown) => {
+        leftOut++;
+        why = inWords(error);
+      });
+    }
+    if (leftOut === 0) return;
+    const were = leftOut === 1 ? "was" : "were";
+    const which = photos.length === 1 ? "" : `${count(leftOut, "photo")} of ${photos.length} ${were} left out. `;
+    throw new Error(which + why);
+  }
+
   /** Resolves when the browser keeps it. @throws {Error} in words for people, when there is no room */
-  async add(photo: Blob, thumbnail: Blob | undefined): Promise<void> {
+  async add(photo: Blob, thumbnailOf: ThumbnailOf): Promise<void> {
     if (this.waitingBytes + photo.size > MOST_WAITING_BYTES) {
       throw new Error("No room for more photos here until some of them are sent.");
     }
+    this.#reservedBytes += photo.size;
+    try {
+      await this.#keep(photo, thumbnailOf);
+    } finally {
+      this.#reservedBytes -= photo.size;
+    }
+    this.#wake(); // what keeps the others waiting may not concern this one
+  }
+
+  async #keep(photo: Blob, thumbnailOf: ThumbnailOf): Promise<void> {
     const takenMs = Date.now();
+    const thumbnail = await thumbnailOf(photo);
     const kept: KeptPhoto = {
       key: randomName(16),
       space: this.#connection.space,
@@ -91,9 +124,7 @@ export class PhotoQueue {
       ...(thumbnail && { thumbnail }),
     };
     await this.#shelf.put(kept, await photo.arrayBuffer());
-    if (this.#stopped.signal.aborted) return;
     this.#set([...this.#items, kept]);
-    this.#wake(); // what keeps the others waiting may not concern this one
   }
 
   /** Not sent any further, and no longer in sight; what the server has of it stays. @throws {Error} the browser's */

@@ -47,6 +47,8 @@ function shelfOf(count = PHOTOS): TestShelf {
   };
 }
 
+const noThumbnail = async () => undefined;
+
 const taken: Answer = (asked) => Response.json({ image: `image-${asked}` }, { status: 201 });
 const refused = (code: string, status: number) => Response.json({ code }, { status });
 /** As a proxy in front of the server answers. */
@@ -207,6 +209,36 @@ describe("the photo queue", () => {
       [true, false, false],
     );
     assert.equal(shelf.photos.size, 0);
+    end();
+  });
+
+  test("CAP-2 however many are chosen at once, no more wait than may", async () => {
+    const { queue, end } = await visit(shelfOf(0), () => new Promise<Response>(() => {}));
+    const large = () => ({ size: 5e6, type: "image/jpeg", arrayBuffer: async () => new ArrayBuffer(1) }) as Blob;
+    const added = await Promise.allSettled(Array.from({ length: 300 }, () => queue.add(large(), noThumbnail)));
+    const kept = added.filter(({ status }) => status === "fulfilled").length;
+    assert.deepEqual([kept, queue.items.length], [83, 83]);
+    assert.ok(queue.waitingBytes <= 400 * 2 ** 20, `${queue.waitingBytes}`);
+    end();
+  });
+
+  test("CAP-2 chosen photos are taken one at a time; how many were left out is said", async () => {
+    const shelf = shelfOf(0);
+    const { queue, end } = await visit(shelf, () => new Promise<Response>(() => {}));
+    let [decoding, most] = [0, 0];
+    const thumbnail = async () => {
+      most = Math.max(most, ++decoding);
+      await new Promise((resolve) => setImmediate(resolve));
+      decoding--;
+      return undefined;
+    };
+    const unreadable = { size: 1, type: "image/jpeg", arrayBuffer: () => Promise.reject(new Error("It is gone.")) };
+    const photos = [new Blob(["1"]), unreadable as unknown as Blob, new Blob(["2"]), new Blob(["3"])];
+    await assert.rejects(queue.addAll(photos, thumbnail), /^Error: 1 photo of 4 was left out\. It is gone\.$/);
+    assert.deepEqual([most, shelf.photos.size], [1, 3]);
+    await queue.addAll(photos.slice(2), thumbnail);
+    await assert.rejects(queue.addAll(photos.slice(1, 2), thumbnail), /^Error: It is gone\.$/);
+    assert.equal(queue.waitingBytes, 5, "nothing stays reserved");
     end();
   });
 

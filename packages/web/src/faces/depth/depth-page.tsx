@@ -28,7 +28,14 @@ export function DepthPage({ place }: { place: Place }): JSX.Element {
   const [incremental, setIncremental] = useState(true);
   const picker = useRef<HTMLInputElement>(null);
   const store = open?.store;
-  const onFiles = useCallback((files: File[]) => store?.add(files), [store]);
+  const [leftOut, setLeftOut] = useState<string>();
+  const onFiles = useCallback(
+    (files: File[], notAdded?: string) => {
+      store?.add(files);
+      setLeftOut(notAdded);
+    },
+    [store],
+  );
   const over = useDrop(onFiles);
   const result = open?.state.result;
 
@@ -161,6 +168,11 @@ export function DepthPage({ place }: { place: Place }): JSX.Element {
       <div className="corner">
         {result && <ResultCard result={result} session={session ?? "model"} working={work !== undefined} />}
         {work && <WorkCard {...work} />}
+        {leftOut && (
+          <p className="problem" role="alert">
+            {leftOut}
+          </p>
+        )}
         {problem && !panelOpen && (
           <p className="problem" role="alert">
             {problem}

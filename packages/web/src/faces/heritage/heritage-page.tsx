@@ -43,7 +43,14 @@ function Project({ place, name }: { place: Place; name: string }): JSX.Element {
   const [panelOpen, setPanelOpen] = useState(() => innerWidth > PHONE_PX);
   const picker = useRef<HTMLInputElement>(null);
   const store = open?.store;
-  const onFiles = useCallback((files: File[]) => store?.add(files), [store]);
+  const [leftOut, setLeftOut] = useState<string>();
+  const onFiles = useCallback(
+    (files: File[], notAdded?: string) => {
+      store?.add(files);
+      setLeftOut(notAdded);
+    },
+    [store],
+  );
   const over = useDrop(onFiles);
   const shards = open?.state.shards;
 
@@ -156,6 +163,11 @@ function Project({ place, name }: { place: Place; name: string }): JSX.Element {
       </aside>
       <div className="corner">
         {receiving && receiving.total > 0 && <ReceivingCard {...receiving} />}
+        {leftOut && (
+          <p className="problem" role="alert">
+            {leftOut}
+          </p>
+        )}
         {problem && (
           <p className="problem" role="alert">
             {problem}

@@ -43,7 +43,13 @@ function Session({ place, id }: { place: Place; id: string }): JSX.Element {
   const deleting = useRef<HTMLDialogElement>(null);
   const nowMs = useNow();
   const store = open?.store;
-  const onFiles = useCallback((files: File[]) => store?.add(files), [store]);
+  const onFiles = useCallback(
+    (files: File[], leftOut?: string) => {
+      store?.add(files);
+      if (leftOut !== undefined) say("Not added", leftOut, "bad");
+    },
+    [store, say],
+  );
   const over = useDrop(onFiles);
 
   useEffect(() => {
