@@ -52,7 +52,13 @@ export function TopBar(props: TopBarProps): JSX.Element {
     else say("Copy this link", location.href);
   };
   const rename = async (title: string) => {
-    await api.renameSpace(space, title).catch((error: unknown) => say("Not renamed", inWords(error), "bad"));
+    try {
+      await api.renameSpace(space, title);
+      return true;
+    } catch (error) {
+      say("Not renamed", inWords(error), "bad");
+      return false;
+    }
   };
   const configure = async (settings: Partial<SpaceSettings>) => {
     await api.configureSpace(space, settings).catch((error: unknown) => say("Not changed", inWords(error), "bad"));
@@ -81,7 +87,7 @@ export function TopBar(props: TopBarProps): JSX.Element {
       </a>
       <div className="facts">
         {loaded ? (
-          <SpaceName key={state.title} name={state.title || space} onRename={(title) => void rename(title)} />
+          <SpaceName key={state.title} name={state.title || space} onRename={rename} />
         ) : (
           <h1 className="opening">Opening…</h1>
         )}

@@ -218,6 +218,34 @@ describe("mishaps in the page", { timeout: 3 * PATIENCE_MS }, () => {
     await page.context().close();
   });
 
+  test("a name that was refused is not shown, and not asked for again by itself", async () => {
+    const { id } = await openApi(stage.server).createSpace({ title: "quarry" });
+    const { page, complaints } = await visit(stage.browser, at(`#/s/${id}`));
+    await live(page);
+    const refusal = { code: "auth.forbidden", detail: "", retry: false, facts: {} };
+    let asked = 0;
+    await page.route(`**/v1/spaces/${id}`, (route) => {
+      asked++;
+      return route.fulfill({ status: 403, json: refusal });
+    });
+    const name = page.getByRole("textbox", { name: "Name of this space" });
+    await name.fill("pit");
+    await name.press("Enter");
+    await page.locator(".toast", { hasText: "Not renamed" }).waitFor();
+    await page.locator(".name h1").getByText("quarry").waitFor();
+    assert.equal(await name.inputValue(), "quarry");
+    await name.focus();
+    await name.blur();
+    await page.unroute(`**/v1/spaces/${id}`);
+    // Whoever asks again is heard, also for the same name.
+    await name.fill("pit");
+    await name.press("Enter");
+    await page.waitForFunction(() => document.title === "pit · Cairn");
+    assert.equal(asked, 1);
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+  });
+
   test("KEY-11 where nothing is live the page asks for video ever more seldom", async () => {
     const asked: number[] = [];
     const { page } = await visit(stage.browser, at("#/s/yard"), {
