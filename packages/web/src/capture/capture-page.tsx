@@ -138,12 +138,13 @@ function Capture({ space, site }: { space: string; site: Site }): JSX.Element {
   if (status === "closed" || state.closed) {
     return (
       <main className="capture">
+        <h1 className="unseen">Photos for {state.title || space}</h1>
         <div className="capture-note" role="alert">
           <p>{state.closed ? "This space has been deleted." : (open.problem?.text ?? "The space is closed.")}</p>
           {waiting.length > 0 && (
             <p>
-              {count(waiting.length, "photo")} not yet on the server: kept on this phone until you can open the space
-              again, or throw them away.
+              {count(waiting.length, "photo")} not yet on the server. What waits stays on this phone until you can open
+              the space again, or throw it away.
             </p>
           )}
           <a className="button primary" href="./capture">

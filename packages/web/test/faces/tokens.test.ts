@@ -131,6 +131,37 @@ describe("the faces' pages on a server with tokens", { timeout: 3 * PATIENCE_MS 
     await context.close();
   });
 
+  test("CAP-2 a phone whose token is not known any more keeps its photos, and sends them with another one", async () => {
+    const { page, complaints, context } = await known(CONTRIBUTE);
+    await page.route("**/images?*", (route) => route.abort("connectionrefused"));
+    await page.route("**/uploads", (route) => route.abort("connectionrefused"));
+    await page.goto(at("/capture"));
+    await page.locator(".chip[data-status=live]").waitFor();
+    const picker = page.getByLabel("Photos", { exact: true });
+    await picker.setInputFiles([{ name: photo.name, mimeType: "image/jpeg", buffer: photo.bytes }]);
+    await page.locator(".strip li").waitFor();
+    await page.unrouteAll();
+
+    // Until the server has said that it wants another token, the page goes on with the one it has.
+    let answer = () => {};
+    const held = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    await page.route("**/v1/reach", (route) => held.then(() => route.continue()));
+    await page.evaluate(() => localStorage.setItem("cairn-token", "a-token-of-nobody-here"));
+    await page.reload();
+    await page.getByText("1 photo not yet on the server. What waits stays on this phone").waitFor();
+    await page.locator(".strip li button").click();
+    await page.getByRole("button", { name: "Throw away" }).waitFor();
+    await assertReadable(page, "what waits on a phone that is not let in");
+    answer();
+    await alert(page, "is not known here");
+    await enter(page, CONTRIBUTE);
+    await page.locator(".strip [data-state=kept]").waitFor();
+    assert.deepEqual(complaints, []);
+    await context.close();
+  });
+
   test("GEN-34 GEN-35 depth: photos go with the token, and one who only watches sees the session and not more", async () => {
     const [giver, watcher] = [await known(CONTRIBUTE), await known(VIEW)];
     await giver.page.goto(at("/depth/"));
