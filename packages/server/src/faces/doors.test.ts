@@ -9,6 +9,7 @@ import { type ClientOptions, WebSocket } from "ws";
 import { accessBy } from "../http/access.ts";
 import { openUpgrades } from "../http/upgrades.ts";
 import { Metrics } from "../metrics/metrics.ts";
+import { sendSlowly } from "../test/send-slowly.ts";
 import { decodeBase64 } from "./base64.ts";
 import type { Face } from "./face.ts";
 import { type FaceSocketLimits, shownType } from "./face-socket.ts";
@@ -250,6 +251,16 @@ describe("the doors of the faces", () => {
     release();
     assert.equal((await busy.heard(3))[2]?.type, "known");
     busy.ws.close();
+  });
+
+  test("GEN-20 a message that takes longer than that to arrive is a sign of life all the while", async (t) => {
+    const doors = await openDoors({ deadMs: 2000 });
+    t.after(() => doors.close());
+    const client = new Client(`${doors.base}/ws/p`, { perMessageDeflate: false });
+    await sendSlowly(client.ws, JSON.stringify({ type: "known", pad: "x".repeat(2000) }), 4000);
+    assert.equal(client.ws.readyState, client.ws.OPEN);
+    assert.equal((await client.heard(1))[0]?.type, "known");
+    client.ws.close();
   });
 
   test("GEN-22 a client that does not read is let go with 1013", async (t) => {

@@ -79,6 +79,7 @@ export class FaceSocket {
   #framed: Framed[] = [];
   #onRoom = () => {};
   readonly #tooMany = new Seldom();
+  #readBytes = 0;
   #seenMs = performance.now();
   #movedMs = performance.now();
 
@@ -89,9 +90,6 @@ export class FaceSocket {
     this.#ws = ws;
     this.#tcp = tcp;
     this.#budget = new Budget(perSecond, burst);
-    ws.on("pong", () => {
-      this.#seenMs = performance.now();
-    });
     ws.on("message", (data: Buffer, binary: boolean) => this.#hear(data, binary));
     ws.on("close", () => this.#end());
   }
@@ -191,8 +189,11 @@ export class FaceSocket {
   look(nowMs: number): void {
     const { deadMs, slowMs } = this.#house.limits;
     if (this.#outboundBytes === 0) this.#movedMs = nowMs;
-    // Whoever is not read, because much of theirs waits, cannot be heard either.
-    if (this.#ws.isPaused) this.#seenMs = nowMs;
+    const { bytesRead } = this.#tcp;
+    // A pong waits behind a message that takes minutes to arrive: any bytes are a sign of life. Whoever is not read,
+    // because much of theirs waits, cannot be heard either.
+    if (bytesRead > this.#readBytes || this.#ws.isPaused) this.#seenMs = nowMs;
+    this.#readBytes = bytesRead;
     if (nowMs - this.#movedMs >= slowMs) this.close(CLOSE.tooSlow, "client too slow");
     else if (nowMs - this.#seenMs >= deadMs) this.close(CLOSE.keepalive, "keepalive timeout");
   }
@@ -257,7 +258,6 @@ export class FaceSocket {
 
   #hear(data: Buffer, binary: boolean): void {
     const { manner, limits } = this.#house;
-    this.#seenMs = performance.now();
     if (this.signal.aborted) return;
     if (!this.#budget.take()) {
       this.#tooMany.say(() => this.error("Rate limit exceeded"));

@@ -5,6 +5,7 @@ import { connect } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { CairnError, encodeImageFrame, type ImageReceipt, MAX_MESSAGE_BYTES } from "@cairn/protocol";
 import { openDoor, RawClient, renamed, type TestDoor } from "../test/live-door.ts";
+import { sendSlowly } from "../test/send-slowly.ts";
 
 const RECEIPT: ImageReceipt = {
   image: "0b0f8a3e-6d5c-4c3e-9b1a-2f3c4d5e6f70",
@@ -302,6 +303,16 @@ describe("life and death of a live socket", () => {
     assert.deepEqual(await deaf.closed, { code: 1011, reason: "keepalive timeout" });
     quiet.send({ type: "ping" });
     await quiet.until((each) => each.of("pong")[0]);
+    await house.close();
+  });
+
+  test("GEN-20 a message that takes longer than that to arrive is a sign of life all the while", async () => {
+    const house = await openDoor({ limits: { deadMs: 2000 } });
+    const client = await RawClient.open(house.url, {});
+    await sendSlowly(client.ws, JSON.stringify({ type: "ping", pad: "x".repeat(2000) }), 4000);
+    assert.equal(client.ws.readyState, client.ws.OPEN);
+    await client.until((each) => each.of("pong")[0]);
+    client.ws.close();
     await house.close();
   });
 

@@ -62,6 +62,7 @@ export class LiveSocket implements Listener {
   readonly outbox: Outbox;
   readonly #house: LiveHouse;
   readonly #ws: WebSocket;
+  readonly #tcp: Socket;
   readonly #space: Space;
   readonly #may: (role: Role) => boolean;
   readonly #peer = randomUUID();
@@ -77,6 +78,7 @@ export class LiveSocket implements Listener {
   #imagesInHand = 0;
   #talliedFrames = 0;
   #toldRateMs = Number.NEGATIVE_INFINITY;
+  #readBytes = 0;
   #seenMs = performance.now();
   #movedMs = performance.now();
   readonly #leave: (() => void)[] = [];
@@ -85,6 +87,7 @@ export class LiveSocket implements Listener {
   constructor(house: LiveHouse, ws: WebSocket, socket: Socket, space: Space, may: (role: Role) => boolean) {
     this.#house = house;
     this.#ws = ws;
+    this.#tcp = socket;
     this.#space = space;
     this.#may = may;
     this.#client = `${space.id}/${this.#peer}`;
@@ -103,13 +106,7 @@ export class LiveSocket implements Listener {
       if (!this.#hello) this.close(CLOSE.helloExpected, "hello expected");
     }, house.limits.helloMs);
     this.#leave.push(() => clearTimeout(helloTimer));
-    ws.on("pong", () => {
-      this.#seenMs = performance.now();
-    });
-    ws.on("message", (data: Buffer, binary: boolean) => {
-      this.#seenMs = performance.now();
-      void this.#take(data, binary);
-    });
+    ws.on("message", (data: Buffer, binary: boolean) => void this.#take(data, binary));
     ws.on("close", () => this.#end());
     // `ws` closes with the right code by itself (1002, 1007, 1009); there is nothing to add.
     ws.on("error", () => {});
@@ -127,7 +124,11 @@ export class LiveSocket implements Listener {
   look(nowMs: number): void {
     this.#tally();
     const { deadMs, slowMs } = this.#house.limits;
+    const { bytesRead } = this.#tcp;
     if (this.outbox.progressed() || !this.outbox.waiting) this.#movedMs = nowMs;
+    // A pong waits behind a message that takes minutes to arrive: any bytes are a sign of life.
+    if (bytesRead > this.#readBytes) this.#seenMs = nowMs;
+    this.#readBytes = bytesRead;
     if (nowMs - this.#movedMs >= slowMs) this.close(CLOSE.tooSlow, "client too slow");
     else if (nowMs - this.#seenMs >= deadMs) this.close(CLOSE.keepalive, "keepalive timeout");
   }
