@@ -25,6 +25,8 @@ export class DepthLine {
   readonly #heard: Said[] = [];
   readonly #pinging: ReturnType<typeof setInterval>;
   #heardMs = performance.now();
+  /** What would wait to go out if nothing had left since the last ping; pings do not count. */
+  #waiting = 0;
   #broken: LineBroken | undefined;
   #reader: { take(said: Said): void; fail(error: unknown): void } | undefined;
 
@@ -34,14 +36,14 @@ export class DepthLine {
     this.#socket.onmessage = ({ data }: { data: unknown }) => this.#hear(data);
     this.#socket.onerror = () => {}; // a close follows
     this.#socket.onclose = ({ code, reason }: { code: number; reason: string }) => this.#break(code, reason);
-    this.#pinging = setInterval(() => {
-      if (performance.now() - this.#heardMs > DEAD_MS) this.close();
-      else if (this.#socket.readyState === 1) this.send({ type: "ping" });
-    }, PING_EVERY_MS);
+    this.#pinging = setInterval(() => this.#beat(), PING_EVERY_MS);
   }
 
   send(message: object): void {
-    if (!this.#broken) this.#socket.send(JSON.stringify(message));
+    if (this.#broken) return;
+    const text = JSON.stringify(message);
+    this.#waiting += text.length;
+    this.#socket.send(text);
   }
 
   /** One reader at a time. @throws {LineBroken}, and the signal's reason */
@@ -74,6 +76,15 @@ export class DepthLine {
     this.#socket.close(1000);
     // A peer that is gone answers no close.
     this.#break(1006, "");
+  }
+
+  /** The answer to a ping waits behind a photo of minutes: what leaves is a sign of life, too. */
+  #beat(): void {
+    const { bufferedAmount = 0, readyState } = this.#socket;
+    if (bufferedAmount < this.#waiting) this.#heardMs = performance.now();
+    this.#waiting = bufferedAmount;
+    if (performance.now() - this.#heardMs > DEAD_MS) this.close();
+    else if (readyState === 1) this.#socket.send('{"type":"ping"}');
   }
 
   #hear(data: unknown): void {

@@ -65,6 +65,8 @@ export class DepthRefused extends Error {
 }
 
 const ATTEMPTS = 8;
+/** So often a photo is sent at which the line breaks. */
+const PHOTO_ATTEMPTS = 5;
 /** As base64 it just passes the 16 MiB of a message. */
 const MOST_PHOTO_BYTES = 12 * 2 ** 20 - 2048;
 /** An error of a run is told to every socket of a session; all others are answers. */
@@ -100,12 +102,12 @@ export class DepthSession {
 
   /**
    * Resolves when the photo is stored durably, with the name under which it is. Photos arrive in the order of the calls.
-   * @throws {DepthRefused} it cannot be used; the session goes on
+   * @throws {DepthRefused} it cannot be used; the session goes on. Any other error: it could not be sent
    */
   image(bytes: Uint8Array, filename?: string, signal?: AbortSignal): Promise<string> {
     return this.#inTurn(signal, async (until) => {
       if (bytes.length > MOST_PHOTO_BYTES) throw new DepthRefused("the photo is larger than 12 MiB");
-      for (;;) {
+      for (let attempt = 1; ; attempt++) {
         const line = await this.#connected(until);
         const before = this.#imageCount;
         try {
@@ -116,6 +118,8 @@ export class DepthSession {
           await this.#connected(until);
           // It was stored and only the answer was lost.
           if (this.#imageCount > before) return filename ?? "";
+          if (attempt === PHOTO_ATTEMPTS)
+            throw new Error(`the connection broke ${attempt} times while a photo was sent`);
         }
       }
     });

@@ -5,6 +5,8 @@ import { CLOSE } from "@cairn/protocol";
 export interface SocketLike {
   binaryType: string;
   readonly readyState: number;
+  /** What was to be sent and has not left, bytes. */
+  readonly bufferedAmount?: number;
   onopen: ((event: never) => void) | null;
   onmessage: ((event: never) => void) | null;
   onclose: ((event: never) => void) | null;

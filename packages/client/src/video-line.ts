@@ -41,7 +41,7 @@ export class VideoLine {
   readonly #ears: VideoLineEars;
   readonly #backoff: Backoff;
   readonly #silence: Silence;
-  #socket: (SocketLike & { readonly bufferedAmount?: number }) | undefined;
+  #socket: SocketLike | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #status: VideoStatus = "connecting";
 

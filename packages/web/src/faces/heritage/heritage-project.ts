@@ -16,6 +16,8 @@ export type HeritagePhoto = {
   readonly file?: File;
   readonly preview?: string;
   readonly status: "queued" | "sending" | "waiting" | "working" | "done" | "known" | "refused";
+  /** How often the line broke while it was sent. */
+  readonly breaks?: number;
   readonly image?: string;
   readonly points?: number;
   readonly problem?: string;
@@ -43,6 +45,7 @@ const RETRY_MS = 1000;
 /** As base64 it just passes the 16 MiB of a message. */
 const MOST_PHOTO_BYTES = 12 * 2 ** 20 - 2048;
 const MAX_PHOTOS = 500;
+const MAX_BREAKS = 5;
 
 /** The one that is being received, and whether it is shown as it comes. */
 type Incoming = Receiving & { shards: Map<string, Model>; live: boolean };
@@ -125,10 +128,7 @@ export class HeritageProject extends Store<HeritageState> {
       status === "closed" ? { problem: reason ? sentence(reason) : "The server closed the connection." } : {};
     this.set({ status, ...over });
     if (status === "disconnected") {
-      // What was not acknowledged is sent again: the same picture twice is one.
-      const photos = this.state.photos.map((photo) =>
-        photo.status === "sending" ? { ...photo, status: "queued" as const } : photo,
-      );
+      const photos = this.state.photos.map((photo) => (photo.status === "sending" ? broken(photo) : photo));
       this.#incoming = undefined;
       this.set({ photos, receiving: undefined });
     }
@@ -303,4 +303,12 @@ export class HeritageProject extends Store<HeritageState> {
     for (const { preview } of over) if (preview) URL.revokeObjectURL(preview);
     this.set({ photos: photos.filter((photo) => !over.includes(photo)) });
   }
+}
+
+/** What was not acknowledged is sent again, but not for ever: the same picture twice is one. */
+function broken(photo: HeritagePhoto): HeritagePhoto {
+  const breaks = (photo.breaks ?? 0) + 1;
+  if (breaks < MAX_BREAKS) return { ...photo, status: "queued", breaks };
+  const problem = `The connection broke ${breaks} times while this photo was sent. Add it again where the network is better.`;
+  return { ...photo, status: "refused", problem };
 }

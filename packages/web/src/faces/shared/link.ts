@@ -25,6 +25,8 @@ export class Link {
   #timer: ReturnType<typeof setInterval> | undefined;
   /** Since the last ping. */
   #heard = false;
+  /** Bytes that would wait to go out if none had left since the last ping; pings do not count. */
+  #waiting = 0;
 
   constructor(options: LinkOptions) {
     this.#options = options;
@@ -34,7 +36,9 @@ export class Link {
   /** False when there is no open socket. */
   send(message: object): boolean {
     if (this.#socket?.readyState !== WebSocket.OPEN) return false;
-    this.#socket.send(JSON.stringify(message));
+    const text = JSON.stringify(message);
+    this.#waiting += text.length;
+    this.#socket.send(text);
     return true;
   }
 
@@ -53,6 +57,7 @@ export class Link {
     socket.onopen = () => {
       if (socket !== this.#socket) return;
       this.#heard = true;
+      this.#waiting = 0;
       this.#wait(setInterval(() => this.#beat(socket), PING_MS));
       onStatus("connected", "");
     };
@@ -67,14 +72,19 @@ export class Link {
     };
   }
 
-  /** A line that answered nothing since the last ping is dead, and a browser may take minutes to notice. */
+  /**
+   * A line that answered nothing since the last ping is dead, and a browser may take minutes to notice. But an answer
+   * waits behind a large photo: then what leaves is the sign of life.
+   */
   #beat(socket: WebSocket): void {
-    if (this.#heard) socket.send(this.#options.ping);
+    const alive = this.#heard || socket.bufferedAmount < this.#waiting;
+    this.#heard = false;
+    this.#waiting = socket.bufferedAmount;
+    if (alive) socket.send(this.#options.ping);
     else {
       this.#lost(false, "");
       socket.close();
     }
-    this.#heard = false;
   }
 
   #lost(over: boolean, reason: string): void {

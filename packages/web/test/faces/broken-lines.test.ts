@@ -1,0 +1,57 @@
+/** The faces' pages over lines that are slow, break, or end: what was sent, and what the page says of it. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Page } from "playwright-core";
+import { chip, type Dropped, drop, visit } from "./browser.ts";
+import { fakeLines } from "./fake-lines.ts";
+import { openStage } from "./stage.ts";
+
+const stage = openStage();
+
+const visitFake = (path: string) => visit(stage.browser, `${stage.server.url}/${path}`, { before: fakeLines });
+const photos = (count: number, sizeBytes = 30): Dropped[] =>
+  Array.from({ length: count }, (_, i) => ({ name: `${i}.jpg`, bytes: Buffer.alloc(sizeBytes) }));
+const row = (page: Page, name: string, says: string) =>
+  page.locator(".photos li", { hasText: name }).getByText(says).waitFor();
+
+/** The counters of a project, as its server would give them. */
+async function counters(page: Page, told: { total_images: number; queued_images: number }): Promise<void> {
+  const json = { update_count: 0, epoch: 0, active_clients: 1, ...told };
+  await page.route("**/projects/*/status", (route) => route.fulfill({ json }));
+}
+
+test("MSH-35 a photo that takes minutes to send is sent once; a line that only swallows is given up", async () => {
+  const { page, complaints } = await visitFake("heritage/#/slow");
+  await counters(page, { total_images: 0, queued_images: 1 });
+  await chip(page, "connected");
+  await page.evaluate(() => {
+    net.bytesPerS = 2000;
+  });
+  await drop(page, photos(1, 300_000));
+  await row(page, "0.jpg", "Uploading");
+  await page.clock.runFor(240_000);
+  await row(page, "0.jpg", "Waiting its turn");
+  assert.deepEqual(await page.evaluate(() => [net.lines.length, net.begun("upload_image")]), [1, 1]);
+  await page.evaluate(() => {
+    net.deaf = true;
+  });
+  await page.clock.runFor(95_000);
+  assert.ok((await page.evaluate(() => net.lines.length)) > 1);
+  assert.deepEqual(complaints, []);
+  await page.context().close();
+});
+
+test("HER-14 a photo at which the line breaks each time is given up with a word, and those after it go on", async () => {
+  const { page, complaints } = await visitFake("heritage/#/breaks");
+  await counters(page, { total_images: 0, queued_images: 1 });
+  await chip(page, "connected");
+  await page.evaluate(() => Object.assign(net, { bytesPerS: 50_000, breaksAfter: 100_000 }));
+  await drop(page, [...photos(1, 300_000), { name: "small.jpg", bytes: Buffer.alloc(30) }]);
+  await row(page, "0.jpg", "Uploading");
+  for (let s = 0; s < 60; s += 5) await page.clock.runFor(5000);
+  await row(page, "0.jpg", "The connection broke 5 times while this photo was sent.");
+  await row(page, "small.jpg", "Waiting its turn");
+  assert.equal(await page.evaluate(() => net.begun("upload_image")), 6);
+  assert.deepEqual(complaints, []);
+  await page.context().close();
+});
