@@ -55,3 +55,15 @@ test("HER-14 a photo at which the line breaks each time is given up with a word,
   assert.deepEqual(complaints, []);
   await page.context().close();
 });
+
+test("HER-4 a project that is deleted while its page is open is not made again by it, and the page says so", async () => {
+  const { page, complaints } = await visitFake("heritage/#/deleted");
+  await chip(page, "connected");
+  await page.evaluate(() => net.lines[0]!.end(1000));
+  await page.getByRole("alert").getByText("This project was deleted.").waitFor();
+  await page.clock.runFor(10_000);
+  await chip(page, "closed");
+  assert.equal(await page.evaluate(() => net.lines.length), 1);
+  assert.deepEqual(complaints, []);
+  await page.context().close();
+});

@@ -5,7 +5,7 @@
 import type { Model } from "@cairn/viewer/model";
 import { inWords } from "../../words.ts";
 import { fromBase64, toBase64 } from "../shared/base64.ts";
-import { Link, type LinkStatus } from "../shared/link.ts";
+import { DELETED, Link, type LinkStatus } from "../shared/link.ts";
 import { isRecord, type Place, sentence } from "../shared/place.ts";
 import { Store } from "../shared/store.ts";
 
@@ -87,7 +87,7 @@ export class HeritageProject extends Store<HeritageState> {
       onMessage: (message) => {
         this.#turn = this.#turn.then(() => this.#hear(message)).catch((error: unknown) => this.#fail(error));
       },
-      onStatus: (status, reason) => this.#linked(status, reason),
+      onStatus: (status, reason, code) => this.#linked(status, reason, code),
     });
   }
 
@@ -123,10 +123,9 @@ export class HeritageProject extends Store<HeritageState> {
     this.#link.send({ type: "request_resync" });
   }
 
-  #linked(status: LinkStatus, reason: string): void {
-    const over =
-      status === "closed" ? { problem: reason ? sentence(reason) : "The server closed the connection." } : {};
-    this.set({ status, ...over });
+  #linked(status: LinkStatus, reason: string, code?: number): void {
+    const why = code === DELETED ? "this project was deleted" : reason || "the server closed the connection";
+    this.set({ status, ...(status === "closed" && { problem: sentence(why) }) });
     if (status === "disconnected") {
       const photos = this.state.photos.map((photo) => (photo.status === "sending" ? broken(photo) : photo));
       this.#incoming = undefined;

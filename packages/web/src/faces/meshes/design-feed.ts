@@ -115,7 +115,10 @@ export class DesignFeed extends Store<FeedState> {
       ping: "ping",
       onMessage: (message) => this.#hear(message),
       onStatus: (status, reason) => {
-        this.set({ status, ...(status === "closed" && { problem: sentence(reason) }) });
+        this.set({
+          status,
+          ...(status === "closed" && { problem: sentence(reason || "the server closed the connection") }),
+        });
         if (status === "connected" && this.state.problem !== undefined) void this.refresh();
       },
     });

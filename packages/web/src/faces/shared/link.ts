@@ -12,12 +12,15 @@ type LinkOptions = {
   /** Sent every 30 s while the socket is open. */
   ping: string;
   onMessage(message: Readonly<Record<string, unknown>>): void;
-  onStatus(status: LinkStatus, reason: string): void;
+  /** @param code of the close that led to it */
+  onStatus(status: LinkStatus, reason: string, code?: number): void;
 };
 
 const PING_MS = 30_000;
+/** What the server says of what was deleted; another socket might make it again. */
+export const DELETED = 1000;
 /** Another attempt would end the same way: not allowed, no such thing, or over. */
-const FINAL = new Set([1008, 4001, 4003, 4004]);
+const FINAL = new Set([DELETED, 1008, 4001, 4003, 4004]);
 
 export class Link {
   readonly #options: LinkOptions;
@@ -68,7 +71,7 @@ export class Link {
       if (message) onMessage(message);
     };
     socket.onclose = ({ code, reason }) => {
-      if (socket === this.#socket) this.#lost(FINAL.has(code), reason);
+      if (socket === this.#socket) this.#lost(reason, code);
     };
   }
 
@@ -82,15 +85,16 @@ export class Link {
     this.#waiting = socket.bufferedAmount;
     if (alive) socket.send(this.#options.ping);
     else {
-      this.#lost(false, "");
+      this.#lost("");
       socket.close();
     }
   }
 
-  #lost(over: boolean, reason: string): void {
+  #lost(reason: string, code?: number): void {
+    const over = code !== undefined && FINAL.has(code);
     this.#socket = undefined;
     this.#wait(over ? undefined : setTimeout(() => this.#dial(), this.#options.retryMs));
-    this.#options.onStatus(over ? "closed" : "disconnected", reason);
+    this.#options.onStatus(over ? "closed" : "disconnected", reason, code);
   }
 
   /** One timer only: the heartbeat while there is a socket, the next attempt while there is none. */
