@@ -67,3 +67,29 @@ test("HER-4 a project that is deleted while its page is open is not made again b
   assert.deepEqual(complaints, []);
   await page.context().close();
 });
+
+test("HER-9 photos that were done while the line was away are known to be after it; a late word of one is heard", async () => {
+  const { page, complaints } = await visitFake("heritage/#/away");
+  await counters(page, { total_images: 0, queued_images: 2 });
+  await chip(page, "connected");
+  await drop(page, photos(1));
+  await row(page, "0.jpg", "Uploading");
+  await page.clock.runFor(2000);
+  await row(page, "0.jpg", "Waiting its turn");
+  await page.evaluate(() => {
+    for (const image_id of ["photo 1", "theirs"]) net.lines[0]!.say({ type: "processing_started", image_id });
+  });
+  await row(page, "0.jpg", "Reconstructing");
+  await row(page, "someone else", "Reconstructing");
+  await counters(page, { total_images: 2, queued_images: 0 });
+  await page.evaluate(() => net.lines[0]!.end(1006));
+  await page.clock.runFor(5000);
+  await row(page, "0.jpg", "Part of the project already");
+  await row(page, "someone else", "Part of the project already");
+  await page.evaluate(() =>
+    net.lines.at(-1)!.say({ type: "processing_complete", image_id: "photo 1", total_images: 2 }),
+  );
+  await row(page, "0.jpg", "Done");
+  assert.deepEqual(complaints, []);
+  await page.context().close();
+});

@@ -158,6 +158,10 @@ export class HeritageProject extends Store<HeritageState> {
         return this.#take(message);
       case "initial_state_complete":
         if (this.#incoming?.what === "cloud") this.#complete();
+        // What was done before it is not told any more: the counters tell which photos still wait.
+        this.#setPhotos(
+          this.state.photos.map((photo) => (photo.status === "working" ? { ...photo, status: "waiting" } : photo)),
+        );
         this.set({ images: Number(message.total_images), problem: undefined });
         void this.#count();
         return undefined;
