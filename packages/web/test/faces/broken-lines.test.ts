@@ -93,3 +93,52 @@ test("HER-9 photos that were done while the line was away are known to be after 
   assert.deepEqual(complaints, []);
   await page.context().close();
 });
+
+test("DEP-15 photos that a break kept back are no refused ones: nothing is made without them, and asking again sends them", async () => {
+  const { page, complaints } = await visitFake("depth/");
+  await drop(page, photos(3));
+  await page.getByRole("button", { name: "Generate" }).click();
+  await page.locator(".previews li", { hasText: "Sending" }).waitFor();
+  await page.clock.runFor(1500);
+  const states = (status: string) => page.locator(`.previews li.${status}`).count();
+  await page.waitForFunction(() => net.arrived.some(({ type }) => type === "image"));
+  await page.evaluate(() => {
+    net.away = true;
+    for (const line of net.lines) line.end(1006);
+  });
+  for (let s = 0; s < 120; s += 10) await page.clock.runFor(10_000);
+  await page.getByRole("alert").getByText("The connection to the server broke").waitFor();
+  assert.equal(await states("refused"), 0);
+  assert.equal(await states("new"), 2);
+  assert.equal(await page.evaluate(() => net.begun("generate")), 0);
+  await page.evaluate(() => {
+    net.away = false;
+  });
+  await page.getByRole("button", { name: "Generate" }).click();
+  for (let s = 0; s < 10; s++) await page.clock.runFor(1000);
+  await page.waitForFunction(() => net.begun("generate") === 1);
+  assert.deepEqual(
+    await page.evaluate(() => net.arrived.filter(({ type }) => type === "image").map(({ filename }) => filename)),
+    ["0.jpg", "1.jpg", "2.jpg"],
+  );
+  assert.deepEqual(complaints, []);
+  await page.context().close();
+});
+
+test("DEP-49 a file that cannot be read is said so, and the others go on", async () => {
+  const { page, complaints } = await visitFake("depth/");
+  await page.evaluate(() => {
+    const read = File.prototype.arrayBuffer;
+    File.prototype.arrayBuffer = function () {
+      return this.name === "0.jpg" ? Promise.reject(new DOMException("gone", "NotReadableError")) : read.call(this);
+    };
+  });
+  await drop(page, photos(2));
+  await page.getByRole("button", { name: "Generate" }).click();
+  await page.locator(".previews li.refused").getByText("This file cannot be read any more.").waitFor();
+  for (let s = 0; s < 5; s++) await page.clock.runFor(1000);
+  await page.waitForFunction(() => net.begun("generate") === 1);
+  assert.equal(await page.evaluate(() => net.begun("image")), 1);
+  assert.deepEqual(complaints, []);
+  await page.context().close();
+});

@@ -2,7 +2,13 @@
  * What one does in a depth session: photos wait here until a model is asked for, then the session is made, the photos go
  * there one by one, and results come back. The session is in the address, so a reload comes back to it.
  */
-import { type DepthMetadata, type DepthParams, type DepthProgress, DepthSession } from "@cairn/client/depth";
+import {
+  type DepthMetadata,
+  type DepthParams,
+  type DepthProgress,
+  DepthRefused,
+  DepthSession,
+} from "@cairn/client/depth";
 import { CairnError } from "@cairn/protocol";
 import type { Model } from "@cairn/viewer/model";
 import { inWords } from "../../words.ts";
@@ -201,19 +207,27 @@ export class DepthWork extends Store<DepthState> {
     this.set({ session: session.id });
     history.replaceState(null, "", `#/${session.id}`);
     const waiting = this.state.photos.filter(({ status }) => status === "new");
-    for (const [i, { id, file }] of waiting.entries()) {
+    for (const [i, photo] of waiting.entries()) {
       this.set({ work: upload(i, waiting.length) });
-      this.#change(id, { status: "sending" });
-      try {
-        const bytes = new Uint8Array(await file.arrayBuffer());
-        this.#change(id, { status: "stored", stored: await session.image(bytes, file.name, signal) });
-      } catch (error) {
-        signal.throwIfAborted();
-        // What the server refuses is refused for good; the others go on.
-        this.#change(id, { status: "refused", problem: sentence(inWords(error)) });
-      }
+      await this.#send(session, photo);
     }
     return session;
+  }
+
+  /** One that cannot be used is refused for good; the others go on. @throws what keeps all of them back */
+  async #send(session: DepthSession, { id, file }: DepthPhoto): Promise<void> {
+    const { signal } = this.#stop;
+    this.#change(id, { status: "sending" });
+    const bytes = await file.arrayBuffer().catch(() => undefined);
+    if (!bytes) return this.#change(id, { status: "refused", problem: "This file cannot be read any more." });
+    try {
+      this.#change(id, { status: "stored", stored: await session.image(new Uint8Array(bytes), file.name, signal) });
+    } catch (error) {
+      signal.throwIfAborted();
+      const refused = error instanceof DepthRefused;
+      this.#change(id, refused ? { status: "refused", problem: sentence(error.message) } : { status: "new" });
+      if (!refused) throw error;
+    }
   }
 
   async #show(glb: Uint8Array<ArrayBuffer>, metadata: DepthMetadata | undefined, partial: boolean): Promise<void> {
