@@ -19,8 +19,8 @@ const stage = openStage(async (folder) => {
 });
 
 /** A drone that says what it was told. */
-function drone(device: string) {
-  const connection = connect({ url: stage.server.url, space: "place" });
+function drone(device: string, space = "place") {
+  const connection = connect({ url: stage.server.url, space });
   const done: string[] = [];
   const served = serveDevice(
     connection,
@@ -120,6 +120,25 @@ test("CTL-21 one window takes a device and steers it, the other sees who and sto
   blue.leave();
   await says(ann.page, "blue", "Stopped · away");
   assert.deepEqual([...ann.complaints, ...bob.complaints], []);
+});
+
+test("CTL-21 who goes to another page lets go at once", { timeout: PATIENCE_MS }, async () => {
+  await openApi(stage.server).createSpace({ id: "field", title: "Field" });
+  const { page, complaints } = await visit(stage.browser, `${stage.server.url}/#/s/field`);
+  const grey = drone("grey", "field");
+  await page.getByLabel("Your name").fill("Ann");
+  await button(page, "Take grey").click();
+  await says(page, "grey", "You hold it");
+  const fromMs = performance.now();
+  await page.evaluate(() => {
+    location.hash = "#/";
+  });
+  await until(() => grey.done.includes("safe"));
+  // Three heartbeats that are missed take 9 s.
+  const tookMs = performance.now() - fromMs;
+  assert.ok(tookMs < 4000, `${tookMs} ms`);
+  grey.leave();
+  assert.deepEqual(complaints, []);
 });
 
 test("HTTP-31 the start page says what each space holds, and leads from the designs to their page", async (t) => {

@@ -1,6 +1,6 @@
 /** The devices that this window holds. Who leaves the page lets go of them, or is found out by the missing heartbeats. */
 import { type HeldDevice, holdDevice, type SpaceConnection } from "@cairn/client";
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useLayoutEffect, useRef, useState } from "react";
 
 /** A window may be held up for a moment; three of these without a sign of it, and the device is safe. */
 const HEARTBEAT_MS = 3000;
@@ -51,7 +51,9 @@ export function useHeld(connection: SpaceConnection, onLost: (device: string, re
     [devices, forget],
   );
 
-  useEffect(() => {
+  // The page closes its connection in the clean-up of an effect, and those of layout effects come before all of these:
+  // what is let go of is still said.
+  useLayoutEffect(() => {
     const all = kept.current;
     return () => {
       for (const held of all) held.release().catch(() => {}); // the server finds out by itself
