@@ -36,6 +36,10 @@ export class DepthLine {
     this.#socket.onmessage = ({ data }: { data: unknown }) => this.#hear(data);
     this.#socket.onerror = () => {}; // a close follows
     this.#socket.onclose = ({ code, reason }: { code: number; reason: string }) => this.#break(code, reason);
+    // `ws` counts a photo as waiting until all of it has left: there the server's pings say that the line holds.
+    this.#socket.on?.("ping", () => {
+      this.#heardMs = performance.now();
+    });
     this.#pinging = setInterval(() => this.#beat(), PING_EVERY_MS);
   }
 

@@ -4,7 +4,14 @@ import { type TestContext, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { DepthRefused, DepthSession } from "./depth.ts";
 
-type Line = { bufferedAmount: number; readyState: number; say(message: object): void; end(): void };
+type Line = {
+  bufferedAmount: number;
+  readyState: number;
+  say(message: object): void;
+  /** Where it is one of `ws`, the server's ping is heard. */
+  ping(): void;
+  end(): void;
+};
 
 /** A session with no photos, on lines that take in what a test lets them. @param passed is done with each second */
 function session(t: TestContext, passed: (line: Line, images: number) => void) {
@@ -31,6 +38,12 @@ function session(t: TestContext, passed: (line: Line, images: number) => void) {
       this.bufferedAmount += text.length;
       if (text.includes('"image"')) images++;
     }
+
+    on(_event: "ping", listener: () => void): void {
+      this.ping = listener;
+    }
+
+    ping(): void {}
 
     say(message: object): void {
       this.onmessage?.({ data: JSON.stringify(message) });
@@ -92,4 +105,17 @@ test("DEP-15 a photo at which the line breaks each time is given up, and is no r
   assert.ok(error instanceof Error && !(error instanceof DepthRefused), String(error));
   assert.equal(error.message, "the connection broke 5 times while a photo was sent");
   assert.equal(images(), 5);
+});
+
+test("DEP-15 in Node, where a photo leaves all at once in the end, the server's pings are signs of life", async (t) => {
+  let seconds = 0;
+  const { depth, lines, images, pass } = session(t, (line) => {
+    seconds++;
+    if (seconds % 20 === 0) line.ping();
+    if (seconds === 200) line.say({ type: "ack", image_count: 1, image_path: "a.jpg" });
+  });
+  const stored = depth.image(new Uint8Array(15_000), "a.jpg");
+  await pass(210);
+  assert.deepEqual([lines.length, images()], [1, 1]);
+  assert.equal(await stored, "a.jpg");
 });

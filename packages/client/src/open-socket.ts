@@ -7,6 +7,8 @@ export interface SocketLike {
   readonly readyState: number;
   /** What was to be sent and has not left, bytes. */
   readonly bufferedAmount?: number;
+  /** Of `ws`; a browser keeps the server's pings to itself. */
+  on?(event: "ping", listener: () => void): unknown;
   onopen: ((event: never) => void) | null;
   onmessage: ((event: never) => void) | null;
   onclose: ((event: never) => void) | null;
