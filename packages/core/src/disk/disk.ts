@@ -35,6 +35,11 @@ export function storeError(error: unknown): CairnError {
   return new CairnError("store.failed", errno === undefined ? {} : { errno }, error);
 }
 
+/** A file or folder could not be opened, because too many are for instance: nothing on the disk is different. */
+export function notOpened(error: unknown): boolean {
+  return error instanceof Error && "syscall" in error && error.syscall === "open";
+}
+
 /** Makes names created, renamed or removed in the folder durable. */
 export async function syncFolder(path: string): Promise<void> {
   // Whoever has just changed a folder finds it in the kernel's memory.

@@ -1,7 +1,7 @@
 /** The embedded log against crashes, damage and disks that refuse. Rules: docs/spec/log.md. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cp, readdir, readFile, truncate, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, rename, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { promisify } from "node:util";
@@ -313,6 +313,93 @@ describe("the file log on a disk that refuses", () => {
       { timeout: 20_000, killSignal: "SIGKILL" },
     );
     assert.equal((await run).stdout, "64\n");
+  });
+
+  test("LOG-14 while the next segment cannot be opened appends are refused, and no longer", async (t) => {
+    const folder = await temporaryFolder(t);
+    const aside = `${folder}-aside`;
+    let opens = 0;
+    const openSegment: SpaceLogOptions["openSegment"] = async (path) => {
+      opens++;
+      if (opens === 2) throw Object.assign(new Error("EMFILE"), { code: "EMFILE" });
+      const file = await openSegmentFile(path);
+      // The segment is there, but its folder cannot be opened to be synced.
+      if (opens === 3) await rename(folder, aside);
+      return file;
+    };
+    const troubles: (string | undefined)[] = [];
+    const log = await opened(t, folder, {
+      segmentBytes: 1,
+      openSegment,
+      onTrouble: (each) => troubles.push(each?.code),
+    });
+    await log.append([renamed("kept")]);
+    const both = [log.append([renamed("a")]), log.append([renamed("b")])];
+    for (const append of both) await rejects(append, "store.failed");
+    await rejects(log.append([renamed("c")]), "store.failed");
+    await rename(aside, folder);
+    assert.equal(log.refusing, undefined);
+    assert.equal((await log.append([renamed("d")]))[0]?.seq, 2);
+    assert.deepEqual(troubles, ["store.failed", "store.failed", undefined]);
+    await log.close();
+    const again = await opened(t, folder);
+    assert.deepEqual(titles(await readAll(again)), ["kept", "d"]);
+  });
+
+  test("LOG-14 after a new segment could not be truncated nothing is written until the log is opened again", async (t) => {
+    const folder = await temporaryFolder(t);
+    let opens = 0;
+    const openSegment: SpaceLogOptions["openSegment"] = async (path) => {
+      const file = await openSegmentFile(path);
+      if (++opens !== 2) return file;
+      return { ...file, truncate: () => Promise.reject(Object.assign(new Error("EIO"), { code: "EIO" })) };
+    };
+    const log = await opened(t, folder, { segmentBytes: 1, openSegment });
+    await log.append([renamed("kept")]);
+    await rejects(log.append([renamed("a")]), "store.failed");
+    assert.equal(log.refusing?.code, "store.failed");
+    await rejects(log.append([renamed("b")]), "store.failed");
+    assert.equal(opens, 2);
+  });
+
+  test("LOG-13 a file that cannot be opened when there is space again is opened by a later append", async (t) => {
+    const folder = await temporaryFolder(t);
+    const disk = faultyDisk();
+    const { path } = await (async () => {
+      const first = await openSpaceLog(folder);
+      await first.append([renamed("kept")]);
+      await first.close();
+      return segmentOf(folder);
+    })();
+    let opens = 0;
+    const log = await opened(t, folder, {
+      async openSegment(segment) {
+        opens++;
+        if (opens === 2) throw Object.assign(new Error("EMFILE"), { code: "EMFILE" });
+        const file = await disk.options.openSegment!(segment);
+        if (opens !== 3) return file;
+        return {
+          ...file,
+          // Behind it nobody can open the file to see how it ends.
+          async truncate(sizeBytes) {
+            await file.truncate(sizeBytes);
+            await rename(path, `${path}-aside`);
+            await symlink(path, path);
+          },
+        };
+      },
+    });
+    disk.fail("write", "ENOSPC");
+    await rejects(log.append([renamed("a")]), "store.full");
+    disk.fail(undefined, "");
+    await rejects(log.append([renamed("b")]), "store.failed");
+    await rejects(log.append([renamed("c")]), "store.failed");
+    await rm(path);
+    await rename(`${path}-aside`, path);
+    assert.equal((await log.append([renamed("d")]))[0]?.seq, 2);
+    await log.close();
+    const again = await opened(t, folder);
+    assert.deepEqual(titles(await readAll(again)), ["kept", "d"]);
   });
 
   test("LOG-15 an event that is too large is refused alone", async (t) => {

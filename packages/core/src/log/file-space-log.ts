@@ -15,7 +15,7 @@ import {
   type Seq,
   type SpaceState,
 } from "@cairn/protocol";
-import { removeFile, storeError, syncFolder } from "../disk/disk.ts";
+import { notOpened, removeFile, storeError, syncFolder } from "../disk/disk.ts";
 import { type Identity, writeIdentity, writeState } from "./checkpoint.ts";
 import { LineBuffer } from "./record.ts";
 import { openSegmentFile, Segment, type SegmentFile } from "./segment.ts";
@@ -77,6 +77,8 @@ export class FileSpaceLog implements SpaceLog {
   #full = false;
   /** The disk failed in a way after which nobody knows what it holds: no writes until the log is opened again. */
   #failed: CairnError | undefined;
+  /** The last append was refused by the disk, and somebody was told. */
+  #troubled = false;
   #closedAs: ErrorCode | undefined;
   /** The last write is done: what is in memory now is all that there will be. */
   #ended = false;
@@ -238,16 +240,25 @@ export class FileSpaceLog implements SpaceLog {
   }
 
   async #writeOnce(): Promise<void> {
-    const writes: { waiting: Waiting; events: CairnEvent[] }[] = [];
+    let file: SegmentFile;
     try {
       if (this.#failed) throw this.#failed;
-      const file = await this.#writableFile();
+      file = await this.#writableFile();
+    } catch (error) {
+      // No byte of an event was written: there is nothing to cut off, and the next append may try again.
+      this.#refuse([], storeError(error));
+      return;
+    }
+    const writes: { waiting: Waiting; events: CairnEvent[] }[] = [];
+    try {
       const { offsets } = this.#encode(writes);
       if (writes.length === 0) return;
       const start = this.#current.sizeBytes;
       await file.write(this.#lines.bytes, start);
       await file.sync();
       this.#commit(writes, start, offsets);
+      if (this.#troubled) this.#onTrouble(undefined);
+      this.#troubled = false;
     } catch (error) {
       await this.#giveUp(
         writes.map((write) => write.waiting),
@@ -311,7 +322,11 @@ export class FileSpaceLog implements SpaceLog {
     this.#wakeAll();
   }
 
-  /** The file to write to: a new segment when the last is large enough, the same one looked at again when it was full. */
+  /**
+   * The file to write to: a new segment when the last is large enough, the same one looked at again when it was full.
+   * Until there is a new segment nothing goes into the last one either: its name may be in the folder already, and it
+   * must be that of the next event.
+   */
   async #writableFile(): Promise<SegmentFile> {
     if (this.#full) await this.#reopen();
     if (this.#current.sizeBytes >= this.#segmentBytes) {
@@ -322,7 +337,7 @@ export class FileSpaceLog implements SpaceLog {
         await syncFolder(this.#folder);
       } catch (error) {
         await file.close();
-        throw error;
+        throw notOpened(error) ? error : this.#distrust(storeError(error));
       }
       const old = this.#file;
       this.#file = file;
@@ -341,14 +356,26 @@ export class FileSpaceLog implements SpaceLog {
     this.#file = undefined;
     await old?.close().catch(() => undefined);
     const segment = this.#current;
-    this.#file = await this.#openSegment(segment.path);
-    await this.#file.truncate(segment.sizeBytes);
-    if (segment.sizeBytes > 0) {
-      const [last] = await segment.read(this.#head - 1, 1, this.#head).catch(() => []);
-      if (last?.seq !== this.#head) throw new CairnError("store.failed", { seq: this.#head });
-    }
+    const file = await this.#openSegment(segment.path);
+    this.#file = file;
+    await file.truncate(segment.sizeBytes).catch((error: unknown) => {
+      throw this.#distrust(storeError(error));
+    });
+    if (!(await this.#endsAtHead())) throw this.#distrust(new CairnError("store.failed", { seq: this.#head }));
     this.#full = false;
-    this.#onTrouble(undefined);
+  }
+
+  /** @throws {CairnError} `store.failed` when the file cannot be opened, which says nothing of how it ends */
+  async #endsAtHead(): Promise<boolean> {
+    const segment = this.#current;
+    if (segment.sizeBytes === 0) return true;
+    try {
+      const [last] = await segment.read(this.#head - 1, 1, this.#head);
+      return last?.seq === this.#head;
+    } catch (error) {
+      if (error instanceof CairnError && error.code === "store.failed") throw error;
+      return false;
+    }
   }
 
   /**
@@ -363,7 +390,18 @@ export class FileSpaceLog implements SpaceLog {
       trouble = new CairnError("store.failed", {}, second);
     }
     if (trouble.code === "store.full") this.#full = true;
-    else this.#failed = trouble.code === "store.failed" ? trouble : new CairnError("store.failed", {}, trouble);
+    this.#refuse(writers, this.#distrust(trouble));
+  }
+
+  /** Unless it is only full, nobody knows what the disk holds after it refused a change. */
+  #distrust(trouble: CairnError): CairnError {
+    if (trouble.code === "store.failed") this.#failed = trouble;
+    else if (trouble.code !== "store.full") this.#failed = new CairnError("store.failed", {}, trouble);
+    return trouble;
+  }
+
+  #refuse(writers: Waiting[], trouble: CairnError): void {
+    this.#troubled = true;
     this.#onTrouble(trouble);
     const refused = [...writers, ...this.#waiting];
     this.#waiting = [];
