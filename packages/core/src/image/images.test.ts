@@ -13,6 +13,14 @@ import { SceneEngine } from "../test/scene-engine.ts";
 import { openEdits } from "./bulk-edits.ts";
 import { changeImage, type Editing, removeImage, showVersion, undoImage } from "./versions.ts";
 
+function gate(): { open: () => void; opened: Promise<void> } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { open, opened };
+}
+
 const TURN = { name: "rotate", degrees: 90 } as const;
 
 describe("images after they came", () => {
@@ -94,6 +102,31 @@ describe("images after they came", () => {
     // The same bytes as the copy's.
     await at.core.blobs.get(images(at.space)[copy]!.blob);
     assert.equal((await ingestAgain(at, copy)).duplicateOf, copy);
+  });
+
+  test("EDIT-4 HTTP-12 bytes that come while their first photo is being removed are no copy of it", async (t) => {
+    const at = await place(await temporaryFolder(t));
+    afterwards(t, () => at.core.close());
+    const first = await add(at, 1);
+    const [stored, removing] = [gate(), gate()];
+    const put = async (bytes: Uint8Array) => {
+      const blob = await at.core.blobs.put(bytes);
+      stored.open();
+      await removing.opened;
+      return blob;
+    };
+    const bytes = await at.core.blobs.get(images(at.space)[first]!.blob);
+    const house = { blobs: Object.create(at.core.blobs, { put: { value: put } }) };
+    const upload = ingestImage(house, at.space, { bytes, name: "again.png", source: "test" }, decoder);
+    await stored.opened;
+    await removeImage(at.house, first, async (events) => {
+      const said = at.space.log.append(events);
+      removing.open();
+      await said;
+    });
+    const { image, duplicateOf } = await upload;
+    assert.equal(duplicateOf, undefined);
+    assert.equal(images(at.space)[image]?.verdict, undefined);
   });
 
   async function ingestAgain({ core, space }: { core: Core; space: Space }, image: string) {

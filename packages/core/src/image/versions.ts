@@ -58,8 +58,12 @@ export function showVersion(house: Editing, image: Id, version: number): Promise
 export async function removeImage(house: Pick<Editing, "space" | "operation">, image: Id, append?: Append) {
   const { space, operation } = house;
   await inTurn(space, image, async (state) => {
-    await say(space, { type: "image.removed", data: { image, ...(operation && { operation }) } }, append);
-    ingestIndex(space.log).remove(image);
+    const index = ingestIndex(space.log);
+    // Bytes that are sent again meanwhile come before the removal or after it, never as a copy of what is gone.
+    await index.exclusively(async () => {
+      await say(space, { type: "image.removed", data: { image, ...(operation && { operation }) } }, append);
+      index.remove(image);
+    });
     return state;
   });
 }

@@ -13,7 +13,7 @@ export type IngestIndex = {
   /** The first image of these bytes. */
   ofBytes(digest: Digest): Id | undefined;
   add(receipt: Receipt, key: string | undefined): void;
-  /** After its removal is in the log. */
+  /** After its removal is in the log, both `exclusively`. */
   remove(image: Id): void;
   /** Runs `work` after all that came before it; a failure of one is its own. */
   exclusively<T>(work: () => Promise<T>): Promise<T>;
