@@ -87,6 +87,9 @@ export class LayerKeeper {
   }
 
   async #watch(space: Space): Promise<void> {
+    // Until then a layer that a crash cut off looks as if somebody were filling it. On a full disk nothing can be done.
+    await space.operations.recovered;
+    if (space.signal.aborted) return;
     const { state, seq } = space.log.snapshot();
     // A log that takes nothing now is no reason to look after nothing.
     await this.#removeAbandoned(space, state).catch((error: unknown) => this.#onError(`layers of ${space.id}`, error));

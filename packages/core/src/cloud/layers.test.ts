@@ -11,7 +11,7 @@ import { CairnError, type CairnEvent, type Digest, type EventDraft, type SpaceSt
 import { type Core, openCore } from "../core.ts";
 import type { SpaceLogOptions } from "../log/file-space-log.ts";
 import type { Space } from "../space/spaces.ts";
-import { afterwards, temporaryFolder } from "../test/fixtures.ts";
+import { afterwards, fillableDisk, idOf, temporaryFolder } from "../test/fixtures.ts";
 import { rejects } from "../test/log.contract.ts";
 import { CHUNK_POINTS, sheet } from "../test/sheet.ts";
 import { importPoints } from "./import-points.ts";
@@ -321,6 +321,22 @@ describe("layers of a space (docs/spec/cloud.md)", () => {
     const again = await place(t, at.dataDir);
     await until(again.space, ({ layers }) => Object.keys(layers).length === 0);
     assert.deepEqual(at.errors, []);
+  });
+
+  test("CLD-48 what an import that was cut off has left is removed as soon as a full disk has room", async (t) => {
+    const folder = await temporaryFolder(t);
+    const killed = await place(t, folder);
+    const data = { operation: idOf(1), kind: "import" };
+    const writer = killed.core.layers.start(killed.space, { kind: "import", name: "a", operation: idOf(1) });
+    const drafts = await writer.insert([sheet(1000, 1)]);
+    await killed.space.log.append([{ type: "operation.queued", data }, { type: "operation.started", data }, ...drafts]);
+    await killed.core.close();
+    const disk = fillableDisk(true);
+    const at = await place(t, folder, disk.log);
+    assert.deepEqual(Object.keys(at.space.log.snapshot().state.layers), ["1"]);
+    disk.full = false;
+    await until(at.space, ({ layers }) => Object.keys(layers).length === 0);
+    assert.equal(at.space.log.snapshot().state.operations[idOf(1)]?.status, "failed");
   });
 
   test("CLD-49 a killed process leaves either all or nothing of each insertion and each compaction", async (t) => {

@@ -46,6 +46,8 @@ export interface Operations {
   cancel(operation: Id): Promise<void>;
   /**
    * Operations without a plan that a crash cut off are said to have failed (`server.stopping`), once, when the space
-   * opens; the others wait for `resume`.
+   * opens; the others wait for `resume`. Resolves when that is durable, or will not be before the next start; never
+   * rejects.
    */
+  readonly recovered: Promise<void>;
 }

@@ -5,7 +5,8 @@ import { CairnError, type CairnEvent } from "@cairn/protocol";
 import fc from "fast-check";
 import type { FileSpaceLog } from "../log/file-space-log.ts";
 import { openSpaceLog } from "../log/open-space-log.ts";
-import { afterwards, renamed, temporaryFolder } from "../test/fixtures.ts";
+import { openSegmentFile } from "../log/segment.ts";
+import { afterwards, fillableDisk, idOf, renamed, temporaryFolder } from "../test/fixtures.ts";
 import { readAll, rejects } from "../test/log.contract.ts";
 import { SpaceOperations } from "./space-operations.ts";
 
@@ -14,6 +15,19 @@ async function make(t: TestContext): Promise<{ log: FileSpaceLog; operations: Sp
   afterwards(t, () => log.close());
   const errors: unknown[] = [];
   return { log, operations: new SpaceOperations(log, (error) => errors.push(error)), errors };
+}
+
+/** A log that holds an operation without an end, on a disk that is full. */
+async function cutOff(t: TestContext) {
+  const folder = await temporaryFolder(t);
+  const operation = idOf(1);
+  const before = await openSpaceLog(folder);
+  await before.append([{ type: "operation.started", data: { operation, kind: "a" } }]);
+  await before.close();
+  const disk = fillableDisk(true);
+  const log = await openSpaceLog(folder, disk.log);
+  afterwards(t, () => log.close());
+  return { log, operation, disk };
 }
 
 const short = (events: CairnEvent[]) => events.map((event) => event.type.replace("operation.", ""));
@@ -109,6 +123,32 @@ describe("SpaceOperations", () => {
     assert.deepEqual(short(await readAll(log)), ["queued", "started", "cancelled", "space.renamed"]);
   });
 
+  test("OPS-4 OPS-7 one that nobody runs can be cancelled, also by two at once", async (t) => {
+    const { log, operations } = await make(t);
+    await log.append([{ type: "operation.started", data: { operation: idOf(1), kind: "a" } }]);
+    await Promise.all([operations.cancel(idOf(1)), operations.cancel(idOf(1))]);
+    assert.deepEqual(short(await readAll(log)), ["started", "cancelled"]);
+    await rejects(operations.cancel(idOf(1)), "operation.finished");
+  });
+
+  test("OPS-4 OPS-7 one that is cancelled as soon as it is heard of ends once", async (t) => {
+    const { log, operations } = await make(t);
+    const hear = (signal: AbortSignal) =>
+      new Promise<undefined>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    for (let n = 0; n < 20; n++) {
+      const heard = (async () => {
+        for await (const [event] of log.follow(log.head)) {
+          if (event?.type === "operation.queued") return operations.cancel(event.data.operation);
+        }
+      })();
+      const { ended } = await operations.start("a", ({ signal }) => hear(signal));
+      await heard;
+      assert.equal(await ended, "cancelled");
+    }
+    const ends = (await readAll(log)).filter(({ type }) => ENDS.has(type));
+    assert.equal(ends.length, 20);
+  });
+
   test("OPS-5 those that a crash cut off are said to have failed, once", async (t) => {
     const { log } = await make(t);
     const operation = "00000000-0000-4000-8000-000000000000";
@@ -116,6 +156,29 @@ describe("SpaceOperations", () => {
     for (let start = 0; start < 3; start++) await new SpaceOperations(log, () => {}).recover();
     assert.deepEqual(short(await readAll(log)), ["started", "failed"]);
     assert.equal(log.snapshot().state.operations[operation]?.error?.code, "server.stopping");
+  });
+
+  test("OPS-5 OPS-7 while the disk is full that waits, and who cancels meanwhile waits for the same end", async (t) => {
+    const { log, operation, disk } = await cutOff(t);
+    const operations = new SpaceOperations(log, assert.ifError);
+    await rejects(operations.recover(), "store.full");
+    const cancelled = operations.cancel(operation);
+    disk.full = false;
+    await operations.recovered;
+    await cancelled;
+    assert.deepEqual(short(await readAll(log)), ["started", "failed"]);
+  });
+
+  test("OPS-6 on a disk that stays full closing ends that, and the next start says it", async (t) => {
+    const { log, disk } = await cutOff(t);
+    const operations = new SpaceOperations(log, assert.ifError);
+    await rejects(operations.recover(), "store.full");
+    await operations.close(new CairnError("server.stopping"));
+    await operations.recovered;
+    assert.deepEqual(short(await readAll(log)), ["started"]);
+    disk.full = false;
+    await new SpaceOperations(log, assert.ifError).recover();
+    assert.deepEqual(short(await readAll(log)), ["started", "failed"]);
   });
 
   test("OPS-6 closing ends all of them, and nothing new starts", async (t) => {
@@ -132,6 +195,23 @@ describe("SpaceOperations", () => {
       operations.start("late", async () => undefined),
       "server.stopping",
     );
+  });
+
+  test("OPS-7 an end that the log refuses for a moment is said as soon as it takes it", async (t) => {
+    let refused = 0;
+    const log = await openSpaceLog(await temporaryFolder(t), {
+      segmentBytes: 1,
+      async openSegment(path) {
+        // The one of the end.
+        if (path.includes("3.log") && refused++ === 0) throw Object.assign(new Error("EMFILE"), { code: "EMFILE" });
+        return openSegmentFile(path);
+      },
+    });
+    afterwards(t, () => log.close());
+    const operations = new SpaceOperations(log, assert.ifError);
+    const { ended } = await operations.start("a", async () => undefined);
+    assert.equal(await ended, "completed");
+    assert.deepEqual(short(await readAll(log)), ["queued", "started", "completed"]);
   });
 
   test("OPS-7 whatever happens, each operation ends exactly once", async (t) => {

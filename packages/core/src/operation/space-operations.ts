@@ -3,6 +3,8 @@
  * Rules: OPS-1 to OPS-7 of docs/spec/log.md.
  */
 import { randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
+import { setTimeout as pause } from "node:timers/promises";
 import { CairnError, type EventData, type EventDraft, type Id, type OperationState, type Seq } from "@cairn/protocol";
 import type { SpaceLog } from "../log/space-log.ts";
 import type { Operations, Outcome, Plan, Running, StepDone } from "./operations.ts";
@@ -20,22 +22,40 @@ type Entry = { controller: AbortController; ended: Promise<Ending> };
 export class SpaceOperations implements Operations {
   readonly #log: SpaceLog;
   readonly #onError: (error: unknown) => void;
+  /** Those that run, and those whose end is being said. */
   readonly #running = new Map<Id, Entry>();
-  #closed: CairnError | undefined;
+  readonly #closing = new AbortController();
+  recovered: Promise<void> = Promise.resolve();
 
   /** @param onError told what no CairnError says: a bug in the work */
   constructor(log: SpaceLog, onError: (error: unknown) => void) {
     this.#log = log;
     this.#onError = onError;
+    setMaxListeners(0, this.#closing.signal); // one for each end that waits is no leak
   }
 
-  /** Says of each operation that a crash cut off that it has failed. Before anything is started. */
+  get #closed(): CairnError | undefined {
+    return this.#closing.signal.reason;
+  }
+
+  /**
+   * Says of each operation that a crash cut off that it has failed. Before anything is started.
+   * @throws {CairnError} when the log does not take it; while that may pass it is tried on, until `recovered`
+   */
   async recover(): Promise<void> {
     const cutOff = Object.values(this.#log.snapshot().state.operations).filter(
       ({ endedNs, plan }) => endedNs === undefined && !plan,
     );
     const error = new CairnError("server.stopping");
-    await this.#log.append(cutOff.map(({ operation }) => failed(operation, error)));
+    const ends = cutOff.map(({ operation }) => failed(operation, error));
+    try {
+      await this.#log.append(ends);
+    } catch (refusal) {
+      const ended = this.#appendAtLast(ends).then((): Ending => "failed");
+      const entries = cutOff.map(({ operation }) => this.#enter(operation, ended).ended);
+      this.recovered = Promise.all(entries).then(() => undefined, this.#onError);
+      throw refusal;
+    }
   }
 
   async start(
@@ -46,10 +66,13 @@ export class SpaceOperations implements Operations {
     if (this.#closed) throw this.#closed;
     const operation = randomUUID();
     const cause = options.cause === undefined ? {} : { cause: options.cause };
-    await this.#log.append([
+    const queued = this.#log.append([
       { type: "operation.queued", ...cause, data: { operation, kind, ...(options.plan && { plan: options.plan }) } },
     ]);
-    return this.#begin(operation, kind, cause, work);
+    // Entered before anyone can hear of it: who cancels it then must find it.
+    const begun = this.#begin(operation, kind, cause, work, queued);
+    await queued;
+    return begun;
   }
 
   async resume(
@@ -61,7 +84,7 @@ export class SpaceOperations implements Operations {
     const known = Object.hasOwn(operations, operation) ? operations[operation] : undefined;
     if (!known) throw new CairnError("operation.missing", { operation });
     if (known.endedNs !== undefined) throw new CairnError("operation.finished", { operation });
-    return this.#begin(operation, known.kind, {}, work);
+    return this.#begin(operation, known.kind, {}, work, Promise.resolve());
   }
 
   #begin(
@@ -69,39 +92,48 @@ export class SpaceOperations implements Operations {
     kind: string,
     cause: { cause?: Seq },
     work: (running: Running) => Promise<Outcome | undefined>,
+    queued: Promise<unknown>,
   ): { operation: Id; ended: Promise<Ending> } {
     const controller = new AbortController();
-    // It may have closed while `queued` was being written.
-    if (this.#closed) controller.abort(this.#closed);
-    const ended = this.#run(operation, kind, cause, work, controller.signal).finally(() =>
-      this.#running.delete(operation),
+    const ended = queued.then(
+      () => this.#run(operation, kind, cause, work, controller.signal),
+      (): Ending => "failed", // It never was.
     );
-    this.#running.set(operation, { controller, ended });
-    return { operation, ended };
+    return { operation, ended: this.#enter(operation, ended, controller).ended };
+  }
+
+  /** Whoever cancels it, or closes, waits for `ended`. */
+  #enter(operation: Id, ended: Promise<Ending>, controller = new AbortController()): Entry {
+    const entry = { controller, ended: ended.finally(() => this.#running.delete(operation)) };
+    this.#running.set(operation, entry);
+    return entry;
   }
 
   /** Resolves when the end is durable: within 2 s, and whatever end it came to. */
   async cancel(operation: Id): Promise<void> {
-    const entry = this.#running.get(operation);
-    if (!entry) {
-      const { operations } = this.#log.snapshot().state;
-      const known = Object.hasOwn(operations, operation) ? operations[operation] : undefined;
-      if (known?.plan && !this.#closed) {
-        // It waits to be gone on with.
-        await this.#log.append([{ type: "operation.cancelled", data: { operation } }]);
-        return;
-      }
-      throw new CairnError(known ? "operation.finished" : "operation.missing", { operation });
-    }
+    const entry = this.#running.get(operation) ?? this.#endIdle(operation);
     entry.controller.abort(new CairnError("operation.cancelled", { operation }));
     await entry.ended;
   }
 
+  /** Nobody runs it: it waits to be gone on with, or the log did not take its end. */
+  #endIdle(operation: Id): Entry {
+    const { operations } = this.#log.snapshot().state;
+    const known = Object.hasOwn(operations, operation) ? operations[operation] : undefined;
+    if (!known) throw new CairnError("operation.missing", { operation });
+    if (known.endedNs !== undefined || this.#closed) throw new CairnError("operation.finished", { operation });
+    const said = this.#log.append([{ type: "operation.cancelled", data: { operation } }]);
+    return this.#enter(
+      operation,
+      said.then(() => "cancelled"),
+    );
+  }
+
   /** Stops all of them; each is said to have failed with `reason`. Resolves when all have ended. */
   async close(reason: CairnError): Promise<void> {
-    this.#closed ??= reason;
+    this.#closing.abort(reason);
     for (const { controller } of this.#running.values()) controller.abort(reason);
-    await Promise.all([...this.#running.values()].map(({ ended }) => ended));
+    await Promise.allSettled([...this.#running.values()].map(({ ended }) => ended));
   }
 
   async #run(
@@ -161,8 +193,8 @@ export class SpaceOperations implements Operations {
   }
 
   /**
-   * An end must be said. While the disk is full it waits; false when the log was closed before it was written, and
-   * then the next start says it.
+   * An end must be said. While the disk is full, or does not even open a file, it waits; false when the log takes
+   * nothing more until the next start, which says it then, or when this closes.
    */
   async #appendAtLast(drafts: EventDraft[]): Promise<boolean> {
     for (let attempt = 0; ; attempt++) {
@@ -173,8 +205,10 @@ export class SpaceOperations implements Operations {
         if (!(error instanceof CairnError) || error.code === "request.invalid" || error.code === "request.too_large") {
           throw error;
         }
-        if (error.code !== "store.full" || this.#closed) return false;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)]));
+        const mayPass = error.code === "store.full" || (error.code === "store.failed" && !this.#log.refusing);
+        if (!mayPass || this.#closed) return false;
+        const { signal } = this.#closing;
+        await pause(RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)], undefined, { signal }).catch(() => undefined);
       }
     }
   }

@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { EventDraft } from "@cairn/protocol";
+import type { SpaceLogOptions } from "../log/file-space-log.ts";
+import { openSegmentFile } from "../log/segment.ts";
 
 const endings = new WeakMap<TestContext, (() => unknown)[]>();
 
@@ -25,6 +27,20 @@ export async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "cairn-test-"));
   afterwards(t, () => rm(folder, { recursive: true, force: true }));
   return folder;
+}
+
+/** A disk that has no room for what logs write while it is `full`. */
+export function fillableDisk(full: boolean): { full: boolean; log: SpaceLogOptions } {
+  const disk = { full, log: { openSegment } };
+  async function openSegment(path: string) {
+    const file = await openSegmentFile(path);
+    const write: typeof file.write = async (bytes, offset) => {
+      if (disk.full) throw Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });
+      await file.write(bytes, offset);
+    };
+    return { ...file, write };
+  }
+  return disk;
 }
 
 /** A draft that every log takes; its title tells it from others. */
