@@ -75,6 +75,13 @@ export class ServerClock {
     return this.#toldNs;
   }
 
+  /** UTC of a moment that is not long ago. @param ms on the clock of `performance.now` */
+  nsAt(ms: number): bigint {
+    // Only how long ago it was is a double: a time of today in nanoseconds does not fit into one.
+    const agoNs = BigInt(Math.round((performance.now() - ms) * 1e6));
+    return this.nowNs() - agoNs;
+  }
+
   /** ns from anywhere; neither set nor corrected. */
   steadyNs(): bigint {
     return this.#wall.steadyNs();

@@ -126,6 +126,35 @@ test("KEY-1 KEY-9 KEY-10 a stream becomes photos with times, their poses a path,
   assert.deepEqual(pathEvents(refined), [], "nothing is logged twice");
 });
 
+test("KEY-2 what waited until its space was open was taken when it came, and so is what comes then", async (t) => {
+  const { core, keyframes } = await world(t);
+  const space = await core.spaces.create({ id: "place", settings: { rebuildWhenIdle: false } });
+  const producer = core.video.open({ source: "cam", space: "place" });
+  // 4 pictures a second. The sender's clock began at 0 with the first, 6 s ago, and nothing takes time on its way.
+  const nowNs = core.clock.nowNs();
+  const beganMs = performance.now() - 6000;
+  const send = (from: number, to: number) => {
+    for (let i = from; i < to; i++) {
+      const { data, key } = UNITS[i % UNITS.length]!;
+      const [type, flags] = key ? [HUB_PACKET.key, HUB_FLAG.key] : [HUB_PACKET.frame, 0];
+      producer.publish({ type, flags, data, timeNs: BigInt(i * 250) * MS, arrivedMs: beganMs + i * 250 });
+    }
+  };
+  send(0, 12);
+  assert.equal(keyframes.of("cam")?.sequence, "", "its space is being opened");
+  await statsOf(() => keyframes.of("cam")!.pictures > 0);
+  send(12, 24);
+  producer.end();
+  await statsOf(() => keyframes.totals().keyframes > 0 && keyframes.totals().streams === 0);
+  const times = photos(space.log.snapshot().state).map(({ capturedNs }) => BigInt(capturedNs!) - nowNs + 6000n * MS);
+  assert.ok(times.length >= 2, `${times.length} photos`);
+  assert.ok(times[0]! < 1000n * MS, `the first ${times[0]} ns after the stream began`);
+  for (const timeNs of times) {
+    const picture = Math.round(Number(timeNs) / 250e6);
+    assert.ok(picture < 24 && Math.abs(Number(timeNs) - picture * 250e6) < 100e6, `${timeNs} ns`);
+  }
+});
+
 test("KEY-5 a stream that ends and comes back is another sequence; a space that goes ends its stream", async (t) => {
   const { core, keyframes } = await world(t);
   const space = await core.spaces.create({ id: "place" });

@@ -120,9 +120,10 @@ export class LiveStream {
     this.#feed = feed;
     if (changed) this.#clock = new StreamClock(this.#options.source, this.#options.clock.devices);
     if (packet.data.length > 0) {
-      const timeNs = this.#clock.timeOf(packet.timeNs, this.#options.clock.nowNs());
-      const partial = (packet.flags & HUB_FLAG.partial) !== 0;
       const { kind, data, arrivedMs } = packet;
+      // It may have waited for its space to open.
+      const timeNs = this.#clock.timeOf(packet.timeNs, this.#options.clock.nsAt(arrivedMs));
+      const partial = (packet.flags & HUB_FLAG.partial) !== 0;
       this.#queue.add({ kind, arrivedMs, message: { data, timeNs, partial, ...(lost && { lost }) } });
     }
     this.#bell.ring();

@@ -201,7 +201,7 @@ export class Recorder {
 
   #newTrack(name: string): VideoTrack {
     return new VideoTrack({
-      timeOf: (ms) => this.#places.clock.nowNs() - BigInt(Math.round((performance.now() - ms) * 1e6)),
+      timeOf: (ms) => this.#places.clock.nsAt(ms),
       onPicture: (picture) => {
         this.#progress.pictures++;
         if (this.#chunks) this.#write([pictureMessage(name, picture)]);
