@@ -2,7 +2,14 @@
  * Looks after layers while nobody asks: compacts them, says once what is damaged and makes it again where there is
  * something to make it from, and removes what an import that did not end has left. One thing at a time in each space.
  */
-import type { CairnEvent, Digest, LayerState, PackState, SpaceState } from "@cairn/protocol";
+import {
+  CairnError,
+  type CairnEvent,
+  type Digest,
+  type LayerState,
+  type PackState,
+  type SpaceState,
+} from "@cairn/protocol";
 import type { Space } from "../space/spaces.ts";
 import { compactLayer } from "./compaction.ts";
 import type { WriterHouse } from "./layer-writer.ts";
@@ -71,12 +78,23 @@ export class LayerKeeper {
     const name = `${layer}/${blob}`;
     if (said.has(name)) return;
     said.add(name);
-    this.#later(space, `damaged ${name}`, async () => {
-      if (this.#layer(space, layer)?.damaged?.blob !== blob) {
-        const points = await this.#pointsIn(space, layer, blob);
-        await space.log.append([{ type: "layer.damaged", data: { layer, blob, points, remade: false } }]);
+    let remade = false;
+    let mayPass = false;
+    const task = async () => {
+      try {
+        if (this.#layer(space, layer)?.damaged?.blob !== blob) {
+          const points = await this.#pointsIn(space, layer, blob);
+          await space.log.append([{ type: "layer.damaged", data: { layer, blob, points, remade: false } }]);
+        }
+        remade = await this.#repair(space, layer, blob);
+      } catch (error) {
+        // A full disk may have room when the part is found lost again; what it is made from stays lost.
+        mayPass = !(error instanceof CairnError && /^(blob|layer|log)\./.test(error.code));
+        throw error;
       }
-      await this.#repair(space, layer, blob);
+    };
+    void this.#later(space, `damaged ${name}`, task).then(() => {
+      if (remade || mayPass) said.delete(name);
     });
   }
 
@@ -106,14 +124,14 @@ export class LayerKeeper {
     if (event.type !== "generation.published") return;
     const { layers } = space.log.snapshot().state;
     for (const { layer, kind } of Object.values(layers)) if (kind === "model") this.#compactIfDue(space, layer);
-    this.#later(space, "remade", () => this.#sayRemade(space));
+    void this.#later(space, "remade", () => this.#sayRemade(space));
   }
 
   #compactIfDue(space: Space, layer: number): void {
     const { state } = space.log.snapshot();
     const known = state.layers[layer];
     if (!known || known.damaged || known.packs.length < packsBefore(known, state)) return;
-    this.#later(space, `compact ${layer}`, async () => {
+    void this.#later(space, `compact ${layer}`, async () => {
       const now = this.#layer(space, layer);
       if (!now || now.damaged || now.packs.length < packsBefore(now, space.log.snapshot().state)) return;
       const signal = AbortSignal.any([this.#stopping.signal, space.signal]);
@@ -132,9 +150,10 @@ export class LayerKeeper {
     await space.log.append(abandoned.map(({ layer }) => ({ type: "layer.removed", data: { layer } })));
   }
 
-  async #repair(space: Space, layer: number, blob: Digest): Promise<void> {
+  /** @returns whether the blob is there again */
+  async #repair(space: Space, layer: number, blob: Digest): Promise<boolean> {
     const state = this.#layer(space, layer);
-    if (!state) return;
+    if (!state) return false;
     const compacted = state.index?.index === blob || state.index?.blobs.includes(blob);
     const packs = compacted ? await this.#packsOfLog(space, layer) : undefined;
     if (packs) {
@@ -144,11 +163,13 @@ export class LayerKeeper {
       const draft = await compactLayer(space, layer, this.#house, { signal, packs });
       const data = { layer, blob, points: state.damaged?.points ?? 0, remade: true };
       if (draft) await space.log.append([draft, { type: "layer.damaged", data }]);
-      this.#said.get(space)?.delete(`${layer}/${blob}`);
-    } else if (state.kind === "model") {
+      return true;
+    }
+    if (state.kind === "model") {
       if (this.#lost.length === 0) this.#unheard.add(space);
       for (const listener of this.#lost) listener(space);
     }
+    return false;
   }
 
   /** Damaged layers of the model in whose place another one is shown. */
@@ -191,8 +212,8 @@ export class LayerKeeper {
     return space.log.snapshot().state.layers[layer];
   }
 
-  /** In its turn, once; what goes wrong is told and costs nobody else anything. */
-  #later(space: Space, name: string, task: () => Promise<void>): void {
+  /** In its turn, once; what goes wrong is told and costs nobody else anything. Resolves when it may be asked for anew. */
+  async #later(space: Space, name: string, task: () => Promise<void>): Promise<void> {
     const waiting = this.#waiting.get(space) ?? new Set<string>();
     this.#waiting.set(space, waiting);
     if (waiting.has(name)) return;
@@ -200,12 +221,11 @@ export class LayerKeeper {
     const done = this.#inTurn(space, async () => {
       if (!this.#stopping.signal.aborted && !space.signal.aborted) await task();
     });
-    void done
-      .catch((error: unknown) => {
-        if (this.#stopping.signal.aborted || space.signal.aborted) return;
-        this.#onError(`layers of ${space.id}: ${name}`, error);
-      })
-      .finally(() => waiting.delete(name));
+    await done.catch((error: unknown) => {
+      if (this.#stopping.signal.aborted || space.signal.aborted) return;
+      this.#onError(`layers of ${space.id}: ${name}`, error);
+    });
+    waiting.delete(name);
   }
 
   async #inTurn(space: Space, task: () => Promise<void>): Promise<void> {

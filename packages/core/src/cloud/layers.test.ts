@@ -395,6 +395,32 @@ describe("layers of a space (docs/spec/cloud.md)", () => {
     }
   });
 
+  test("CLD-50 a damage that a full disk did not let be said is said and made good when it is found again", async (t) => {
+    const disk = fillableDisk(false);
+    const at = await place(t, undefined, disk.log);
+    const layer = await grow(at, undefined, sheet(8000, 1), sheet(8000, 2));
+    await at.core.layers.compact(at.space, layer);
+    const table = await at.core.layers.tables.open(at.space, layer);
+    const { index } = at.space.log.snapshot().state.layers[layer]!;
+    await flipByte(blobPath(at.dataDir, index!.blobs[0]!), 100);
+    const read = async () => {
+      for (const { parts } of table.list)
+        for (const part of parts) await at.core.layers.tables.read(at.space, layer, part);
+    };
+    disk.full = true;
+    await rejects(read(), "blob.corrupt");
+    while (at.errors.length === 0) await new Promise((next) => setTimeout(next, 5));
+    assert.deepEqual(
+      at.errors.map((error) => (error as CairnError).code),
+      ["store.full"],
+    );
+    disk.full = false;
+    await read().catch(() => undefined);
+    await until(at.space, (_, event) => event?.type === "layer.damaged" && event.data.remade);
+    assert.equal((await ofType(at.space, "layer.damaged")).length, 2);
+    assert.equal(at.errors.length, 1);
+  });
+
   test("CLD-51 a pack that is lost costs its own points: the layer stays damaged, goes on, and asks for its photos", async (t) => {
     const at = await place(t);
     const layer = await grow(at, undefined, sheet(10_000, 1), sheet(10_000, 2));
