@@ -3,7 +3,7 @@ import { CairnError } from "@cairn/protocol/errors";
 import sharp, { type OutputInfo, type Sharp } from "sharp";
 import type { EditedImage, ImageEdit } from "./edit.ts";
 import { MAX_IMAGE_PIXELS, type MediaType } from "./image-facts.ts";
-import { type Opened, open } from "./pixels.ts";
+import { inSrgb, type Opened, open } from "./pixels.ts";
 
 type Compress = Extract<ImageEdit, { name: "compress" }>;
 
@@ -22,7 +22,7 @@ const COMPRESSED: Readonly<Record<Compress["format"], MediaType>> = {
 
 /** @throws {CairnError} as `open` does */
 export async function edited(bytes: Uint8Array, edit: ImageEdit): Promise<EditedImage> {
-  const opened = await open(bytes);
+  const opened = await inSrgb(await open(bytes));
   if (edit.name === "compress") return compressed(opened, edit);
   const { picture, mediaType } = packed(changed(opened, edit), opened.mediaType);
   return result(await picture.keepExif().toBuffer({ resolveWithObject: true }), mediaType);

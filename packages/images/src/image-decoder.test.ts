@@ -157,6 +157,9 @@ describe("photos", () => {
       const facts = await decoder.inspect(bytes);
       assert.deepEqual([facts.mediaType, facts.width, facts.height], ["image/heic", W, H]);
       assertQuarters(await decoder.decode(bytes, { maxSidePx: 1600 }), 6);
+      const edited = await decoder.edit(bytes, { name: "resize", width: W, height: H });
+      assert.equal(edited.mediaType, "image/jpeg");
+      assertQuarters(await decoder.decode(edited.bytes, { maxSidePx: 1600 }), 8);
     }
   });
 

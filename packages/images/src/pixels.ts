@@ -96,6 +96,15 @@ function checkPixels(width: number, height: number): void {
   if (width * height > MAX_IMAGE_PIXELS) throw new CairnError("image.too_large", { width, height });
 }
 
+/** The same in sRGB, for what is written anew: nothing there says which colours those of HEIC were. */
+export async function inSrgb(opened: Opened): Promise<Opened> {
+  if (!opened.displayP3) return opened;
+  const { data, info } = await opened.upright.removeAlpha().raw().toBuffer({ resolveWithObject: true });
+  displayP3ToSrgb(data);
+  const raw = { width: info.width, height: info.height, channels: 3 } as const;
+  return { ...opened, upright: sharp(data, { raw, limitInputPixels: MAX_IMAGE_PIXELS }), displayP3: false };
+}
+
 /** Upright 8-bit sRGB without alpha, at most `maxSidePx` on the long side. */
 async function shrink(opened: Opened, maxSidePx: number): Promise<DecodedImage> {
   const { data, info } = await opened.upright

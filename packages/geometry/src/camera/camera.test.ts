@@ -58,6 +58,33 @@ test("a point projects where arithmetic by hand says", () => {
   assert.ok(Math.abs(error - 5) < 1e-12);
 });
 
+test("a point so far aside that the distortion leads back into the picture has no pixel there", () => {
+  const pixel = new Float64Array(2);
+  const project = (degrees: number, k1: number, k2: number) => {
+    const calibration = Float64Array.of(600, 600, 500, 375, k1, k2);
+    const angle = (degrees * Math.PI) / 180;
+    return projectPoint(identityPose(), 0, calibration, 0, Math.sin(angle), 0, Math.cos(angle), pixel);
+  };
+  // r (1 - 0.25 r²) grows up to r = 1.1547, which is 49.1°.
+  assert.ok(project(49, -0.25, 0) > 0 && pixel[0] > 900);
+  for (const [degrees, k2] of [
+    [49.2, 0],
+    [60, 0],
+    [80, 0],
+    [60, 0.01], // grows again farther out: still behind the fold
+    [85, 0.01],
+  ] as const) {
+    assert.ok(Number.isNaN(project(degrees, -0.25, k2)) && Number.isNaN(pixel[0]), `${degrees}° ${k2}`);
+  }
+  for (const [k1, k2] of [
+    [0, 0],
+    [0.1, 0.1],
+    [-0.05, 0.1], // it slows down, but never turns
+  ] as const) {
+    assert.ok(project(85, k1, k2) > 0 && pixel[0] > 1000, `${k1} ${k2}`);
+  }
+});
+
 test("points behind the camera are NaN, not mirrored", () => {
   const pixels = new Float64Array(4);
   const calibration = calibrationFromParams("PINHOLE", [1, 1, 0, 0]);

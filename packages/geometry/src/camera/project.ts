@@ -8,8 +8,9 @@ const MAX_RADIUS = 10;
  *
  * @param poses `[n, 12]` cameraFromWorld; this one begins at `poseAt`
  * @param calibrations `[g, 6]`; this one begins at `calibrationAt`
- * @param out the pixel, at `outAt` and `outAt + 1`; NaN when the point is not in front of the camera
- * @returns the depth, world units; ≤ 0 when not in front
+ * @param out the pixel, at `outAt` and `outAt + 1`; NaN when the camera cannot see the point
+ * @returns the depth, world units; ≤ 0 when not in front, NaN behind the fold of the distortion: so far off the axis the
+ * formula leads back into the picture, where other points are
  */
 export function projectPoint(
   poses: Float64Array,
@@ -33,13 +34,20 @@ export function projectPoint(
   const u = (poses[p] * x + poses[p + 1] * y + poses[p + 2] * z + poses[p + 3]) / depth;
   const v = (poses[p + 4] * x + poses[p + 5] * y + poses[p + 6] * z + poses[p + 7]) / depth;
   const r2 = u * u + v * v;
-  const d = 1 + r2 * (calibrations[c + 4] + calibrations[c + 5] * r2);
+  const k1 = calibrations[c + 4];
+  const k2 = calibrations[c + 5];
+  if (r2 * foldInverse(k1, k2) > 1) {
+    out[outAt] = NaN;
+    out[outAt + 1] = NaN;
+    return NaN;
+  }
+  const d = 1 + r2 * (k1 + k2 * r2);
   out[outAt] = calibrations[c] * d * u + calibrations[c + 2];
   out[outAt + 1] = calibrations[c + 1] * d * v + calibrations[c + 3];
   return depth;
 }
 
-/** Projects `[n, 3]` world points to `[n, 2]` pixels (NaN behind the camera); returns how many are in front. */
+/** Projects `[n, 3]` world points to `[n, 2]` pixels (NaN where it cannot see them); returns how many have one. */
 export function projectPoints(
   cameraFromWorld: Float64Array,
   calibration: Float64Array,
@@ -48,14 +56,14 @@ export function projectPoints(
 ): number {
   const n = (points.length / 3) | 0;
   if (pixels.length < n * 2) throw new RangeError(`pixels holds ${pixels.length >> 1} of ${n} points`);
-  let inFront = 0;
+  let seen = 0;
   for (let i = 0; i < n; i++) {
     const p = i * 3;
     if (projectPoint(cameraFromWorld, 0, calibration, 0, points[p], points[p + 1], points[p + 2], pixels, i * 2) > 0) {
-      inFront++;
+      seen++;
     }
   }
-  return inFront;
+  return seen;
 }
 
 /** Distance in pixels between where a point is seen and where it projects; Infinity when it is not in front. */
@@ -127,12 +135,16 @@ export function normalisedFromPixels(
 }
 
 /**
- * Smallest radius where r (1 + k1 r² + k2 r⁴) stops growing: 1 + 3 k1 s + 5 k2 s² = 0 with s = r², solved for 1 / s
- * so that a vanishing k2 divides nothing.
+ * 1 / r² of the smallest radius where r (1 + k1 r² + k2 r⁴) stops growing, not above 0 where it never does:
+ * 1 + 3 k1 s + 5 k2 s² = 0 with s = r², solved for 1 / s so that a vanishing k2 divides nothing.
  */
-function foldRadius(k1: number, k2: number): number {
+function foldInverse(k1: number, k2: number): number {
   const discriminant = 9 * k1 * k1 - 20 * k2;
-  const inverse = discriminant >= 0 ? (Math.sqrt(discriminant) - 3 * k1) / 2 : 0;
+  return discriminant >= 0 ? (Math.sqrt(discriminant) - 3 * k1) / 2 : 0;
+}
+
+function foldRadius(k1: number, k2: number): number {
+  const inverse = foldInverse(k1, k2);
   return inverse > 0 ? Math.min(MAX_RADIUS, Math.sqrt(1 / inverse)) : MAX_RADIUS;
 }
 

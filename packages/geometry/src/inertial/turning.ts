@@ -34,6 +34,8 @@ export type TurningOptions = {
 const STEP_S = 0.01;
 /** Fewer turns say nothing. */
 const MIN_TURNS = 5;
+/** Nor does an offset at which fewer than this share of them are covered. */
+const MIN_SHARE = 0.5;
 /** Of poses farther apart the turn between is not one that can be compared. */
 const MAX_APART_S = 2;
 /** An offset that is known no better is not known. */
@@ -52,23 +54,16 @@ export function alignTurning(
 ): Turning | undefined {
   const turns = visualTurns(times, poses);
   const track = new GyroTrack(samples);
-  const tried = new Map<number, Fit | undefined>();
-  const fit = (offsetS: number) => {
-    if (!tried.has(offsetS)) tried.set(offsetS, fitAt(turns, track, offsetS, known));
-    return tried.get(offsetS);
-  };
   const steps = Math.round(maxOffsetS / STEP_S);
+  const fits = Array.from({ length: 2 * steps + 1 }, (_, i) => fitAt(turns, track, (i - steps) * STEP_S, known));
+  const most = Math.max(...fits.map((fit) => fit?.count ?? 0));
+  // At the ends of the recording and where it has gaps some turns are not covered; few alone may fit by chance.
+  const misfit = (k: number) => {
+    const fit = fits[k + steps];
+    return fit && fit.count >= MIN_SHARE * most ? fit.mean : Number.POSITIVE_INFINITY;
+  };
   let best = 0;
-  for (let k = -steps; k <= steps; k++) {
-    const [here, least] = [fit(k * STEP_S), fit(best * STEP_S)];
-    // Over the same turns only: at the ends of the recording some are not covered.
-    if (
-      here &&
-      (!least || here.count > least.count * 1.2 || (here.count > least.count * 0.8 && here.mean < least.mean))
-    ) {
-      best = k;
-    }
-  }
+  for (let k = -steps; k <= steps; k++) if (misfit(k) < misfit(best)) best = k;
   if (Math.abs(best) === steps && steps > 0) return undefined;
   let [low, high] = [(best - 1) * STEP_S, (best + 1) * STEP_S];
   for (let round = 0; round < 30 && high - low > 1e-6; round++) {
@@ -122,6 +117,8 @@ function visualTurns(times: Float64Array, poses: readonly Float64Array[]): Turn[
 class GyroTrack {
   readonly #samples: InertialSamples;
   readonly #turned: Float64Array;
+  /** How many gaps lie before each sample: across one nothing is known of the turn. */
+  readonly #gaps: Int32Array;
 
   constructor(samples: InertialSamples) {
     const { times, gyroscope } = samples;
@@ -129,6 +126,10 @@ class GyroTrack {
     this.#turned = new Float64Array(9 * times.length);
     const [turn, now] = [new Float64Array(9), new Float64Array(9)];
     this.#turned.set([1, 0, 0, 0, 1, 0, 0, 0, 1].slice(0, this.#turned.length));
+    this.#gaps = new Int32Array(times.length);
+    for (let i = 1; i < times.length; i++) {
+      this.#gaps[i] = this.#gaps[i - 1] + (times[i] - times[i - 1] > MAX_GAP_S ? 1 : 0);
+    }
     for (let i = 0; i + 1 < times.length; i++) {
       const half = (times[i + 1] - times[i]) / 2;
       const [p, q] = [3 * i, 3 * i + 3];
@@ -144,8 +145,9 @@ class GyroTrack {
 
   /** The turn from one time to another, in the frame of the first; false where it is not covered. */
   between(fromS: number, toS: number, out: Float64Array): boolean {
-    const [a, b] = [this.#at(fromS), this.#at(toS)];
-    if (!a || !b) return false;
+    const [first, last] = [this.#sampleBefore(fromS), this.#sampleBefore(toS)];
+    if (first === undefined || last === undefined || this.#gaps[first] !== this.#gaps[last]) return false;
+    const [a, b] = [this.#at(fromS, first), this.#at(toS, last)];
     const turn = new Float64Array(9);
     for (let r = 0; r < 3; r++) {
       for (let c = 0; c < 3; c++) turn[3 * r + c] = a[r] * b[c] + a[3 + r] * b[3 + c] + a[6 + r] * b[6 + c];
@@ -154,10 +156,15 @@ class GyroTrack {
     return true;
   }
 
-  #at(s: number): Float64Array | undefined {
-    const { times, gyroscope } = this.#samples;
+  /** `undefined` where the time is not covered. */
+  #sampleBefore(s: number): number | undefined {
+    const { times } = this.#samples;
     const i = firstAfter(times, s) - 1;
-    if (i < 0 || i + 1 >= times.length || times[i + 1] - times[i] > MAX_GAP_S) return undefined;
+    return i < 0 || i + 1 >= times.length || times[i + 1] - times[i] > MAX_GAP_S ? undefined : i;
+  }
+
+  #at(s: number, i: number): Float64Array {
+    const { times, gyroscope } = this.#samples;
     const dt = s - times[i];
     const part = dt / (times[i + 1] - times[i]) / 2;
     const w = [0, 1, 2].map((k) => gyroscope[3 * i + k] + part * (gyroscope[3 * i + 3 + k] - gyroscope[3 * i + k]));
