@@ -192,6 +192,10 @@ export class Bus {
     const broken = (error: Error) => this.#options.onTrouble(error.message);
     channel.on("error", broken);
     channel.on("close", () => anew(model));
+    // Before the library's own listener, which says of every message that it failed: so they wait, and are not refused.
+    channel.prependListener("close", () => {
+      if (this.#channel === channel) this.#down();
+    });
     for (const [exchange, handler] of this.#handlers) await this.#hear(model, exchange, handler);
     this.#model = model;
     this.#channel = channel;
