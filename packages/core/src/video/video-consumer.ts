@@ -16,6 +16,8 @@ export interface VideoSink {
   take(packet: StreamPacket): number;
   /** What comes next is of this source. Told before its first packet, and again when a follower moves on. */
   onSource?(name: string): void;
+  /** What comes next goes into this space. Told before the first packet of a source, and when that changes. */
+  onSpace?(space: string | undefined): void;
 }
 
 export const QUEUE_BYTES = 8 * 2 ** 20;
@@ -83,6 +85,7 @@ export class VideoConsumer {
     if (!source) return;
     source.consumers.add(this);
     this.sink.onSource?.(source.name);
+    this.sink.onSpace?.(source.space);
     const packets = this.#withGroup ? source.group.packets : [];
     this.#offerParameters((packets[0]?.number ?? source.nextNumber) - 1);
     for (const packet of packets) this.offer(packet);

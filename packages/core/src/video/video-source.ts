@@ -40,7 +40,7 @@ export type Feed = {
 
 export class VideoSource {
   readonly name: string;
-  space: string | undefined;
+  #space: string | undefined;
   /** Its keyframes become photos of its space. */
   keyframes = true;
   readonly consumers = new Set<VideoConsumer>();
@@ -64,6 +64,17 @@ export class VideoSource {
 
   constructor(name: string) {
     this.name = name;
+  }
+
+  /** Where its pictures go. */
+  get space(): string | undefined {
+    return this.#space;
+  }
+
+  set space(space: string | undefined) {
+    if (this.#space === space) return;
+    this.#space = space;
+    for (const { sink } of this.consumers) sink.onSpace?.(space);
   }
 
   get live(): boolean {

@@ -29,6 +29,8 @@ export type ProducerOptions = {
   readonly shared?: boolean;
   /** A newer producer has taken its place; what it publishes from now on goes nowhere. */
   readonly onReplaced?: () => void;
+  /** Whether it may have a source that somebody produces into this space; left out: into any. */
+  readonly mayJoin?: (space: string | undefined) => boolean;
 };
 
 export interface Producer {
@@ -82,17 +84,21 @@ export class VideoSources {
     this.#watching = setInterval(() => this.lookAtRates(), WINDOW_MS).unref();
   }
 
-  /** Takes a seat as a producer. @throws {CairnError} `video.source` */
+  /** Takes a seat as a producer. @throws {CairnError} `video.source`, `auth.forbidden` */
   open(options: ProducerOptions): Producer {
     if (options.source !== undefined && !isSourceName(options.source)) {
       throw new CairnError("video.source");
     }
     const nowMs = this.#nowMs();
     const shared = options.shared === true;
-    const name = options.source ?? (shared ? DEFAULT_SOURCE : this.#nameless(options.address, nowMs));
+    const name = options.source ?? (shared ? DEFAULT_SOURCE : this.#nameless(options, nowMs));
+    if (!this.#mayJoin(name, options)) throw new CairnError("auth.forbidden");
     const source = this.#sources.get(name) ?? new VideoSource(name);
     this.#sources.set(name, source);
-    if (options.space !== undefined) source.space = options.space;
+    if (options.space !== undefined && options.space !== source.space) {
+      source.group.clear(); // who comes now and sees this space has not seen that one
+      source.space = options.space;
+    }
     source.keyframes = options.keyframes ?? true;
     const seat: Seat = { source, options, feed: { sps: undefined, number: undefined }, live: false, seenMs: nowMs };
     const replaced = shared ? undefined : this.#holder(name);
@@ -236,15 +242,22 @@ export class VideoSources {
     }
   }
 
+  #mayJoin(name: string, { mayJoin = () => true }: ProducerOptions): boolean {
+    const seat = [...this.#seats].find(({ source }) => source.name === name);
+    return !seat || mayJoin(seat.source.space);
+  }
+
   /** Whoever produces a source alone. */
   #holder(name: string): Seat | undefined {
     return [...this.#seats].find(({ source, options }) => source.name === name && !options.shared);
   }
 
   /** The first of `default`, `default-2` … that is free, or whose producer has gone silent or came from the same place. */
-  #nameless(address: string | undefined, nowMs: number): string {
+  #nameless(options: ProducerOptions, nowMs: number): string {
+    const { address } = options;
     for (let n = 1; ; n++) {
       const name = n === 1 ? DEFAULT_SOURCE : `${DEFAULT_SOURCE}-${n}`;
+      if (!this.#mayJoin(name, options)) continue;
       const holder = this.#holder(name);
       if (!holder) return name;
       if (address !== undefined && holder.options.address === address) return name;

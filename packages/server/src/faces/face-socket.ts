@@ -7,7 +7,7 @@ import type { Socket } from "node:net";
 import { Budget } from "@cairn/core";
 import { CairnError, CLOSE } from "@cairn/protocol";
 import type { WebSocket } from "ws";
-import { mayDo, type Pass, type Role } from "../http/access.ts";
+import { mayDo, type Pass, type Role, reaches } from "../http/access.ts";
 import { parseObject } from "../http/json-body.ts";
 import { DEFLATE_FROM_BYTES, DEFLATE_TO_BYTES } from "../http/upgrades.ts";
 import { type Message as Framed, messageBytes } from "../live/frames.ts";
@@ -104,6 +104,11 @@ export class FaceSocket {
     const may = mayDo(this.#house.pass, role);
     if (!may) this.error("Not allowed", facts);
     return may;
+  }
+
+  /** @param space `undefined`: the whole server */
+  reaches(space: string | undefined): boolean {
+    return reaches(this.#house.pass, space);
   }
 
   /** Bytes on their way out that the kernel has not taken. */

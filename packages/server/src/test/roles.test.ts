@@ -1,9 +1,12 @@
 /** Who may do what: tokens with roles, for all spaces or for some, at every door. Rules GEN-34 to GEN-37. */
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { VIDEO_FLAG, writeVideoPacket } from "@cairn/protocol";
 import { accessBy } from "../http/access.ts";
 import { addressOf, trustedProxies } from "../http/proxies.ts";
 import { FaceUser } from "./face-user.ts";
+import { HubUser, keyNal } from "./hub-user.ts";
 import { formOf } from "./imagetools-client.ts";
 import { png } from "./png.ts";
 import { testServer } from "./test-server.ts";
@@ -162,6 +165,87 @@ describe("roles", () => {
     const [refused] = await live.of("error");
     assert.equal((refused!.error as { code: string }).code, "auth.forbidden");
     for (const { ws } of [watcher, giver, depth, live]) ws.terminate();
+  });
+
+  describe("live video of spaces that a token does not reach", () => {
+    const SPACES = [
+      { token: "looks-into-garden", role: "view", spaces: ["garden"] },
+      { token: "drives-in-garden", role: "operate", spaces: ["garden"] },
+      { token: "drives-in-cellar", role: "operate", spaces: ["cellar"] },
+    ] as const;
+    const key = (n: number) =>
+      Buffer.from(writeVideoPacket({ flags: VIDEO_FLAG.key, number: n, timeNs: BigInt(n), data: keyNal(n) }));
+
+    const end = ({ closed }: HubUser) => Promise.race([closed, delay(5000, "it stays", { ref: false })]);
+
+    async function houseOf(t: TestContext) {
+      const server = await testServer(t, { token: ADMIN, tokens: SPACES });
+      for (const id of ["garden", "cellar"]) await server.send("POST", "/v1/spaces", JSON.stringify({ id }));
+      return {
+        watch: (token: string, source = "cam") => HubUser.open(server, `/v1/video/${source}?token=${token}`),
+        produce(token: string, space?: string, source = "cam") {
+          const query = new URLSearchParams({ role: "produce", token, ...(space && { space }) });
+          return HubUser.open(server, `/v1/video${source && `/${source}`}?${query}`);
+        },
+        async sourceOf(name: string) {
+          const answer = await (await server.send("GET", `/v1/video/${name}`, null, as(ADMIN))).json();
+          const { space, live } = answer as { space?: string; live: boolean };
+          return { space, live };
+        },
+      };
+    }
+
+    test("GEN-35 STR-12 who watches a source is let go when it goes on in a space that the token does not reach", async (t) => {
+      const { watch, produce, sourceOf } = await houseOf(t);
+      const first = await produce("drives-in-garden", "garden");
+      await first.of("welcome");
+      const [watcher, owner] = [await watch("looks-into-garden"), await watch(ADMIN)];
+      first.send(key(1));
+      await Promise.all([watcher.packets(1), owner.packets(1)]);
+      await first.leave();
+      // The same source in the same space: who waits is there.
+      const again = await produce("drives-in-garden", "garden");
+      again.send(key(2));
+      const heard = (await watcher.packets(3)).length;
+      await again.leave();
+      await owner.packets(4);
+      const other = await produce("drives-in-cellar", "cellar");
+      other.send(key(3));
+      await owner.packets(5);
+      assert.deepEqual(await end(watcher), { code: 4003, reason: "Not allowed" });
+      assert.ok(watcher.binary.length <= heard + 1, "the end of what it might see, and nothing else");
+      assert.deepEqual(await sourceOf("cam"), { space: "cellar", live: true });
+      assert.deepEqual(await end(await watch("looks-into-garden")), { code: 4003, reason: "Not allowed" });
+      for (const user of [other, owner]) await user.leave();
+    });
+
+    test("GEN-35 STR-12 nobody takes a source from who produces it in a space that the token does not reach, or in none", async (t) => {
+      const { watch, produce, sourceOf } = await houseOf(t);
+      const holders: [source: string, token: string, space: string | undefined][] = [
+        ["cam", "drives-in-cellar", "cellar"],
+        ["roof", ADMIN, undefined],
+        ["default", ADMIN, "cellar"],
+      ];
+      for (const [source, token, space] of holders) {
+        const holder = await produce(token, space, source);
+        await holder.of("welcome");
+        const taker = await produce("drives-in-garden", "garden", source);
+        assert.deepEqual(await end(taker), { code: 4003, reason: "Not allowed" }, source);
+        assert.deepEqual(await sourceOf(source), { space, live: true });
+        const watcher = await watch(ADMIN, source);
+        holder.send(key(1));
+        assert.equal((await watcher.packets(1)).length, 1);
+        await watcher.leave();
+      }
+      // Who leaves the name to the server gets one that is free, also from where another one produces.
+      const nameless = await produce("drives-in-garden", "garden", "");
+      assert.equal((await nameless.of("welcome"))[0]?.source, "default-2");
+      // Who may be in both takes it, as ever.
+      const house = await produce(ADMIN, "garden");
+      await house.of("welcome");
+      assert.deepEqual(await sourceOf("cam"), { space: "garden", live: true });
+      for (const user of [house, nameless]) await user.leave();
+    });
   });
 
   test("GEN-34 without tokens everybody is everywhere", () => {

@@ -37,6 +37,8 @@ export const LAYOUTS = {
 export type PacketListeners = {
   /** What comes next is of this source. */
   onSource?(name: string): void;
+  /** What comes next goes into this space. */
+  onSpace?(space: string | undefined): void;
   /** Before it is sent. */
   onPacket?(packet: StreamPacket): void;
 };
@@ -48,7 +50,7 @@ export function packetSink(
   socket: FaceSocket,
   layout: PacketLayout,
   onSent: (seconds: number) => void,
-  { onSource, onPacket = () => {} }: PacketListeners = {},
+  { onSource, onSpace, onPacket = () => {} }: PacketListeners = {},
 ): VideoSink {
   let joinedMs = 0;
   let latencyMs: number | undefined;
@@ -66,6 +68,7 @@ export function packetSink(
       joinedMs = performance.now();
       onSource?.(name);
     },
+    onSpace: (space) => onSpace?.(space),
     take(packet) {
       const { message, sizeBytes } = layout.framed(packet);
       if (sizeBytes === 0) return 0;

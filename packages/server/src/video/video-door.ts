@@ -51,6 +51,7 @@ export function openVideoDoor(context: ServerContext, rate: Manner["rate"]): Vid
       else throw new CairnError("request.invalid", { field: "role" });
     } catch (error) {
       if (!(error instanceof CairnError)) throw error;
+      if (error.code === "auth.forbidden") return forbid(socket);
       refuse(socket, error.code, error.facts);
       socket.close(error.code === "space.missing" ? CLOSE.missing : CLOSE.notAllowedId, error.code);
     }
@@ -82,7 +83,7 @@ function produces({ query }: Arrival): boolean {
   return query.get("role") === "produce";
 }
 
-/** STR-1 to STR-5. */
+/** STR-1 to STR-5, STR-12. */
 function consume({ core, videoMetrics }: ServerContext, socket: FaceSocket, { params, query }: Arrival): void {
   const name = query.get("layout") ?? "native";
   if (!isLayout(name)) throw new CairnError("request.invalid", { field: "layout" });
@@ -100,6 +101,10 @@ function consume({ core, videoMetrics }: ServerContext, socket: FaceSocket, { pa
       source = next;
       told = undefined;
     },
+    // Who came in by the source's space does not stay when it goes on in another.
+    onSpace(space) {
+      if (!socket.reaches(space)) forbid(socket);
+    },
     onPacket: head,
   });
   const consumer = core.video.consume({ source: params.source, gop: query.get("gop") !== "0" }, sink);
@@ -109,7 +114,7 @@ function consume({ core, videoMetrics }: ServerContext, socket: FaceSocket, { pa
   socket.listen(() => refuse(socket, "request.invalid", { field: "/type" }));
 }
 
-/** STR-6 to STR-9. */
+/** STR-6 to STR-9, STR-12. */
 async function produce(
   { core, videoMetrics }: ServerContext,
   socket: FaceSocket,
@@ -126,6 +131,7 @@ async function produce(
     keyframes: query.get("keyframes") !== "off",
     address,
     onReplaced: () => socket.close(CLOSE.replaced, "Replaced by a newer producer"),
+    mayJoin: (where) => socket.reaches(where),
   });
   socket.signal.addEventListener("abort", () => producer.end(), { once: true });
   socket.reply({ type: "welcome", source: producer.name });
@@ -179,6 +185,11 @@ export function codecOf(sets: Uint8Array | undefined): { codec: string; width: n
 
 function errorMessage(code: ErrorCode, facts: ErrorFacts, more: object = {}): object {
   return { type: "error", error: new CairnError(code, facts).toJSON(), ...more };
+}
+
+/** As at the handshake: nothing is said but the code. */
+function forbid(socket: FaceSocket): void {
+  socket.close(CLOSE.forbidden, "Not allowed");
 }
 
 function refuse(socket: FaceSocket, code: ErrorCode, facts: ErrorFacts): void {
