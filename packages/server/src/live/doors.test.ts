@@ -85,6 +85,14 @@ describe("all doors show the same log", () => {
     socket.close();
   });
 
+  test("LIVE-14 HEAD of the stream says how it would come, and ends", async () => {
+    const path = `${server.url}/v1/spaces/place/events/stream`;
+    const answer = await fetch(path, { method: "HEAD", signal: AbortSignal.timeout(10_000) });
+    assert.equal(answer.status, 200);
+    assert.match(answer.headers.get("content-type") ?? "", /^text\/event-stream/);
+    assert.equal(await answer.text(), "");
+  });
+
   test("LIVE-14 a stream that cannot go on from its place begins with a snapshot", async () => {
     const path = `${server.url}/v1/spaces/place/events/stream`;
     for (const [query, headers] of [

@@ -32,6 +32,8 @@ export function eventStreamRoutes(app: FastifyInstance, context: LiveContext): v
         "cache-control": "no-store",
         "x-accel-buffering": "no",
       });
+      // Without a body that is written Node sends no headers before the end, and a stream has none.
+      if (request.method === "HEAD") return void out.end();
       out.on("close", () => ended.abort());
       const heartbeat = setInterval(() => {
         if (out.writableLength === 0) out.write(": alive\n\n");
