@@ -1,5 +1,7 @@
 /** What happens when a line to the broker breaks at a bad moment, as only a broker that is made for it can show. */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Bus } from "./bus.ts";
@@ -37,3 +39,34 @@ test("HUB-78 HUB-80 what was sent and not confirmed when the line breaks waits a
     rejected: 0,
   });
 });
+
+/** Opens a bus, and closes it when it hears something. */
+const PROGRAM = `
+  const { Bus, exchangeNames } = await import(process.argv[1]);
+  const bus = new Bus({ url: process.argv[2], names: exchangeNames({}), node: "child", onTrouble: console.error });
+  process.stdin.once("data", () => bus.close());
+`;
+
+for (const [when, muteAfter] of [
+  ["while it came up", "20.10"],
+  ["when it was up", "85.10"],
+] as const) {
+  test(`HUB-78 a process that closes its bus ends, though the broker fell mute ${when}`, async (t) => {
+    const broker = await FakeBroker.start();
+    t.after(() => broker.close());
+    broker.muteAfter = muteAfter;
+    const words = ["--input-type=module", "-e", PROGRAM, import.meta.resolve("./index.js"), broker.url];
+    const child = spawn(process.execPath, words, { stdio: ["pipe", "ignore", "pipe"] });
+    t.after(() => child.kill("SIGKILL"));
+    let said = "";
+    child.stderr.on("data", (bytes: Buffer) => {
+      said += bytes;
+    });
+    const ended = once(child, "exit");
+    await eventually("it is connected", () => broker.mute);
+    await delay(200);
+    child.stdin.end("close");
+    assert.deepEqual(await Promise.race([ended, delay(10_000, "it stays", { ref: false })]), [0, null]);
+    assert.equal(said, "");
+  });
+}

@@ -19,6 +19,8 @@ const FIRST_MS = 1000;
 const MOST_MS = 30_000;
 const LOOK_MS = 1000;
 const CONNECT_MS = 5000;
+/** A broker that has not answered to the end of a line by then is not waited for. */
+const GOODBYE_MS = 1000;
 /** A line that held this long had been a good one: the next attempt comes soon. */
 const GOOD_MS = 10_000;
 /** Nobody there, as opposed to somebody who says no. */
@@ -45,8 +47,8 @@ export async function keepLine(address: BrokerAddress, events: LineEvents, signa
     let since = Number.NaN;
     let nobody = false;
     try {
-      const model = await connect(address.url, { noDelay: true, timeout: CONNECT_MS });
-      const gone = untilClosed(model, signal);
+      const { model, leave } = await open(address.url);
+      const gone = untilClosed(model, leave, signal);
       try {
         await events.up(model);
         since = performance.now();
@@ -54,13 +56,14 @@ export async function keepLine(address: BrokerAddress, events: LineEvents, signa
         await gone;
       } finally {
         events.down();
-        await model.close().catch(() => {}); // it may be gone already, which is what is wanted
+        leave();
+        await gone;
       }
       if (!signal.aborted) events.trouble("the broker closed the connection");
     } catch (error) {
       nobody = NOBODY.has(codeOf(error));
       const message = error instanceof Error ? error.message : String(error);
-      if (message !== told) events.trouble(message);
+      if (message !== told && !signal.aborted) events.trouble(message);
       told = message;
     }
     attempt = performance.now() - since > GOOD_MS ? 1 : attempt + 1;
@@ -69,17 +72,28 @@ export async function keepLine(address: BrokerAddress, events: LineEvents, signa
   }
 }
 
-/** Ends with the line, or with `signal`. Never fails: what was wrong is the line's end all the same. */
-function untilClosed(model: ChannelModel, signal: AbortSignal): Promise<void> {
+/** A line, and how to leave it: also before a broker that says nothing any more, whose socket would keep the process. */
+async function open(url: string): Promise<{ model: ChannelModel; leave: () => void }> {
+  const cut = new AbortController();
+  const socket = { noDelay: true, timeout: CONNECT_MS, signal: cut.signal };
+  const model = await connect(url, socket);
+  const leave = () => {
+    model.close().catch(() => {}); // it may be gone already, which is what is wanted
+    setTimeout(() => cut.abort(), GOODBYE_MS).unref();
+  };
+  return { model, leave };
+}
+
+/** Ends with the line, which `signal` ends. Never fails: what was wrong is the line's end all the same. */
+function untilClosed(model: ChannelModel, leave: () => void, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const end = () => {
-      signal.removeEventListener("abort", end); // else each line that there ever was would be kept
-      resolve();
-    };
     model.on("error", () => {}); // `close` follows
-    model.on("close", end);
-    signal.addEventListener("abort", end);
-    if (signal.aborted) end();
+    model.on("close", () => {
+      signal.removeEventListener("abort", leave); // else each line that there ever was would be kept
+      resolve();
+    });
+    signal.addEventListener("abort", leave);
+    if (signal.aborted) leave();
   });
 }
 

@@ -34,6 +34,8 @@ export class FakeBroker {
   confirms = true;
   /** It takes what comes, and says nothing any more. */
   mute = false;
+  /** The answer to this, as `class.method`, is the last thing that it says. */
+  muteAfter = "";
 
   private constructor() {
     this.#server = createServer((socket) => this.#serve(socket));
@@ -86,6 +88,7 @@ export class FakeBroker {
         const asked = `${carried.readUInt16BE(0)}.${carried.readUInt16BE(2)}`;
         const answer = ANSWERS[asked];
         if (answer) say(channel, answer);
+        this.mute ||= asked === this.muteAfter;
         if (asked !== PUBLISH) continue;
         const tag = (published.get(channel) ?? 0) + 1;
         published.set(channel, tag);
