@@ -26,10 +26,15 @@ function fitOf(scene: Scene): { points: number; meanErrorPx: number } {
   return { points, meanErrorPx: sum / count };
 }
 
+/** Eight photos with their true poses, of a camera whose principal point lies so far off the middle. */
+async function sceneWith(principalOffPx: number): Promise<Scene> {
+  const synthetic = syntheticPhotos(arc(8), { told: true, principalOffPx });
+  return posedScene(await tiedViews(synthetic, () => true), ALL, (view) => truePose(synthetic, view));
+}
+
 test("a principal point that is put back leaves poses and points that fit the one that stays", async () => {
   // Farther from the middle than any camera has it: what pulled it there is something that the lens model lacks.
-  const synthetic = syntheticPhotos(arc(8), { told: true, principalOffPx: 40 });
-  const scene = posedScene(await tiedViews(synthetic, () => true), ALL, (view) => truePose(synthetic, view));
+  const scene = await sceneWith(40);
   const options = refining(lens);
   // A round with the point held, as a rebuild has it first.
   refineScene(scene, options, 1);
@@ -40,4 +45,17 @@ test("a principal point that is put back leaves poses and points that fit the on
   const { points, meanErrorPx } = fitOf(scene);
   assert.ok(points > 0.9 * held.points, `${points} of ${held.points} points`);
   assert.ok(meanErrorPx < 1.2 * held.meanErrorPx, `${meanErrorPx} px after ${held.meanErrorPx}`);
+});
+
+test("so does one that was found and is sought no more: a photo held upright came, or too little tells it", async () => {
+  const scene = await sceneWith(8);
+  scene.setCalibration(0, Float64Array.of(1080, 1080, 8, 0, 0, 0));
+  const options = refining(lens);
+  refineScene(scene, options, 1);
+  const found = fitOf(scene);
+  refineScene(scene, { ...options, principal: new Map() }, 1);
+  assert.deepEqual([...scene.calibration(0).subarray(2, 4)], [0, 0]);
+  const { points, meanErrorPx } = fitOf(scene);
+  assert.ok(points > 0.9 * found.points, `${points} of ${found.points} points`);
+  assert.ok(meanErrorPx < 1.2 * found.meanErrorPx, `${meanErrorPx} px after ${found.meanErrorPx}`);
 });

@@ -11,7 +11,7 @@ import { type Doubted, placeView } from "./folds.ts";
 import type { Lens } from "./lens.ts";
 import { lossOfScene } from "./noise.ts";
 import { type Pair, startScore } from "./pair.ts";
-import { believablePrincipals, type FreePrincipals, heldPrincipals } from "./principal.ts";
+import { believablePrincipals, type FreePrincipals, heldPrincipals, putUnsoughtBack } from "./principal.ts";
 import type { RegistrationRule } from "./register.ts";
 import type { Retries } from "./retries.ts";
 import type { Scene } from "./scene.ts";
@@ -174,6 +174,8 @@ export function refineScene(
 ): SceneCovariance | undefined {
   let sureness: SceneCovariance | undefined;
   let free = principal;
+  // Before anything is adjusted: points are judged by where it is, and would all be wrong.
+  if (free) putUnsoughtBack(scene, lenses, free);
   for (let round = 0; round < rounds; round++) {
     stop();
     stage("points");
@@ -193,7 +195,7 @@ export function refineScene(
     sureness = adjusted();
     const kept = free && believablePrincipals(scene, lenses, free);
     if (free && kept && kept.size < free.size) {
-      // Poses and points fit the principal point that was put back: judged by the one that stays, all would be wrong.
+      // Poses and points fit where it was found, and not where it is now.
       free = kept;
       sureness = adjusted();
     }

@@ -4,7 +4,14 @@ import { posedScene, refining, tiedViews, truePose } from "../test/posed.ts";
 import { arc, type Shot, syntheticPhotos } from "../test/synthetic.ts";
 import { refineScene } from "./grow.ts";
 import type { Lens } from "./lens.ts";
-import { beliefOf, believablePrincipals, heldPrincipals, principalLenses, principalPriors } from "./principal.ts";
+import {
+  beliefOf,
+  believablePrincipals,
+  heldPrincipals,
+  principalLenses,
+  principalPriors,
+  putUnsoughtBack,
+} from "./principal.ts";
 import { Scene } from "./scene.ts";
 
 const LONG_PX = 1200;
@@ -98,7 +105,9 @@ describe("where a camera looks straight ahead", () => {
     }
     const belief = beliefOf(lens);
     const free = new Map([0, 1].map((index) => [index, belief]));
-    const kept = believablePrincipals(scene, [lens, lens, lens, { ...lens, source: "given" }], free);
+    const lenses: Lens[] = [lens, lens, lens, { ...lens, source: "given" }];
+    putUnsoughtBack(scene, lenses, free);
+    const kept = believablePrincipals(scene, lenses, free);
     assert.deepEqual([...kept], [[0, belief]]);
     const offs = [0, 1, 2, 3].map((index) => [...scene.calibration(index).subarray(2, 4)]);
     // The third was found in an earlier rebuild.

@@ -76,26 +76,33 @@ export function principalPriors(
   });
 }
 
+/** Puts the principal points back that are not to be found: those of an earlier rebuild, too. */
+export function putUnsoughtBack(scene: Scene, lenses: readonly Lens[], free: FreePrincipals): void {
+  for (const [index, { source }] of lenses.entries()) {
+    if (source !== "given" && !free.has(index)) putBack(scene, index);
+  }
+}
+
 /**
  * Puts the principal points back that were found farther from the centre than cameras have it: there the lens bends
- * light in a way that the model lacks (measured: 44 px of 1600 on a compact camera, 8 where it is 8). All others that
- * are not to be found go back, too.
+ * light in a way that the model lacks (measured: 44 px of 1600 on a compact camera, 8 where it is 8).
  * @returns those that stay free
  */
 export function believablePrincipals(scene: Scene, lenses: readonly Lens[], free: FreePrincipals): FreePrincipals {
   const kept = new Map<number, Belief>();
-  for (const [index, { source, longSidePx }] of lenses.entries()) {
-    if (source === "given") continue;
-    const calibration = scene.calibration(index).slice();
-    const offPx = Math.hypot(calibration[2], calibration[3]);
-    const belief = free.get(index);
-    if (belief && offPx <= PRINCIPAL_LIMIT * longSidePx) kept.set(index, belief);
-    else if (offPx > 0) {
-      calibration.fill(0, 2, 4);
-      scene.setCalibration(index, calibration);
-    }
+  for (const [index, belief] of free) {
+    const [cx, cy] = scene.calibration(index).subarray(AT.cx);
+    if (Math.hypot(cx, cy) <= PRINCIPAL_LIMIT * lenses[index].longSidePx) kept.set(index, belief);
+    else putBack(scene, index);
   }
   return kept;
+}
+
+function putBack(scene: Scene, lens: number): void {
+  const calibration = scene.calibration(lens).slice();
+  if (calibration[AT.cx] === 0 && calibration[AT.cy] === 0) return;
+  calibration[AT.cx] = calibration[AT.cy] = 0;
+  scene.setCalibration(lens, calibration);
 }
 
 /**
