@@ -3,7 +3,7 @@
  * growing one is searched a few ties after each photo.
  */
 import { consistentShare } from "./consistency.ts";
-import { type Doubted, FOLDED, isFolded, type Missed, missingAlong, pairKey, sum, trusted } from "./folds.ts";
+import { type Doubted, FOLDED, isFolded, type Missed, missingAlong, pairKey, sum } from "./folds.ts";
 import type { Missing } from "./missing.ts";
 import type { Pair } from "./pair.ts";
 import type { Scene } from "./scene.ts";
@@ -19,6 +19,7 @@ export const LOOKS = 80;
 /**
  * Takes a folded scene apart: photos that see the same of the place stay together, and of several such parts that only
  * what looks alike had tied together, the largest keeps its place. @returns how many photos lost theirs
+ * @param pairs all, doubted or not: by a few that nobody doubts yet a fold may come back, and what tells it are the others
  * @param missingOf what ties miss; looked at when left out
  */
 export function unfold(
@@ -27,7 +28,7 @@ export function unfold(
   doubted: Doubted,
   missingOf: (ties: readonly Pair[]) => readonly Missing[] = (ties) => missingAlong(scene, ties),
 ): number {
-  const standing = trusted(pairs, doubted)
+  const standing = pairs
     .filter(({ a, b }) => scene.isPosed(a) && scene.isPosed(b))
     .filter((pair) => consistentShare(scene, pair) >= TORN);
   const missing = missingOf(standing);
@@ -115,9 +116,7 @@ export class FoldSearch {
       this.#seen = new Map();
     }
     const seen = this.#seen;
-    const unseen = trusted(pairs, doubted).filter(
-      (pair) => !seen.has(pairKey(pair)) && scene.isPosed(pair.a) && scene.isPosed(pair.b),
-    );
+    const unseen = pairs.filter((pair) => !seen.has(pairKey(pair)) && scene.isPosed(pair.a) && scene.isPosed(pair.b));
     const looks = unseen.slice(0, LOOKS);
     const missing = this.#look(scene, looks);
     for (const [k, pair] of looks.entries()) seen.set(pairKey(pair), missing[k]);
