@@ -45,6 +45,14 @@ export function trusted(pairs: readonly Pair[], doubted: Doubted): readonly Pair
   return doubted.size === 0 ? pairs : pairs.filter((pair) => !doubted.has(pairKey(pair)));
 }
 
+/** Whether a trusted pair ties a photo to a placed one: that it sees points may come of tracks that doubted ones joined. */
+export function isTied(scene: Scene, pairs: readonly Pair[], view: number, doubted: Doubted): boolean {
+  return pairs.some((pair) => {
+    const other = pair.a === view ? pair.b : pair.b === view ? pair.a : -1;
+    return other >= 0 && scene.isPosed(other) && !doubted.has(pairKey(pair));
+  });
+}
+
 /** Pairs that are heard of a photo that its points do not place. */
 const TELLING_PAIRS = 3;
 

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { posedScene, refining, tiedViews, truePose } from "../test/posed.ts";
 import { arc, syntheticPhotos } from "../test/synthetic.ts";
-import { refineScene } from "./grow.ts";
+import { pairKey } from "./folds.ts";
+import { growScene, refineScene } from "./grow.ts";
 import type { Lens } from "./lens.ts";
+import type { Pair } from "./pair.ts";
 import { beliefOf } from "./principal.ts";
 import type { Scene } from "./scene.ts";
 import { observationErrorPx } from "./structure.ts";
@@ -58,4 +60,22 @@ test("so does one that was found and is sought no more: a photo held upright cam
   const { points, meanErrorPx } = fitOf(scene);
   assert.ok(points > 0.9 * found.points, `${points} of ${found.points} points`);
   assert.ok(meanErrorPx < 1.2 * found.meanErrorPx, `${meanErrorPx} px after ${found.meanErrorPx}`);
+});
+
+test("MAP-5 a photo that only doubted pairs tie to placed ones is not placed, whatever its tracks were joined by", async () => {
+  const synthetic = syntheticPhotos(arc(8), { told: true });
+  const tied = await tiedViews(synthetic, () => true);
+  const [first, others] = [
+    [0, 1, 2, 3],
+    [4, 5, 6, 7],
+  ];
+  const across = tied.pairs.filter(({ a, b }) => first.includes(a) && others.includes(b));
+  const grown = (doubted: readonly Pair[]) => {
+    const scene = posedScene(tied, first, (view) => truePose(synthetic, view));
+    return growScene(scene, tied.pairs, { ...refining(lens), doubted: new Set(doubted.map(pairKey)) }).sort();
+  };
+  assert.deepEqual(grown([]), others);
+  assert.deepEqual(grown(across), []);
+  // One that is trusted is enough for a photo, and this one for the next.
+  assert.deepEqual(grown(across.filter(({ a, b }) => a !== 3 || b !== 4)), others);
 });

@@ -7,7 +7,7 @@ import type { OnStage } from "../stages.ts";
 import { adjust, type SceneCovariance } from "./adjust.ts";
 import { MIN_POINTS } from "./by-pair.ts";
 import { standingOf } from "./consistency.ts";
-import { type Doubted, placeView } from "./folds.ts";
+import { type Doubted, isTied, placeView } from "./folds.ts";
 import type { Lens } from "./lens.ts";
 import { lossOfScene } from "./noise.ts";
 import { type Pair, startScore } from "./pair.ts";
@@ -94,6 +94,10 @@ export function growScene(scene: Scene, pairs: readonly Pair[], options: GrowOpt
     stage("registration");
     const next = bestSeen(scene, isTried);
     if (next === undefined) return gained;
+    if (!isTied(scene, pairs, next, doubted)) {
+      refused.add(next);
+      continue;
+    }
     if (!placeView(scene, pairs, next, { seed, rule: ruleOf(next), doubted })) {
       refused.add(next);
       retries?.refused(next, scene.tracks.countPoints(next), ruleOf(next));

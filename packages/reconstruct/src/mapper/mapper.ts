@@ -233,7 +233,7 @@ export class Mapper {
     if (this.#takeMisplaced(this.#zooms.misplaced(this.#scene, this.#pairs, stop), stop)) grow();
     this.#reconsider(votes, options);
     if (this.#unfold()) grow();
-    this.#submaps.settle(this.#scene, this.views, pairs(), options);
+    this.#submaps.settle(this.#scene, this.views, this.#pairs, options);
     const merged = this.#submaps.mergeInto(this.#scene, pairs(), options);
     if (merged === this.#scene) return;
     this.#scene = merged;

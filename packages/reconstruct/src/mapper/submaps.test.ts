@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { posedScene, refining, tiedViews, truePose } from "../test/posed.ts";
+import { twinFacades } from "../test/repeated.ts";
 import { arc, syntheticPhotos } from "../test/synthetic.ts";
 import { lensOf } from "./lens.ts";
 import type { Pair } from "./pair.ts";
@@ -74,6 +75,44 @@ test("a copy knows what was tried in vain", async () => {
   const again = settle(two, across);
   assert.ok(merging > again, "the merge was refused");
   assert.equal(settle(copy, across), again);
+});
+
+test("a fold of a place is taken apart for good: what was doubted does not tie its tracks", async () => {
+  const synthetic = twinFacades(32);
+  const front = [29, 30, 31, 0, 1, 2, 3];
+  const back = [14, 15, 16, 17, 18];
+  const isBack = (view: number) => back.includes(view);
+  const all = [...front, ...back];
+  const tied = await tiedViews(synthetic, (a, b) => all.includes(a) && all.includes(b));
+  // Half a turn about the building's middle lays its back on its front.
+  const folded = posedScene(tied, all, (view) => {
+    const pose = truePose(synthetic, view);
+    return isBack(view) ? pose.map((value, at) => (at % 2 === 0 ? -value : value)) : pose;
+  });
+  const main = posedScene(tied, [], (view) => truePose(synthetic, view));
+  const submaps = new Submaps();
+  submaps.exchange(main, folded, tied.pairs);
+  const options = refining(lensOf(synthetic.photos[0]).lens);
+  const settle = () => submaps.settle(main, tied.views, tied.pairs, options);
+
+  settle();
+  assert.deepEqual(
+    all.map((view) => submaps.sizeOf(view)),
+    all.map((view) => (isBack(view) ? 0 : front.length)),
+  );
+  const isMixed = (views: readonly number[]) => views.some(isBack) && !views.every(isBack);
+  const { tracks } = submaps.muchLargerThan(main)!;
+  assert.ok(
+    [...tracks.all()].every(({ views }) => !isMixed(views)),
+    "the tracks are those of two sides",
+  );
+
+  // What lost its place begins one of its own.
+  settle();
+  assert.deepEqual(
+    all.map((view) => submaps.sizeOf(view)),
+    all.map((view) => (isBack(view) ? back : front).length),
+  );
 });
 
 /** The second photo looks the other way: no point lies before both. */

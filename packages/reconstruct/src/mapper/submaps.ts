@@ -3,12 +3,13 @@
  * is a scene of its own, kept beside the main one until a photo ties the two together.
  */
 
+import { pairKey, trusted } from "./folds.ts";
 import { type Group, waitingGroups } from "./groups.ts";
 import { type GrowOptions, growScene, refineScene } from "./grow.ts";
 import { mergeScenes } from "./merge.ts";
 import type { Pair } from "./pair.ts";
 import type { Scene } from "./scene.ts";
-import { buildScene, compatibleIn, joinPair } from "./scene-building.ts";
+import { buildScene, compatibleIn, joinPair, retrack } from "./scene-building.ts";
 import { FoldSearch } from "./unfold.ts";
 import type { View } from "./view.ts";
 
@@ -95,13 +96,13 @@ export class Submaps {
     return copy;
   }
 
-  /** Builds and grows the places of photos that the scene does not hold. */
+  /** Builds and grows the places of photos that the scene does not hold. @param pairs all, doubted or not */
   settle(main: Scene, views: readonly View[], pairs: readonly Pair[], options: GrowOptions): void {
     this.#dropThoseIn(main);
-    for (const group of waitingGroups(main, pairs)) {
+    for (const group of waitingGroups(main, trusted(pairs, options.doubted))) {
       options.stop();
       const own = this.#list.filter(({ scene }) => group.views.some((view) => scene.isPosed(view)));
-      for (const submap of own) this.#growOne(submap, group, options);
+      for (const submap of own) this.#growOne(submap, group, pairs, options);
       if (own.length > 1) this.#mergeAmong(own, group.pairs, options);
       if (own.length === 0) this.#begin(main, views, group, options);
     }
@@ -136,7 +137,8 @@ export class Submaps {
     this.#list = this.#list.filter(({ scene }) => scene.posed.length >= MIN_VIEWS);
   }
 
-  #growOne({ scene, joined, foldSearch }: Submap, { pairs }: Group, options: GrowOptions): void {
+  #growOne({ scene, joined, foldSearch }: Submap, { pairs }: Group, all: readonly Pair[], options: GrowOptions): void {
+    const { doubted } = options;
     const compatible = compatibleIn(scene);
     for (const pair of pairs) {
       if (joined.has(pair)) continue;
@@ -144,7 +146,10 @@ export class Submaps {
       joinPair(scene.tracks, pair, compatible);
     }
     growScene(scene, pairs, { ...options, passOver: (view) => this.has(view) || (options.passOver?.(view) ?? false) });
-    foldSearch.goOn(scene, pairs, options.doubted);
+    if (foldSearch.goOn(scene, all, doubted) === 0) return;
+    for (const pair of all) if (doubted.has(pairKey(pair))) joined.delete(pair);
+    const known = all.filter((pair) => joined.has(pair));
+    retrack(scene, known, 4);
   }
 
   #begin(main: Scene, views: readonly View[], group: Group, options: GrowOptions): void {
