@@ -103,6 +103,7 @@ export function adjust(
     scene.setCalibration(index, clamped(lens, calibrations.slice(at, at + CALIBRATION_SIZE)));
   }
   for (const { track, views: seenBy } of following) placePoint(scene, track, seenBy);
+  if (!free) scene.adjustedAt = scene.posed.length;
   const sureness = report.covariance;
   if (!sureness) return undefined;
   const ofLens = new Int32Array(calibrations.length / CALIBRATION_SIZE);

@@ -79,3 +79,28 @@ test("MAP-5 a photo that only doubted pairs tie to placed ones is not placed, wh
   // One that is trusted is enough for a photo, and this one for the next.
   assert.deepEqual(grown(across.filter(({ a, b }) => a !== 3 || b !== 4)), others);
 });
+
+test("a scene to which photos come one by one is adjusted as a whole whenever it has grown by a fifth", async () => {
+  const photos = 20;
+  const synthetic = syntheticPhotos(arc(photos), { told: true, points: 300 });
+  const tied = await tiedViews(synthetic, (a, b) => b - a <= 3);
+  /** How many photos it has each time. @param refinedAt when it is also refined */
+  const adjustedAt = (refinedAt?: number) => {
+    let scene = posedScene(tied, [0, 1, 2], (view) => truePose(synthetic, view));
+    const sizes: number[] = [];
+    const stage = (name: string) => {
+      if (name === "global adjustment") sizes.push(scene.posed.length);
+    };
+    for (let newest = 3; newest < photos; newest++) {
+      const passOver = (view: number) => view > newest;
+      assert.deepEqual(growScene(scene, tied.pairs, { ...refining(lens), passOver, stage }), [newest]);
+      if (scene.posed.length === refinedAt) refineScene(scene, refining(lens), 1);
+      // A copy goes on where the other was.
+      scene = scene.clone();
+    }
+    return sizes;
+  };
+  const young = [4, 5, 6, 7, 8, 9, 10, 11, 12];
+  assert.deepEqual(adjustedAt(), [...young, 15, 18]);
+  assert.deepEqual(adjustedAt(14), [...young, 17]);
+});

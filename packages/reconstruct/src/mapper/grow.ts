@@ -85,7 +85,6 @@ export function growScene(scene: Scene, pairs: readonly Pair[], options: GrowOpt
   const { lenses, seed, rule, retries, doubted, stop, stage } = options;
   const gained: number[] = [];
   let refused = new Set<number>();
-  let adjustedAt = scene.posed.length;
   const ruleOf = (view: number) => rule(scene.views[view].lens);
   const isTried = (view: number, points: number) =>
     !refused.has(view) && !options.passOver?.(view) && (retries?.isDue(view, points, ruleOf(view)) ?? true);
@@ -108,10 +107,9 @@ export function growScene(scene: Scene, pairs: readonly Pair[], options: GrowOpt
     refused = new Set();
     stage("points");
     triangulateTracks(scene, 6, next);
-    if (scene.posed.length <= GLOBAL_VIEWS || scene.posed.length >= adjustedAt * GLOBAL_GROWTH) {
+    if (scene.posed.length <= GLOBAL_VIEWS || scene.posed.length >= scene.adjustedAt * GLOBAL_GROWTH) {
       stage("global adjustment");
       adjust(scene, { iterations: scene.posed.length <= GLOBAL_VIEWS ? 4 : 6, lenses, stop });
-      adjustedAt = scene.posed.length;
       stage("points");
       filterPoints(scene, 4);
     } else {

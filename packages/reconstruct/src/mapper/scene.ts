@@ -21,6 +21,8 @@ export class Scene {
   poses = new Float64Array(0);
   /** Views that have a pose, in the order in which they got it. */
   posed: number[] = [];
+  /** How many these were when all was last adjusted together. */
+  adjustedAt = 0;
   tracks = new Tracks();
   /** Views that got a pose or another one since the points were last handed out: only theirs can have changed. */
   readonly touched = new Set<number>();
@@ -151,6 +153,7 @@ export class Scene {
     copy.calibrations = this.calibrations.slice();
     copy.poses = this.poses.slice();
     copy.posed = this.posed.slice();
+    copy.adjustedAt = this.adjustedAt;
     copy.#isPosed = this.#isPosed.slice();
     for (const view of this.touched) copy.touched.add(view);
     copy.tracks = this.tracks.clone();
