@@ -1,10 +1,11 @@
 /** Resumable uploads, held against a client that others wrote (`tus-js-client`). Rules: docs/spec/http.md. */
 import assert from "node:assert/strict";
-import { readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { ImageReceipt } from "@cairn/protocol";
 import { Upload, type UploadOptions } from "tus-js-client";
+import { eventually } from "./eventually.ts";
 import { png } from "./png.ts";
 import { errorOf, type TestServer, testServer } from "./test-server.ts";
 
@@ -48,6 +49,20 @@ function sendPart(server: TestServer): Promise<string> {
 }
 
 const tus = { "tus-resumable": "1.0.0" };
+
+const photosOf = async (server: TestServer) =>
+  (await server.events()).filter(({ type }) => type === "image.added").length;
+
+/** A file where a folder of the server's should be. @returns what makes it well again */
+async function breakFolder(server: TestServer, name: string): Promise<() => Promise<void>> {
+  const path = join(server.dataDir, name);
+  await rename(path, `${path}.away`);
+  await writeFile(path, "");
+  return async () => {
+    await rm(path);
+    await rename(`${path}.away`, path);
+  };
+}
 
 test("HTTP-17 an upload in pieces, paused, resumed after a restart, is one durable photo", async (t) => {
   const server = await testServer(t);
@@ -93,6 +108,44 @@ test("HTTP-17 an upload that was whole when the server died becomes a photo at t
   assert.equal(added.length, 1);
   await server.restart();
   assert.equal((await server.events()).filter(({ type }) => type === "image.added").length, 1);
+});
+
+test("HTTP-17 a whole upload whose photo cannot be stored for now is no success before it is one", async (t) => {
+  const server = await testServer(t);
+  const repair = await breakFolder(server, "blobs");
+  const asked: string[] = [];
+  await send(server, photo, {
+    chunkSize: photo.length,
+    metadata: { filename: "keyless.png" },
+    retryDelays: [20, 20],
+    onAfterResponse: async (request, response) => {
+      asked.push(`${request.getMethod()} ${response.getStatus()}`);
+      if (asked.length === 3) await repair();
+    },
+  });
+  assert.deepEqual(asked, ["POST 201", "PATCH 503", "HEAD 423", "HEAD 200"]);
+  assert.equal(await photosOf(server), 1);
+
+  // What can never be a photo is not asked for for ever.
+  const path = new URL(await sendPart(server)).pathname;
+  await writeFile(join(server.dataDir, "uploads", path.split("/").at(-1)!), Buffer.alloc(photo.length));
+  assert.equal((await server.send("HEAD", path, null, tus)).status, 415);
+  assert.equal((await server.send("HEAD", path, null, tus)).status, 404);
+});
+
+test("HTTP-17 HTTP-18 a whole upload that nobody asks for is tried again, also when its time is over", async (t) => {
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  const server = await testServer(t);
+  const repair = await breakFolder(server, "blobs");
+  await assert.rejects(send(server, photo, { chunkSize: photo.length }), /store\.failed/);
+  const uploads = join(server.dataDir, "uploads");
+  const config = join(uploads, (await readdir(uploads)).find((name) => name.endsWith(".json"))!);
+  const fresh = JSON.parse(await readFile(config, "utf8")) as { creation_date: string };
+  const yesterday = new Date(Date.now() - 25 * 3_600_000).toISOString();
+  await writeFile(config, JSON.stringify({ ...fresh, creation_date: yesterday }));
+  await repair();
+  t.mock.timers.tick(3_600_000);
+  await eventually(server.url, ({ type }) => type === "image.added");
 });
 
 test("HTTP-17 wrong offsets, wrong spaces and bad photos are refused", async (t) => {

@@ -26,8 +26,13 @@ const UploadParams = Type.Object({ space: Type.String(), upload: Type.String() }
 
 type Said = Upload["metadata"];
 
+/** As the library sends it. */
+type Refusal = { status_code: number; body: string };
+
+const passes = ({ status_code }: Refusal) => status_code >= 500 || status_code === 429;
+
 export async function uploadRoutes(app: FastifyInstance, context: ServerContext): Promise<void> {
-  const { core, uploadsDir: directory, log } = context;
+  const { core, uploadsDir: directory, log, stopping } = context;
   const kinds = uploadKinds(context);
   await mkdir(directory, { recursive: true });
   const configs = new FileConfigstore(directory);
@@ -49,6 +54,7 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
       // An upload answers under its own space only; POST has none yet.
       const upload = await configs.get(id);
       if (upload && upload.metadata?.space !== spaceOf(request.url)) throw refusal(new CairnError("request.not_found"));
+      if (request.method === "HEAD") await answerFor(id);
     },
     async onUploadCreate(request, upload) {
       try {
@@ -69,14 +75,7 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
       }
     },
     async onUploadFinish(_request, upload) {
-      try {
-        return { headers: { "Upload-Result": JSON.stringify(await finish(upload)) } };
-      } catch (error) {
-        const answer = refusal(error);
-        // What the file itself is guilty of, sending it again does not change.
-        if (answer.status_code < 500 && answer.status_code !== 429) await drop(upload.id);
-        throw answer;
-      }
+      return { headers: { "Upload-Result": JSON.stringify(await settle(upload)) } };
     },
     onResponseError: (_request, error) => inOurWords(error),
   });
@@ -107,7 +106,7 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
     await store.remove(id).catch(() => {});
   }
 
-  function refusal(error: unknown): { status_code: number; body: string } {
+  function refusal(error: unknown): Refusal {
     const { status, body } = errorAnswer(error, log);
     return { status_code: status, body: JSON.stringify(body) };
   }
@@ -116,6 +115,37 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
     const text = upload.metadata?.receipt;
     return text ? (JSON.parse(text) as Receipt) : undefined;
   };
+
+  /** An upload that is whole, and nothing yet. */
+  async function waitingAt(id: string): Promise<Upload | undefined> {
+    const upload = await store.getUpload(id).catch(() => undefined);
+    return upload && upload.offset === upload.size && !receiptOf(upload) ? upload : undefined;
+  }
+
+  /** Who is told that an upload is whole takes it for a photo: it becomes one first, or is not spoken of yet. */
+  async function answerFor(id: string): Promise<void> {
+    const upload = await waitingAt(id);
+    if (!upload) return;
+    try {
+      await settle(upload);
+    } catch (error) {
+      const answer = error as Refusal;
+      // Of a refusal that passes clients know only this one: at any other they send the whole file anew.
+      throw passes(answer) ? { ...answer, status_code: 423 } : answer;
+    }
+  }
+
+  /** @throws {Refusal} */
+  async function settle(upload: Upload): Promise<Receipt> {
+    try {
+      return await finish(upload);
+    } catch (error) {
+      const answer = refusal(error);
+      // What the file itself is guilty of, sending it again does not change; that the server stops is not its guilt.
+      if (!passes(answer) && !stopping.aborted) await drop(upload.id);
+      throw answer;
+    }
+  }
 
   /** Once, however often it is asked for. */
   function finish(upload: Upload): Promise<Receipt> {
@@ -157,12 +187,26 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
     }
   }
 
-  /** Lets go of what has expired, finished or not. */
+  /** Lets go of what has expired, finished or not; what is whole is tried once more before that. */
   async function tidy(): Promise<void> {
     for (const id of (await configs.list?.()) ?? []) {
       const upload = await configs.get(id);
-      const createdMs = Date.parse(upload?.creation_date ?? "");
-      if (!(Date.now() - createdMs <= EXPIRY_MS)) await drop(id);
+      if (hasExpired(upload) && !(unfinished.has(id) && (await waitingAt(id)))) await drop(id);
+    }
+  }
+
+  /** Makes of whole uploads what they were refused for a time, though nobody asks again. */
+  async function finishWaiting(): Promise<void> {
+    for (const id of [...unfinished.keys()]) {
+      if (stopping.aborted) return;
+      const upload = await waitingAt(id);
+      if (!upload) continue;
+      try {
+        await settle(upload);
+      } catch (error) {
+        log.warn({ refused: (error as Refusal).body, upload: id }, "a whole upload could not be finished");
+        if (hasExpired(upload)) await drop(id);
+      }
     }
   }
 
@@ -236,11 +280,18 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
   );
 
   const tidying = setInterval(() => {
-    tidy().catch((error: unknown) => log.warn({ err: error }, "expired uploads stay"));
+    tidy()
+      .then(finishWaiting)
+      .catch((error: unknown) => log.warn({ err: error }, "expired uploads stay"));
   }, TIDY_EVERY_MS);
   tidying.unref();
   app.addHook("onClose", async () => clearInterval(tidying));
   app.addHook("onReady", finishLeftOver);
+}
+
+/** Also one that does not say since when it is there. */
+function hasExpired(upload: Pick<Upload, "creation_date"> | undefined): boolean {
+  return !(Date.now() - Date.parse(upload?.creation_date ?? "") <= EXPIRY_MS);
 }
 
 function described(operationId: string, params: typeof SpaceParams | typeof UploadParams) {
