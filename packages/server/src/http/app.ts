@@ -104,6 +104,8 @@ export function createApp({ log, timeouts = TIMEOUTS, tls, trusted }: AppOptions
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
     bodyLimit: MAX_JSON_BYTES,
+    // A slow disk makes a start long, not impossible.
+    pluginTimeout: 0,
     requestTimeout: timeouts.requestMs,
     connectionTimeout: 0,
     keepAliveTimeout: KEEP_ALIVE_MS,

@@ -136,9 +136,9 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
   }
 
   /** @throws {Refusal} */
-  async function settle(upload: Upload): Promise<Receipt> {
+  async function settle(upload: Upload, signal?: AbortSignal): Promise<Receipt> {
     try {
-      return await finish(upload);
+      return await finish(upload, signal);
     } catch (error) {
       const answer = refusal(error);
       // What the file itself is guilty of, sending it again does not change; that the server stops is not its guilt.
@@ -148,20 +148,25 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
   }
 
   /** Once, however often it is asked for. */
-  function finish(upload: Upload): Promise<Receipt> {
-    const running = finishing.get(upload.id) ?? become(upload).finally(() => finishing.delete(upload.id));
+  function finish(upload: Upload, signal?: AbortSignal): Promise<Receipt> {
+    const running = finishing.get(upload.id) ?? become(upload, signal).finally(() => finishing.delete(upload.id));
     finishing.set(upload.id, running);
     return running;
   }
 
-  async function become(upload: Upload): Promise<Receipt> {
+  async function become(upload: Upload, signal?: AbortSignal): Promise<Receipt> {
     const { id } = upload;
     const metadata = (await configs.get(id))?.metadata ?? upload.metadata;
     const done = receiptOf(Object.assign(upload, { metadata }));
     if (done) return done;
     const kind = kindOf(metadata)!;
     const space = await core.spaces.open(metadata?.space ?? "");
-    const { receipt, read } = await kind.take(factsOf(metadata, kind), space, { id, path: join(directory, id) });
+    const { receipt, read } = await kind.take(
+      factsOf(metadata, kind),
+      space,
+      { id, path: join(directory, id) },
+      signal,
+    );
     await configs.set(id, Object.assign(upload, { metadata: { ...metadata, receipt: JSON.stringify(receipt) } }));
     const leave = () => leaveBytes(upload);
     if (!read) await leave();
@@ -190,37 +195,38 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
   /** Lets go of what has expired, finished or not; what is whole is tried once more before that. */
   async function tidy(): Promise<void> {
     for (const id of (await configs.list?.()) ?? []) {
+      if (stopping.aborted) return;
       const upload = await configs.get(id);
       if (hasExpired(upload) && !(unfinished.has(id) && (await waitingAt(id)))) await drop(id);
     }
   }
 
-  /** Makes of whole uploads what they were refused for a time, though nobody asks again. */
+  /** Makes photos and layers of whole uploads that are none yet, though nobody asks: one after the other. */
   async function finishWaiting(): Promise<void> {
     for (const id of [...unfinished.keys()]) {
       if (stopping.aborted) return;
       const upload = await waitingAt(id);
       if (!upload) continue;
       try {
-        await settle(upload);
+        await settle(upload, stopping);
       } catch (error) {
+        if (stopping.aborted) return;
         log.warn({ refused: (error as Refusal).body, upload: id }, "a whole upload could not be finished");
         if (hasExpired(upload)) await drop(id);
       }
     }
   }
 
-  /** Uploads that were whole when the server stopped, but not yet photos or layers. */
-  async function finishLeftOver(): Promise<void> {
+  /** What was open when the server ended counts from the first request on. */
+  async function noteLeftOver(): Promise<void> {
     for (const id of (await configs.list?.()) ?? []) {
       try {
         const upload = await store.getUpload(id);
         const receipt = receiptOf(upload);
         if (receipt && !(await takeAgain(upload, receipt))) continue;
         note(upload);
-        if (upload.size !== undefined && upload.offset === upload.size) await finish(upload);
       } catch (error) {
-        log.warn({ err: error, upload: id }, "an upload left over could not be finished");
+        log.warn({ err: error, upload: id }, "an upload left over could not be taken up again");
       }
     }
   }
@@ -279,14 +285,23 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
     },
   );
 
+  let round = Promise.resolve();
   const tidying = setInterval(() => {
-    tidy()
+    round = round
+      .then(tidy)
       .then(finishWaiting)
       .catch((error: unknown) => log.warn({ err: error }, "expired uploads stay"));
   }, TIDY_EVERY_MS);
   tidying.unref();
-  app.addHook("onClose", async () => clearInterval(tidying));
-  app.addHook("onReady", finishLeftOver);
+  app.addHook("onClose", async () => {
+    clearInterval(tidying);
+    await round;
+  });
+  app.addHook("onReady", async () => {
+    await noteLeftOver();
+    // Nobody waits for it: reading all of them may take longer than a start may.
+    round = finishWaiting();
+  });
 }
 
 /** Also one that does not say since when it is there. */

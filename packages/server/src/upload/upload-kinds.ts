@@ -25,7 +25,12 @@ export type UploadKind = {
   /** @throws {CairnError} what refuses it before its first byte. @param openBytes that others of the space will bring */
   check(facts: Facts, space: Space, sizeBytes: number | undefined, openBytes: number): void;
   /** @throws {CairnError} */
-  take(facts: Facts, space: Space, file: { readonly id: string; readonly path: string }): Promise<Became>;
+  take(
+    facts: Facts,
+    space: Space,
+    file: { readonly id: string; readonly path: string },
+    signal?: AbortSignal,
+  ): Promise<Became>;
   /** Whether what it became was cut off by the server's end, so that the file is to be taken again. */
   cutOff(receipt: Receipt, space: Space): boolean;
 };
@@ -35,12 +40,12 @@ export function uploadKinds({ core, decoder, imports }: Pick<ServerContext, "cor
     facts: ["name", "key", "camera", "contributor", "capturedNs", "gravity", "sequence"],
     maxBytes: MAX_IMAGE_BYTES,
     check: (facts) => void photoFacts(facts),
-    async take(facts, space, { id, path }) {
+    async take(facts, space, { id, path }, signal) {
       const bytes = await readFile(path);
       const said = photoFacts(facts);
       // Without a key of the sender's the upload's own id makes sure that finishing twice is one image.
       const key = said.key ?? `upload:${id}`;
-      return { receipt: await ingestImage(core, space, { ...said, key, bytes, source: "tus" }, decoder) };
+      return { receipt: await ingestImage(core, space, { ...said, key, bytes, source: "tus" }, decoder, signal) };
     },
     cutOff: () => false,
   };
