@@ -230,6 +230,15 @@ test("HTTP-17 wrong offsets, wrong spaces and bad photos are refused", async (t)
   assert.deepEqual(rest, []);
 });
 
+test("HTTP-1 what the disk refuses of an upload is told as all else is", async (t) => {
+  const server = await testServer(t);
+  const repair = await breakFolder(server, "uploads");
+  const headers = { ...tus, "upload-length": "10" };
+  const { status, code } = await errorOf(await server.send("POST", "/v1/spaces/place/uploads", null, headers));
+  await repair();
+  assert.deepEqual([status, code], [500, "server.internal"]);
+});
+
 test("HTTP-18 no more than 1000 uploads are open, and an old one makes room", async (t) => {
   const server = await testServer(t);
   const folder = join(server.dataDir, "uploads");

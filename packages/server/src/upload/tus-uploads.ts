@@ -77,7 +77,7 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
     async onUploadFinish(_request, upload) {
       return { headers: { "Upload-Result": JSON.stringify(await settle(upload)) } };
     },
-    onResponseError: (_request, error) => inOurWords(error),
+    onResponseError: (_request, error) => ("status_code" in error ? inOurWords(error) : refusal(error)),
   });
   server.on(EVENTS.POST_TERMINATE, (_request, _response, id) => unfinished.delete(id));
 
@@ -321,8 +321,7 @@ function described(operationId: string, params: typeof SpaceParams | typeof Uplo
 }
 
 /** The library's own refusals are plain text; ours are JSON already. */
-function inOurWords(error: Error | { status_code: number; body: string }) {
-  if (!("status_code" in error)) return undefined;
+function inOurWords(error: Refusal): Refusal | undefined {
   if (error.body.startsWith("{")) return undefined;
   const facts = { problem: error.body.trim().slice(0, 64) };
   const codes: Record<number, ErrorCode> = {
