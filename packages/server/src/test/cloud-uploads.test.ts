@@ -1,7 +1,7 @@
 /** Clouds in resumable pieces, held against a client that others wrote (`tus-js-client`). Rules: docs/spec/exchange.md. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readdir, stat, writeFile } from "node:fs/promises";
+import { readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -139,6 +139,12 @@ test("EXC-16 what cannot fit or cannot be believed is refused, and cancelling le
   const codeOf = async (answer: Promise<Response>) => (await errorOf(await answer)).code;
   assert.equal(await codeOf(create("1000001")), "space.quota");
   assert.equal(await codeOf(create(String(2 ** 50))), "space.quota");
+  const uploads = join(server.dataDir, "uploads");
+  await rename(uploads, `${uploads}.away`);
+  await writeFile(uploads, "");
+  assert.equal(await codeOf(create("900000")), "server.internal");
+  await rm(uploads);
+  await rename(`${uploads}.away`, uploads);
   const first = await create("900000");
   assert.equal(first.status, 201, "larger than no photo may be, if the space takes it");
   assert.equal(await codeOf(create("200000")), "space.quota", "what others will bring counts");

@@ -260,3 +260,25 @@ test("HTTP-18 no more than 1000 uploads are open, and an old one makes room", as
   assert.equal((await server.send("HEAD", path, null, tus)).status, 410);
   assert.equal((await create()).status, 201);
 });
+
+test("HTTP-18 what could not be created does not count, and nothing of it stays", async (t) => {
+  const server = await testServer(t);
+  const create = (more: Record<string, string> = {}, body: Buffer | null = null) =>
+    server.send("POST", "/v1/spaces/place/uploads", body, { ...tus, "upload-length": "10", ...more });
+  const repair = await breakFolder(server, "uploads");
+  for (let i = 0; i < 20; i++) {
+    const answers = await Promise.all(Array.from({ length: 50 }, () => create()));
+    for (const answer of answers) assert.equal((await errorOf(answer)).code, "server.internal");
+  }
+  await repair();
+  assert.equal((await create()).status, 201);
+
+  // A refusal says no address: its client begins anew, and the first must not become a photo as well.
+  const before = await readdir(join(server.dataDir, "uploads"));
+  const repairBlobs = await breakFolder(server, "blobs");
+  const whole = { "upload-length": String(photo.length), "content-type": "application/offset+octet-stream" };
+  assert.equal((await create(whole, photo)).status, 503);
+  await repairBlobs();
+  assert.deepEqual(await readdir(join(server.dataDir, "uploads")), before);
+  assert.equal((await create(whole, photo)).status, 201);
+});

@@ -69,20 +69,29 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
         // Only ours from here: a client's own `space` or `receipt` must not be taken for them.
         const metadata = { ...facts, ...(kind === kinds.layer && { kind: "layer" }), space: space.id };
         note({ ...upload, metadata });
+        creating.set(request, upload.id);
         return { metadata };
       } catch (error) {
         throw refusal(error);
       }
     },
-    async onUploadFinish(_request, upload) {
-      return { headers: { "Upload-Result": JSON.stringify(await settle(upload)) } };
+    async onUploadFinish(request, upload) {
+      const receipt = await settle(upload);
+      creating.delete(request);
+      return { headers: { "Upload-Result": JSON.stringify(receipt) } };
     },
-    onResponseError: (_request, error) => ("status_code" in error ? inOurWords(error) : refusal(error)),
+    async onResponseError(request, error) {
+      const created = creating.get(request);
+      if (created !== undefined) await drop(created);
+      return "status_code" in error ? inOurWords(error) : refusal(error);
+    },
   });
   server.on(EVENTS.POST_TERMINATE, (_request, _response, id) => unfinished.delete(id));
 
   /** Uploads whose bytes are still to come or to be read, and how many of a cloud's they are by space. */
   const unfinished = new Map<string, { space: string; cloudBytes: number }>();
+  /** Who is refused never learns where the upload lies and begins anew: nothing of it may stay, nor count. */
+  const creating = new WeakMap<Request, string>();
   const finishing = new Map<string, Promise<Receipt>>();
 
   function kindOf(said: Said): UploadKind | undefined {
