@@ -10,6 +10,7 @@ import { annexB, nalUnits } from "../h264/nal.ts";
 import { frameSums, hasFfmpeg, readFrameSums } from "../test/ffmpeg.ts";
 import { dataset, decodeAll, ffmpeg, type Shown, SMALL, timeOf, unitsOf } from "../test/streams.ts";
 import { describeDecoder } from "./choose.ts";
+import { flvHead } from "./flv.ts";
 import { openVideoDecoder } from "./open.ts";
 
 const small = async () => unitsOf(await readFile(SMALL));
@@ -169,6 +170,32 @@ test("VID-10 parameter sets that came once are enough for every later key pictur
     shown.map(({ sum }) => sum),
     await smallSums(),
   );
+});
+
+test("VID-2 parameter sets larger than any encoder writes are refused, and no program is left running for them", async (t) => {
+  if (await lacksFfmpeg(t)) return;
+  const units = await small();
+  const swollen = units.map((unit) => {
+    const nals = [...nalUnits(unit.data)].map(({ type, bytes }) =>
+      type === 8 ? Buffer.concat([bytes, Buffer.alloc(200_000, 0x55)]) : bytes,
+    );
+    return { ...unit, data: annexB(nals) };
+  });
+  const { shown, stats } = await decodeAll([...swollen, ...units], { backend: "ffmpeg" });
+  assert.equal(stats.skipped, 24);
+  assert.deepEqual(
+    shown.map(({ sum }) => sum),
+    await smallSums(),
+  );
+});
+
+test("VID-2 the head of what ffmpeg is given counts no further than its byte can", () => {
+  const set = Uint8Array.of(0x67, 66, 0, 30);
+  const counted = (count: number): number => {
+    const head = flvHead(set, new Array<Uint8Array>(count).fill(Uint8Array.of(0x68, 0x80)));
+    return head[13 + 11 + 5 + 8 + set.length]!;
+  };
+  assert.deepEqual([1, 255, 256].map(counted), [1, 255, 255]);
 });
 
 test("VID-11 pictures of another size and another profile follow without a gap", async (t) => {

@@ -28,6 +28,7 @@ export function openFfmpeg(
   stuckAfterMs: number,
 ): Backend {
   const { sps, reorders } = sequence;
+  const head = flvHead(sequence.spsNal, sequence.ppsNals);
   // biome-ignore format: pairs
   const child = spawn(program.path, [
     "-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info", "-threads", "1",
@@ -130,7 +131,7 @@ export function openFfmpeg(
     if (flushing && code === 0) end();
     else fail(new Error(`ffmpeg ended with ${signal ?? code}${lastWord && `: ${lastWord}`}`));
   });
-  child.stdin.write(flvHead(sequence.spsNal, sequence.ppsNals));
+  child.stdin.write(head);
 
   const watch = (): void => {
     stuck ??= setTimeout(() => {

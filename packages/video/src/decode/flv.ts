@@ -5,12 +5,21 @@
  */
 import { nalUnits } from "../h264/nal.ts";
 
+/** `numOfPictureParameterSets` is a byte. One set more, which no encoder writes, has to come with the pictures. */
+const MAX_PPS = 255;
+
 /** Before all tags: the file's header and the decoder's configuration (`avcC`, ISO 14496-15). */
 export function flvHead(spsNal: Uint8Array, ppsNals: readonly Uint8Array[]): Uint8Array {
-  const config = [1, spsNal[1]!, spsNal[2]!, spsNal[3]!, 0xff, 0xe1, ...u16(spsNal.length), ...spsNal];
-  config.push(ppsNals.length, ...ppsNals.flatMap((pps) => [...u16(pps.length), ...pps]));
-  const head = [0x46, 0x4c, 0x56, 1, 1, 0, 0, 0, 9, 0, 0, 0, 0];
-  return Uint8Array.from([...head, ...flvTag(0, [[0x17, 0, 0, 0, 0], config])]);
+  const pps = ppsNals.slice(0, MAX_PPS);
+  const head = Uint8Array.of(0x46, 0x4c, 0x56, 1, 1, 0, 0, 0, 9, 0, 0, 0, 0);
+  const tag = flvTag(0, [
+    [0x17, 0, 0, 0, 0],
+    [1, spsNal[1]!, spsNal[2]!, spsNal[3]!, 0xff, 0xe1, ...u16(spsNal.length)],
+    spsNal,
+    [pps.length],
+    ...pps.flatMap((nal) => [u16(nal.length), nal]),
+  ]);
+  return Buffer.concat([head, tag]);
 }
 
 /** @param timeMs of showing; `dtsMs`, of decoding, is not after it and never runs backwards */

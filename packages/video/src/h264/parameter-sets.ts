@@ -7,6 +7,8 @@ import { NO_VUI, readVui, type Vui } from "./vui.ts";
 export const MAX_SIDE_PX = 8192;
 /** `MaxFS` of level 6.2: macroblocks of a picture. */
 const MAX_MACROBLOCKS = 139_264;
+/** Encoders write some dozens of bytes. A set is kept, compared and given to decoders with every key picture. */
+const MAX_SET_BYTES = 4096;
 
 export type Sps = {
   readonly id: number;
@@ -45,9 +47,10 @@ export type Pps = {
 
 const WITH_CHROMA_FORMAT = new Set([100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135]);
 
-/** @param nal a unit of type 7 without start code. @throws {RangeError} when it is cut off or claims the impossible */
+/** @param nal a unit of type 7 without start code. @throws {RangeError} when it is cut off, too large, or claims the impossible */
 export function readSps(nal: Uint8Array): Sps {
   if (((nal[0] ?? 0) & 31) !== NAL.sps) throw new RangeError("not a sequence parameter set");
+  checkSize(nal);
   const reader = new BitReader(nal);
   const profileIdc = reader.bits(8);
   const constraints = reader.bits(8);
@@ -128,6 +131,11 @@ export function readSps(nal: Uint8Array): Sps {
   };
 }
 
+function checkSize({ length }: Uint8Array): void {
+  if (length > MAX_SET_BYTES)
+    throw new RangeError(`a parameter set of ${length} bytes, at most ${MAX_SET_BYTES} are read`);
+}
+
 /** `vui_parameters_present_flag`; some encoders end the set before it. */
 function tail(reader: BitReader): boolean {
   try {
@@ -137,9 +145,10 @@ function tail(reader: BitReader): boolean {
   }
 }
 
-/** @param nal a unit of type 8 without start code. @throws {RangeError} when it is cut off or claims the impossible */
+/** @param nal a unit of type 8 without start code. @throws {RangeError} when it is cut off, too large, or claims the impossible */
 export function readPps(nal: Uint8Array): Pps {
   if (((nal[0] ?? 0) & 31) !== NAL.pps) throw new RangeError("not a picture parameter set");
+  checkSize(nal);
   const reader = new BitReader(nal);
   const id = reader.upTo(255, "the parameter set's id");
   const spsId = reader.upTo(31, "the sequence parameter set's id");
