@@ -8,6 +8,8 @@ export type FfmpegProgram = {
   readonly description: DecoderDescription;
   /** What to write for "a picture for each one decoded, no more, no less": the option was renamed in 5.1. */
   readonly onePictureEach: readonly [string, string];
+  /** What to write for "each picture as large as it is coded"; nothing before 4.4, which makes all as large as the first. */
+  readonly keepSizes: readonly string[];
 };
 
 const found = new Map<string, Promise<FfmpegProgram | undefined>>();
@@ -42,6 +44,7 @@ async function ask(path: string): Promise<FfmpegProgram | undefined> {
         profiles: "all",
       },
       onePictureEach: [renamed ? "-fps_mode" : "-vsync", "passthrough"],
+      keepSizes: major > 4 || (major === 4 && minor >= 4) ? ["-autoscale", "0"] : [],
     };
   } catch {
     return undefined; // Not installed, or not to be run.

@@ -1,14 +1,18 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { CairnError } from "@cairn/protocol";
 import fc from "fast-check";
+import type { FfmpegProgram } from "../decode/ffmpeg-program.ts";
+import type { VideoFrame } from "../decode/frame.ts";
+import { describeTinyH264 } from "../decode/tinyh264.ts";
 import { frameSums, hasFfmpeg, readFrameSums } from "../test/ffmpeg.ts";
 import { checksum, ffmpeg, SMALL, timeOf, unitsOf } from "../test/streams.ts";
 import { avcToAnnexB, readAvcConfig } from "./avc.ts";
 import { type FileDecodeOptions, isVideoHead, openVideoFile } from "./open.ts";
+import { decodeByFfmpeg } from "./other-codings.ts";
 
 const installed = await hasFfmpeg();
 const needsFfmpeg = installed ? {} : { skip: "SKIPPED: ffmpeg is not installed" };
@@ -31,15 +35,17 @@ async function decode(path: string, options: Partial<FileDecodeOptions> = {}) {
   const file = await openVideoFile(path);
   const sums: string[] = [];
   const times: bigint[] = [];
+  const sizes: string[] = [];
   try {
     const end = await file.decode({
       onFrame(frame) {
         sums.push(checksum(frame));
         times.push(frame.timeNs);
+        sizes.push(`${frame.width}x${frame.height}`);
       },
       ...options,
     });
-    return { facts: file.facts, end, sums, times };
+    return { facts: file.facts, end, sums, times, sizes };
   } finally {
     file.close();
   }
@@ -72,6 +78,68 @@ test(
     }
   },
 );
+
+test("VID-14 a WebM whose pictures change their size gives each as it is", needsFfmpeg, async () => {
+  const parts = await Promise.all(
+    ["96x64", "48x80"].map((size) => {
+      const source = ["-f", "lavfi", "-i", `testsrc2=size=${size}:rate=30`, "-frames:v", "12", "-pix_fmt", "yuv420p"];
+      return make(`${size}.webm`, ...source, "-c:v", "libvpx", "-deadline", "realtime");
+    }),
+  );
+  const list = join(folder, "parts.txt");
+  await writeFile(list, parts.map((part) => `file ${part}\n`).join(""));
+  const path = await make("joined.webm", "-f", "concat", "-safe", "0", "-i", list, "-c", "copy");
+  const { sums, sizes, times } = await decode(path, { signal: AbortSignal.timeout(5000) });
+  assert.deepEqual(sizes, [...new Array(12).fill("96x64"), ...new Array(12).fill("48x80")]);
+  assert.deepEqual(sums, (await Promise.all(parts.map(frameSums))).flat());
+  about(
+    times,
+    times.map((_, i) => (i * 1000) / 30),
+  );
+});
+
+/** A program that shows `count` pictures of 96 x 64 by the given times and is slow to tell of them. */
+async function impostor(name: string, times: readonly (number | "NOPTS")[], tells: string): Promise<FfmpegProgram> {
+  const path = join(folder, name);
+  const lines = times.map((time, i) => `[Parsed_showinfo_0 @ 0x1] [info] n: ${i} pts: ${time} pos: 1 ${tells} iskey:1`);
+  const script = `#!${process.execPath}
+const { writeSync } = require("node:fs");
+const pixels = Buffer.alloc(${(96 * 64 * 3) / 2}, 7);
+for (let i = 0; i < ${times.length}; i++) for (let at = 0; at < pixels.length; ) at += writeSync(1, pixels, at);
+writeSync(2, ${JSON.stringify(`${lines.join("\n")}\n`)});
+`;
+  await writeFile(path, script);
+  await chmod(path, 0o755);
+  return {
+    path,
+    description: describeTinyH264(),
+    onePictureEach: ["-vsync", "passthrough"],
+    keepSizes: [],
+  };
+}
+
+test("VID-14 pictures that ffmpeg tells of late, or without a time, hold nothing up", async () => {
+  const frames: VideoFrame[] = [];
+  const take = (frame: VideoFrame) => void frames.push(frame);
+  const times = Array.from({ length: 40 }, (_, i) => (i === 5 ? "NOPTS" : 33 * i));
+  const late = await impostor("late", times, "s:96x64");
+  await decodeByFfmpeg(late, "any", take, AbortSignal.timeout(5000));
+  assert.equal(frames.length, 40);
+  assert.ok(frames.every(({ i420 }) => i420.length === 9216 && i420.every((value) => value === 7)));
+  assert.deepEqual(
+    frames.slice(4, 7).map(({ timeNs, trusted }) => [timeNs, trusted]),
+    [
+      [132_000_000n, true],
+      [132_000_000n, false],
+      [198_000_000n, true],
+    ],
+  );
+  const silent = await impostor("silent", new Array(3000).fill(0), "");
+  await assert.rejects(
+    decodeByFfmpeg(silent, "any", take, AbortSignal.timeout(5000)),
+    (error) => error instanceof CairnError && error.code === "video.unreadable",
+  );
+});
 
 test("VID-14 a baseline MP4 needs nothing installed", needsFfmpeg, async () => {
   const path = await make("baseline.mp4", ...SOURCE, "-c:v", "libx264", "-profile:v", "baseline");

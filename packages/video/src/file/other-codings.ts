@@ -8,7 +8,9 @@ import type { FfmpegProgram } from "../decode/ffmpeg-program.ts";
 import { i420Bytes, type VideoFrame } from "../decode/frame.ts";
 
 const TIME_BASE = /showinfo.*config in time_base: (\d+)\/(\d+)/;
-const SHOWN = /showinfo.*\bpts: *(-?\d+) .*\bs:(\d+)x(\d+).*\biskey:(\d)/;
+const SHOWN = /showinfo.*\bpts: *(-?\d+|NOPTS) .*\bs:(\d+)x(\d+).*\biskey:(\d)/;
+/** ffmpeg tells of a picture before it gives it, but by another pipe: so much may be here before its line is. */
+const MAX_UNTOLD_BYTES = 16 * 1024 * 1024;
 const MATRIX = /color_range:(\S+) color_space:(\S+)/;
 
 /** @throws {CairnError} `video.unreadable` with ffmpeg's last words, when not one picture came out */
@@ -21,15 +23,15 @@ export async function decodeByFfmpeg(
   // biome-ignore format: pairs
   const child = spawn(program.path, [
     "-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+info", "-threads", "1", "-noautorotate", "-i", path,
-    "-map", "0:v:0", "-an", "-vf", "showinfo=checksum=0", ...program.onePictureEach,
+    "-map", "0:v:0", "-an", "-vf", "showinfo=checksum=0", ...program.onePictureEach, ...program.keepSizes,
     "-f", "rawvideo", "-pix_fmt", "yuv420p", "pipe:1",
   ], { stdio: ["ignore", "pipe", "pipe"], ...(signal && { signal }) });
-  const shown: { timeNs: bigint; width: number; height: number; key: boolean; damaged: boolean }[] = [];
+  const shown: { timeNs: bigint; width: number; height: number; key: boolean; trusted: boolean }[] = [];
   const colors = { fullRange: false, bt709: false };
   let base: readonly [bigint, bigint] = [1n, 1000n];
   let damaged = false;
   let lastWord = "";
-  let heard: (() => void) | undefined;
+  let lastNs = 0n;
   let frames = 0;
 
   const lines = createInterface({ input: child.stderr });
@@ -42,53 +44,52 @@ export async function decodeByFfmpeg(
     if (picture) {
       const key = picture[4] === "1";
       if (key) damaged = false;
-      const timeNs = (BigInt(picture[1]!) * base[0] * 1_000_000_000n) / base[1];
-      shown.push({ timeNs, width: Number(picture[2]), height: Number(picture[3]), key, damaged });
-      heard?.();
+      // One without a time cannot be placed: it comes with the picture before it, and is not to be trusted.
+      const untimed = picture[1] === "NOPTS";
+      if (!untimed) lastNs = (BigInt(picture[1]!) * base[0] * 1_000_000_000n) / base[1];
+      const [width, height] = [Number(picture[2]), Number(picture[3])];
+      shown.push({ timeNs: lastNs, width, height, key, trusted: !damaged && !untimed });
     } else if (line.includes("[error]") || line.includes("[fatal]")) {
       damaged = true;
       lastWord = line.replace(/^.*\[(error|fatal)\] /, "");
     }
   });
-  const closed = new Promise<number | null>((resolve, reject) => {
-    child.once("close", (code) => {
-      resolve(code);
-      heard?.();
-    });
+  const closed = new Promise<void>((resolve, reject) => {
+    child.once("close", () => resolve());
     child.once("error", reject);
   });
-  closed.catch(() => heard?.());
+  closed.catch(() => {});
 
-  let ended = false;
-  void closed
-    .finally(() => {
-      ended = true;
-    })
-    .catch(() => {});
   const pieces: Buffer[] = [];
   let waiting = 0;
-  for await (const piece of child.stdout) {
-    pieces.push(piece as Buffer);
-    waiting += (piece as Buffer).length;
+  let first: { readonly width: number; readonly height: number } | undefined;
+  const giveWhole = async (): Promise<void> => {
     for (;;) {
-      while (shown.length === 0 && !ended)
-        await new Promise<void>((resolve) => {
-          heard = resolve;
-        });
       const next = shown[0];
       const sizeBytes = next ? i420Bytes(next.width, next.height) : Number.POSITIVE_INFINITY;
-      if (!next || waiting < sizeBytes) break;
+      if (!next || waiting < sizeBytes) return;
       shown.shift();
+      first ??= next;
+      if (program.keepSizes.length === 0 && (next.width !== first.width || next.height !== first.height))
+        throw new CairnError("video.unreadable", { problem: "its pictures change their size: that needs ffmpeg 4.4" });
       const whole = Buffer.concat(pieces);
       pieces.splice(0, pieces.length, whole.subarray(sizeBytes));
       waiting -= sizeBytes;
       frames++;
-      const { timeNs, width, height, key } = next;
+      const { timeNs, width, height, key, trusted } = next;
       const i420 = new Uint8Array(whole.subarray(0, sizeBytes));
-      await onFrame({ timeNs, width, height, i420, colors: { ...colors }, key, trusted: !next.damaged });
-      if (waiting === 0) break;
+      await onFrame({ timeNs, width, height, i420, colors: { ...colors }, key, trusted });
     }
+  };
+  for await (const piece of child.stdout) {
+    pieces.push(piece as Buffer);
+    waiting += (piece as Buffer).length;
+    // What is not told of yet must not stop the reading: ffmpeg would be stuck before it tells.
+    await giveWhole();
+    if (shown.length === 0 && waiting > MAX_UNTOLD_BYTES)
+      throw new CairnError("video.unreadable", { problem: "ffmpeg does not tell which pictures it gives" });
   }
   await closed;
+  await giveWhole();
   if (frames === 0) throw new CairnError("video.unreadable", { problem: lastWord || "no picture in it" });
 }
