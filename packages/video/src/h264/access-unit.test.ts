@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { writePps, writeSlice, writeSps } from "../test/bits-write.ts";
 import { type AccessUnit, AccessUnitAssembler, MAX_ACCESS_UNIT_BYTES } from "./access-unit.ts";
@@ -15,6 +17,12 @@ function stream(pictures: number, gop: number, slices: number): Uint8Array[][] {
     const parts = Array.from({ length: slices }, (_, s) => writeSlice({ first: s * 100, frameNum, key }));
     return key ? [...SETS, ...parts] : parts;
   });
+}
+
+/** Collects garbage now: what is held is then what is needed. */
+function gc(): void {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
 }
 
 const timeOf = (picture: number): bigint => BigInt(picture) * 33_333_333n;
@@ -142,4 +150,18 @@ test("VID-2 whatever comes, the assembler throws nothing and keeps no more than 
     ),
     { seed: 2, numRuns: 300 },
   );
+});
+
+test("VID-2 small units of large messages are kept without their messages", () => {
+  const assembler = new AccessUnitAssembler();
+  const before = process.memoryUsage().arrayBuffers;
+  for (let i = 0; i < 40; i++) {
+    const message = new Uint8Array(4 * 1024 * 1024);
+    message.set([0, 0, 1, 6, 5]);
+    assembler.push(message, timeOf(i));
+  }
+  gc();
+  const heldMiB = (process.memoryUsage().arrayBuffers - before) / 2 ** 20;
+  assert.ok(heldMiB < 16, `${heldMiB} MiB held for 40 units of 2 bytes`);
+  assert.deepEqual(assembler.flush(), []);
 });

@@ -102,6 +102,7 @@ export class AccessUnitAssembler {
       this.#released = hint.ends ? undefined : this.#picture;
       this.#finish(done);
     }
+    this.#letGo(data.buffer);
     return done;
   }
 
@@ -135,6 +136,15 @@ export class AccessUnitAssembler {
     this.#whole.pictures++;
     this.#reset();
     this.#lost = false;
+  }
+
+  /** A view keeps its whole message alive: where little of a message waits, that little is copied. */
+  #letGo(message: ArrayBufferLike): void {
+    let from = this.#units.length;
+    let keptBytes = 0;
+    while (from > 0 && this.#units[from - 1]!.buffer === message) keptBytes += this.#units[--from]!.length;
+    if (keptBytes >= message.byteLength / 2) return;
+    for (; from < this.#units.length; from++) this.#units[from] = new Uint8Array(this.#units[from]!);
   }
 
   #drop(): void {
