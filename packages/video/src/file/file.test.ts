@@ -8,6 +8,8 @@ import fc from "fast-check";
 import type { FfmpegProgram } from "../decode/ffmpeg-program.ts";
 import type { VideoFrame } from "../decode/frame.ts";
 import { describeTinyH264 } from "../decode/tinyh264.ts";
+import { annexB } from "../h264/nal.ts";
+import { writePps, writeSlice, writeSps } from "../test/bits-write.ts";
 import { frameSums, hasFfmpeg, readFrameSums } from "../test/ffmpeg.ts";
 import { checksum, ffmpeg, SMALL, timeOf, unitsOf } from "../test/streams.ts";
 import { avcToAnnexB, readAvcConfig } from "./avc.ts";
@@ -241,6 +243,20 @@ test("VID-17 a bare stream is read in pieces to the same pictures, with counted 
   const expected = unitsOf(small).map((unit) => Buffer.from(unit.data).toString("base64"));
   assert.equal(units.length, copies * 24);
   for (const [i, unit] of units.entries()) assert.equal(unit, expected[i % 24], `unit ${i}`);
+});
+
+test("VID-17 a bare stream may have any number of small pictures in a piece", async () => {
+  const path = join(folder, "tiny.h264");
+  const delimiter = Uint8Array.of(9, 0xf0);
+  const pictures = Array.from({ length: 6000 }, (_, i) => [
+    delimiter,
+    writeSlice({ first: 0, frameNum: i & 15, key: i === 0, filling: 0 }),
+  ]);
+  await writeFile(path, annexB([writeSps({ columns: 4, rows: 4 }), writePps(), ...pictures.flat()]));
+  const file = await openVideoFile(path);
+  let count = 0;
+  for await (const unit of file.units()) if (!unit.lost) count++;
+  assert.equal(count, 6000);
 });
 
 test("VID-17 B pictures of a bare stream are shown one after the other", needsFfmpeg, async () => {

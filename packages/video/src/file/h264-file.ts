@@ -21,7 +21,8 @@ export function looksLikeH264(head: Uint8Array): boolean {
  * @param read bytes read so far, after each piece
  */
 export async function* h264Units(path: string, read: (bytes: number) => void): AsyncGenerator<AccessUnit, void> {
-  const assembler = new AccessUnitAssembler();
+  // A piece is bounded by its bytes.
+  const assembler = new AccessUnitAssembler({ mostUnits: Number.POSITIVE_INFINITY });
   let frames = 0;
   let rate = DEFAULT_FRAMES_PER_S;
   const timed = (unit: AccessUnit): AccessUnit => {

@@ -45,6 +45,7 @@ type Picture = {
 
 export class AccessUnitAssembler {
   readonly #eager: boolean;
+  readonly #mostUnits: number | undefined;
   #units: Uint8Array[] = [];
   #sizeBytes = 0;
   #picture: Picture | undefined;
@@ -58,9 +59,13 @@ export class AccessUnitAssembler {
   readonly #frameNumBits = new Map<number, number>();
   readonly #spsOfPps = new Map<number, number>();
 
-  /** @param options.eager hand out a picture with the message that brings it, once the sender has earned that */
-  constructor(options: { readonly eager?: boolean } = {}) {
+  /**
+   * @param options.eager hand out a picture with the message that brings it, once the sender has earned that
+   * @param options.mostUnits of a message, more are not read: a piece of a file has many pictures, a message a few
+   */
+  constructor(options: { readonly eager?: boolean; readonly mostUnits?: number } = {}) {
     this.#eager = options.eager ?? false;
+    this.#mostUnits = options.mostUnits;
   }
 
   /**
@@ -70,7 +75,7 @@ export class AccessUnitAssembler {
   push(data: Uint8Array, timeNs: bigint, hint: PushHint = {}): AccessUnit[] {
     const done: AccessUnit[] = [];
     let brought = false;
-    for (const unit of nalUnits(data)) {
+    for (const unit of nalUnits(data, this.#mostUnits)) {
       const isSlice = isPictureNal(unit.type);
       // Partitions B and C have no header of their own; they follow their A.
       const head = isSlice && (unit.type < 3 || unit.type === NAL.keySlice) ? this.#readHead(unit) : undefined;

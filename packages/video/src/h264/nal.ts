@@ -18,10 +18,10 @@ export type NalUnit = {
   readonly bytes: Uint8Array;
 };
 
-/** The units of one message, at most {@link MAX_NAL_UNITS}; what comes before the first start code is not read. */
-export function* nalUnits(bytes: Uint8Array): Generator<NalUnit, void, undefined> {
+/** The units of one message, the first `most` of them; what comes before the first start code is not read. */
+export function* nalUnits(bytes: Uint8Array, most = MAX_NAL_UNITS): Generator<NalUnit, void, undefined> {
   let start = nextStartCode(bytes, 0);
-  for (let count = 0; start < bytes.length && count < MAX_NAL_UNITS; ) {
+  for (let count = 0; start < bytes.length && count < most; ) {
     const begin = start + 3;
     start = nextStartCode(bytes, begin);
     let end = start;
