@@ -259,6 +259,22 @@ test("VID-17 a bare stream may have any number of small pictures in a piece", as
   assert.equal(count, 6000);
 });
 
+test("VID-17 a bare stream that becomes faster counts on from where it was", needsFfmpeg, async () => {
+  const at = (rate: number) => {
+    const source = ["-f", "lavfi", "-i", `testsrc2=size=64x48:rate=${rate}`, "-frames:v", "30"];
+    return ffmpeg([...source, "-pix_fmt", "yuv420p", "-c:v", "libx264", "-bf", "0", "OUT"]);
+  };
+  const path = join(folder, "rates.h264");
+  await writeFile(path, Buffer.concat([await at(15), await at(60)]));
+  const file = await openVideoFile(path);
+  const times: bigint[] = [];
+  for await (const { timeNs } of file.units()) times.push(timeNs);
+  about(
+    times,
+    times.map((_, i) => (i < 30 ? (i * 1000) / 15 : 2000 + ((i - 30) * 1000) / 60)),
+  );
+});
+
 test("VID-17 B pictures of a bare stream are shown one after the other", needsFfmpeg, async () => {
   const path = await make("b.h264", ...SOURCE, "-c:v", "libx264", "-bf", "3");
   const { sums, times } = await decode(path);

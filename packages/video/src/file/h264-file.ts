@@ -23,11 +23,19 @@ export function looksLikeH264(head: Uint8Array): boolean {
 export async function* h264Units(path: string, read: (bytes: number) => void): AsyncGenerator<AccessUnit, void> {
   // A piece is bounded by its bytes.
   const assembler = new AccessUnitAssembler({ mostUnits: Number.POSITIVE_INFINITY });
-  let frames = 0;
   let rate = DEFAULT_FRAMES_PER_S;
+  let rateSinceNs = 0n;
+  let framesSince = 0;
   const timed = (unit: AccessUnit): AccessUnit => {
-    rate = rateOf(unit) ?? rate;
-    return { ...unit, timeNs: BigInt(Math.round((frames++ * 1e9) / rate)), counted: true };
+    const timeNs = rateSinceNs + BigInt(Math.round((framesSince * 1e9) / rate));
+    const rateNow = rateOf(unit) ?? rate;
+    if (rateNow !== rate) {
+      rate = rateNow;
+      rateSinceNs = timeNs;
+      framesSince = 0;
+    }
+    framesSince++;
+    return { ...unit, timeNs, counted: true };
   };
   const file = await open(path);
   try {
