@@ -127,7 +127,10 @@ export class KeyframeChooser<T> {
     track(this.#before!, pyramid, this.#points);
     this.#before = pyramid;
     const seen = this.#seen(offered);
-    const intervalMs = Number(offered.timeNs - last.timeNs) / 1e6;
+    // Of a clock that was set back nobody knows how long ago the last keyframe was: the interval begins anew.
+    const sinceNs = offered.timeNs < last.timeNs ? offered.timeNs : last.timeNs;
+    this.#last = { ...last, timeNs: sinceNs };
+    const intervalMs = Number(offered.timeNs - sinceNs) / 1e6;
     if (intervalMs < this.#options.minIntervalMs) return undefined;
     const overdue = intervalMs >= this.#options.maxIntervalMs * this.#demand && seen.shift > STILL;
     if (seen.due >= LOOK_FROM || overdue) {

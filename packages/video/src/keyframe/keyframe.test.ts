@@ -120,6 +120,15 @@ test("VID-19 the rate has bounds: never more often than the shortest interval, a
   assert.ok(few.length >= 2 && few.length <= 4, `${few.length} keyframes`);
 });
 
+test("VID-19 a clock that is set back stops no keyframes, and keeps them apart", () => {
+  const pan = Array.from({ length: 180 }, (_, i) => ({ gray: wall(i, 0) }));
+  const setBackAt = 90;
+  const items = chosen(pan, {}, (i) => everyFrameNs(i < setBackAt ? 3000 + i : i)).map(({ item }) => item);
+  const gaps = items.slice(2).map((item, i) => item - items[i + 1]!);
+  for (const gap of gaps) assert.ok(gap >= 5 && gap <= 25, `keyframes at ${items}`);
+  assert.ok(items.at(-1)! > 150, `keyframes at ${items}`);
+});
+
 test("VID-25 of whom more is demanded keyframes come further apart, but not so far that they cannot be placed", () => {
   const pan = Array.from({ length: 300 }, (_, i) => wall(i, 0));
   const shiftsAt = (demand: number): Keyframe<number>[] => {
