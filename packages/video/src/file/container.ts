@@ -65,8 +65,7 @@ export async function openContainer(path: string): Promise<Container> {
 
 /** Ends where the file does: of one that is cut off, what is there comes out. */
 async function* avcUnits(track: InputVideoTrack, sink: EncodedPacketSink): AsyncGenerator<AccessUnit, void> {
-  const description = (await track.getDecoderConfig())?.description;
-  const config: AvcConfig | undefined = description && readAvcConfig(bytesOf(description));
+  const config = await avcConfig(track);
   let packet = await sink.getFirstPacket();
   while (packet) {
     const data = config ? avcToAnnexB(packet.data, config, packet.type === "key") : packet.data;
@@ -74,6 +73,16 @@ async function* avcUnits(track: InputVideoTrack, sink: EncodedPacketSink): Async
     yield { data, timeNs: BigInt(Math.round(packet.timestamp * 1e9)), key: hasKeyPicture(data) };
     const before: typeof packet = packet;
     packet = await sink.getNextPacket(before).catch(() => null);
+  }
+}
+
+/** @throws {CairnError} `video.unreadable` */
+async function avcConfig(track: InputVideoTrack): Promise<AvcConfig | undefined> {
+  try {
+    const description = (await track.getDecoderConfig())?.description;
+    return description && readAvcConfig(bytesOf(description));
+  } catch (error) {
+    throw new CairnError("video.unreadable", { problem: "its parameter sets are damaged" }, error);
   }
 }
 

@@ -224,6 +224,19 @@ test("VID-16 what is no video is refused, whatever bytes it has", async () => {
   );
 });
 
+test("VID-16 a container with damaged parameter sets is refused with that word", needsFfmpeg, async () => {
+  const path = await make("sets.mp4", ...SOURCE, "-c:v", "libx264");
+  const bytes = await readFile(path);
+  const box = bytes.indexOf("avcC") + 4;
+  // The size of its first set leads beyond its end.
+  bytes.writeUInt16BE(0xffff, box + 6);
+  await writeFile(path, bytes);
+  await assert.rejects(
+    decode(path),
+    (error) => error instanceof CairnError && error.facts.problem === "its parameter sets are damaged",
+  );
+});
+
 test("VID-17 a bare stream is read in pieces to the same pictures, with counted times", async () => {
   const { facts, sums, times } = await decode(SMALL, { backend: "tinyh264" });
   assert.equal(facts.container, "H.264");
