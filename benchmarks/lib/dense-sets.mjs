@@ -84,13 +84,15 @@ export function sceneOf(model) {
     calibration[3] = 0;
     const count = features.length / 2;
     const coordinate = (axis) => Float32Array.from({ length: count }, (_, i) => features[2 * i + axis]);
+    const places = { count, x: coordinate(0), y: coordinate(1) };
     const size = { widthPx: width, heightPx: height, fullWidthPx: width, fullHeightPx: height };
     views.push({
       index,
       photo: { image, name: image, digest: image, ...size },
       lens: index,
       principal,
-      features: { count, x: coordinate(0), y: coordinate(1) },
+      features: places,
+      places,
       fullScale: 1,
     });
     scene.addLens(calibration);
