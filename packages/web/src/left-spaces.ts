@@ -14,14 +14,14 @@ export function comeBack(key: string): Visit | undefined {
   return known?.visit.connection.status === "closed" ? undefined : known?.visit;
 }
 
-/** Ends it; where something is being sent, or was refused and nobody has seen that yet, not before it is done. */
+/** Ends it; where something is on its way, not before all is sent. What is refused meanwhile waits to be seen. */
 export function leave(key: string, visit: Visit): void {
   const { connection, uploads } = visit;
   const end = () => {
     uploads.stop();
     connection.close();
   };
-  if (uploads.idle) {
+  if (!uploads.active) {
     end();
     return;
   }
@@ -34,7 +34,7 @@ export function leave(key: string, visit: Visit): void {
     left.delete(key);
   };
   const off = uploads.subscribe(() => {
-    if (!uploads.idle) return;
+    if (uploads.active || uploads.items.length > 0) return;
     settle();
     end();
   });

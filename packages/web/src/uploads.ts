@@ -38,13 +38,8 @@ export class Uploads {
     return this.#items;
   }
 
-  /** Nothing is on its way, and of nothing that was refused is there still to be told. */
-  get idle(): boolean {
-    return this.#items.length === 0 && !this.#filling;
-  }
-
   get active(): boolean {
-    return this.#items.some(({ error }) => error === undefined);
+    return this.#filling || this.#items.some(({ error }) => error === undefined);
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {

@@ -1,7 +1,7 @@
 /** A depth session: photos in, a GLB of points and cameras out, seen while it is made. */
 import type { ModelView } from "@cairn/viewer/model";
 import { type JSX, useCallback, useEffect, useRef, useState } from "react";
-import { DropVeil, useDrop } from "../../drop.tsx";
+import { DropVeil } from "../../drop.tsx";
 import { Icon } from "../../icons.tsx";
 import { PanelHead } from "../../panel-head.tsx";
 import { isPhone } from "../../phone/is-phone.ts";
@@ -12,6 +12,7 @@ import { FaceBar } from "../shared/face-bar.tsx";
 import { ModelCanvas } from "../shared/model-canvas.tsx";
 import type { Place } from "../shared/place.ts";
 import { useStore } from "../shared/store.ts";
+import { usePhotoDrop } from "../shared/use-photo-drop.ts";
 import { Preview, ResultCard, WorkCard } from "./depth-cards.tsx";
 import { DepthParamsFields, type Params, USUAL_PARAMS } from "./depth-params.tsx";
 import { type DepthState, DepthWork } from "./depth-work.ts";
@@ -28,15 +29,7 @@ export function DepthPage({ place }: { place: Place }): JSX.Element {
   const [incremental, setIncremental] = useState(true);
   const picker = useRef<HTMLInputElement>(null);
   const store = open?.store;
-  const [leftOut, setLeftOut] = useState<string>();
-  const onFiles = useCallback(
-    (files: File[], notAdded?: string) => {
-      store?.add(files);
-      setLeftOut(notAdded);
-    },
-    [store],
-  );
-  const over = useDrop(onFiles);
+  const { onFiles, over, leftOut } = usePhotoDrop(store);
   const result = open?.state.result;
 
   useEffect(() => {

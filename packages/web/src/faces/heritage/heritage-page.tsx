@@ -1,7 +1,7 @@
 /** A heritage project: photos in, and the shards of its cloud as they come. */
 import type { ModelView } from "@cairn/viewer/model";
 import { type JSX, useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
-import { DropVeil, useDrop } from "../../drop.tsx";
+import { DropVeil } from "../../drop.tsx";
 import { Icon } from "../../icons.tsx";
 import { PanelHead } from "../../panel-head.tsx";
 import { isPhone } from "../../phone/is-phone.ts";
@@ -12,6 +12,7 @@ import { FaceBar } from "../shared/face-bar.tsx";
 import { ModelCanvas } from "../shared/model-canvas.tsx";
 import type { Place } from "../shared/place.ts";
 import { useStore } from "../shared/store.ts";
+import { usePhotoDrop } from "../shared/use-photo-drop.ts";
 import { type HeritagePhoto, HeritageProject, type Receiving } from "./heritage-project.ts";
 import { ProjectPicker } from "./project-picker.tsx";
 
@@ -43,15 +44,7 @@ function Project({ place, name }: { place: Place; name: string }): JSX.Element {
   const [panelOpen, setPanelOpen] = useState(() => innerWidth > PHONE_PX);
   const picker = useRef<HTMLInputElement>(null);
   const store = open?.store;
-  const [leftOut, setLeftOut] = useState<string>();
-  const onFiles = useCallback(
-    (files: File[], notAdded?: string) => {
-      store?.add(files);
-      setLeftOut(notAdded);
-    },
-    [store],
-  );
-  const over = useDrop(onFiles);
+  const { onFiles, over, leftOut } = usePhotoDrop(store);
   const shards = open?.state.shards;
 
   useEffect(() => {
