@@ -10,11 +10,9 @@ import {
   type ImageState,
   type PosedCamera,
   type Preset,
-  processedPhotos,
   type Reason,
   type Seq,
   type SpaceState,
-  STREAM,
   shownGeneration,
 } from "@cairn/protocol";
 import { type Engine, layStep, type Photo, type Rebuild, type RebuildOptions, type Step } from "@cairn/reconstruct";
@@ -23,6 +21,7 @@ import { findGeneration } from "../generation/history.ts";
 import { restoreGeneration } from "../generation/restore.ts";
 import type { Outcome, Running } from "../operation/operations.ts";
 import { reportEvent, spaceReport } from "../report/space-report.ts";
+import { Agenda } from "./agenda.ts";
 import { feltModel, feltUpright } from "./felt-model.ts";
 import { type PhotoSource, replay } from "./replay.ts";
 import { type Places, rebuildEvents, stepEvents } from "./step-events.ts";
@@ -31,12 +30,6 @@ import { Bell } from "./turn.ts";
 const RETRY_MS = 1000;
 /** A disk that stays full is tried half as often each time, down to once in this. */
 const MOST_RETRY_MS = 60_000;
-/** However long a rebuild takes, one is done in the midst of a stream when the model has grown to this, or doubled. */
-const MOST_UNREFINED = 64;
-
-/** After a keyframe that had its points at once come others without, for so many times as long as it took. */
-const REST = 2;
-
 /** What may be work: a removed copy leaves one that has no verdict any more. */
 const RINGING: ReadonlySet<EventType> = new Set(["image.added", "image.removed", "space.configured"]);
 
@@ -64,17 +57,13 @@ type SpaceWork = Places & {
 
 export class SpaceReconstructor {
   readonly #work: SpaceWork;
+  readonly #agenda: Agenda;
   readonly #bell = new Bell();
   #engine: Engine | undefined;
   /** What the engine was opened with. */
   #preset: Preset | undefined;
   /** The engine's model is not what the log shows: the next rebuild is laid onto the log's cameras. */
   #differs = false;
-  /** Processed photos at the last rebuild that failed or was cancelled: not tried again before the next photo. */
-  #gaveUpAt = -1;
-  #advised = false;
-  /** A thorough rebuild may place more photos. */
-  #unsure = false;
   /** The engine, given the photos again, came to another model: only a thorough rebuild surely shows no less. */
   #strayed = false;
   /** A photo was removed since the engine was opened. */
@@ -83,14 +72,6 @@ export class SpaceReconstructor {
   #restores: Restore[] = [];
   /** The rebuild at work. */
   #rebuilding: Id | undefined;
-  #lastRebuildMs = 0;
-  /** For each photo, of the last rebuild, or longer where one was let go; before the first, what placing one takes. */
-  #rebuildEachMs: number | undefined;
-  #placeEachMs: number | undefined;
-  /** Photos of a live stream were placed without their dense points: the next rebuild makes them. */
-  #owesPoints = false;
-  /** Till then keyframes of a stream have no points of their own: a third of the time is enough for these. */
-  #restsUntilMs = 0;
   /** The engine has begun a rebuild, or has its result, that the log does not tell of. */
   #untold = false;
   /** The disk was full while a photo was taken: it keeps its turn. */
@@ -102,6 +83,7 @@ export class SpaceReconstructor {
 
   constructor(work: SpaceWork) {
     this.#work = work;
+    this.#agenda = new Agenda(() => this.#state, work);
   }
 
   /** Asks for a rebuild now; resolves with its operation. @throws {CairnError} `export.empty` without a model, `store.…` */
@@ -158,19 +140,19 @@ export class SpaceReconstructor {
 
   /** One photo, one rebuild, or one wait. */
   async #step(): Promise<void> {
-    const { signal, settleMs, idleMs } = this.#work;
+    const { signal, idleMs } = this.#work;
     if (this.#stale) {
       this.#stale = false;
       await this.#closeEngine();
     }
     const back = this.#restores.shift();
     if (back) return this.#restore(back);
-    const due = this.#rebuildDue();
-    if (this.#requests.length > 0 || (due && !this.#follows())) return this.#rebuild();
-    const next = this.#nextPhoto();
+    const due = this.#agenda.rebuildDue();
+    if (this.#requests.length > 0 || (due && !this.#agenda.follows())) return this.#rebuild();
+    const next = this.#agenda.nextPhoto();
     if (next) return this.#add(next);
-    const unsettled = due || this.#unsettled();
-    const rung = await this.#bell.wait(signal, unsettled ? Math.max(settleMs, 2 * this.#lastRebuildMs) : idleMs);
+    const unsettled = due || this.#agenda.unsettled();
+    const rung = await this.#bell.wait(signal, unsettled ? this.#agenda.quietMs : idleMs);
     if (rung) return;
     if (unsettled) return this.#rebuildWhileIdle();
     await this.#closeEngine();
@@ -181,7 +163,7 @@ export class SpaceReconstructor {
   async #rebuildWhileIdle(): Promise<void> {
     this.#pause = new AbortController();
     try {
-      if (!this.#nextPhoto()) await this.#rebuild();
+      if (!this.#agenda.nextPhoto()) await this.#rebuild();
     } finally {
       this.#pause = undefined;
     }
@@ -198,7 +180,7 @@ export class SpaceReconstructor {
         // The engine may hold it: the next work finds a fresh one, replayed without it.
         if (events.some(({ type }) => type === "image.removed")) this.#stale = true;
         if (events.some(({ type }) => RINGING.has(type))) this.#bell.ring();
-        if (this.#pause && this.#nextPhoto()) this.#pause.abort();
+        if (this.#pause && this.#agenda.nextPhoto()) this.#pause.abort();
       }
     } catch (error) {
       if (!signal.aborted) this.#work.onError(error, `following the log of ${space.id} stopped`);
@@ -209,72 +191,13 @@ export class SpaceReconstructor {
     return Object.values(shownGeneration(this.#state)?.cameras ?? {});
   }
 
-  #nextPhoto(): ImageState | undefined {
-    const { images, settings } = this.#state;
-    if (!settings.reconstruct) return undefined;
-    for (const image of Object.values(images)) if (!image.verdict) return image;
-    return undefined;
-  }
-
-  #processed(): number {
-    return processedPhotos(this.#state);
-  }
-
-  #refined(): number {
-    return shownGeneration(this.#state)?.published?.refined ?? 0;
-  }
-
-  /** Exactly after every `rebuildEvery`th photo, also when a crash came between the photo and its rebuild. */
-  #rebuildDue(): boolean {
-    const state = this.#state;
-    const processed = this.#processed();
-    if (state.generation === 0 || processed === this.#gaveUpAt) return false;
-    return (this.#advised && state.settings.rebuildWhenIdle) || this.#dueAfter(processed);
-  }
-
-  #dueAfter(processed: number): boolean {
-    const { generation, settings } = this.#state;
-    const every = settings.rebuildEvery;
-    return generation > 0 && Math.floor(processed / every) > Math.floor(this.#refined() / every);
-  }
-
-  /** The last photo is of a live stream, whose model should follow it: what takes long is done when it pauses. */
-  #follows(): boolean {
-    const last = Object.values(this.#state.images).at(-1);
-    if (!last?.sequence?.startsWith(STREAM)) return false;
-    const processed = this.#processed();
-    const expectedMs = processed * (this.#rebuildEachMs ?? this.#placeEachMs ?? 0);
-    if (expectedMs <= this.#work.followMs && !this.#owesPoints) return false;
-    return processed < Math.max(MOST_UNREFINED, 2 * this.#refined());
-  }
-
-  /**
-   * A live stream's next photo waits already, or one was just kept waiting for points: where the camera is comes before
-   * points that a rebuild makes anyway.
-   */
-  #isBehind({ image: id, sequence }: ImageState): boolean {
-    const { images, settings } = this.#state;
-    if (!sequence?.startsWith(STREAM) || !settings.rebuildWhenIdle) return false;
-    if (performance.now() < this.#restsUntilMs) return true;
-    return Object.values(images).some(({ image, verdict }) => !verdict && image !== id);
-  }
-
-  /** Photos came since everything was last refined together, or more can be made of those that are there. */
-  #unsettled(): boolean {
-    const processed = this.#processed();
-    const { generation, settings } = this.#state;
-    if (!settings.rebuildWhenIdle || generation === 0) return false;
-    return (processed > this.#refined() || this.#unsure) && processed !== this.#gaveUpAt;
-  }
-
   async #restore({ generation, resolve, reject }: Restore): Promise<void> {
     const before = this.#state.generation;
     try {
       const shown = await restoreGeneration(this.#work.space, generation);
       if (shown !== before) {
         this.#differs = true;
-        this.#advised = false;
-        this.#unsure = false;
+        this.#agenda.wentBack();
       }
       resolve(shown);
     } catch (error) {
@@ -317,23 +240,22 @@ export class SpaceReconstructor {
         return { events: [rejected(image, "unreadable")] };
       throw error;
     }
-    const isBehind = this.#isBehind(image);
+    const isBehind = this.#agenda.isBehind(image);
     try {
       const startedMs = performance.now();
       const adding = engine.add(photo, {
         signal,
         onProgress: (...at) => running.progress(...at),
-        rebuildFollows: this.#dueAfter(this.#processed() + 1) && !this.#follows(),
+        rebuildFollows: this.#agenda.rebuildFollows(),
         ...(isBehind && { points: "later" }),
       });
       this.#lookAhead(engine, image);
       const own = await adding;
-      const tookMs = performance.now() - startedMs;
-      if (!isBehind) this.#restsUntilMs = performance.now() + REST * tookMs;
-      this.#placeEachMs = this.#placeEachMs === undefined ? tookMs : (3 * this.#placeEachMs + tookMs) / 4;
-      // Nothing is owed where there are no others than the sparse ones.
-      this.#owesPoints ||= isBehind && this.#preset !== "sparse";
-      this.#advised ||= own.rebuildAdvised;
+      this.#agenda.placed(performance.now() - startedMs, {
+        isBehind,
+        dense: this.#preset !== "sparse",
+        advised: own.rebuildAdvised,
+      });
       const step = this.#differs ? layStep(own, await posedBy(engine), this.#shownCameras()) : own;
       const events = await stepEvents(step, image, this.#work, signal);
       return { events, result: { image: image.image, points: step.points.positions.length / 3, ...doubtsIn(step) } };
@@ -345,9 +267,9 @@ export class SpaceReconstructor {
   }
 
   /** Decodes the photo that waits behind this one, and lets the engine begin with it. */
-  #lookAhead(engine: Engine, { image: id }: ImageState): void {
+  #lookAhead(engine: Engine, inHand: ImageState): void {
     const { photoOf, signal } = this.#work;
-    const next = Object.values(this.#state.images).find(({ image, verdict }) => !verdict && image !== id);
+    const next = this.#agenda.photoAfter(inHand);
     if (!next) return;
     const photo = photoOf(next, signal);
     this.#ahead = { image: next.image, photo };
@@ -368,7 +290,7 @@ export class SpaceReconstructor {
     );
     for (const { resolve, reject } of waiting) started.then(({ operation }) => resolve(operation), reject);
     const { operation, ended } = await started;
-    this.#advised = false;
+    this.#agenda.began();
     this.#rebuilding = operation;
     const end = await ended;
     this.#rebuilding = undefined;
@@ -376,7 +298,7 @@ export class SpaceReconstructor {
     // One that the engine itself let go leaves it as it was; after any other it may hold what the log does not tell of.
     if (end === "failed" || (end === "cancelled" && this.#untold)) await this.#closeEngine();
     this.#untold = false;
-    this.#gaveUpAt = end === "completed" ? -1 : this.#processed();
+    this.#agenda.ended(end === "completed");
   }
 
   async #rebuildNow(running: Running, cause: Seq, patient: boolean): Promise<Outcome> {
@@ -398,22 +320,26 @@ export class SpaceReconstructor {
         ...(frame && { frame }),
         ...(up && { up }),
       });
-      const events = await rebuildEvents(rebuild, await engine.model(), this.#processed(), cause, this.#work, signal);
+      const events = await rebuildEvents(
+        rebuild,
+        await engine.model(),
+        this.#agenda.processed(),
+        cause,
+        this.#work,
+        signal,
+      );
       const report = spaceReport(await engine.report({ signal }), this.#state, state.generation + 1);
       events.push(await reportEvent(report, this.#work.blobs, cause));
       // Cancelled, and maybe let go already: what follows is for one that is told.
       signal.throwIfAborted();
       this.#differs = false;
-      // A replay just before it may have advised what is done now.
-      this.#advised = false;
       const { images } = this.#state;
       const outdated = rebuild.cameras.some(({ image }) => !images[image]);
-      this.#unsure = outdated || (!thorough && (rebuild.thoroughAdvised ?? false));
+      this.#agenda.rebuilt(
+        performance.now() - startedMs,
+        outdated || (!thorough && (rebuild.thoroughAdvised ?? false)),
+      );
       this.#strayed = false;
-      this.#lastRebuildMs = performance.now() - startedMs;
-      this.#rebuildEachMs = this.#lastRebuildMs / Math.max(1, this.#processed());
-      this.#owesPoints = false;
-      this.#restsUntilMs = 0;
       return {
         events,
         result: {
@@ -425,8 +351,7 @@ export class SpaceReconstructor {
       };
     } catch (error) {
       if (pause?.aborted && !signal.aborted && !this.#untold) {
-        const eachMs = (performance.now() - startedMs) / Math.max(1, this.#processed());
-        this.#rebuildEachMs = Math.max(this.#rebuildEachMs ?? 0, eachMs);
+        this.#agenda.paused(performance.now() - startedMs);
         return { result: { paused: true } };
       }
       if (!signal.aborted) this.#work.onError(error, `rebuild of ${space.id}`);
@@ -452,15 +377,14 @@ export class SpaceReconstructor {
     const engine = await this.#work.openEngine(preset);
     this.#engine = engine;
     this.#preset = preset;
-    const known = this.#processed();
-    if (known > 0) {
+    if (this.#agenda.processed() > 0) {
       const onProgress = (stage: string, done: number, total: number) => running.progress(stage, done, total);
       try {
         const { log } = this.#work.space;
         const { same, restored } = await replay(engine, log, this.#work.photoOf, signal, onProgress);
         this.#differs = !same || restored;
         this.#strayed = !same;
-        this.#advised ||= !same;
+        if (!same) this.#agenda.advise();
       } catch (error) {
         await this.#closeEngine();
         throw error;
