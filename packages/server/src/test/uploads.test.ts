@@ -13,6 +13,7 @@ import {
   utimes,
   writeFile,
 } from "node:fs/promises";
+import { request } from "node:http";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
@@ -281,4 +282,31 @@ test("HTTP-18 what could not be created does not count, and nothing of it stays"
   await repairBlobs();
   assert.deepEqual(await readdir(join(server.dataDir, "uploads")), before);
   assert.equal((await create(whole, photo)).status, 201);
+});
+
+test("GEN-35 HTTP-17 an upload is reached by the address of its own space only, however that is written", async (t) => {
+  const tokens = [{ token: "guest-guest-guest", role: "contribute", spaces: ["place"] }] as const;
+  const server = await testServer(t, { token: "the-token-of-the-house", tokens });
+  await server.send("POST", "/v1/spaces", JSON.stringify({ id: "cellar" }));
+  const tus = { "tus-resumable": "1.0.0", "upload-length": "10" };
+  const made = await server.send("POST", "/v1/spaces/cellar/uploads", null, tus);
+  const id = made.headers.get("location")!.split("/").at(-1)!;
+  const ask = (method: string, path: string) =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const type = { "content-type": "application/offset+octet-stream", "content-length": "2", "upload-offset": "0" };
+      const headers = { ...tus, ...(method === "PATCH" && type), authorization: `Bearer ${tokens[0].token}` };
+      const asked = request({ host: "127.0.0.1", port: server.port, method, path, headers }, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode);
+      });
+      asked.on("error", reject);
+      asked.end(method === "PATCH" ? "ab" : undefined);
+    });
+  for (const method of ["HEAD", "PATCH", "DELETE"]) {
+    assert.equal(await ask(method, `/v1/spaces/cellar/uploads/${id}`), 403, method);
+    assert.equal(await ask(method, `/v1/spaces/place/uploads/${id}`), 404, method);
+    assert.equal(await ask(method, `/v1/spaces/place/uploads/..\\..\\cellar\\uploads\\${id}`), 404, method);
+  }
+  const left = await server.send("GET", `/v1/spaces/cellar/uploads/${id}`);
+  assert.equal(((await left.json()) as { offset: number }).offset, 0);
 });

@@ -255,6 +255,9 @@ export async function uploadRoutes(app: FastifyInstance, context: ServerContext)
 
   app.addContentTypeParser("*", (_request, _payload, done) => done(null));
   const handle = (request: FastifyRequest, reply: FastifyReply) => {
+    const { upload } = request.params as { upload?: string };
+    // The library reads addresses as browsers do, where `..\` leads to another space than the one that was judged.
+    if (upload !== undefined && !ID.test(upload)) throw new CairnError("request.not_found");
     reply.hijack();
     return server.handle(request.raw, reply.raw);
   };
