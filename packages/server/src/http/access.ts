@@ -90,10 +90,10 @@ declare module "fastify" {
     /** Least role that may ask; left out: `view` where nothing changes, else `contribute`. */
     role?: Role;
     /**
-     * Where a route is in no space: `any`, it says nothing of spaces; `own`, it looks at `request.pass` itself. Left out:
-     * only for those who may be everywhere.
+     * Where a route is in no space: `any`, it says nothing of spaces; `own`, its scope or it looks at `request.pass`;
+     * `handler`, it does so itself, and its scope need not. Left out: only for those who may be everywhere.
      */
-    place?: "any" | "own";
+    place?: "any" | "own" | "handler";
   }
 }
 

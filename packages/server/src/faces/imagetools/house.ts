@@ -1,6 +1,6 @@
 /** What the routes of this face share. */
 import type { Editing, Space } from "@cairn/core";
-import { CairnError, type ImageState } from "@cairn/protocol";
+import { CairnError, type Id, type ImageState } from "@cairn/protocol";
 import type { FastifyRequest } from "fastify";
 import type { ServerContext } from "../../context.ts";
 import { Refusal } from "../refusal.ts";
@@ -57,6 +57,12 @@ export function findImage({ spaces }: ImagetoolsHouse, id: string): Found {
     if (image) return { space, image };
   }
   throw new Refusal(404, "Image not found");
+}
+
+/** Where an operation ran: the space whose state names it; else it is one of long ago, and any session may remember it. */
+export function rememberingSpaces({ spaces, open }: ImagetoolsHouse, operation: Id): readonly Space[] {
+  for (const space of spaces) if (Object.hasOwn(space.log.snapshot().state.operations, operation)) return [space];
+  return [...open()].filter(({ log }) => log.operation(operation)).map(({ space }) => space);
 }
 
 /** What a change of an image needs. @throws {Refusal} 404, 401 */

@@ -12,7 +12,7 @@ import { readFields } from "../fields.ts";
 import { missing } from "../form.ts";
 import { type FieldProblem, Refusal } from "../refusal.ts";
 import { clientId, editing, findImage, findSession, type ImagetoolsHouse, imageRefusal, openSession } from "./house.ts";
-import { mustReach } from "./places.ts";
+import { BY_HANDLER, mustReach } from "./places.ts";
 import { API, fileName, imageResponse } from "./shapes.ts";
 import { readSource, readUpload, refuseForeign } from "./upload.ts";
 
@@ -28,7 +28,7 @@ export function imageRoutes(app: FastifyInstance, house: ImagetoolsHouse): void 
   const { core, decoder } = house.context;
   const thumbnail = thumbnails(house);
 
-  app.post<{ Querystring: Record<string, unknown> }>(`${API}/images`, async (request) => {
+  app.post<{ Querystring: Record<string, unknown> }>(`${API}/images`, BY_HANDLER, async (request) => {
     const { file, fields } = await readUpload(request, house.limits.fileBytes);
     const sessionId = fields.session_id ?? queryText(request.query.session_id);
     const problems: FieldProblem[] = [];

@@ -1,12 +1,12 @@
 /** Long operations. Rules IMG-42 to IMG-52, IMG-61, IMG-62. */
-import type { BulkEdit, Space } from "@cairn/core";
+import type { BulkEdit } from "@cairn/core";
 import { CairnError, type Id } from "@cairn/protocol";
 import { Type } from "@cairn/protocol/schema";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { readFields } from "../fields.ts";
 import { Refusal } from "../refusal.ts";
 import { readCompression, readResize, readRotation } from "./compression.ts";
-import { clientId, findSession, type ImagetoolsHouse, openSession, withoutNulls } from "./house.ts";
+import { clientId, findSession, type ImagetoolsHouse, openSession, rememberingSpaces, withoutNulls } from "./house.ts";
 import type { Session } from "./session.ts";
 import type { OperationRecord } from "./session-log.ts";
 import { API } from "./shapes.ts";
@@ -105,16 +105,10 @@ function finished(): Refusal {
 
 /** @throws {Refusal} 404 */
 async function find(house: ImagetoolsHouse, id: Id): Promise<{ session: Session; record: OperationRecord }> {
-  for (const space of candidates(house, id)) {
+  for (const space of rememberingSpaces(house, id)) {
     const session = await findSession(house, space.id);
     const record = session?.log.operation(id);
     if (session && record) return { session, record };
   }
   throw new Refusal(404, "Operation not found");
-}
-
-/** The space whose state names it; else it is one of long ago, and any session may remember it. */
-function candidates({ spaces, open }: ImagetoolsHouse, id: Id): readonly Space[] {
-  for (const space of spaces) if (Object.hasOwn(space.log.snapshot().state.operations, id)) return [space];
-  return [...open()].filter((session) => session.log.operation(id)).map(({ space }) => space);
 }

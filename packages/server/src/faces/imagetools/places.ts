@@ -2,7 +2,10 @@
 import { CairnError } from "@cairn/protocol";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { requestReaches } from "../../http/access.ts";
-import type { ImagetoolsHouse } from "./house.ts";
+import { type ImagetoolsHouse, rememberingSpaces } from "./house.ts";
+
+/** Of a route that knows where it is only when it has read what was sent, and looks itself. */
+export const BY_HANDLER = { config: { place: "handler" } } as const;
 
 /** Every route of the scope is looked at before it runs. */
 export function guardPlaces(app: FastifyInstance, house: ImagetoolsHouse): void {
@@ -10,9 +13,8 @@ export function guardPlaces(app: FastifyInstance, house: ImagetoolsHouse): void 
     route.config = { place: "own", ...route.config };
   });
   app.addHook("preHandler", async (request) => {
-    if (request.pass?.spaces === undefined || request.routeOptions.config.place === "any") return;
-    // Their form says it, and is read by the route.
-    if (request.isMultipart() && !Object.hasOwn(request.params as object, "image")) return;
+    const { place } = request.routeOptions.config;
+    if (request.pass?.spaces === undefined || place === "any" || place === "handler") return;
     for (const space of placesOf(house, request)) mustReach(request, space);
   });
 }
@@ -23,16 +25,16 @@ export function mustReach(request: FastifyRequest, space: string | undefined): v
   throw new CairnError("auth.forbidden");
 }
 
-function placesOf({ spaces, open }: ImagetoolsHouse, request: FastifyRequest): (string | undefined)[] {
+/** By what the route acts on: its path, else the fields that every route without a name in its path reads. */
+function placesOf(house: ImagetoolsHouse, request: FastifyRequest): (string | undefined)[] {
   const { session, image, operation } = request.params as Record<string, string | undefined>;
+  const ofImage = (id: string) =>
+    [...house.spaces].find((space) => Object.hasOwn(space.log.snapshot().state.images, id))?.id;
   if (session !== undefined) return [session];
-  const ofImage = (id: string) => [...spaces].find((space) => Object.hasOwn(space.log.snapshot().state.images, id))?.id;
   if (image !== undefined) return [ofImage(image)];
-  if (operation !== undefined) {
-    return [[...open()].find(({ log }) => log.operation(operation) !== undefined)?.space.id];
-  }
+  if (operation !== undefined) return [rememberingSpaces(house, operation)[0]?.id];
   const said = { ...(request.query as object), ...(request.body as object | undefined) } as Record<string, unknown>;
   const ids = Array.isArray(said.image_ids) ? said.image_ids.map((id) => ofImage(String(id))) : [];
-  const named = said.session_id ?? said.custom_session_id;
-  return typeof named === "string" ? [named, ...ids] : ids.length > 0 ? ids : [undefined];
+  if (typeof said.session_id === "string") return [said.session_id, ...ids];
+  return ids.length > 0 ? ids : [undefined];
 }

@@ -3,9 +3,11 @@ import type { Space } from "@cairn/core";
 import { CairnError, type Labels, nowNs, type SpaceState } from "@cairn/protocol";
 import { Type } from "@cairn/protocol/schema";
 import type { FastifyInstance } from "fastify";
+import { mayDo } from "../../http/access.ts";
 import { readFields } from "../fields.ts";
 import { Refusal } from "../refusal.ts";
 import { findSession, type ImagetoolsHouse, withoutNulls } from "./house.ts";
+import { BY_HANDLER, mustReach } from "./places.ts";
 import { GRACE_NS, isOver, SESSION, sessionEndNs, USER } from "./session.ts";
 import { API } from "./shapes.ts";
 import { isoMicros } from "./times.ts";
@@ -24,12 +26,14 @@ type Named = { Params: { session: string } };
 export function sessionRoutes(app: FastifyInstance, house: ImagetoolsHouse): void {
   const { core } = house.context;
 
-  app.post(`${API}/sessions`, async (request) => {
+  app.post(`${API}/sessions`, BY_HANDLER, async (request) => {
     const {
       user_id: user,
       custom_session_id: id,
       ttl_seconds,
     } = readFields(NewSession, withoutNulls(request.body), "body");
+    // One that is made takes an id of its own choice, which is in nobody's list.
+    mustReach(request, id);
     const endOf = (startNs: string) => String(BigInt(startNs) + BigInt(ttl_seconds) * 1_000_000_000n + GRACE_NS);
     const labels: Labels = { [SESSION]: true, ...(user !== undefined && { [USER]: user }) };
     const settings = { reconstruct: false, maxImages: house.limits.images };
@@ -70,9 +74,12 @@ export function sessionRoutes(app: FastifyInstance, house: ImagetoolsHouse): voi
     return after === undefined ? { events: [], seq: head } : session.after(after, MOST_EVENTS);
   });
 
-  app.delete<Named>(`${API}/sessions/:session`, async ({ params }) => {
+  app.delete<Named>(`${API}/sessions/:session`, async ({ params, pass }) => {
     const session = await findSession(house, params.session);
     if (!session) throw new Refusal(404, "Session not found");
+    // What was made elsewhere is deleted by those who may delete it there.
+    const ownKind = session.space.log.snapshot().state.labels?.[SESSION] === true;
+    if (!ownKind && !(pass && mayDo(pass, "admin"))) throw new CairnError("auth.forbidden");
     await core.spaces.delete(session.space.id);
     return { success: true, message: "Session deleted" };
   });
