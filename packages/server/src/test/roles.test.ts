@@ -167,6 +167,44 @@ describe("roles", () => {
     for (const { ws } of [watcher, giver, depth, live]) ws.terminate();
   });
 
+  test("HTTP-29 HER-4 who may only watch makes no project and changes none, and sees what others begin", async (t) => {
+    const server = await testServer(t, OPTIONS);
+    const made = JSON.stringify({ custom_session_id: "album" });
+    assert.equal((await server.send("POST", "/api/v1/sessions", made)).status, 200);
+    const before = await server.events("album");
+    const [early, late] = ["site", "album"].map((name) => new FaceUser(server, `/ws/${name}?token=${VIEW}`));
+    const nothing = [
+      { type: "initial_state_starting", total_shards: 0, total_images: 0, epoch: 0 },
+      { type: "initial_state_complete", total_images: 0, epoch: 0 },
+    ];
+    for (const user of [early!, late!]) {
+      await user.of("initial_state_complete");
+      assert.deepEqual(user.heard, nothing);
+      await user.tell({ type: "ping" });
+      await user.tell({ type: "request_resync" });
+      await user.of("initial_state_complete", 2);
+      await user.tell({ type: "dance" });
+      await user.tell({ type: "upload_image", image_data: "AAAA", client_ref: "mine" });
+      const [unknown, refused] = await user.of("error", 2);
+      assert.deepEqual(unknown, { type: "error", message: "Unknown message type: dance" });
+      assert.deepEqual(refused, { type: "error", message: "Not allowed", client_ref: "mine" });
+      await user.of("pong");
+    }
+    assert.equal((await server.send("GET", "/v1/spaces/site")).status, 404);
+    assert.deepEqual(await server.events("album"), before);
+    assert.deepEqual(await new FaceUser(server, `/ws/${encodeURIComponent("a/b")}?token=${VIEW}`).closed, {
+      code: 1008,
+      reason: "Project id is not allowed",
+    });
+    // What somebody begins who may, all see.
+    const giver = new FaceUser(server, `/ws/site?token=${CONTRIBUTE}`);
+    await giver.of("initial_state_complete");
+    await early!.of("initial_state_complete", 3);
+    const status = await (await server.send("GET", "/projects/site/status")).json();
+    assert.equal((status as { active_clients: number }).active_clients, 2);
+    for (const { ws } of [early!, late!, giver]) ws.terminate();
+  });
+
   describe("live video of spaces that a token does not reach", () => {
     const SPACES = [
       { token: "looks-into-garden", role: "view", spaces: ["garden"] },

@@ -11,7 +11,7 @@ import type { Project } from "./project.ts";
 import type { Shards } from "./shards.ts";
 import type { SharedTexts } from "./shared-texts.ts";
 import { isoMillis } from "./times.ts";
-import { type Refused, readUpload } from "./upload.ts";
+import { type Refused, readUpload, refOf } from "./upload.ts";
 
 type Processed = Extract<Step, { kind: "processed" }>;
 
@@ -212,8 +212,3 @@ export class HeritageClient {
 }
 
 const ACKNOWLEDGED = "Image received, processing...";
-
-/** A client's own name for what it sends, which the answer carries. */
-function refOf({ client_ref }: Readonly<Record<string, unknown>>): { client_ref?: string } {
-  return typeof client_ref === "string" ? { client_ref } : {};
-}

@@ -5,6 +5,7 @@
 import { ingestImage, type Space } from "@cairn/core";
 import { CairnError, CLOSE, checkSpaceId } from "@cairn/protocol";
 import type { ServerContext } from "../../context.ts";
+import type { Arrival } from "../../http/upgrades.ts";
 import type { Face } from "../face.ts";
 import type { FaceSocket } from "../face-socket.ts";
 import { causeOf } from "../refusal.ts";
@@ -16,12 +17,14 @@ import { Shards } from "./shards.ts";
 import { SharedTexts } from "./shared-texts.ts";
 import { statusRoutes } from "./status-routes.ts";
 import { isoMillis } from "./times.ts";
+import { UnbegunProjects } from "./unbegun.ts";
 import { refusalText } from "./upload.ts";
 
 export function openHeritage(context: ServerContext): Face {
   const { core, decoder, log } = context;
   const projects = new Map<string, Project>();
   const shards = new Shards(core.blobs, context.cache("heritage"));
+  const unbegun = new UnbegunProjects(core.spaces);
   const encoded = new SharedTexts((error, key) => log.error({ err: error, key }, "a shard could not be made"));
 
   async function project(id: string): Promise<Project> {
@@ -80,16 +83,24 @@ export function openHeritage(context: ServerContext): Face {
     refusal: (error) => ({ text: refusalText(error) ?? `Failed to process image: ${causeOf(error, log)}` }),
   };
 
-  async function serve(socket: FaceSocket, id: string): Promise<void> {
-    let opened: Project;
+  /** Whoever may only watch changes nothing: a project that is not there is begun by somebody else. */
+  function enter(socket: FaceSocket, { params, token }: Arrival): Promise<Project | undefined> {
+    const id = params.project ?? "";
+    if (context.access.judge(token, "contribute", id) === "granted") return house.open(id);
+    return unbegun.watch(socket, id, () => house.find(id));
+  }
+
+  async function serve(socket: FaceSocket, arrival: Arrival): Promise<void> {
+    let opened: Project | undefined;
     try {
-      opened = await house.open(id);
+      opened = await enter(socket, arrival);
     } catch (error) {
       if (!(error instanceof CairnError) || error.code !== "space.id_invalid") throw error;
       socket.error("Project id is not allowed");
       socket.close(CLOSE.notAllowedId, "Project id is not allowed");
       return;
     }
+    if (!opened) return;
     const { signal } = opened.space;
     const onEnd = () => {
       const stopping = signal.reason instanceof CairnError && signal.reason.code === "server.stopping";
@@ -117,7 +128,7 @@ export function openHeritage(context: ServerContext): Face {
       notAnObject: () => "Invalid message: expected a JSON object",
       binary: "Binary messages are not accepted here",
     },
-    sockets: [{ path: "/ws/:project", open: (socket, { params }) => serve(socket, params.project ?? "") }],
+    sockets: [{ path: "/ws/:project", open: serve }],
     routes(app) {
       statusRoutes(app, house);
       legacyRoutes(app, house);

@@ -20,6 +20,11 @@ export function readUpload(message: Readonly<Record<string, unknown>>): { bytes:
   return { bytes, name: typeof filename === "string" ? filename : unnamed };
 }
 
+/** A client's own name for what it sends, which the answer carries. */
+export function refOf({ client_ref }: Readonly<Record<string, unknown>>): { client_ref?: string } {
+  return typeof client_ref === "string" ? { client_ref } : {};
+}
+
 /** The text for a photo that was not taken; `undefined` when nobody foresaw why. */
 export function refusalText(error: unknown): string | undefined {
   if (error instanceof UploadRefused) return error.message;
