@@ -2,9 +2,9 @@
  * A form as clients of earlier systems send it: its one file within a limit, and its texts, in any order. Rules GEN-31,
  * GEN-32.
  */
-import { CairnError } from "@cairn/protocol";
 import type { MultipartFile } from "@fastify/multipart";
 import type { FastifyRequest } from "fastify";
+import { formError, formParts } from "./form-parts.ts";
 import { type FieldProblem, Refusal } from "./refusal.ts";
 
 export type Form = {
@@ -22,6 +22,9 @@ type FormOptions = {
   readonly tooLarge: string;
 };
 
+/** GEN-32; and some for what is around a file. */
+const FORM_BYTES = 65 * 2 ** 20;
+
 /** Multipart; or a form without a file, whose texts have been read already. @throws {Refusal} 413, 422 */
 export async function readForm(request: FastifyRequest, options: FormOptions): Promise<Form> {
   if (!request.isMultipart()) return { file: undefined, fields: textsOf(request.body) };
@@ -29,20 +32,12 @@ export async function readForm(request: FastifyRequest, options: FormOptions): P
   let file: Form["file"];
   const { fileBytes } = options;
   const limits = { fileSize: fileBytes + 1, files: 8, fields: 64, fieldSize: 2 ** 16, parts: 64, headerPairs: 64 };
-  try {
-    for await (const part of request.parts({ limits })) {
-      if (part.type === "field") {
-        if (typeof part.value === "string") fields[part.fieldname] ??= part.value;
-      } else if (part.fieldname === options.file && !file) {
-        file = { bytes: await bytesOf(part, options), name: nameOf(part.filename) || options.unnamed };
-      } else part.file.resume();
-    }
-  } catch (error) {
-    if (error instanceof Refusal || error instanceof CairnError) throw error;
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    if (code.endsWith("_LIMIT")) throw new Refusal(413, "Request body too large");
-    // A form that is broken or ends in its middle.
-    throw new Refusal(422, [{ type: "value_error", loc: ["body"], msg: "The form is broken", input: null }]);
+  for await (const part of formParts(request, { limits, mostBytes: FORM_BYTES })) {
+    if (part.type === "field") {
+      if (typeof part.value === "string") fields[part.fieldname] ??= part.value;
+    } else if (part.fieldname === options.file && !file) {
+      file = { bytes: await bytesOf(part, options), name: nameOf(part.filename) || options.unnamed };
+    } else part.file.resume();
   }
   return { file, fields };
 }
@@ -68,10 +63,14 @@ function nameOf(given: string | undefined): string {
 async function bytesOf(part: MultipartFile, { fileBytes, tooLarge }: FormOptions): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let size = 0;
-  for await (const piece of part.file) {
-    pieces.push(piece as Buffer);
-    size += (piece as Buffer).length;
+  try {
+    for await (const piece of part.file as AsyncIterable<Buffer>) {
+      size += piece.length;
+      if (size > fileBytes) throw new Refusal(413, tooLarge);
+      pieces.push(piece);
+    }
+  } catch (error) {
+    throw formError(error);
   }
-  if (part.file.truncated || size > fileBytes) throw new Refusal(413, tooLarge);
   return Buffer.concat(pieces);
 }

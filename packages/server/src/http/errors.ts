@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { CairnError, type ErrorBody, type ErrorCode } from "@cairn/protocol";
 import type { FastifyBaseLogger, FastifyReply } from "fastify";
+import { answerEarly } from "./answer-early.ts";
 
 /** Texts that older clients compare. */
 const DETAIL: Partial<Record<ErrorCode, string>> = {
@@ -62,9 +63,16 @@ export function sendError(reply: FastifyReply, error: unknown): FastifyReply {
 export function sendRefused(reply: FastifyReply, status: number, body: object): FastifyReply {
   for (const name of ["etag", "content-range", "content-length", "content-encoding", "content-disposition"])
     reply.removeHeader(name);
+  reply.code(status).header("cache-control", "no-store").type("application/json; charset=utf-8");
+  const { raw } = reply.request;
+  const inItsMiddle = raw.readableDidRead && !raw.complete;
+  if (status !== 413 && !inItsMiddle) return reply.send(body);
   // What is left of a body that was refused is not read: the connection ends with the answer.
-  if (status === 413) reply.header("connection", "close");
-  return reply.code(status).header("cache-control", "no-store").type("application/json; charset=utf-8").send(body);
+  reply.header("connection", "close");
+  if (raw.complete) return reply.send(body);
+  const text = JSON.stringify(body);
+  raw.headers["x-no-compression"] = "1"; // it would wait for the answer's end
+  return reply.header("content-length", Buffer.byteLength(text)).send(answerEarly(raw, text));
 }
 
 /** Where our own clients ask. Elsewhere earlier systems' do: some compare a whole body (GEN-6, GEN-33). */

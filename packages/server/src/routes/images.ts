@@ -4,6 +4,7 @@ import { CairnError, type ImageState } from "@cairn/protocol";
 import { Type } from "@cairn/protocol/schema";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { ServerContext } from "../context.ts";
+import { readingBody } from "../http/answer-early.ts";
 import { matchesEtag } from "../http/etag.ts";
 import {
   ErrorShape,
@@ -66,7 +67,7 @@ export function imageRoutes(app: FastifyInstance, context: ServerContext): void 
       if (!isByteStream(body)) throw new CairnError("image.empty");
       const declaredBytes = Number(request.headers["content-length"] ?? 0);
       if (declaredBytes > MAX_IMAGE_BYTES) throw new CairnError("image.too_large", { sizeBytes: declaredBytes });
-      const receipt = await take(request, space, body, request.query);
+      const receipt = await take(request, space, readingBody(body), request.query);
       return reply.code(receipt.known ? 200 : 201).send(receipt);
     },
   );

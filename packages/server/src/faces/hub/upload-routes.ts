@@ -4,8 +4,10 @@ import type { FileUploads, StoredFile } from "@cairn/core";
 import { CairnError } from "@cairn/protocol";
 import { Type } from "@cairn/protocol/schema";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { readingBody } from "../../http/answer-early.ts";
 import { sendRanged } from "../../http/send-ranged.ts";
 import { readFields } from "../fields.ts";
+import { formParts } from "../form-parts.ts";
 import { Refusal } from "../refusal.ts";
 import type { HubHouse } from "./house.ts";
 import { uploadReason } from "./uploads.ts";
@@ -114,7 +116,7 @@ async function storedFrom(files: FileUploads, request: FastifyRequest): Promise<
   if (!request.isMultipart()) throw missing;
   // The whole of a name is looked at: one with a path is refused, not shortened.
   const limits = { fileSize: FILE_BYTES + 1, files: 8, fields: 64, fieldSize: 2 ** 16, parts: 64 };
-  for await (const part of request.parts({ limits, preservePath: true })) {
+  for await (const part of formParts(request, { limits, preservePath: true, mostBytes: FILE_BYTES + 2 ** 20 })) {
     if (part.type !== "file") continue;
     if (part.fieldname !== "file") {
       part.file.resume();
@@ -140,9 +142,9 @@ async function storedFrom(files: FileUploads, request: FastifyRequest): Promise<
 }
 
 async function bytesOf({ body }: FastifyRequest): Promise<Buffer> {
-  const pieces: Buffer[] = [];
+  const pieces: Uint8Array[] = [];
   let size = 0;
-  for await (const piece of (body ?? []) as AsyncIterable<Buffer>) {
+  for await (const piece of readingBody((body ?? []) as AsyncIterable<Buffer>)) {
     size += piece.length;
     if (size > CHUNK_BYTES) throw new Refusal(413, `Chunk too large; at most ${CHUNK_BYTES} bytes`);
     pieces.push(piece);
