@@ -22,6 +22,7 @@ export { openShownPoints, type ShownPoints } from "./export/shown-points.ts";
 export { type ZipEntry, zipped } from "./export/zip.ts";
 export type { FileUploads, UploadProgress } from "./file/file-uploads.ts";
 export type { StoredFile } from "./file/stored-files.ts";
+export { bytesOfPiece } from "./file/text-halves.ts";
 export { placeAnchor, removeAnchor } from "./generation/anchors.ts";
 export { type OldGeneration, readGeneration } from "./generation/history.ts";
 export { restoreGeneration } from "./generation/restore.ts";

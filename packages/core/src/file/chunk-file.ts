@@ -21,6 +21,8 @@ export type ChunkFacts = {
   readonly totalBytes?: number;
   /** Its chunks are counted from here; left out: from 0 or 1, whichever was sent. */
   readonly firstChunk?: number;
+  /** Its chunks are text, which may be cut within a letter. */
+  readonly text?: boolean;
 };
 
 const RECORD = 16;

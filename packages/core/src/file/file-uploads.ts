@@ -9,6 +9,7 @@ import { CairnError } from "@cairn/protocol";
 import { makeFolder, storeError } from "../disk/disk.ts";
 import { ChunkFile } from "./chunk-file.ts";
 import { checkFileName, type StoredFile, StoredFiles } from "./stored-files.ts";
+import { joinHalves } from "./text-halves.ts";
 
 export type UploadStart = {
   readonly fileName: string;
@@ -18,6 +19,8 @@ export type UploadStart = {
   readonly totalBytes?: number | undefined;
   /** Chunks are counted from here; left out: from 0 or 1, whichever comes. */
   readonly firstChunk?: number | undefined;
+  /** Its chunks are those of `bytesOfPiece`. */
+  readonly text?: boolean | undefined;
 };
 
 export type UploadProgress = {
@@ -79,7 +82,7 @@ export class FileUploads {
   }
 
   /** @throws {CairnError} `file.name_invalid`, `file.too_large`, `upload.too_many`, `store.*` */
-  async start({ fileName, source, totalChunks, totalBytes, firstChunk }: UploadStart): Promise<UploadProgress> {
+  async start({ fileName, source, totalChunks, totalBytes, firstChunk, text }: UploadStart): Promise<UploadProgress> {
     checkFileName(fileName);
     if ((totalBytes ?? 0) > this.#limits.fileBytes) {
       throw new CairnError("file.too_large", { mostBytes: this.#limits.fileBytes });
@@ -94,6 +97,7 @@ export class FileUploads {
       ...(totalChunks === undefined ? {} : { totalChunks }),
       ...(totalBytes === undefined ? {} : { totalBytes }),
       ...(firstChunk === undefined ? {} : { firstChunk }),
+      ...(text === undefined ? {} : { text }),
     };
     const chunks = await ChunkFile.create(path, facts).catch((error: unknown) => {
       throw storeError(error);
@@ -148,7 +152,9 @@ export class FileUploads {
         const shown = missing.slice(0, MAX_MISSING).join(", ");
         throw new CairnError("file.chunks_missing", { missing: missing.length > MAX_MISSING ? `${shown}, …` : shown });
       }
-      const file = await this.stored.store(open.chunks.facts.fileName, open.chunks.contents());
+      const { fileName, text } = open.chunks.facts;
+      const contents = open.chunks.contents();
+      const file = await this.stored.store(fileName, text ? joinHalves(contents) : contents);
       await this.#forget(upload, open);
       return file;
     });

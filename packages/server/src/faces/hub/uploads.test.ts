@@ -259,4 +259,32 @@ describe("files by HTTP", () => {
     const large = await post("/api/upload/start", { fileName: "d", totalBytes: 2 ** 30 + 1 });
     assert.equal(large.status, 413);
   });
+
+  test("HUB-62 HUB-65 a letter that is cut between two chunks is whole in the file, in whatever order they come", async (t) => {
+    const server = await testServer(t);
+    const phone = await HubUser.open(server, "/ws/phone?source=p1");
+    const text = "1,😀,é,🚀";
+    const cuts = [text.slice(0, 3), text.slice(3, 8), text.slice(8)];
+    for (const [fileName, order] of [
+      ["a.csv", [0, 1, 2]],
+      ["b.csv", [2, 0, 1]],
+    ] as const) {
+      for (const chunkIndex of order) {
+        phone.send({ type: "file_upload_chunk", fileName, chunk: cuts[chunkIndex], chunkIndex });
+      }
+      phone.send({ type: "file_upload_complete", fileName });
+    }
+    const said = await statuses(phone, 8);
+    assert.deepEqual([said[3]?.sha256, said[7]?.sha256], [sha256(text), sha256(text)]);
+    assert.equal(await fileOf(server, "a.csv"), text);
+    // What comes by HTTP is bytes, whatever they look like.
+    const start = await server.send("POST", "/api/upload/start", JSON.stringify({ fileName: "raw" }));
+    const { uploadId } = (await start.json()) as { uploadId: string };
+    const raw = Buffer.of(0xed, 0xa0, 0xbd, 0xed, 0xb8, 0x80);
+    await server.send("PUT", `/api/upload/${uploadId}/0`, raw);
+    await server.send("POST", `/api/upload/${uploadId}/complete`);
+    const stored = await fetch(`${server.url}/api/uploads/raw`);
+    assert.deepEqual(Buffer.from(await stored.arrayBuffer()), raw);
+    await phone.leave();
+  });
 });

@@ -1,6 +1,6 @@
 /** Files over a device's socket, whole or in chunks (HUB-60 to HUB-70). The bytes are `core.files`' matter. */
 
-import type { FileUploads, StoredFile, UploadProgress } from "@cairn/core";
+import { bytesOfPiece, type FileUploads, type StoredFile, type UploadProgress } from "@cairn/core";
 import { CairnError } from "@cairn/protocol";
 import type { Device } from "./devices.ts";
 import type { HubHouse } from "./house.ts";
@@ -75,7 +75,7 @@ async function begin(files: FileUploads, start: Parameters<FileUploads["start"]>
   const before = files.find(start.source, start.fileName);
   if (before !== undefined) await files.abort(before);
   if (files.openOf(start.source) >= MAX_OPEN) throw new Refused(`Too many open uploads; at most ${MAX_OPEN}`);
-  return files.start(start);
+  return files.start({ ...start, text: true });
 }
 
 /** Viewers hear of an upload's beginning and end at once, of what is between now and then. */
@@ -109,7 +109,7 @@ class Refused extends Error {}
 
 function textOf(value: unknown, name: string): Buffer {
   if (typeof value !== "string") throw new Refused(`${name} is not text`);
-  return Buffer.from(value);
+  return bytesOfPiece(value);
 }
 
 /** A total that makes no sense is none. */
