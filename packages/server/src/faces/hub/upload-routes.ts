@@ -12,8 +12,8 @@ import { Refusal } from "../refusal.ts";
 import type { HubHouse } from "./house.ts";
 import { uploadReason } from "./uploads.ts";
 
-/** Uploads by HTTP are named by their id, not by who sends them. */
-const SOURCE = "http";
+/** Uploads by HTTP are named by their id, not by who sends them: no device can have this name. */
+const SOURCE = "http:";
 const FILE_BYTES = 2 ** 30;
 const CHUNK_BYTES = 64 * 2 ** 20;
 

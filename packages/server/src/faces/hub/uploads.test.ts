@@ -287,4 +287,20 @@ describe("files by HTTP", () => {
     assert.deepEqual(Buffer.from(await stored.arrayBuffer()), raw);
     await phone.leave();
   });
+
+  test("HUB-75 no device goes on with an upload by HTTP, or ends it, whatever it is called", async (t) => {
+    const server = await testServer(t);
+    const start = await server.send("POST", "/api/upload/start", JSON.stringify({ fileName: "a.csv" }));
+    const { uploadId } = (await start.json()) as { uploadId: string };
+    await server.send("PUT", `/api/upload/${uploadId}/0`, Buffer.from("by http"));
+    for (const source of ["http", "http:"]) {
+      const phone = await HubUser.open(server, `/ws/phone?source=${source}`);
+      phone.send({ type: "file_upload_start", fileName: "a.csv" });
+      if (source === "http") assert.equal((await statuses(phone, 1))[0]?.status, "started");
+      else assert.equal((await phone.closed).code, 1008);
+      await phone.leave();
+    }
+    const state = await server.send("GET", `/api/upload/${uploadId}`);
+    assert.deepEqual([state.status, ((await state.json()) as { bytes: number }).bytes], [200, 7]);
+  });
 });
