@@ -3,11 +3,12 @@
 import type { FileUploads, StoredFile } from "@cairn/core";
 import { CairnError } from "@cairn/protocol";
 import { Type } from "@cairn/protocol/schema";
+import type { MultipartFile } from "@fastify/multipart";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { readingBody } from "../../http/answer-early.ts";
 import { sendRanged } from "../../http/send-ranged.ts";
 import { readFields } from "../fields.ts";
-import { formParts } from "../form-parts.ts";
+import { formError, formParts } from "../form-parts.ts";
 import { Refusal } from "../refusal.ts";
 import type { HubHouse } from "./house.ts";
 import { uploadReason } from "./uploads.ts";
@@ -122,23 +123,35 @@ async function storedFrom(files: FileUploads, request: FastifyRequest): Promise<
       part.file.resume();
       continue;
     }
-    let bytes = 0;
-    const contents = async function* () {
-      for await (const piece of part.file as AsyncIterable<Buffer>) {
-        bytes += piece.length;
-        if (bytes > FILE_BYTES) throw new CairnError("file.too_large", { mostBytes: FILE_BYTES });
-        yield piece;
-      }
-      // A form that ends in its middle is an error of the request, which the parser throws.
-      if (part.file.truncated) throw new CairnError("file.too_large", { mostBytes: FILE_BYTES });
-    };
+    let refusal: unknown;
     try {
-      return await files.stored.store(part.filename, contents());
+      return await files.stored.store(
+        part.filename ?? "",
+        contentsOf(part.file, (error) => (refusal = error)),
+      );
+    } catch (error) {
+      // What the form is guilty of is no failure of the disk.
+      throw refusal ?? error;
     } finally {
       part.file.resume();
     }
   }
   throw missing;
+}
+
+/** @param onError told what is wrong with what was sent, before the reader is */
+async function* contentsOf(file: MultipartFile["file"], onError: (error: Error) => void): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  try {
+    for await (const piece of file as AsyncIterable<Buffer>) {
+      bytes += piece.length;
+      if (bytes > FILE_BYTES) throw new CairnError("file.too_large", { mostBytes: FILE_BYTES });
+      yield piece;
+    }
+  } catch (error) {
+    onError(formError(error));
+    throw error;
+  }
 }
 
 async function bytesOf({ body }: FastifyRequest): Promise<Buffer> {

@@ -303,4 +303,19 @@ describe("files by HTTP", () => {
     const state = await server.send("GET", `/api/upload/${uploadId}`);
     assert.deepEqual([state.status, ((await state.json()) as { bytes: number }).bytes], [200, 7]);
   });
+
+  test("HUB-71 HUB-76 a form that is none, is cut or has no name is its sender's fault", async (t) => {
+    const server = await testServer(t);
+    const send = async (body: string, type = "multipart/form-data; boundary=b") => {
+      const answer = await server.send("POST", "/api/upload", Buffer.from(body), { "content-type": type });
+      return [answer.status, ((await answer.json()) as { detail: unknown }).detail];
+    };
+    const head = '--b\r\nContent-Disposition: form-data; name="file"';
+    const nameless = `${head}\r\nContent-Type: application/octet-stream\r\n\r\nabc\r\n--b--\r\n`;
+    assert.deepEqual(await send(nameless), [400, "Invalid file name"]);
+    const broken = [{ type: "value_error", loc: ["body"], msg: "The form is broken", input: null }];
+    assert.deepEqual(await send(`${head}; filename="a.csv"\r\n\r\nabc`), [422, broken]);
+    assert.deepEqual(await send(nameless, "multipart/form-data"), [422, broken]);
+    assert.equal(await fileOf(server, "a.csv"), undefined);
+  });
 });
