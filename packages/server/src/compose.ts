@@ -37,6 +37,7 @@ import type { TlsFiles } from "./http/either.ts";
 import { trustedProxies } from "./http/proxies.ts";
 import { urlOf } from "./http/reach.ts";
 import { openUpgrades } from "./http/upgrades.ts";
+import { UploadBudget } from "./http/upload-budget.ts";
 import { asyncapiRoute } from "./live/asyncapi.ts";
 import { eventStreamRoutes } from "./live/event-stream.ts";
 import type { LiveContext } from "./live/live-context.ts";
@@ -247,6 +248,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       operationKinds,
       restore,
       uploadsDir: join(dataDir, "uploads"),
+      uploadBudget: new UploadBudget(options.uploadBytes),
       dataDir,
       meshFolders: options.meshFolders ?? [],
       notices: () => faces.all.flatMap((face) => face.problems?.() ?? []),

@@ -7,6 +7,7 @@ import type { FastifyBaseLogger } from "fastify";
 import type { FaceName } from "./faces/face.ts";
 import type { FileCache } from "./file-cache.ts";
 import type { Access } from "./http/access.ts";
+import type { UploadBudget } from "./http/upload-budget.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { VideoMetrics } from "./metrics/video-metrics.ts";
 import type { TileMaker } from "./tiles/tile-maker.ts";
@@ -27,6 +28,8 @@ export type ServerContext = {
   readonly keyframes?: Keyframes;
   /** Where uploads that are not whole yet wait. */
   readonly uploadsDir: string;
+  /** What of uploads by HTTP is in memory, whichever door they come to. */
+  readonly uploadBudget: UploadBudget;
   readonly decoder: ImageDecoder;
   readonly edits: Edits;
   /** `embedded`, or `command`. */

@@ -34,6 +34,8 @@ export type ServerOptions = {
   rate?: { perSecond: number; burst: number };
   /** Messages of one socket of a face; left out: as its contract says. */
   socketRate?: { perSecond: number; burst: number };
+  /** Bytes of uploads by HTTP that are in memory at once; left out: 512 MiB. */
+  uploadBytes?: number;
   /** How long a client may take for the headers of a request, and for all of it. */
   timeouts?: { headersMs: number; requestMs: number };
   /** How many tiles one JSON of a tileset names, about; default 3000. */

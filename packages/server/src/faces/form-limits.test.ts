@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { describe, test } from "node:test";
-import { newSession } from "../test/imagetools-client.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { formOf, newSession, upload } from "../test/imagetools-client.ts";
+import { png } from "../test/png.ts";
 import { testServer } from "../test/test-server.ts";
 
 const MIB = 2 ** 20;
@@ -51,6 +53,10 @@ async function pour(
   return { status: Number(/^HTTP\/1\.1 (\d+)/.exec(header)?.[1]), body: JSON.parse(body), sentBytes };
 }
 
+async function until(look: () => Promise<boolean>): Promise<void> {
+  while (!(await look())) await delay(20);
+}
+
 const file = (name: string) => `--b\r\nContent-Disposition: form-data; name="${name}"; filename="x.png"\r\n\r\n`;
 const FIELD = '--b\r\nContent-Disposition: form-data; name="source"\r\n\r\n';
 const TOO_LARGE = { detail: "Request body too large" };
@@ -85,5 +91,33 @@ describe("forms over their limits", () => {
     const { uploadId } = (await start.json()) as { uploadId: string };
     const chunk = await pour(server.port, `/api/upload/${uploadId}/0`, "", { bytes: 80 * MIB, deaf: true });
     assert.deepEqual([chunk.status, chunk.body], [413, { detail: `Chunk too large; at most ${64 * MIB} bytes` }]);
+  });
+
+  test("GEN-32 HTTP-32 what is in memory of all uploads has a bound over all doors, and who comes beyond it may try again", async (t) => {
+    const server = await testServer(t, { uploadBytes: 8 * MIB });
+    const session = await newSession(server);
+    const stalled = connect(server.port, "127.0.0.1");
+    const head = `POST /pointcloud/site HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=b\r\n`;
+    stalled.write(`${head}Content-Length: ${60 * MIB}\r\n\r\n${file("file")}`);
+    for (let i = 0; i < 6; i++) stalled.write(PIECE);
+    const start = await server.send("POST", "/api/upload/start", JSON.stringify({ fileName: "a" }));
+    const { uploadId } = (await start.json()) as { uploadId: string };
+    const large = Buffer.alloc(4 * MIB, 65);
+    const tries = [
+      () => server.send("POST", "/api/v1/images", formOf({ session_id: session }, { bytes: large, name: "x.png" })),
+      () => server.send("POST", "/pointcloud/other", formOf({}, { bytes: large, name: "x.png" })),
+      () => server.send("PUT", `/api/upload/${uploadId}/0`, large),
+      () => server.upload(large),
+    ];
+    await until(async () => (await tries[3]!()).status === 429);
+    for (const ask of tries) {
+      const answer = await ask();
+      const { detail } = (await answer.json()) as { detail: unknown };
+      assert.deepEqual([answer.status, answer.headers.get("retry-after"), typeof detail], [429, "1", "string"]);
+    }
+    // There is room for what is small, and for all when the other has gone.
+    await upload(server, session, png(1));
+    stalled.destroy();
+    await until(async () => (await tries[2]!()).status === 200);
   });
 });

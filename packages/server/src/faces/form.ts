@@ -4,6 +4,7 @@
  */
 import type { MultipartFile } from "@fastify/multipart";
 import type { FastifyRequest } from "fastify";
+import type { UploadBudget } from "../http/upload-budget.ts";
 import { formError, formParts } from "./form-parts.ts";
 import { type FieldProblem, Refusal } from "./refusal.ts";
 
@@ -20,14 +21,29 @@ type FormOptions = {
   readonly fileBytes: number;
   /** What is said of a larger one. */
   readonly tooLarge: string;
+  readonly budget: UploadBudget;
 };
+
+type Take = (bytes: Uint8Array) => void;
 
 /** GEN-32; and some for what is around a file. */
 const FORM_BYTES = 65 * 2 ** 20;
 
-/** Multipart; or a form without a file, whose texts have been read already. @throws {Refusal} 413, 422 */
-export async function readForm(request: FastifyRequest, options: FormOptions): Promise<Form> {
-  if (!request.isMultipart()) return { file: undefined, fields: textsOf(request.body) };
+/**
+ * Multipart; or a form without a file, whose texts have been read already. Its bytes count as in memory until `use` is done.
+ * @throws {Refusal} 413, 422
+ * @throws {CairnError} `upload.too_many`
+ */
+export async function withForm<T>(
+  request: FastifyRequest,
+  options: FormOptions,
+  use: (form: Form) => Promise<T>,
+): Promise<T> {
+  if (!request.isMultipart()) return use({ file: undefined, fields: textsOf(request.body) });
+  return options.budget.hold(async (take) => use(await readForm(request, options, take)));
+}
+
+async function readForm(request: FastifyRequest, options: FormOptions, take: Take): Promise<Form> {
   const fields: Record<string, string> = {};
   let file: Form["file"];
   const { fileBytes } = options;
@@ -36,7 +52,7 @@ export async function readForm(request: FastifyRequest, options: FormOptions): P
     if (part.type === "field") {
       if (typeof part.value === "string") fields[part.fieldname] ??= part.value;
     } else if (part.fieldname === options.file && !file) {
-      file = { bytes: await bytesOf(part, options), name: nameOf(part.filename) || options.unnamed };
+      file = { bytes: await bytesOf(part, options, take), name: nameOf(part.filename) || options.unnamed };
     } else part.file.resume();
   }
   return { file, fields };
@@ -60,13 +76,14 @@ function nameOf(given: string | undefined): string {
   }
 }
 
-async function bytesOf(part: MultipartFile, { fileBytes, tooLarge }: FormOptions): Promise<Buffer> {
+async function bytesOf(part: MultipartFile, { fileBytes, tooLarge }: FormOptions, take: Take): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let size = 0;
   try {
     for await (const piece of part.file as AsyncIterable<Buffer>) {
       size += piece.length;
       if (size > fileBytes) throw new Refusal(413, tooLarge);
+      take(piece);
       pieces.push(piece);
     }
   } catch (error) {

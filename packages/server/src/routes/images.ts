@@ -17,20 +17,18 @@ import {
   UploadQuery,
   UploadResults,
 } from "../http/schemas.ts";
-import { UploadBudget } from "../http/upload-budget.ts";
 import { answerForm, takeForm } from "./image-form.ts";
 import { photoFacts } from "./photo-facts.ts";
 import { thumbnails } from "./thumbnails.ts";
 
 /** Photos in, one or many, and what is known of them. */
 export function imageRoutes(app: FastifyInstance, context: ServerContext): void {
-  const { core, decoder } = context;
-  const budget = new UploadBudget();
+  const { core, decoder, uploadBudget } = context;
   const thumbnail = thumbnails(context);
 
   async function take(request: FastifyRequest, space: Space, stream: AsyncIterable<Uint8Array>, fields: UploadQuery) {
     const facts = photoFacts(fields);
-    return budget.collect(stream, MAX_IMAGE_BYTES, (bytes) =>
+    return uploadBudget.collect(stream, MAX_IMAGE_BYTES, (bytes) =>
       ingestImage(core, space, { ...facts, bytes, source: "http" }, decoder, senderGone(request)),
     );
   }

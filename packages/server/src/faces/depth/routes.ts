@@ -4,7 +4,7 @@ import type { ServerContext } from "../../context.ts";
 import { requestReaches } from "../../http/access.ts";
 import { sendBlob } from "../../http/send-blob.ts";
 import { readFields } from "../fields.ts";
-import { readForm } from "../form.ts";
+import { withForm } from "../form.ts";
 import { type FieldProblem, Refusal } from "../refusal.ts";
 import { configOf } from "./client.ts";
 import { SessionParams } from "./params.ts";
@@ -18,9 +18,10 @@ const NO_FILE = { file: "", unnamed: "", fileBytes: 0, tooLarge: "Request body t
 
 export function sessionRoutes(
   app: FastifyInstance,
-  { core, engineName, startedMs }: ServerContext,
+  { core, engineName, startedMs, uploadBudget }: ServerContext,
   sessions: Sessions,
 ): void {
+  const noFile = { ...NO_FILE, budget: uploadBudget };
   const found = (id: string): Session => {
     const session = sessions.find(id);
     if (!session) throw new Refusal(404, "Session not found");
@@ -29,7 +30,7 @@ export function sessionRoutes(
 
   app.post("/ws/session/create", async (request) => {
     const { query, body, headers } = request;
-    const form = request.isMultipart() ? (await readForm(request, NO_FILE)).fields : undefined;
+    const form = request.isMultipart() ? await withForm(request, noFile, async ({ fields }) => fields) : undefined;
     const isForm = form !== undefined || headers["content-type"]?.startsWith("application/x-www-form-urlencoded");
     const session = await sessions.create(paramsIn(query, form ?? body, isForm));
     return {

@@ -4,7 +4,7 @@ import { modelFromLayer, movePoints } from "@cairn/cloud";
 import { CairnError, type Id, shownGeneration } from "@cairn/protocol";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { requestReaches } from "../../http/access.ts";
-import { missing, readForm } from "../form.ts";
+import { missing, withForm } from "../form.ts";
 import { Refusal } from "../refusal.ts";
 import { HERITAGE, type HeritageHouse } from "./house.ts";
 import type { Step } from "./progress.ts";
@@ -23,18 +23,22 @@ const PHOTO = { unnamed: "photo", fileBytes: 64 * 2 ** 20, tooLarge: "Request bo
 type Named = { Params: { project: string; tag: string } };
 
 export function legacyRoutes(app: FastifyInstance, house: HeritageHouse): void {
-  const { core, decoder } = house.context;
+  const { core, decoder, uploadBudget } = house.context;
+  const photo = { ...PHOTO, budget: uploadBudget };
 
   app.post<Named>("/pointcloud/:project", async (request, reply) => {
-    const { file, fields } = await readForm(request, { ...PHOTO, file: "file" });
-    if (!file) throw new Refusal(422, [missing("file")]);
-    const project = await allowed(() => house.open(request.params.project));
-    const from = project.position;
-    const receipt = await house.ingest(project, file, project.space.signal).catch((error: unknown) => {
-      const text = refusalText(error);
-      if (text?.endsWith("not a readable image")) throw new Refusal(400, "File must be an image");
-      if (text) throw new Refusal(400, text);
-      throw error;
+    const upload = { ...photo, file: "file" };
+    const { project, from, receipt, fields } = await withForm(request, upload, async ({ file, fields }) => {
+      if (!file) throw new Refusal(422, [missing("file")]);
+      const project = await allowed(() => house.open(request.params.project));
+      const from = project.position;
+      const receipt = await house.ingest(project, file, project.space.signal).catch((error: unknown) => {
+        const text = refusalText(error);
+        if (text?.endsWith("not a readable image")) throw new Refusal(400, "File must be an image");
+        if (text) throw new Refusal(400, text);
+        throw error;
+      });
+      return { project, from, receipt, fields };
     });
     if (fields.user_id !== undefined) {
       return { success: true, message: "Image received, processing...", image_id: receipt.image };
@@ -67,13 +71,15 @@ export function legacyRoutes(app: FastifyInstance, house: HeritageHouse): void {
   });
 
   app.post<Named>("/scene/:project", async (request) => {
-    const { file } = await readForm(request, { ...PHOTO, file: "thumbnail" });
-    if (!file) throw new Refusal(422, [missing("thumbnail")]);
-    const { space } = await allowed(() => house.open(request.params.project));
-    const png = await decoder.thumbnail(file.bytes, THUMBNAIL_SIDE_PX, { format: "png" }).catch((error: unknown) => {
-      if (error instanceof CairnError && error.code.startsWith("image."))
-        throw new Refusal(400, "File must be an image");
-      throw error;
+    const { space, png } = await withForm(request, { ...photo, file: "thumbnail" }, async ({ file }) => {
+      if (!file) throw new Refusal(422, [missing("thumbnail")]);
+      const { space } = await allowed(() => house.open(request.params.project));
+      const png = await decoder.thumbnail(file.bytes, THUMBNAIL_SIDE_PX, { format: "png" }).catch((error: unknown) => {
+        if (error instanceof CairnError && error.code.startsWith("image."))
+          throw new Refusal(400, "File must be an image");
+        throw error;
+      });
+      return { space, png };
     });
     const { digest } = await core.blobs.put(png);
     await space.label({ [THUMBNAIL]: digest });

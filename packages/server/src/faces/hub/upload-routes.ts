@@ -79,8 +79,11 @@ export async function uploadRoutes(app: FastifyInstance, { context }: HubHouse):
       const { chunk } = readFields(Chunk, request.params, "path");
       const { upload } = request.params;
       await attempt(async () => files.progress(upload)); // before its bytes are read
-      const bytes = await bytesOf(request);
-      const { chunks, bytes: all, progress } = await attempt(() => files.add(upload, chunk, bytes));
+      const add = async (take: (bytes: Uint8Array) => void) => {
+        const bytes = await bytesOf(request, take);
+        return attempt(() => files.add(upload, chunk, bytes));
+      };
+      const { chunks, bytes: all, progress } = await context.uploadBudget.hold(add);
       return { uploadId: upload, received: chunks, bytes: all, progress };
     });
   });
@@ -154,12 +157,13 @@ async function* contentsOf(file: MultipartFile["file"], onError: (error: Error) 
   }
 }
 
-async function bytesOf({ body }: FastifyRequest): Promise<Buffer> {
+async function bytesOf({ body }: FastifyRequest, take: (bytes: Uint8Array) => void): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
   let size = 0;
   for await (const piece of readingBody((body ?? []) as AsyncIterable<Buffer>)) {
     size += piece.length;
     if (size > CHUNK_BYTES) throw new Refusal(413, `Chunk too large; at most ${CHUNK_BYTES} bytes`);
+    take(piece);
     pieces.push(piece);
   }
   return Buffer.concat(pieces);

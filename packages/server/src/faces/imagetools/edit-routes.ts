@@ -5,12 +5,12 @@ import { CairnError, type ImageState, shownVersion } from "@cairn/protocol";
 import { Type } from "@cairn/protocol/schema";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { readFields } from "../fields.ts";
-import { missing } from "../form.ts";
+import { type Form, missing } from "../form.ts";
 import { Refusal } from "../refusal.ts";
 import { PRESETS, readCompression, readFlip, readResize, readRotation } from "./compression.ts";
 import { editing, findImage, type ImagetoolsHouse, imageRefusal, withoutNulls } from "./house.ts";
 import { API, historyEntry, imageResponse, imageUrl } from "./shapes.ts";
-import { readUpload, refuseForeign } from "./upload.ts";
+import { refuseForeign, withUpload } from "./upload.ts";
 
 type Named = { Params: { image: string } };
 
@@ -54,8 +54,7 @@ export function editRoutes(app: FastifyInstance, house: ImagetoolsHouse): void {
     };
   });
 
-  app.post<Named>(`${API}/images/:image/edit`, async (request) => {
-    const { file } = await readUpload(request, house.limits.fileBytes);
+  const replace = async (request: FastifyRequest<Named>, { file }: Form) => {
     const found = editing(house, request.params.image, request);
     if (!file) throw new Refusal(422, [missing("file")]);
     refuseForeign(file.bytes);
@@ -65,7 +64,10 @@ export function editRoutes(app: FastifyInstance, house: ImagetoolsHouse): void {
     } catch (error) {
       throw imageRefusal(error);
     }
-  });
+  };
+  app.post<Named>(`${API}/images/:image/edit`, async (request) =>
+    withUpload(request, house, (form) => replace(request, form)),
+  );
 
   app.get(`${API}/compression/presets`, { config: { place: "any" } }, async () => ({ presets: PRESETS }));
 

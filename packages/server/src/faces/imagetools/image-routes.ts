@@ -4,19 +4,20 @@ import { Readable } from "node:stream";
 import { ingestImage, removeImage, type ZipEntry, zipped } from "@cairn/core";
 import { CairnError, type Digest, type ImageState, shownVersion } from "@cairn/protocol";
 import { Type } from "@cairn/protocol/schema";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { disposition } from "../../http/disposition.ts";
 import { matchesEtag } from "../../http/etag.ts";
 import { sendBlob } from "../../http/send-blob.ts";
 import { readFields } from "../fields.ts";
-import { missing } from "../form.ts";
+import { type Form, missing } from "../form.ts";
 import { type FieldProblem, Refusal } from "../refusal.ts";
 import { clientId, editing, findImage, findSession, type ImagetoolsHouse, imageRefusal, openSession } from "./house.ts";
 import { BY_HANDLER, mustReach } from "./places.ts";
 import { API, fileName, imageResponse } from "./shapes.ts";
-import { readSource, readUpload, refuseForeign } from "./upload.ts";
+import { readSource, refuseForeign, withUpload } from "./upload.ts";
 
 type Named = { Params: { image: string } };
+type UploadRequest = FastifyRequest<{ Querystring: Record<string, unknown> }>;
 
 const THUMBNAIL_SIDE_PX = 300;
 /** The address stays and the picture changes: it is asked for each time, and then seldom sent. */
@@ -28,8 +29,7 @@ export function imageRoutes(app: FastifyInstance, house: ImagetoolsHouse): void 
   const { core, decoder } = house.context;
   const thumbnail = thumbnails(house);
 
-  app.post<{ Querystring: Record<string, unknown> }>(`${API}/images`, BY_HANDLER, async (request) => {
-    const { file, fields } = await readUpload(request, house.limits.fileBytes);
+  const add = async (request: UploadRequest, { file, fields }: Form) => {
     const sessionId = fields.session_id ?? queryText(request.query.session_id);
     const problems: FieldProblem[] = [];
     if (sessionId === undefined) problems.push(missing("session_id"));
@@ -55,7 +55,10 @@ export function imageRoutes(app: FastifyInstance, house: ImagetoolsHouse): void 
       }
       throw imageRefusal(error);
     }
-  });
+  };
+  app.post(`${API}/images`, BY_HANDLER, async (request: UploadRequest) =>
+    withUpload(request, house, (form) => add(request, form)),
+  );
 
   app.get<{ Params: { session: string } }>(`${API}/images/session/:session`, async ({ params }) => {
     const session = await findSession(house, params.session);

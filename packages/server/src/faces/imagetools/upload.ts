@@ -1,8 +1,9 @@
 /** The form of an upload, and who says that it is from where. Rules IMG-25, IMG-38, IMG-56, IMG-58. */
 import { recognise } from "@cairn/images";
 import type { FastifyRequest } from "fastify";
-import { type Form, readForm } from "../form.ts";
+import { type Form, withForm } from "../form.ts";
 import { Refusal } from "../refusal.ts";
+import type { ImagetoolsHouse } from "./house.ts";
 
 const SOURCE = /^[a-z][a-z0-9_]{0,31}$/;
 /** Older names of two of them. */
@@ -12,8 +13,14 @@ const OLDER: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** @throws {Refusal} 413 */
-export function readUpload(request: FastifyRequest, fileBytes: number): Promise<Form> {
-  return readForm(request, { file: "file", unnamed: "image", fileBytes, tooLarge: "File too large" });
+export function withUpload<T>(
+  request: FastifyRequest,
+  { context, limits }: ImagetoolsHouse,
+  use: (form: Form) => Promise<T>,
+): Promise<T> {
+  const { fileBytes } = limits;
+  const options = { file: "file", unnamed: "image", fileBytes, tooLarge: "File too large" };
+  return withForm(request, { ...options, budget: context.uploadBudget }, use);
 }
 
 /** What is not among the formats of this face is refused like no image at all (IMG-57). @throws {Refusal} */
