@@ -183,7 +183,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     for (const name of Object.keys(EXPORT_FORMATS)) {
       const format = exportFormat(name);
       operationKinds.set(exportKind(format), async (space) => {
-        const { operation } = await startExport(exportSources({ core, decoder }, space), format);
+        const { operation } = await startExport(exportSources({ core, decoder, dataDir }, space), format);
         return { operation };
       });
     }

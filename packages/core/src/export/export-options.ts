@@ -12,6 +12,8 @@ export type ExportOptions = {
   readonly tables: LayerTables;
   /** A photo as a JPEG without distortion, as `undistortedIntrinsics` of its camera sees it. */
   readonly undistort: (photo: Uint8Array, camera: Intrinsics, signal?: AbortSignal) => Promise<Uint8Array>;
+  /** Where files wait that are made faster than they are read; left out: the system's folder for such. */
+  readonly scratchDir?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Only this shown layer; left out: all of them. Formats that are about cameras do not ask. */
   readonly layer?: number | undefined;

@@ -1,11 +1,13 @@
 /** The shown points as a surface, in a file of some kind. Rules: docs/spec/exchange.md. */
+import { tmpdir } from "node:os";
 import type { PointRun } from "@cairn/formats";
-import { CairnError } from "@cairn/protocol";
+import { CairnError, type SpaceState } from "@cairn/protocol";
 import { workers } from "@cairn/worker";
+import { Spool } from "../disk/spool.ts";
 import type { ExportOptions } from "../export/export-options.ts";
 import { photoCentres } from "../export/photo-centres.ts";
 import { told } from "../export/point-files.ts";
-import { openShownPoints } from "../export/shown-points.ts";
+import { openShownPoints, type ShownPoints } from "../export/shown-points.ts";
 import type { MeshFile, MeshJobs } from "./mesh-jobs.ts";
 import { takeTurn } from "./turns.ts";
 
@@ -13,14 +15,40 @@ import { takeTurn } from "./turns.ts";
 const YOUNG_MIB = 16;
 
 /**
- * In a thread of its own, which ends with it: however it ends, nothing of it stays.
+ * Made as a whole before its first byte goes out: whoever reads it slowly keeps a file waiting, not a thread or anybody
+ * else's mesh.
  * @throws {CairnError} `mesh.no_surface`, `mesh.too_fine`, and what reading points throws, before the first byte
  */
 export async function* exportMesh(options: ExportOptions, file: MeshFile): AsyncGenerator<Uint8Array> {
-  const { space, signal, onProgress, onFacts, mesh: wish = {} } = options;
   const points = await openShownPoints(options);
-  const { state } = space.log.snapshot();
-  const endTurn = await takeTurn(signal);
+  const { state } = options.space.log.snapshot();
+  const made = await Spool.open(options.scratchDir ?? tmpdir());
+  try {
+    const endTurn = await takeTurn(options.signal);
+    try {
+      await make(options, file, points, state, made);
+    } finally {
+      endTurn();
+    }
+    options.onSize?.(made.sizeBytes);
+    for await (const piece of made.read()) {
+      options.signal?.throwIfAborted();
+      yield piece;
+    }
+  } finally {
+    await made.close();
+  }
+}
+
+/** In a thread of its own, which ends with it: however it ends, nothing of it stays. */
+async function make(
+  options: ExportOptions,
+  file: MeshFile,
+  points: ShownPoints,
+  state: SpaceState,
+  made: Spool,
+): Promise<void> {
+  const { signal, onProgress, onFacts, mesh: wish = {} } = options;
   const pool = workers<MeshJobs>(new URL("./mesh.worker.js", import.meta.url), 1, YOUNG_MIB);
   const within = signal ? { signal } : {};
   try {
@@ -35,7 +63,8 @@ export async function* exportMesh(options: ExportOptions, file: MeshFile): Async
     });
     onFacts?.({ ...facts });
     await pool.run("write", { file }, within);
-    for (let piece = await pool.run("next", {}, within); piece; piece = await pool.run("next", {}, within)) yield piece;
+    for (let piece = await pool.run("next", {}, within); piece; piece = await pool.run("next", {}, within))
+      await made.write(piece);
   } catch (error) {
     // A thread that is out of memory dies without a word of its own.
     if (error instanceof CairnError && error.code === "engine.failed")
@@ -43,7 +72,6 @@ export async function* exportMesh(options: ExportOptions, file: MeshFile): Async
     throw error;
   } finally {
     await pool.close();
-    endTurn();
   }
 }
 

@@ -1,5 +1,8 @@
 /** Surfaces out as files. Rules: docs/spec/exchange.md. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import type { CloudPoints } from "@cairn/cloud";
 import { CairnError, type CairnEvent, type Digest, type EventDraft } from "@cairn/protocol";
@@ -168,6 +171,42 @@ describe("meshes", () => {
     };
     await bytesOf(optionsOf(place, coarse), "mesh-ply");
     assert.deepEqual(facts, [true]);
+  });
+
+  test("EXC-28 who reads a mesh slowly holds up no other; what waits is on the disk and goes with its reader", async (t) => {
+    const place = await setting(t);
+    await addLayer(place, [ball(20_000)]);
+    const scratchDir = await temporaryFolder(t);
+    let sizeBytes = 0;
+    const fine = { mesh: { detail: 2 } };
+    const options = optionsOf(place, { ...fine, scratchDir, onSize: (size) => (sizeBytes = size) });
+    const slow = [1, 2, 3].map(() => EXPORT_FORMATS["mesh-obj"].write(options));
+    const begun: Uint8Array[] = [];
+    for (const reader of slow) {
+      const late = AbortSignal.timeout(60_000);
+      const next = await Promise.race([reader.next(), once(late, "abort")]);
+      assert.ok(!Array.isArray(next), "another waits for the slow one");
+      begun.push(next.value!);
+    }
+    assert.ok(sizeBytes > begun[0]!.length, `${sizeBytes} bytes`);
+    const [first, ...left] = slow;
+    for (const reader of left) await reader.return(undefined);
+    const pieces = [begun[0]!];
+    for await (const piece of first!) pieces.push(piece);
+    assert.equal(Buffer.concat(pieces).length, sizeBytes);
+    assert.deepEqual(Buffer.concat(pieces), await bytesOf(optionsOf(place, fine), "mesh-obj"));
+    assert.deepEqual(await readdir(scratchDir), []);
+  });
+
+  test("EXC-28 a mesh for which the disk has no room is refused before its first byte, and the next one is made", async (t) => {
+    const place = await setting(t);
+    await addLayer(place, [ball(1000)]);
+    const file = join(await temporaryFolder(t), "file");
+    await writeFile(file, "");
+    await assert.rejects(bytesOf(optionsOf(place, { scratchDir: join(file, "no-folder") }), "mesh-stl"), {
+      code: "store.failed",
+    });
+    assert.ok((await bytesOf(optionsOf(place), "mesh-stl")).length > 0);
   });
 
   test("EXC-26 one is made after the other, and one that no longer waits lets the others by", async () => {

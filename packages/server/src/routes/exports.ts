@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import {
   EXPORT_FORMATS,
@@ -46,7 +47,7 @@ const Listing = Type.Object({
   ),
 });
 
-type Context = Pick<ServerContext, "core" | "decoder">;
+type Context = Pick<ServerContext, "core" | "decoder" | "dataDir">;
 
 /** What a client says of how it wants the file. */
 function wished({ layer, detail, voxel, faces }: ExportQuery): Pick<ExportOptions, "layer" | "mesh"> {
@@ -55,10 +56,16 @@ function wished({ layer, detail, voxel, faces }: ExportQuery): Pick<ExportOption
 
 /** What exports of this server read from. */
 export function exportSources(
-  { core, decoder }: Context,
+  { core, decoder, dataDir }: Context,
   space: Space,
 ): Omit<ExportOptions, "signal" | "onProgress" | "onFacts"> {
-  return { space, blobs: core.blobs, tables: core.layers.tables, undistort: decoder.undistort };
+  return {
+    space,
+    blobs: core.blobs,
+    tables: core.layers.tables,
+    undistort: decoder.undistort,
+    scratchDir: join(dataDir, "scratch"),
+  };
 }
 
 /** The model in other programs' words: at once as a stream, or as an operation that ends as a blob. */

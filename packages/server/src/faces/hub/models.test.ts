@@ -96,7 +96,7 @@ test("HUB-37 HUB-41 HUB-81 poses and points of a recorded space reach those who 
     trajectory: (text) => published.push(text),
     ply: (name, bytes) => published.push(`${name} ${bytes.length}`),
   };
-  const context = { core, decoder };
+  const context = { core, decoder, dataDir };
   const models = new Models({ context, viewers, outlets: [outlet], onError: (error) => assert.fail(String(error)) });
   const space = await core.spaces.create({ id: "site" });
   const recording = new AbortController();

@@ -15,7 +15,7 @@ import type { Viewers } from "./viewers.ts";
 const MOST_POSES = 10_000;
 
 export type ModelsHouse = {
-  readonly context: Pick<ServerContext, "core" | "decoder">;
+  readonly context: Pick<ServerContext, "core" | "decoder" | "dataDir">;
   readonly viewers: Viewers;
   readonly outlets: Iterable<HubOutlet>;
   onError(error: unknown): void;
