@@ -5,6 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import "./node-version.mjs";
 import { root } from "./root.mjs";
 
 /** Newest change under a file or folder, milliseconds; 0 where there is nothing. */
@@ -18,7 +19,13 @@ function changedMs(path) {
 /** @param out where its words go that are no errors */
 function run(command, args, { cwd = root, out = 2 } = {}) {
   const result = spawnSync(command, args, { cwd, stdio: ["ignore", out, 2] });
-  if (result.status !== 0) process.exit(result.status ?? 1);
+  if (result.status === 0) return;
+  // A program that ran has said itself what is wrong.
+  if (result.error) {
+    console.error(`${command} could not be started: ${result.error.message}`);
+    console.error("The build needs all dependencies: npm ci --include=dev");
+  } else if (result.signal) console.error(`${command} was ended by ${result.signal}`);
+  process.exit(result.status ?? 1);
 }
 
 const bin = (name) => join(root, "node_modules/.bin", name);
