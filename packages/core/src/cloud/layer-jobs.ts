@@ -8,8 +8,7 @@ export interface LayerJobs {
   plant(job: { tree: number; grid: LayerGrid }): void;
   /** Marks what is out already. */
   restore(job: { tree: number; segments: readonly Uint8Array[] }, report: Report): void;
-  /** @throws {CairnError} `engine.failed` when the tree was lost with its worker */
-  insert(job: { tree: number; points: CloudPoints }, report: Report): Inserted;
+  insert(job: { tree: number; points: CloudPoints }, report: Report): Inserted | LostTree;
   fell(job: { tree: number }): void;
   /** Of each node its parts, in order; one segment each comes back. */
   merge(job: PartsOfNodes, report: Report): Merged;
@@ -36,6 +35,9 @@ export type Inserted = {
   /** No numbers, or beyond what the grid reaches. */
   readonly refused: number;
 };
+
+/** The tree went with another worker. The points, which may have been moved here, are given back. */
+export type LostTree = { readonly lost: CloudPoints };
 
 type InsertedPack = {
   readonly bytes: Uint8Array;

@@ -4,7 +4,8 @@
  */
 import type { CloudPoints, LayerGrid, LayerIndex } from "@cairn/cloud";
 import { type Pool, workers } from "@cairn/worker";
-import type { Inserted, LayerJobs, PartsOfNodes } from "./layer-jobs.ts";
+import { buffersOf, buffersOfPoints } from "./buffers.ts";
+import type { Inserted, LayerJobs, LostTree, PartsOfNodes } from "./layer-jobs.ts";
 
 const FILE = new URL("./layer.worker.js", import.meta.url);
 
@@ -24,11 +25,18 @@ export class LayerWorkers {
     this.#merging = workers<LayerJobs>(file, 1, YOUNG_MIB);
   }
 
-  /** A tree of its own; it is gone when its worker crashes: every later call then fails. */
+  /** A tree of its own; it is gone when its worker crashes: every later call then says so. */
   async plant(grid: LayerGrid, options: Options = {}): Promise<Tree> {
-    const tree = ++this.#trees;
-    await this.#growing.run("plant", { tree, grid }, options);
-    return new Tree(this.#growing, tree);
+    const number = ++this.#trees;
+    const tree = new Tree(this.#growing, number);
+    try {
+      await this.#growing.run("plant", { tree: number, grid }, options);
+    } catch (error) {
+      // An abort does not reach a job that was posted: it is planted all the same. Not waited for: who aborts goes at once.
+      void tree.fell();
+      throw error;
+    }
+    return tree;
   }
 
   /** One segment a node out of its parts, whose bytes are moved: they cannot be read afterwards. */
@@ -60,17 +68,15 @@ export class Tree {
     this.#tree = tree;
   }
 
-  /** The segments' bytes are moved. */
+  /** The segments' bytes are moved. Where the tree is gone, the next insertion says so. */
   async restore(segments: readonly Uint8Array[], options: Options = {}): Promise<void> {
     const move = buffersOf(segments);
     await this.#pool.run("restore", { tree: this.#tree, segments }, { ...options, move });
   }
 
-  /** @throws {CairnError} `engine.failed` when the worker is gone, and the tree with it */
-  async insert(points: CloudPoints, { signal, move }: Options & { move?: boolean } = {}): Promise<Inserted> {
-    const { positions, colors, photos, confidences, normals } = points;
-    const arrays = [positions, colors, photos, confidences, normals].filter((array) => ArrayBuffer.isView(array));
-    const options = { ...(signal && { signal }), ...(move && { move: buffersOf(arrays) }) };
+  /** @throws {CairnError} `engine.failed` when the worker dies of it */
+  async insert(points: CloudPoints, { signal, move }: Options & { move?: boolean } = {}): Promise<Inserted | LostTree> {
+    const options = { ...(signal && { signal }), ...(move && { move: buffersOfPoints(points) }) };
     return this.#pool.run("insert", { tree: this.#tree, points }, options);
   }
 
@@ -79,13 +85,4 @@ export class Tree {
     // A pool that is closed or has lost its worker has freed it already.
     await this.#pool.run("fell", { tree: this.#tree }).catch(() => undefined);
   }
-}
-
-/** Of those that own their whole buffer; a window on something larger is copied instead. */
-function buffersOf(arrays: readonly ArrayBufferView[]): ArrayBuffer[] {
-  const buffers = new Set<ArrayBuffer>();
-  for (const { buffer, byteLength } of arrays) {
-    if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffers.add(buffer);
-  }
-  return [...buffers];
 }

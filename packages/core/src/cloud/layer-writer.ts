@@ -3,11 +3,12 @@
  * where the two differ (a restart, an append that failed, a worker that crashed), it grows again from the layer's blobs.
  * Rules: docs/spec/cloud.md.
  */
-import type { CloudPoints } from "@cairn/cloud";
+import { type CloudPoints, decodePackHead, type LayerGrid } from "@cairn/cloud";
 import { CairnError, type EventData, type EventDraft, type Id, type LayerState, type Seq } from "@cairn/protocol";
 import type { BlobStore } from "../blob/blob-store.ts";
 import type { Space } from "../space/spaces.ts";
 import { chooseGrid, type GridWish } from "./choose-grid.ts";
+import type { Inserted } from "./layer-jobs.ts";
 import type { LayerTables } from "./layer-tables.ts";
 import type { LayerWorkers, Tree } from "./layer-workers.ts";
 import type { PartReader } from "./part-reader.ts";
@@ -35,6 +36,8 @@ export type InsertOptions = {
 
 /** Segments are handed to the worker in lots of about this size while a tree is brought back. */
 const RESTORE_BYTES = 2 ** 20;
+/** So often a tree that went with its worker, over another layer's points, grows again for one lot of points. */
+const REGROWN = 3;
 
 export class LayerWriter {
   readonly #space: Space;
@@ -112,11 +115,10 @@ export class LayerWriter {
           this.#refused += points.positions.length / 3;
           continue;
         }
-        this.#tree = await this.#house.workers.plant(grid, options);
-        this.#packs = 0;
+        await this.#plant(grid, options);
         drafts.push({ type: "layer.started", ...caused, data: { ...start, ...grid } });
       }
-      const { pack, refused } = await this.#tree.insert(points, { ...options, move });
+      const { pack, refused } = await this.#give(points, drafts, options, move);
       this.#refused += refused;
       if (!pack) continue;
       const { bytes, ...about } = pack;
@@ -134,6 +136,48 @@ export class LayerWriter {
     return drafts;
   }
 
+  /** Into the tree. The worker may have died over another layer, and the tree with it: it then grows again. */
+  async #give(
+    points: CloudPoints,
+    drafts: readonly EventDraft[],
+    options: { signal?: AbortSignal },
+    move: boolean,
+  ): Promise<Inserted> {
+    let given = points;
+    for (let times = 0; times <= REGROWN; times++) {
+      if (times > 0) await this.#regrow(drafts, options);
+      const answer = await this.#tree!.insert(given, { ...options, move });
+      if (!("lost" in answer)) return answer;
+      given = answer.lost;
+    }
+    throw new CairnError("engine.failed", { job: "insert" });
+  }
+
+  /** Out of what the log tells and what this insertion has made before. */
+  async #regrow(drafts: readonly EventDraft[], options: { signal?: AbortSignal }): Promise<void> {
+    this.#tree = undefined;
+    await this.#catchUp(options);
+    for (const { type, data } of drafts) {
+      if (type === "layer.started") await this.#plant(data, options);
+      if (type !== "segments.added") continue;
+      const bytes = await this.#house.blobs.get(data.blob);
+      const { parts } = decodePackHead(bytes.subarray(0, data.headBytes), data.blob);
+      await this.#tree!.restore(
+        parts.map(({ part }) => bytes.subarray(part.start, part.end)),
+        options,
+      );
+      this.#packs++;
+    }
+  }
+
+  async #plant({ origin, seed, finest }: LayerGrid, options: { signal?: AbortSignal }): Promise<Tree> {
+    const tree = await this.#house.workers.plant({ origin, seed, finest }, options);
+    // From here on it is felled when anything fails.
+    this.#tree = tree;
+    this.#packs = 0;
+    return tree;
+  }
+
   /** Where the tree is not what the log tells, another grows from the layer's parts. */
   async #catchUp(options: { signal?: AbortSignal }): Promise<void> {
     const { state } = this.#space.log.snapshot();
@@ -143,13 +187,13 @@ export class LayerWriter {
       return this.#fell(); // not started, or its start was never appended
     }
     this.#begun = true;
-    const { origin, seed, finest, index, packs } = known;
+    const { index, packs } = known;
     const durable = (index?.packs ?? 0) + packs.length;
     if (this.#tree && this.#packs === durable) return;
     await this.#fell();
-    const { tables, workers, parts } = this.#house;
+    const { tables, parts } = this.#house;
     const table = await tables.open(this.#space, this.layer);
-    const tree = await workers.plant({ origin, seed, finest }, options);
+    const tree = await this.#plant(known, options);
     let lot: Uint8Array[] = [];
     let lotBytes = 0;
     for (const node of table.list) {
@@ -166,7 +210,6 @@ export class LayerWriter {
       }
     }
     if (lot.length > 0) await tree.restore(lot, options);
-    this.#tree = tree;
     this.#packs = durable;
   }
 

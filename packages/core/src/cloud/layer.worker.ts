@@ -1,17 +1,11 @@
 /** The thread in which layers are written: octrees, segments, packs. */
 import { concatPoints, decodeSegment, encodeLayerIndex, encodePack, encodeSegment, Octree } from "@cairn/cloud";
 import { deflate, hashOf } from "@cairn/cloud/node";
-import { CairnError } from "@cairn/protocol/errors";
 import { serve } from "@cairn/worker";
+import { buffersOfPoints } from "./buffers.ts";
 import type { LayerJobs } from "./layer-jobs.ts";
 
 const trees = new Map<number, Octree>();
-
-function treeOf(tree: number): Octree {
-  const octree = trees.get(tree);
-  if (!octree) throw new CairnError("engine.failed", { job: "insert" });
-  return octree;
-}
 
 serve<LayerJobs>({
   plant({ tree, grid }) {
@@ -19,12 +13,17 @@ serve<LayerJobs>({
   },
 
   restore({ tree, segments }) {
-    const octree = treeOf(tree);
-    for (const segment of segments) octree.restore(decodeSegment(segment));
+    const octree = trees.get(tree);
+    for (const segment of segments) octree?.restore(decodeSegment(segment));
   },
 
   insert({ tree, points }, report) {
-    const { root, segments, kept, merged, refused, min, max } = treeOf(tree).insert(points);
+    const octree = trees.get(tree);
+    if (!octree) {
+      report.move(...buffersOfPoints(points));
+      return { lost: points };
+    }
+    const { root, segments, kept, merged, refused, min, max } = octree.insert(points);
     if (kept === 0) return { merged, refused };
     const encoded = segments.map((segment) => encodeSegment(segment));
     const { bytes, headBytes } = encodePack(root, encoded, hashOf);

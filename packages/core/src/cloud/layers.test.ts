@@ -6,6 +6,7 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { BroadcastChannel } from "node:worker_threads";
 import { type CloudPoints, decodeSegment, type LayerTable, nodeKey } from "@cairn/cloud";
 import { CairnError, type CairnEvent, type Digest, type EventDraft, type SpaceState } from "@cairn/protocol";
 import { type Core, openCore } from "../core.ts";
@@ -18,6 +19,7 @@ import { importPoints } from "./import-points.ts";
 import { readPart } from "./layer-tables.ts";
 import { LayerWorkers } from "./layer-workers.ts";
 import { LayerWriter } from "./layer-writer.ts";
+import { PartReader } from "./part-reader.ts";
 
 type Place = { core: Core; space: Space; dataDir: string; errors: unknown[] };
 
@@ -156,21 +158,86 @@ describe("layers of a space (docs/spec/cloud.md)", () => {
     assert.deepEqual(drafts, await other.core.layers.writer(other.space, 1).insert([sheet(10_000, 2)]));
   });
 
-  test("CLD-43 a worker that dies costs the insertion it was at, in any layer; the trees grow again", async (t) => {
+  test("CLD-43 a worker that dies costs the insertion it was at and no other; the trees grow again", async (t) => {
     const at = await place(t);
     const { tables, parts } = at.core.layers;
     const workers = new LayerWorkers(new URL("../test/mortal-layer.worker.js", import.meta.url));
     afterwards(t, () => workers.close());
     const house = { blobs: at.core.blobs, tables, parts, workers };
-    const [a, b] = [1, 2].map((layer) => new LayerWriter(at.space, house, { layer, kind: "import", name: "sheet" }));
+    const [a, b, c] = [1, 2, 3].map(
+      (layer) => new LayerWriter(at.space, house, { layer, kind: "import", name: "sheet" }),
+    );
     for (const writer of [a!, b!]) await at.space.log.append(await writer.insert([sheet(10_000, 1)]));
     await rejects(a!.insert([sheet(5000, 2), sheet(5000, 666)]), "engine.failed");
-    await rejects(b!.insert([sheet(10_000, 2)]), "engine.failed"); // its tree went with the same worker
-    const [again, other] = [await a!.insert([sheet(10_000, 2)]), await b!.insert([sheet(10_000, 2)])];
+    const [again, other] = [await a!.insert([sheet(10_000, 2)]), await b!.insert([sheet(10_000, 2)], { move: true })];
     const alike = await place(t);
     await grow(alike, undefined, sheet(10_000, 1));
     assert.deepEqual(again, await alike.core.layers.writer(alike.space, 1).insert([sheet(10_000, 2)]));
-    assert.deepEqual({ ...other![0]!.data, layer: 1 }, again![0]!.data);
+    assert.deepEqual({ ...other[0]!.data, layer: 1 }, again[0]!.data);
+
+    // In the middle of insertions of several lots, of a layer that the log knows and of one that begins.
+    await at.space.log.append([...again, ...other]);
+    async function* lots() {
+      yield sheet(10_000, 3);
+      await rejects(a!.insert([sheet(5000, 666)]), "engine.failed");
+      yield sheet(10_000, 4);
+    }
+    await alike.space.log.append(await alike.core.layers.writer(alike.space, 1).insert([sheet(10_000, 2)]));
+    const whole = await alike.core.layers.writer(alike.space, 1).insert([sheet(10_000, 3), sheet(10_000, 4)]);
+    const inMiddle = await b!.insert(lots(), { move: true });
+    assert.deepEqual(
+      inMiddle.map(({ data }) => ({ ...data, layer: 1 })),
+      whole.map(({ data }) => data),
+    );
+    const fresh = alike.core.layers.start(alike.space, { kind: "import", name: "sheet" });
+    const begun = await fresh.insert([sheet(10_000, 3), sheet(10_000, 4)]);
+    assert.deepEqual(
+      (await c!.insert(lots())).map(({ data }) => ({ ...data, layer: fresh.layer })),
+      begun.map(({ data }) => data),
+    );
+  });
+
+  test("CLD-43 a tree that cannot be brought back, or whose planting is aborted, does not stay in the worker", async (t) => {
+    const at = await place(t);
+    const layer = await grow(at, undefined, sheet(10_000, 1));
+    const { tables } = at.core.layers;
+    const workers = new LayerWorkers(new URL("../test/counted-layer.worker.js", import.meta.url));
+    afterwards(t, () => workers.close());
+    let trees = 0;
+    let most = 0;
+    const told = new BroadcastChannel("trees");
+    t.after(() => told.close());
+    told.onmessage = (event) => {
+      trees = (event as { data: number }).data;
+      most = Math.max(most, trees);
+    };
+    /** What the worker says of trees comes on a line of its own. */
+    const settled = async (wanted: number) => {
+      const endMs = performance.now() + 20_000;
+      while (trees !== wanted && performance.now() < endMs) await new Promise((next) => setTimeout(next, 5));
+      assert.equal(trees, wanted);
+    };
+    const disk = { error: new CairnError("store.failed", { errno: "EIO" }) };
+    const parts = new PartReader(at.core.blobs, () => undefined);
+    parts.readOrReport = () => Promise.reject(disk.error);
+    const house = { blobs: at.core.blobs, tables, parts, workers };
+    const writer = new LayerWriter(at.space, house, { layer, kind: "import", name: "sheet" });
+    for (let i = 0; i < 3; i++) await rejects(writer.insert([sheet(100, 2)]), "store.failed");
+    const grid = at.space.log.snapshot().state.layers[layer]!;
+    const kept = await workers.plant(grid);
+    await settled(1);
+    await kept.fell();
+    await settled(0);
+    for (let i = 0; i < 3; i++) {
+      const stop = new AbortController();
+      const planting = workers.plant(grid, { signal: stop.signal });
+      stop.abort(new CairnError("operation.cancelled"));
+      await rejects(planting, "operation.cancelled");
+    }
+    const last = await workers.plant(grid);
+    await settled(1);
+    assert.equal(most, 1);
+    await last.fell();
   });
 
   test("CLD-44 compaction keeps every point in its node, one part a node; who follows live ends at the same", async (t) => {
