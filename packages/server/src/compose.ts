@@ -47,6 +47,7 @@ import { keyframeMetrics } from "./metrics/keyframe-metrics.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { VideoMetrics } from "./metrics/video-metrics.ts";
 import { exportSources } from "./routes/exports.ts";
+import { OpenExports } from "./routes/open-exports.ts";
 import type { ServerOptions } from "./server-options.ts";
 import { TileMaker } from "./tiles/tile-maker.ts";
 import { openTracing } from "./trace/tracing.ts";
@@ -114,6 +115,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   try {
     const tracing = await openTracing(version, (error) => log.error({ err: error }, "tracing"));
     if (tracing) opened.push(() => tracing.close());
+    // Opened first and closed last: exports of the core's operations make tiles, too.
+    const tileEncoder = openTileEncoder();
+    opened.push(() => tileEncoder.close());
     const core = await openCore({
       dataDir,
       onError: (context, error) => log.error({ err: error }, context),
@@ -183,13 +187,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     for (const name of Object.keys(EXPORT_FORMATS)) {
       const format = exportFormat(name);
       operationKinds.set(exportKind(format), async (space) => {
-        const { operation } = await startExport(exportSources({ core, decoder, dataDir }, space), format);
+        const { operation } = await startExport(exportSources({ core, decoder, dataDir, tileEncoder }, space), format);
         return { operation };
       });
     }
 
-    const tileEncoder = openTileEncoder();
-    opened.push(() => tileEncoder.close());
     const tiles = new TileMaker(tileEncoder, openFileCache(join(dataDir, "tiles")));
 
     const imports = await openImports(core, join(dataDir, "imports"));
@@ -239,6 +241,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       engineName: program === undefined ? "embedded" : "command",
       copiesCount: program !== undefined,
       tiles,
+      tileEncoder,
+      openExports: new OpenExports(),
       ...(options.tilesPerJson !== undefined && { tilesPerJson: options.tilesPerJson }),
       imports,
       log,

@@ -1,6 +1,6 @@
 /** What every door of the server is handed: the core, the decoder, and who may come in. */
 import type { Bus } from "@cairn/bus";
-import type { Core, Edits, Imports, Keyframes, Space } from "@cairn/core";
+import type { Core, Edits, Imports, Keyframes, Space, TileEncoder } from "@cairn/core";
 import type { ImageDecoder } from "@cairn/images";
 import type { Id } from "@cairn/protocol";
 import type { FastifyBaseLogger } from "fastify";
@@ -10,6 +10,7 @@ import type { Access } from "./http/access.ts";
 import type { UploadBudget } from "./http/upload-budget.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { VideoMetrics } from "./metrics/video-metrics.ts";
+import type { OpenExports } from "./routes/open-exports.ts";
 import type { TileMaker } from "./tiles/tile-maker.ts";
 import type { Tracing } from "./trace/tracing.ts";
 
@@ -39,6 +40,9 @@ export type ServerContext = {
   /** Keeps what can be made again, by name. */
   cache(name: string): FileCache;
   readonly tiles: TileMaker;
+  /** The thread in which all tiles are made, whoever wants them. */
+  readonly tileEncoder: TileEncoder;
+  readonly openExports: OpenExports;
   /** How many tiles one JSON of a tileset names, about. */
   readonly tilesPerJson?: number;
   readonly imports: Imports;

@@ -5,6 +5,7 @@ import type { LayerTables } from "../cloud/layer-tables.ts";
 import type { MeshWish } from "../mesh/mesh-jobs.ts";
 import type { OperationResult } from "../operation/operations.ts";
 import type { Space } from "../space/spaces.ts";
+import type { TileEncoder } from "../tiles/tile-encoder.ts";
 
 export type ExportOptions = {
   readonly space: Space;
@@ -14,6 +15,8 @@ export type ExportOptions = {
   readonly undistort: (photo: Uint8Array, camera: Intrinsics, signal?: AbortSignal) => Promise<Uint8Array>;
   /** Where files wait that are made faster than they are read; left out: the system's folder for such. */
   readonly scratchDir?: string | undefined;
+  /** Makes the tiles; left out: one whose thread ends with the export. */
+  readonly tileEncoder?: TileEncoder | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Only this shown layer; left out: all of them. Formats that are about cameras do not ask. */
   readonly layer?: number | undefined;

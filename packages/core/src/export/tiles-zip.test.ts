@@ -12,6 +12,7 @@ import type { Space } from "../space/spaces.ts";
 import { noPhotos, unzip } from "../test/exported.ts";
 import { afterwards, temporaryFolder } from "../test/fixtures.ts";
 import { type CheckedTileset, checkTileset } from "../test/tileset-check.ts";
+import { openTileEncoder, type TileEncoder } from "../tiles/tile-encoder.ts";
 import type { ExportOptions } from "./export-options.ts";
 import { EXPORT_FORMATS } from "./formats.ts";
 import { exportGlb } from "./glb.ts";
@@ -95,7 +96,19 @@ test("TIL-12 the zip is a tileset whose links are all in it, and nothing else; a
   for (const link of linked) count += await pointsIn(files.get(link)!);
   const shown = await openShownPoints(options);
   assert.deepEqual([count, told.at(-1)], [shown.count, shown.count]);
-  assert.deepEqual(await joined(exportTilesZip(options)), archive);
+  // Of an encoder that others share: it is used, and left open.
+  const shared = openTileEncoder();
+  t.after(() => shared.close());
+  let made = 0;
+  const tileEncoder: TileEncoder = {
+    encode(...job) {
+      made++;
+      return shared.encode(...job);
+    },
+    close: () => assert.fail("it is not the export's"),
+  };
+  assert.deepEqual(await joined(exportTilesZip({ ...options, tileEncoder })), archive);
+  assert.equal(made, linked.filter((link) => link.endsWith(".glb")).length);
 });
 
 for (const damage of ["altered", "missing", "headless"] as const) {

@@ -32,7 +32,8 @@ export async function* exportTilesZip(options: ExportOptions): AsyncGenerator<Ui
   const { documents } = contents;
   const tiles = await readable(contents, options);
   const points = tiles.reduce((sum, tile) => sum + tile.points, 0);
-  const encoder = openTileEncoder();
+  const own = options.tileEncoder ? undefined : openTileEncoder();
+  const encoder = options.tileEncoder ?? own!;
   async function* entries(): AsyncGenerator<ZipEntry> {
     for (const { name, tileset } of documents) yield { name, bytes: () => [Buffer.from(JSON.stringify(tileset))] };
     let done = 0;
@@ -47,7 +48,7 @@ export async function* exportTilesZip(options: ExportOptions): AsyncGenerator<Ui
   try {
     yield* zipped(entries(), signal);
   } finally {
-    await encoder.close();
+    await own?.close();
   }
 }
 

@@ -47,7 +47,8 @@ const Listing = Type.Object({
   ),
 });
 
-type Context = Pick<ServerContext, "core" | "decoder" | "dataDir">;
+/** What exports are made with. */
+export type ExportHouse = Pick<ServerContext, "core" | "decoder" | "dataDir" | "tileEncoder">;
 
 /** What a client says of how it wants the file. */
 function wished({ layer, detail, voxel, faces }: ExportQuery): Pick<ExportOptions, "layer" | "mesh"> {
@@ -56,7 +57,7 @@ function wished({ layer, detail, voxel, faces }: ExportQuery): Pick<ExportOption
 
 /** What exports of this server read from. */
 export function exportSources(
-  { core, decoder, dataDir }: Context,
+  { core, decoder, dataDir, tileEncoder }: ExportHouse,
   space: Space,
 ): Omit<ExportOptions, "signal" | "onProgress" | "onFacts"> {
   return {
@@ -65,12 +66,22 @@ export function exportSources(
     tables: core.layers.tables,
     undistort: decoder.undistort,
     scratchDir: join(dataDir, "scratch"),
+    tileEncoder,
   };
 }
 
+/** Aborts when the answer has been sent, or its reader has gone. */
+export function readerOf({ raw }: FastifyReply): AbortSignal {
+  const stop = new AbortController();
+  const end = () => stop.abort(new CairnError("operation.cancelled"));
+  if (raw.destroyed) end();
+  else raw.once("close", end);
+  return stop.signal;
+}
+
 /** The model in other programs' words: at once as a stream, or as an operation that ends as a blob. */
-export function exportRoutes(app: FastifyInstance, context: Context): void {
-  const { core } = context;
+export function exportRoutes(app: FastifyInstance, context: ServerContext): void {
+  const { core, openExports } = context;
   const attached = (reply: FastifyReply, name: string) =>
     reply.header("content-disposition", `attachment; filename="${name}"`).header("cache-control", "no-store");
 
@@ -114,11 +125,11 @@ export function exportRoutes(app: FastifyInstance, context: Context): void {
     reply: FastifyReply,
     wish: ExportQuery = {},
   ): Promise<FastifyReply> {
+    const reader = readerOf(reply);
     const space = await core.spaces.open(spaceId);
+    openExports.begin(space.id, reader);
     const { write, mediaType } = EXPORT_FORMATS[format];
-    const stop = new AbortController();
-    reply.raw.once("close", () => stop.abort(new CairnError("operation.cancelled")));
-    const signal = AbortSignal.any([stop.signal, space.signal]);
+    const signal = AbortSignal.any([reader, space.signal]);
     // A browser can then say how far it is, and everyone tell a whole file from one that was cut off.
     const onSize = (sizeBytes: number) => reply.header("content-length", sizeBytes);
     const pieces = write({ ...exportSources(context, space), ...wished(wish), signal, onSize });

@@ -9,6 +9,7 @@ import { inflateRawSync } from "node:zlib";
 import { readPly } from "@cairn/formats";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { eventually } from "./eventually.ts";
+import { floor, layerSpace } from "./layer-space.ts";
 import { errorOf, receiptOf, type TestServer, testServer } from "./test-server.ts";
 
 const datasets =
@@ -137,6 +138,33 @@ test("EXC-13 EXC-6 a cloud in by HTTP, out again as a file and as an operation, 
   assert.equal((await server.send("DELETE", "/v1/spaces/place/layers/1")).status, 204);
   assert.equal((await errorOf(await server.send("DELETE", "/v1/spaces/place/layers/1"))).code, "layer.missing");
   assert.equal((await errorOf(await server.send("GET", "/v1/spaces/place/exports/ply"))).code, "export.empty");
+});
+
+test("EXC-29 exports beyond what a space sends at once are refused, and taken when a reader has gone", async (t) => {
+  const place = await layerSpace();
+  await place.change(async (core, space) => {
+    const writer = core.layers.start(space, { kind: "import", name: "floor", spacing: 1 / 1024 });
+    // More than sockets take in for a reader that does not read.
+    for (let seed = 1; seed <= 4; seed++)
+      await space.log.append(await writer.insert([floor(100_000, 50, [0, 0, 0], seed)]));
+  });
+  const server = await testServer(t, { dataDir: place.dataDir });
+  const path = "/v1/spaces/place/exports/csv";
+  const slow = await Promise.all(Array.from({ length: 12 }, () => server.send("GET", path)));
+  assert.ok(slow.every(({ status }) => status === 200));
+  const refused = await server.send("GET", path);
+  assert.equal(refused.headers.get("retry-after"), "1");
+  const { status, code, facts } = await errorOf(refused);
+  assert.deepEqual([status, code, facts.exports], [429, "request.rate_limited", 12]);
+  await slow.pop()!.body!.cancel();
+  const endMs = performance.now() + 20_000;
+  let again = await server.send("GET", path);
+  while (again.status === 429 && performance.now() < endMs) {
+    await again.arrayBuffer();
+    again = await server.send("GET", path);
+  }
+  assert.equal(again.status, 200);
+  await Promise.all([...slow, again].map(({ body }) => body!.cancel()));
 });
 
 async function fileOf(server: TestServer, format: string): Promise<Buffer> {

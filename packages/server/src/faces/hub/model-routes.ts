@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { EXPORT_FORMATS, exportName } from "@cairn/core";
 import { CairnError } from "@cairn/protocol";
 import type { FastifyInstance } from "fastify";
-import { exportSources } from "../../routes/exports.ts";
+import { exportSources, readerOf } from "../../routes/exports.ts";
 import { Refusal } from "../refusal.ts";
 import { HUB_LABEL, type HubHouse } from "./house.ts";
 
@@ -19,10 +19,10 @@ export function modelRoutes(app: FastifyInstance, { context, plyFiles }: HubHous
       ({ id, labels }) => labels?.[HUB_LABEL] === true && exportName(id, "ply") === name,
     );
     if (!recorded) throw new Refusal(404, MISSING);
+    const reader = readerOf(reply);
     const space = await core.spaces.open(recorded.id);
-    const stop = new AbortController();
-    reply.raw.once("close", () => stop.abort(new CairnError("operation.cancelled")));
-    const signal = AbortSignal.any([stop.signal, space.signal]);
+    context.openExports.begin(space.id, reader);
+    const signal = AbortSignal.any([reader, space.signal]);
     const onSize = (sizeBytes: number) => reply.header("content-length", sizeBytes);
     const pieces = EXPORT_FORMATS.ply.write({ ...exportSources(context, space), signal, onSize });
     // What cannot be written says so before its first piece: the answer is then an error.

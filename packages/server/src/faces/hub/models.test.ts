@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { openCore } from "@cairn/core";
+import { openCore, openTileEncoder } from "@cairn/core";
 import { openImageDecoder } from "@cairn/images";
 import type { EventDraft, Pose } from "@cairn/protocol";
 import { HubUser } from "../../test/hub-user.ts";
@@ -96,7 +96,9 @@ test("HUB-37 HUB-41 HUB-81 poses and points of a recorded space reach those who 
     trajectory: (text) => published.push(text),
     ply: (name, bytes) => published.push(`${name} ${bytes.length}`),
   };
-  const context = { core, decoder, dataDir };
+  const tileEncoder = openTileEncoder();
+  t.after(() => tileEncoder.close());
+  const context = { core, decoder, dataDir, tileEncoder };
   const models = new Models({ context, viewers, outlets: [outlet], onError: (error) => assert.fail(String(error)) });
   const space = await core.spaces.create({ id: "site" });
   const recording = new AbortController();

@@ -4,8 +4,7 @@
  */
 import { EXPORT_FORMATS, exportName, type Space } from "@cairn/core";
 import { CairnError, type CairnEvent, type EventData, type Id, type TimeNs } from "@cairn/protocol";
-import type { ServerContext } from "../../context.ts";
-import { exportSources } from "../../routes/exports.ts";
+import { type ExportHouse, exportSources } from "../../routes/exports.ts";
 import { cameraMatrix } from "./camera-matrix.ts";
 import type { HubOutlet } from "./house.ts";
 import { INLINE_PLY_BYTES, plyUpdate, trajectoryUpdate } from "./viewer-messages.ts";
@@ -15,7 +14,7 @@ import type { Viewers } from "./viewers.ts";
 const MOST_POSES = 10_000;
 
 export type ModelsHouse = {
-  readonly context: Pick<ServerContext, "core" | "decoder" | "dataDir">;
+  readonly context: ExportHouse;
   readonly viewers: Viewers;
   readonly outlets: Iterable<HubOutlet>;
   onError(error: unknown): void;
