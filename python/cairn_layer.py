@@ -69,16 +69,30 @@ class Bytes:
         value = self.varint()
         return -(value + 1) // 2 if value & 1 else value // 2
 
-    def tree(self, root: Node) -> List[Node]:
+    def tree(self, root: Node) -> Tuple[List[Node], List[bool]]:
+        """The nodes, and of each whether it is one that nothing follows: such a one has points, but for a lone root."""
+        if not -128 <= root[0] <= 127:
+            raise InvalidLayer("a root larger or smaller than any")
         nodes = [root]
+        leaves = []
         for e, x, y, z in nodes:  # grows while it is read
             children = self.take(1)[0]
+            leaves.append(children == 0)
             for octant in range(8):
                 if children >> octant & 1:
                     if len(nodes) > len(self.data):
                         raise InvalidLayer("more nodes than bytes")
-                    nodes.append((e - 1, 2 * x + (octant & 1), 2 * y + (octant >> 1 & 1), 2 * z + (octant >> 2)))
-        return nodes
+                    child = (e - 1, 2 * x + (octant & 1), 2 * y + (octant >> 1 & 1), 2 * z + (octant >> 2))
+                    if child[0] < -128 or max(child[1:]) >= 1 << 32:
+                        raise InvalidLayer("a node that has no name")
+                    nodes.append(child)
+        return nodes, [len(nodes) > 1 and leaf for leaf in leaves]
+
+    def positive(self) -> int:
+        value = self.varint()
+        if value == 0:
+            raise InvalidLayer("a segment of nothing")
+        return value
 
 
 def read(data: bytes) -> Parts:
@@ -93,18 +107,22 @@ def read_pack(data: bytes) -> Parts:
     """A pack, or no more than its head."""
     head = Bytes(data)
     _, count, *root = struct.unpack("<4sIiIII", head.take(24))
-    nodes = head.tree((root[0], root[1], root[2], root[3]))
+    nodes, leaves = head.tree((root[0], root[1], root[2], root[3]))
     points = [head.varint() for _ in nodes]
+    if any(leaf and had == 0 for leaf, had in zip(leaves, points)):
+        raise InvalidLayer("a leaf without points")
     meant = [(node, had) for node, had in zip(nodes, points) if had > 0]
     if len(meant) != count:
         raise InvalidLayer("another number of segments than it says")
-    sizes = [head.varint() for _ in meant]
+    sizes = [head.positive() for _ in meant]
     hashes = [head.take(HASH_BYTES).hex() for _ in meant]
     parts = []
     at = head.at
     for (node, had), size, digest in zip(meant, sizes, hashes):
         parts.append(Part(node, None, at, at + size, had, digest))
         at += size
+    if at >= 1 << 53 or len(data) not in (head.at, at):
+        raise InvalidLayer("neither a head nor a whole pack")
     return Parts(nodes[0], parts)
 
 
@@ -120,15 +138,19 @@ def read_index(data: bytes) -> Parts:
         columns = Bytes(inflate.decompress(data[head.at :], column_bytes + 1))
     except zlib.error as error:
         raise InvalidLayer("columns that do not inflate") from error
-    if len(columns.data) != column_bytes or not inflate.eof:
+    if len(columns.data) != column_bytes or not inflate.eof or inflate.unused_data:
         raise InvalidLayer("columns of another length than it says")
-    nodes = columns.tree((root[0], root[1], root[2], root[3]))
+    nodes, leaves = columns.tree((root[0], root[1], root[2], root[3]))
     counts = [columns.varint() for _ in nodes]
+    if any(leaf and count == 0 for leaf, count in zip(leaves, counts)):
+        raise InvalidLayer("a leaf without parts")
     owners = [node for node, count in zip(nodes, counts) for _ in range(min(count, part_count))]
     if sum(counts) != part_count:
         raise InvalidLayer("another number of parts than it says")
     steps, gaps = ([columns.signed() for _ in hashes] for _ in range(2))
-    sizes, points = ([columns.varint() for _ in hashes] for _ in range(2))
+    sizes, points = ([columns.positive() for _ in hashes] for _ in range(2))
+    if columns.at < len(columns.data):
+        raise InvalidLayer("columns with more than its parts")
     parts = []
     ends = [0] * blob_count
     blob = 0
@@ -138,6 +160,8 @@ def read_index(data: bytes) -> Parts:
             raise InvalidLayer("a part that is nowhere")
         start = ends[blob] + gap
         ends[blob] = start + size
+        if ends[blob] >= 1 << 53:
+            raise InvalidLayer("a part that is nowhere")
         parts.append(Part(node, blobs[blob], start, start + size, had, digest))
     return Parts(nodes[0], parts)
 

@@ -129,7 +129,7 @@ def _inflate(compressed: bytes, size: int) -> bytes:
         planes = inflate.decompress(compressed, size + 1)
     except zlib.error as error:
         raise InvalidSegment("its planes do not inflate") from error
-    if len(planes) != size or not inflate.eof:
+    if len(planes) != size or not inflate.eof or inflate.unused_data:
         raise InvalidSegment("its planes are too short or too long")
     return planes
 

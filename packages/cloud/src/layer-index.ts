@@ -1,8 +1,9 @@
 /** A layer's index as bytes: every compacted node and where its segments are (docs/spec/cloud.md). */
 import type { Digest } from "@cairn/protocol";
+import { CairnError } from "@cairn/protocol/errors";
 import { ByteReader, ByteWriter } from "./byte-columns.ts";
-import { inflateExactly } from "./inflate.ts";
 import { readRoot, readTree, treeOf, writeRoot, writeTree } from "./node-tree.ts";
+import { inflate } from "./segment/kernel.ts";
 import type { IndexNode, LayerIndex, Part } from "./table.ts";
 
 const MAGIC = 0x31584943; // "CIX1", little endian
@@ -63,7 +64,7 @@ export async function decodeLayerIndex(bytes: Uint8Array): Promise<LayerIndex> {
   if (columnBytes > COLUMN_BYTES + partCount * COLUMN_BYTES_PER_PART) head.fail();
   const blobs = Array.from({ length: blobCount }, () => head.hex(DIGEST_BYTES));
   const hashes = Array.from({ length: partCount }, () => head.hex(HASH_BYTES));
-  const columns = new ByteReader((await inflateExactly(head.rest(), columnBytes)) ?? head.fail(), "index");
+  const columns = new ByteReader(inflated(head, columnBytes), "index");
 
   const tree = readTree(columns, root);
   const counts = tree.map(() => columns.varint());
@@ -96,4 +97,15 @@ export async function decodeLayerIndex(bytes: Uint8Array): Promise<LayerIndex> {
     at += count;
   }
   return { root, nodes };
+}
+
+/** As segments are inflated: the platform's own streams differ in whether they take what follows the end. */
+function inflated(head: ByteReader, sizeBytes: number): Uint8Array {
+  const compressed = head.rest();
+  try {
+    return inflate(compressed, sizeBytes).slice();
+  } catch (error) {
+    if (error instanceof CairnError) head.fail();
+    throw error;
+  }
 }

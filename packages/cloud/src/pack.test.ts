@@ -335,6 +335,75 @@ json.dump([cairn_layer.asdict(cairn_layer.read(bytes.fromhex(line.strip()))) for
     assert.deepEqual(byNode(third.parts), byNode(expected));
   });
 
+  test("CLD-13 what these readers refuse of heads and indexes, the Python reader refuses", async (t) => {
+    const u32 = (value: number) => {
+      const bytes = Buffer.alloc(4);
+      bytes.writeInt32LE(value | 0);
+      return bytes.toString("hex");
+    };
+    const place = (e: number, x = 2) => u32(e) + u32(x) + u32(3) + u32(4);
+    const hash = "00".repeat(8);
+    const pack = (root: string, body: string, count = 1) => Buffer.from(`43504b31${u32(count)}${root}${body}`, "hex");
+    const lone = `000105${hash}`; // no children, a point, 5 bytes
+    const index = (root: string, columns: string, more = "", parts = 1) =>
+      Buffer.from(
+        `43495831${u32(parts)}${u32(1)}${u32(columns.length / 2)}${root}${"aa".repeat(32)}${hash.repeat(parts)}` +
+          Buffer.from(deflate(Buffer.from(columns, "hex"))).toString("hex") +
+          more,
+        "hex",
+      );
+    const only = "0001003c6401"; // no children, a part, of the first blob, 30 bytes into it, 100 bytes, a point
+    const good = [pack(place(1), lone), index(place(1), only)];
+    const bad: [string, Buffer][] = [
+      ["a root of 2^128", pack(place(128), lone)],
+      ["a root of 2^-129", pack(place(-129), lone)],
+      ["a child of 2^-129", pack(place(-128), `01000001${lone.slice(4)}`)],
+      ["a node beyond 32 bits", pack(place(1, 2 ** 31), `01000001${lone.slice(4)}`)],
+      ["a leaf without points", pack(place(1), `01000100${lone.slice(4)}`)],
+      ["a segment of no bytes", pack(place(1), `000100${hash}`)],
+      ["bytes behind the head, less than its segment", Buffer.concat([good[0]!, Buffer.alloc(1)])],
+      ["another count", pack(place(1), lone, 2)],
+      ["an index with a root of 2^128", index(place(128), only)],
+      ["an index with a root of 2^-129", index(place(-129), only)],
+      ["an index with a child of 2^-129", index(place(-128), "01000001003c6401")],
+      ["an index with a node beyond 32 bits", index(place(1, 2 ** 31), "01000001003c6401")],
+      ["a leaf without parts", index(place(1), "01000100003c6401")],
+      ["a part of no bytes", index(place(1), "0001003c0001")],
+      ["a part of no points", index(place(1), "0001003c6400")],
+      ["columns with bytes left over", index(place(1), `${only}00`)],
+      ["bytes behind the columns", index(place(1), only, "00")],
+      ["columns twice", index(place(1), only, Buffer.from(deflate(Buffer.from(only, "hex"))).toString("hex"))],
+    ];
+    assert.equal(decodePackHead(good[0]!, "aa".repeat(32)).parts.length, 1);
+    assert.equal((await decodeLayerIndex(good[1]!)).nodes.length, 1);
+    for (const [why, bytes] of bad) {
+      if (bytes[1] === 0x50) assert.throws(() => decodePackHead(bytes, "aa".repeat(32)), isInvalid, why);
+      else await assert.rejects(decodeLayerIndex(bytes), isInvalid, why);
+    }
+    const program = `
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import cairn_layer
+def refuses(data):
+    try:
+        cairn_layer.read(data)
+    except cairn_layer.InvalidLayer:
+        return True
+    return False
+json.dump([refuses(bytes.fromhex(line.strip())) for line in sys.stdin], sys.stdout)`;
+    const input = [...good, ...bad.map(([, bytes]) => bytes)].map((bytes) => bytes.toString("hex")).join("\n");
+    const folder = fileURLToPath(new URL("../../../python/", import.meta.url));
+    const run = spawnSync("python3", ["-B", "-c", program, folder], { input, encoding: "utf8" });
+    if (run.error && "code" in run.error && run.error.code === "ENOENT") return t.skip("SKIPPED: python3 not found");
+    assert.equal(run.status, 0, run.stderr);
+    const [first, second, ...refused] = JSON.parse(run.stdout) as boolean[];
+    assert.deepEqual([first, second], [false, false]);
+    assert.deepEqual(
+      bad.filter((_, i) => !refused[i]).map(([why]) => why),
+      [],
+    );
+  });
+
   test("CLD-13 an index that is cut off, altered or lies is request.invalid, and never more memory than its bytes", async () => {
     const { heads } = grow(3, 1000);
     const bytes = encodeLayerIndex(indexOf(heads), deflate);
