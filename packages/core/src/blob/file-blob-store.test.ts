@@ -168,6 +168,25 @@ describe("FileBlobStore", () => {
     assert.deepEqual(Buffer.from(await blobs.get(digest)), bytes);
   });
 
+  test("BLOB-4 a put heals what nobody has read since it was altered, however the bytes come and however long they are", async (t) => {
+    const { folder, blobs } = await make(t);
+    for (const bytes of [Buffer.alloc(700, "photo"), Buffer.alloc(3_000_000, "photo")]) {
+      const mine = join(folder, "mine");
+      await writeFile(mine, bytes);
+      const { digest } = await blobs.put(bytes);
+      const path = join(folder, digest.slice(0, 2), digest.slice(2));
+      const altered = Buffer.from(bytes);
+      for (let at = bytes.length >> 1; at < (bytes.length >> 1) + 64; at++) altered[at] = altered[at]! ^ 0x55;
+      for (const again of [() => blobs.put(bytes), () => blobs.put(pieces(bytes, 1000)), () => blobs.adopt(mine)]) {
+        await rm(path);
+        await writeFile(path, altered);
+        assert.deepEqual(await again(), { digest, sizeBytes: bytes.length });
+        assert.deepEqual(Buffer.from(await blobs.get(digest)), bytes);
+      }
+    }
+    assert.deepEqual(await temporaries(folder), []);
+  });
+
   test("BLOB-6 collecting removes what is old and not named, and nothing else", async (t) => {
     const { folder, blobs } = await make(t);
     const put = async (text: string, ageMs: number) => {

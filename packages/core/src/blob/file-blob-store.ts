@@ -17,6 +17,9 @@ const QUARANTINED = ".corrupt";
 const RECENT_BYTES = 4 * 2 ** 20;
 const RECENT_BLOB_BYTES = 512 * 1024;
 
+/** Of a file that is hashed without being held in memory. */
+const PIECES = { highWaterMark: 2 ** 18 };
+
 const PREFIX = /^[0-9a-f]{2}$/;
 
 export type BlobStoreOptions = {
@@ -98,12 +101,7 @@ export class FileBlobStore implements BlobStore {
     const path = this.#path(digest);
     const bytes = await readFile(path).catch((error: unknown) => missing(error, digest));
     if (sha256(bytes) === digest) return bytes;
-    await this.#turn(digest, async () => {
-      // Somebody may have put it again, whole, since it was read.
-      const again = await readFile(path).catch(() => undefined);
-      if (again && sha256(again) !== digest) await rename(path, path + QUARANTINED).catch(() => undefined);
-    });
-    throw new CairnError("blob.corrupt", { digest });
+    return this.#setAside(digest);
   }
 
   async stream(digest: Digest, range?: { start: number; end: number }): Promise<NodeJS.ReadableStream> {
@@ -162,6 +160,17 @@ export class FileBlobStore implements BlobStore {
     return { removed, freedBytes };
   }
 
+  /** @throws {CairnError} `blob.corrupt`, always */
+  async #setAside(digest: Digest): Promise<never> {
+    const path = this.#path(digest);
+    await this.#turn(digest, async () => {
+      // Somebody may have put it again, whole, since it was read.
+      const again = await digestOfFile(path).catch(() => undefined);
+      if (again && again !== digest) await rename(path, path + QUARANTINED).catch(() => undefined);
+    });
+    throw new CairnError("blob.corrupt", { digest });
+  }
+
   async #putBytes(bytes: Uint8Array, signal: AbortSignal | undefined): Promise<StoredBlob> {
     const digest = sha256(bytes);
     const blob = { digest, sizeBytes: bytes.length };
@@ -196,12 +205,13 @@ export class FileBlobStore implements BlobStore {
     return blob;
   }
 
-  /** Whether the blob is there already; then it counts as put now, so that no collection takes it soon. */
+  /** Whether the blob is there already, whole; then it counts as put now, so that no collection takes it soon. */
   async #renew(blob: StoredBlob): Promise<boolean> {
     const path = this.#path(blob.digest);
     const stats = await statOf(path);
-    // A wrong size is damage: putting the right bytes in its place heals it.
     if (stats?.size !== blob.sizeBytes) return false;
+    // What was altered, or can no longer be read, gives way to the right bytes. Few puts find a file, so few pay for this.
+    if ((await digestOfFile(path).catch(() => undefined)) !== blob.digest) return false;
     try {
       const now = new Date();
       await utimes(path, now, now);
@@ -303,17 +313,28 @@ async function hashFile(path: string, signal: AbortSignal | undefined): Promise<
   const file = await open(path, "r+");
   try {
     await file.sync();
-    const hash = createHash("sha256");
     let sizeBytes = 0;
-    for await (const chunk of file.createReadStream({ start: 0, highWaterMark: 2 ** 18, autoClose: false })) {
+    const digest = await digestOfStream(file.createReadStream({ start: 0, autoClose: false, ...PIECES }), (piece) => {
       signal?.throwIfAborted();
-      hash.update(chunk as Buffer);
-      sizeBytes += (chunk as Buffer).length;
-    }
-    return { digest: hash.digest("hex"), sizeBytes };
+      sizeBytes += piece.length;
+    });
+    return { digest, sizeBytes };
   } finally {
     await file.close();
   }
+}
+
+function digestOfFile(path: string): Promise<Digest> {
+  return digestOfStream(createReadStream(path, PIECES));
+}
+
+async function digestOfStream(pieces: AsyncIterable<Buffer>, onPiece?: (piece: Buffer) => void): Promise<Digest> {
+  const hash = createHash("sha256");
+  for await (const piece of pieces) {
+    onPiece?.(piece);
+    hash.update(piece);
+  }
+  return hash.digest("hex");
 }
 
 function sha256(bytes: Uint8Array): Digest {

@@ -12,6 +12,7 @@ import {
 } from "@cairn/protocol";
 import type { Space } from "../space/spaces.ts";
 import { compactLayer } from "./compaction.ts";
+import { isDamage } from "./layer-tables.ts";
 import type { WriterHouse } from "./layer-writer.ts";
 import type { Damage } from "./part-reader.ts";
 
@@ -157,7 +158,7 @@ export class LayerKeeper {
     const compacted = state.index?.index === blob || state.index?.blobs.includes(blob);
     const packs = compacted ? await this.#packsOfLog(space, layer) : undefined;
     if (packs) {
-      // Reading all of a blob that is wrong takes it out of the way of the right bytes.
+      // Reading all of a blob that is wrong sets it aside for whoever looks into it. A pack stays: most of it may be right.
       await this.#house.blobs.get(blob).catch(() => undefined);
       const signal = AbortSignal.any([this.#stopping.signal, space.signal]);
       const draft = await compactLayer(space, layer, this.#house, { signal, packs });
@@ -176,10 +177,30 @@ export class LayerKeeper {
   async #sayRemade(space: Space): Promise<void> {
     const { state } = space.log.snapshot();
     const shown = new Set(state.generations[state.generation]?.layers);
-    for (const { layer, kind, damaged } of Object.values(state.layers)) {
-      if (kind !== "model" || !damaged || shown.has(layer)) continue;
-      await space.log.append([{ type: "layer.damaged", data: { layer, ...damaged, remade: true } }]);
+    const replaced = Object.values(state.layers).filter(
+      ({ layer, kind, damaged }) => kind === "model" && damaged && !shown.has(layer),
+    );
+    if (replaced.length === 0) return;
+    for (const layer of shown) if (!(await this.#reads(state.layers[layer]))) return;
+    for (const { layer, damaged } of replaced) {
+      if (damaged) await space.log.append([{ type: "layer.damaged", data: { layer, ...damaged, remade: true } }]);
     }
+  }
+
+  /** Whether every blob of the layer is there and whole. */
+  async #reads(layer: LayerState | undefined): Promise<boolean> {
+    const { index, packs } = layer ?? { index: undefined, packs: [] };
+    const named = [...(index ? [index.index, ...index.blobs] : []), ...packs.map(({ blob }) => blob)];
+    for (const blob of named) {
+      this.#stopping.signal.throwIfAborted();
+      try {
+        await this.#house.blobs.get(blob);
+      } catch (error) {
+        if (isDamage(error)) return false;
+        throw error;
+      }
+    }
+    return true;
   }
 
   /** All packs there ever were, when the log still tells of each and has its bytes. */

@@ -1,6 +1,6 @@
 /** Files of points in as layers, and files that lie. Rules: docs/spec/exchange.md. */
 import assert from "node:assert/strict";
-import { readdir, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { lasHeader, lasRun, plyHeader, plyRun, readPly } from "@cairn/formats";
@@ -78,6 +78,24 @@ describe("imports", () => {
     assert.equal(positions.length / 3, 109_993);
     assert.ok((await exported(place, "csv")).toString().trim().endsWith(",0,255"), "of no photo");
     assert.deepEqual(await readdir(place.folder), []);
+  });
+
+  test("BLOB-4 EXC-13 a file whose layer was altered on the disk is whole when it is imported again", async (t) => {
+    const place = await setting(t);
+    const file = plyOf(run(20_000));
+    await (await place.imports.take(place.space, incoming(file))).ended;
+    for (const event of await place.space.log.read(0, 1000)) {
+      if (event.type !== "segments.added") continue;
+      const { blob } = event.data;
+      const path = join(place.folder, "..", "blobs", blob.slice(0, 2), blob.slice(2));
+      const altered = await readFile(path);
+      altered.fill(0x55, altered.length >> 1, (altered.length >> 1) + 64);
+      await writeFile(path, altered);
+    }
+    for (let again = 0; again < 2; again++) {
+      assert.equal(await (await place.imports.take(place.space, incoming(file))).ended, "completed");
+    }
+    assert.equal(readPly(await exported(place)).positions.length / 3, 60_000);
   });
 
   test("EXC-13 at 6,000,000 m what comes in goes out to under 1 mm", async (t) => {

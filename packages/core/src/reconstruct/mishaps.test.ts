@@ -1,6 +1,6 @@
 /** Restarts, broken photos, cancelled rebuilds, full disks and lost packs. */
 import assert from "node:assert/strict";
-import { rm } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { CairnError } from "@cairn/protocol";
@@ -204,6 +204,32 @@ describe("what goes wrong (docs/spec/reconstruct.md)", () => {
     const after = space.log.snapshot().state;
     assert.deepEqual(after.generations[2]?.layers, [2]);
     assert.equal(after.layers[2]?.points, 3);
+    assert.deepEqual(errors, []);
+  });
+
+  test("CLD-51 a model whose pack is altered, twice, reads again after each rebuild, which makes the same bytes", async () => {
+    const dir = await folder();
+    const { core, errors } = await start(dir);
+    const space = await core.spaces.create({ id: "a" });
+    await add(core, space, 3);
+    await until(space, allJudged(3));
+    const packOf = () => {
+      const { generation, generations, layers } = space.log.snapshot().state;
+      return { generation, blob: layers[generations[generation]!.layers[0]!]!.packs[0]!.blob };
+    };
+    const blobs: string[] = [];
+    for (let round = 0; round < 3; round++) {
+      const { generation, blob } = packOf();
+      blobs.push(blob);
+      const path = join(dir, "blobs", blob.slice(0, 2), blob.slice(2));
+      const altered = await readFile(path);
+      altered[altered.length >> 1]! ^= 0x55;
+      await writeFile(path, altered);
+      core.layers.lost(blob);
+      await until(space, (at) => at.generation > generation && Object.values(at.layers).every((each) => !each.damaged));
+      await core.blobs.get(packOf().blob);
+    }
+    assert.equal(blobs[1], blobs[2], "what is rebuilt has the bytes of what was");
     assert.deepEqual(errors, []);
   });
 
