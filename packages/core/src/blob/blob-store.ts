@@ -8,7 +8,15 @@ export interface BlobStore {
   adopt(path: string, options?: { signal?: AbortSignal }): Promise<StoredBlob>;
   /** Whole and checked against its digest. @throws {CairnError} `blob.missing`, `blob.corrupt` */
   get(digest: Digest): Promise<Uint8Array>;
-  /** Bytes `start`…`end` (exclusive) as a stream, for HTTP ranges. @throws {CairnError} `blob.missing` */
+  /**
+   * Holds the whole against its digest, a piece at a time; not again for some minutes while its file is the same one.
+   * @throws {CairnError} `blob.missing`, `blob.corrupt`
+   */
+  verify(digest: Digest): Promise<void>;
+  /**
+   * The whole, held against its digest on the way: the stream fails with `blob.corrupt` before its last byte. Of a range,
+   * `start`…`end` (exclusive), nothing is checked: `verify` does that. @throws {CairnError} `blob.missing`
+   */
   stream(digest: Digest, range?: { start: number; end: number }): Promise<NodeJS.ReadableStream>;
   /**
    * Bytes `start`…`end` (exclusive). Not held against the digest, which takes the whole: whoever knows what a range

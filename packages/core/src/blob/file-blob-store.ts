@@ -3,13 +3,16 @@
  * Rules: docs/spec/blobs.md.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { type BigIntStats, createReadStream } from "node:fs";
 import { link, mkdir, open, readdir, readFile, rename, rm, stat, unlink, utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { pipeline } from "node:stream";
 import { CairnError, check, Digest } from "@cairn/protocol";
 import { createFile, errnoOf, makeFolder, removeFile, storeError, syncFolder, TEMPORARY } from "../disk/disk.ts";
 import type { BlobStore, StoredBlob } from "./blob-store.ts";
+import { checkedStream } from "./checked-stream.ts";
 import { RecentBytes } from "./recent-bytes.ts";
+import { VerifiedFiles } from "./verified-files.ts";
 
 /** Ends the name of a blob whose bytes no longer match its digest: kept for whoever looks into it, never served. */
 const QUARANTINED = ".corrupt";
@@ -53,6 +56,9 @@ export class FileBlobStore implements BlobStore {
   /** Folders in the store's, each for one beginning of digests, that are there, or being made, durably. */
   readonly #prefixes: Map<string, Promise<void>>;
   readonly #recent = new RecentBytes(RECENT_BYTES, RECENT_BLOB_BYTES);
+
+  readonly #verified = new VerifiedFiles();
+  readonly #verifying = new Map<Digest, Promise<void>>();
 
   /** Use `openFileBlobStore`. @param prefixes folders that are there durably */
   constructor(folder: string, prefixes: readonly string[], options: BlobStoreOptions) {
@@ -104,13 +110,30 @@ export class FileBlobStore implements BlobStore {
     return this.#setAside(digest);
   }
 
+  async verify(digest: Digest): Promise<void> {
+    const path = this.#path(digest);
+    const stats = await stat(path, { bigint: true }).catch((error: unknown) => missing(error, digest));
+    if (this.#verified.has(digest, stats)) return;
+    // Many who ask at once wait for one reading of it.
+    const mine = this.#verifying.get(digest) ?? this.#hold(digest, path, stats);
+    this.#verifying.set(digest, mine);
+    try {
+      await mine;
+    } finally {
+      if (this.#verifying.get(digest) === mine) this.#verifying.delete(digest);
+    }
+  }
+
   async stream(digest: Digest, range?: { start: number; end: number }): Promise<NodeJS.ReadableStream> {
     const file = await open(this.#path(digest), "r").catch((error: unknown) => missing(error, digest));
     if (range && range.end <= range.start) {
       await file.close();
       throw new RangeError(`range: ${range.start}…${range.end}`);
     }
-    return createReadStream("", { fd: file, ...(range ? { start: range.start, end: range.end - 1 } : {}) });
+    if (range) return createReadStream("", { fd: file, start: range.start, end: range.end - 1 });
+    const checked = checkedStream(digest, () => this.#setAside(digest));
+    // Whoever reads hears of errors by the stream that is theirs.
+    return pipeline(createReadStream("", { fd: file, ...PIECES }), checked, () => undefined);
   }
 
   async range(digest: Digest, start: number, end: number, into?: Uint8Array): Promise<Uint8Array> {
@@ -158,6 +181,12 @@ export class FileBlobStore implements BlobStore {
       }
     }
     return { removed, freedBytes };
+  }
+
+  async #hold(digest: Digest, path: string, stats: BigIntStats): Promise<void> {
+    const found = await digestOfFile(path).catch((error: unknown) => missing(error, digest));
+    if (found !== digest) await this.#setAside(digest);
+    this.#verified.add(digest, stats);
   }
 
   /** @throws {CairnError} `blob.corrupt`, always */

@@ -40,6 +40,7 @@ export function blobRoutes(app: FastifyInstance, { core, access }: Pick<ServerCo
         digest,
         mediaType: "application/octet-stream",
         cacheControl: `${access.tokenRequired ? "private" : "public"}, max-age=31536000, immutable`,
+        lost: () => core.layers.lost(digest),
         async read(range) {
           const reading = range ? verified.range(digest, range.start, range.end) : verified.whole(digest);
           return reading.catch((error: unknown) => {

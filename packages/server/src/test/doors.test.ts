@@ -218,6 +218,30 @@ test("BLOB-8 ranges of a blob are whole, and a damaged one is refused with the r
   assert.equal((await errorOf(asked)).code, "blob.corrupt");
 });
 
+test("BLOB-8 BLOB-4 a large blob that was altered never ends as if it were right, whole or in part", async (t) => {
+  const server = await testServer(t);
+  const bytes = Buffer.concat([png(1), Buffer.alloc(20 * 2 ** 20, "a large photo")]);
+  for (const part of [undefined, "bytes=0-9", "bytes=-9"]) {
+    const { blob: digest } = await receiptOf(await server.upload(bytes));
+    const ask = (range = part) => server.send("GET", `/v1/blobs/${digest}`, null, range ? { range } : {});
+    for (const again of ["first", "second"]) {
+      const answer = await ask();
+      assert.equal(answer.status, part ? 206 : 200, again);
+      const got = Buffer.from(await answer.arrayBuffer());
+      assert.ok(
+        got.equals(part === undefined ? bytes : part === "bytes=0-9" ? bytes.subarray(0, 10) : bytes.subarray(-9)),
+      );
+    }
+    const path = join(server.dataDir, "blobs", digest.slice(0, 2), digest.slice(2));
+    const altered = await readFile(path);
+    altered[altered.length >> 1]! ^= 1;
+    await writeFile(path, altered);
+    if (part) assert.equal((await errorOf(await ask())).code, "blob.corrupt");
+    else await assert.rejects(async () => (await ask()).arrayBuffer());
+    assert.equal((await errorOf(await ask())).code, "blob.missing");
+  }
+});
+
 test("BLOB-9 with a token set no blob goes out without it, over any door", async (t) => {
   const server = await testServer(t, { token: "s3cret" });
   const { blob } = await receiptOf(await server.upload(png(3)));
