@@ -52,6 +52,7 @@ export type { RecordingProgress } from "./recording/recorder.ts";
 export { RECORDING_LIMITS, type Recordings, type RecordingWish } from "./recording/recordings.ts";
 export { readReport } from "./report/space-report.ts";
 export { checkQuota } from "./space/quota.ts";
+export { SpaceBlobs } from "./space/space-blobs.ts";
 export type { NewSpace, Space, Spaces } from "./space/spaces.ts";
 export { openTileEncoder, type TileEncoder, type TileSource } from "./tiles/tile-encoder.ts";
 export { partsOf, revisionOf } from "./tiles/tile-revision.ts";

@@ -1,9 +1,10 @@
-import type { BlobStore } from "@cairn/core";
+import { type BlobStore, SpaceBlobs } from "@cairn/core";
 import { recognise } from "@cairn/images";
 import { CairnError, type Digest } from "@cairn/protocol";
 import { type Static, Type } from "@cairn/protocol/schema";
 import type { FastifyInstance } from "fastify";
 import type { ServerContext } from "../context.ts";
+import type { Pass } from "../http/access.ts";
 import { fileAnswer } from "../http/schemas.ts";
 import { sendBlob } from "../http/send-blob.ts";
 
@@ -16,11 +17,11 @@ const VERIFIED_BLOBS = 4096;
 /** Bytes by their digest: they never change, so a cache may keep them for ever. */
 export function blobRoutes(app: FastifyInstance, { core, access }: Pick<ServerContext, "core" | "access">): void {
   const verified = new VerifiedBlobs(core.blobs);
+  const named = new SpaceBlobs();
   app.get<{ Params: Static<typeof BlobParams> }>(
     "/v1/blobs/:digest",
     {
-      // Who knows the digest of a blob has been told of it.
-      config: { place: "any" },
+      config: { place: "own" },
       schema: {
         operationId: "getBlob",
         params: BlobParams,
@@ -29,6 +30,8 @@ export function blobRoutes(app: FastifyInstance, { core, access }: Pick<ServerCo
     },
     async (request, reply) => {
       const { digest } = request.params;
+      // What another space names is not there at all, whatever there is of it.
+      if (!(await mayKnow(request.pass, digest))) throw new CairnError("blob.missing", { digest: digest.slice(0, 64) });
       const stored = /^[0-9a-f]{64}$/.test(digest) ? await core.blobs.stat(digest) : undefined;
       // A layer may need it, and have something to make it again from.
       if (!stored) core.layers.lost(digest);
@@ -51,6 +54,21 @@ export function blobRoutes(app: FastifyInstance, { core, access }: Pick<ServerCo
       });
     },
   );
+
+  /** Who may be everywhere may know every digest; who may be in some spaces, those that one of these names. */
+  async function mayKnow(pass: Pass | null, digest: Digest): Promise<boolean> {
+    if (!pass) return false;
+    if (!pass.spaces) return true;
+    for (const id of pass.spaces) {
+      // A token may be for a space that is not there yet, or no more.
+      const space = await core.spaces.open(id).catch((error: unknown) => {
+        if (error instanceof CairnError && error.code.startsWith("space.")) return undefined;
+        throw error;
+      });
+      if (space && (await named.has(space, digest))) return true;
+    }
+    return false;
+  }
 }
 
 /** Many ask for many ranges of one pack: it is held against its digest once in a while, not for each. */

@@ -8,6 +8,7 @@ import { addressOf, trustedProxies } from "../http/proxies.ts";
 import { FaceUser } from "./face-user.ts";
 import { HubUser, keyNal } from "./hub-user.ts";
 import { formOf } from "./imagetools-client.ts";
+import { floor, layerSpace } from "./layer-space.ts";
 import { png } from "./png.ts";
 import { testServer } from "./test-server.ts";
 
@@ -110,6 +111,60 @@ describe("roles", () => {
     const zip = JSON.stringify({ image_ids: [image.id] });
     assert.equal((await server.send("POST", "/api/v1/images/download-zip", zip, as(GUEST))).status, 403);
     assert.equal((await server.send("POST", "/v1/spaces", JSON.stringify({ id: "attic" }), as(GUEST))).status, 403);
+  });
+
+  test("BLOB-9 GEN-35 a token for some spaces reads the blobs of these, old and new, and cannot tell whether another is there", async (t) => {
+    const place = await layerSpace();
+    const named = await place.change(async (core, space) => {
+      const writer = core.layers.start(space, { kind: "import", name: "sheet" });
+      for (const seed of [1, 2]) await space.log.append(await writer.insert([floor(2000, 1, [0, 0, 0], seed)]));
+      await core.layers.compact(space, writer.layer);
+      const { index } = space.log.snapshot().state.layers[writer.layer]!;
+      const packs = (await space.log.read(0, 1000)).flatMap(({ type, data }) =>
+        type === "segments.added" ? [data] : [],
+      );
+      return [index!.index, ...index!.blobs, ...packs.map(({ blob }) => blob)];
+    });
+    const server = await testServer(t, { ...OPTIONS, dataDir: place.dataDir });
+    for (const id of ["garden", "cellar"]) await server.send("POST", "/v1/spaces", JSON.stringify({ id }));
+    const blobOf = async (answer: Promise<Response>) => ((await (await answer).json()) as { blob: string }).blob;
+    const theirs = await blobOf(server.upload(png(41), "", "cellar"));
+    const asked = async (digest: string, more: { method?: string; headers?: Record<string, string> } = {}) => {
+      const { method = "GET", headers } = more;
+      const answer = await server.send(method, `/v1/blobs/${digest}`, null, { ...as(GUEST), ...headers });
+      return [answer.status, answer.headers.get("etag"), await answer.text()] as const;
+    };
+    for (const digest of named) assert.equal((await asked(digest))[0], 200);
+    // Named after their blob, here and there.
+    const words = { title: theirs, labels: { blob: theirs, note: theirs } };
+    assert.equal((await server.send("PATCH", "/v1/spaces/garden", JSON.stringify(words))).status, 200);
+    await server.upload(png(42), `name=${theirs}&contributor=${theirs}&key=${theirs}`, "garden");
+    for (const more of [
+      {},
+      { method: "HEAD" },
+      { headers: { range: "bytes=0-3" } },
+      { headers: { "if-none-match": `"${theirs}"` } },
+    ]) {
+      const none = "0".repeat(64);
+      const [status, etag, body] = await asked(theirs, more);
+      assert.deepEqual([status, etag], [404, null]);
+      const [, , other] = await asked(none, more);
+      assert.equal(body, other.replaceAll(none, theirs));
+    }
+    // At once, as it comes, in any space of the token; the same bytes then are theirs, too.
+    for (const [photo, space] of [
+      [43, "place"],
+      [44, "garden"],
+      [41, "garden"],
+    ] as const) {
+      const digest = await blobOf(server.upload(png(photo), "", space));
+      assert.deepEqual((await asked(digest)).slice(0, 2), [200, `"${digest}"`]);
+    }
+    for (const token of [VIEW, ADMIN]) {
+      assert.equal((await server.send("GET", `/v1/blobs/${theirs}`, null, as(token))).status, 200);
+    }
+    await server.restart();
+    for (const digest of named) assert.equal((await asked(digest))[0], 200);
   });
 
   test("GEN-28 GEN-34 GEN-35 sockets: 4001 and 4003 with nothing said before; what is not allowed is said", async (t) => {
