@@ -269,7 +269,7 @@ describe("against a server", () => {
     writeFileSync(file, `ply\nformat ascii 1.0\nelement vertex 500\n${head}end_header\n${rows}\n`);
     const taken = await cairn(["import", "scans", file, "--server", url, "--json"]);
     assert.deepEqual([taken.code, taken.err], [0, ""]);
-    assert.deepEqual(JSON.parse(taken.out.toString()), { layer: 1, points: 500, merged: 0, refused: 0 });
+    assert.deepEqual(JSON.parse(taken.out.toString()), { layer: 1, points: 500, merged: 0, refused: 0, outOfReach: 0 });
     const starts = { ply: "ply\n", las: "LASF", las14: "LASF", glb: "glTF", "3dtiles": "PK", csv: "x,y,z" };
     for (const [format, start] of Object.entries(starts)) {
       const { code, out } = await cairn(["export", "scans", "--format", format, "--out", "-", "--server", url]);

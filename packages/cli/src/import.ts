@@ -12,6 +12,9 @@ import { apiOptions, reach } from "./server-url.ts";
 
 type ImportOptions = { readonly server: string; readonly spacing?: number; readonly json?: boolean };
 
+/** What is done at each stage of an import. */
+const DOING: Readonly<Record<string, string>> = { survey: "looking", import: "reading", compact: "arranging" };
+
 /** Ctrl-C also takes back what has begun. */
 export async function importCloud(space: string, file: string, options: ImportOptions): Promise<number> {
   const { server, spacing, json = false } = options;
@@ -35,17 +38,19 @@ export async function importCloud(space: string, file: string, options: ImportOp
     const { status, result, error } = await operationEnd(
       connection,
       operation,
-      ({ stage, done, total }) => progress.update(stage === "import" ? "reading" : "arranging", done, total, "points"),
+      ({ stage, done, total }) => progress.update(DOING[stage] ?? stage, done, total, "points"),
       signal,
     );
     if (status === "cancelled") throw new CairnError("operation.cancelled");
     if (status !== "completed" || !result) throw new Problem(error?.message ?? "the import failed");
     progress.clear();
-    const { layer, points, merged, refused } = result;
-    if (json) process.stdout.write(`${JSON.stringify({ layer, points, merged, refused })}\n`);
+    const { layer, points, merged, refused, outOfReach = 0 } = result;
+    if (json) process.stdout.write(`${JSON.stringify({ layer, points, merged, refused, outOfReach })}\n`);
     else {
-      const without = Number(refused) > 0 ? `, ${refused} without a place left out` : "";
-      process.stdout.write(`layer ${layer}: ${points} points, ${merged} merged into others${without}\n`);
+      const nowhere = Number(refused) - Number(outOfReach);
+      const without = nowhere > 0 ? `, ${nowhere} without a place left out` : "";
+      const beyond = Number(outOfReach) > 0 ? `, ${outOfReach} too far from the others left out` : "";
+      process.stdout.write(`layer ${layer}: ${points} points, ${merged} merged into others${without}${beyond}\n`);
     }
     return EXIT.ok;
   } catch (error) {

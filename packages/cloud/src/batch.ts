@@ -15,7 +15,9 @@ const KEPT_POINTS = 1 << 20;
 export class Batch {
   /** Points that are usable: finite and within reach. */
   count = 0;
-  /** Their box, layer frame. */
+  /** Points that are finite and lie beyond reach. */
+  outOfReach = 0;
+  /** The box of those that are usable, layer frame. */
   min: Vec3 = [Infinity, Infinity, Infinity];
   max: Vec3 = [-Infinity, -Infinity, -Infinity];
   /** `[count]` Index of each in what was given. */
@@ -42,7 +44,7 @@ export class Batch {
     const steps = stepsPerUnit(finest);
     let [minX, minY, minZ] = [Infinity, Infinity, Infinity];
     let [maxX, maxY, maxZ] = [-Infinity, -Infinity, -Infinity];
-    let count = 0;
+    let [count, outOfReach] = [0, 0];
     const stride = evenStride(n);
     for (let k = 0, i = 0; k < n; k++) {
       const [x, y, z] = [positions[3 * i]!, positions[3 * i + 1]!, positions[3 * i + 2]!];
@@ -62,11 +64,12 @@ export class Batch {
         source[count] = i;
         way[count] = count;
         count++;
-      }
+      } else if (Number.isFinite(x) && Number.isFinite(y) && Number.isFinite(z)) outOfReach++;
       i += stride;
       if (i >= n) i -= n;
     }
     this.count = count;
+    this.outOfReach = outOfReach;
     this.min = [minX, minY, minZ];
     this.max = [maxX, maxY, maxZ];
   }

@@ -19,11 +19,11 @@ export {
   octantOf,
   parentOf,
   parseNodeKey,
-  planGrid,
   spacingOf,
 } from "./node.ts";
 export { type Insertion, LEAF_CAP, Octree } from "./octree.ts";
 export { decodePackHead, encodePack } from "./pack.ts";
+export { type Box, planGrid, planGridFor } from "./plan-grid.ts";
 export { type CloudPoints, type NodePoints, positionsOf } from "./points.ts";
 export { decodeSegment } from "./segment/decode.ts";
 export { encodeSegment } from "./segment/encode.ts";

@@ -12,9 +12,9 @@ import {
   octantOf,
   parentOf,
   parseNodeKey,
-  planGrid,
   spacingOf,
 } from "./node.ts";
+import { type Box, planGrid, planGridFor } from "./plan-grid.ts";
 
 const SEED = 20261121;
 const index = fc.integer({ min: 0, max: 2 ** 31 - 1 });
@@ -105,6 +105,63 @@ describe("nodes (docs/spec/cloud.md)", () => {
           [0, 5e-324, 1e300],
         ],
       },
+    );
+  });
+
+  test("CLD-6 a grid for data that is known is fine at its bulk, and all of it is in reach", () => {
+    const box = (at: Vec3, size: number): Box => ({ min: at, max: [at[0] + size, at[1] + size, at[2] + size] });
+    const around = (...boxes: Box[]): Box => ({
+      min: [0, 1, 2].map((axis) => Math.min(...boxes.map(({ min }) => min[axis]!))) as Vec3,
+      max: [0, 1, 2].map((axis) => Math.max(...boxes.map(({ max }) => max[axis]!))) as Vec3,
+    });
+    const far = fc.double({ min: -1e8, max: 1e8, noNaN: true });
+    const width = fc.double({ min: 1, max: 1e5, noNaN: true });
+    fc.assert(
+      fc.property(coordinate, coordinate, coordinate, width, far, far, (x, y, z, size, a, b) => {
+        const bulk = box([x, y, z], size);
+        const all = around(bulk, box([a, b, a], 1));
+        const { origin, seed, finest } = planGridFor(bulk, all, 1 / 256);
+        const id = parseNodeKey(seed);
+        assert(edgeOf(id.e) <= size * 2.6, "what lies far away makes no first root larger");
+        assert(spacingOf(finest) <= 1 / 256, "nor its cells");
+        let top = id;
+        while (top.x > 0) top = parentOf(top);
+        const at = { e: finest, x: id.x * 2 ** (id.e - finest), y: 0, z: 0 };
+        assert(nodeKey(parseNodeKey(nodeKey(at))) === nodeKey(at) && at.x < 2 ** 31);
+        for (const axis of [0, 1, 2]) {
+          assert(all.min[axis]! >= origin[axis]! && all.max[axis]! < origin[axis]! + edgeOf(top.e), `${seed}`);
+        }
+      }),
+      { seed: SEED },
+    );
+    // Data that grows as usual has the grid that it always had.
+    const usual = box([500_000, 6_000_000, 100], 50);
+    assert.deepEqual(planGridFor(usual, usual, 1 / 256), planGrid(usual.min, usual.max, 1 / 256));
+    // Wider than the cells allow: they yield, and no more than they must.
+    const wide = box([0, 0, 0], 1e10);
+    const { finest } = planGridFor(wide, wide, 1 / 256);
+    assert(spacingOf(finest) > 1 / 256 && spacingOf(finest) < 2, `${spacingOf(finest)}`);
+    // One that lies beyond all measure changes nothing for the others.
+    const absurd = around(usual, box([1e30, 0, 0], 1));
+    const grid = planGridFor(usual, absurd, 1 / 256);
+    assert.deepEqual([parseNodeKey(grid.seed).e, spacingOf(grid.finest)], [6, 1 / 256]);
+  });
+
+  test("CLD-6 whatever finite numbers both boxes have, the grid's nodes fit a segment's byte", () => {
+    const any = fc.double({ noNaN: true, noDefaultInfinity: true });
+    const some = fc.oneof(any, coordinate, extent);
+    fc.assert(
+      fc.property(some, some, some, some, some, (a, b, c, d, spacing) => {
+        const [least, low, high, most] = [a, b, c, d].sort((p, q) => p - q) as [number, number, number, number];
+        const bulk: Box = { min: [low, low, low], max: [high, high, high] };
+        const all: Box = { min: [least, least, least], max: [most, most, most] };
+        const { origin, seed, finest } = planGridFor(bulk, all, Math.abs(spacing) || 1);
+        assert(origin.every(Number.isFinite), String(origin));
+        const { e, x } = parseNodeKey(seed);
+        const bits = Math.ceil(Math.log2(x + 1));
+        assert(finest >= -128 && finest <= e && e + bits <= 127 && bits + e - finest <= 31, `${finest} to ${e}, ${x}`);
+      }),
+      { seed: SEED, numRuns: 1000 },
     );
   });
 });

@@ -82,35 +82,3 @@ export function contains(outer: NodeId, inner: NodeId): boolean {
     Math.floor(inner.x / k) === outer.x && Math.floor(inner.y / k) === outer.y && Math.floor(inner.z / k) === outer.z
   );
 }
-
-/** Index of the first root on each axis: its bits alternate, so a growing root gains room on both sides in turn. */
-const SEED_INDEX = 0b101_0101_0101_0101;
-/** Levels from the first root down to the finest nodes when nobody says otherwise: 8 m across are kept to 1 mm. */
-const DEFAULT_DEPTH = 7;
-/** With the bits of the first root's index, a finest node's index stays within 32 bits. */
-const MOST_DEPTH = 14;
-/** Exponents of a first root, so that those of every node from the finest to the largest root fit a segment's byte. */
-const LEAST_SEED = -100;
-const MOST_SEED = 112;
-
-/**
- * A grid for data that begins within `min`…`max` (layer frame) and may grow beyond, 10,000 times its size on each side.
- * Any finite box has one; of data wider than 2^112 units most is out of its reach.
- * @param spacing wanted smallest distance of points, layer units; the nearest power of two is taken
- */
-export function planGrid(min: Vec3, max: Vec3, spacing?: number): LayerGrid {
-  const extent = Math.max(max[0] - min[0], max[1] - min[1], max[2] - min[2]);
-  // One place says nothing of the scale, and doubles say nothing below a part of 2^40 of how far away it is.
-  const least = 2 ** -40 * Math.max(...[...min, ...max].map(Math.abs));
-  const fitting = extent > 0 ? Math.ceil(Math.log2(Math.max(extent, least) * 1.25)) : 1;
-  const seedExponent = Math.min(MOST_SEED, Math.max(LEAST_SEED, fitting));
-  const finest = spacing === undefined ? seedExponent - DEFAULT_DEPTH : Math.round(Math.log2(spacing * GRID));
-  const edge = edgeOf(seedExponent);
-  const corner = (axis: 0 | 1 | 2) => min[axis] / 2 + max[axis] / 2 - edge / 2 - SEED_INDEX * edge;
-  const seed = nodeKey({ e: seedExponent, x: SEED_INDEX, y: SEED_INDEX, z: SEED_INDEX });
-  return {
-    origin: [corner(0), corner(1), corner(2)],
-    seed,
-    finest: Math.min(seedExponent, Math.max(seedExponent - MOST_DEPTH, finest)),
-  };
-}

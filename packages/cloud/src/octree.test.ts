@@ -15,9 +15,9 @@ import {
   octantOf,
   parentOf,
   parseNodeKey,
-  planGrid,
 } from "./node.ts";
 import { type Insertion, Octree } from "./octree.ts";
+import { planGrid } from "./plan-grid.ts";
 import type { CloudPoints, NodePoints } from "./points.ts";
 
 const SEED = 20261121;
@@ -268,8 +268,13 @@ describe("octree (docs/spec/cloud.md)", () => {
       [0, 6, 0], // the largest root is 16 across
       [1e300, 0, 0],
     ];
-    const { refused, kept, merged, min, max } = tree.insert(numbered(Float64Array.from([...bad, good].flat())));
-    assert.deepEqual({ refused, kept, merged, min, max }, { refused: 6, kept: 1, merged: 0, min: good, max: good });
+    const { refused, outOfReach, kept, merged, min, max } = tree.insert(
+      numbered(Float64Array.from([...bad, good].flat())),
+    );
+    assert.deepEqual(
+      { refused, outOfReach, kept, merged, min, max },
+      { refused: 6, outOfReach: 3, kept: 1, merged: 0, min: good, max: good },
+    );
     assert.deepEqual(tree.root, parseNodeKey(GRID_AT_TEN.seed));
     const none = tree.insert(numbered(Float64Array.from(bad.flat())));
     assert.deepEqual([none.refused, none.segments.length, tree.kept], [6, 0, 1]);

@@ -38,6 +38,8 @@ export type Insertion = {
   readonly merged: number;
   /** NaN or infinite coordinates, or beyond what the grid can reach. */
   readonly refused: number;
+  /** Those of the refused that have finite coordinates. */
+  readonly outOfReach: number;
   /** Of those not refused, layer frame; 0 where there are none. */
   readonly min: Vec3;
   readonly max: Vec3;
@@ -72,10 +74,12 @@ export class Octree {
     const n = pointsIn(points);
     const batch = this.#batch;
     batch.load(positions, this.grid, this.#reach);
-    const { count, min, max } = batch;
+    const { count, outOfReach, min, max } = batch;
     const refused = n - count;
-    if (count === 0)
-      return { root: this.root, segments: [], kept: 0, merged: 0, refused, min: [0, 0, 0], max: [0, 0, 0] };
+    if (count === 0) {
+      const nothing = { segments: [], kept: 0, merged: 0, min: [0, 0, 0], max: [0, 0, 0] } satisfies Partial<Insertion>;
+      return { root: this.root, ...nothing, refused, outOfReach };
+    }
     this.#grow(min, max);
     if (this.root.e - this.grid.finest > FINE_LEVELS) batch.coarsen(positions, this.grid);
     const descent = new Descent(points, batch, this.grid.finest, this.#leafCap);
@@ -84,7 +88,7 @@ export class Octree {
     const { segments, kept } = descent;
     this.kept += kept;
     segments.sort((a, b) => b.node.e - a.node.e);
-    return { root: this.root, segments, kept, merged: count - kept, refused, min, max };
+    return { root: this.root, segments, kept, merged: count - kept, refused, outOfReach, min, max };
   }
 
   /** Takes the cells of points that are already out: how a tree is brought back from its segments, in any order. */

@@ -20,6 +20,7 @@ const STAGES: Readonly<Record<string, string>> = {
   refine: "Adjusting all cameras",
   depth: "Measuring depth",
   fusion: "Joining the points",
+  survey: "Looking at the points",
   import: "Reading points",
   compact: "Arranging points",
   reading: "Reading points",

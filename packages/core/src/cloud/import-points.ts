@@ -3,9 +3,10 @@
  * size. Everyone sees it grow. One that is cancelled, fails or is cut off leaves nothing behind. Rules: docs/spec/cloud.md.
  */
 import type { CloudPoints } from "@cairn/cloud";
-import { CairnError, type Id, type Similarity, type Vec3 } from "@cairn/protocol";
+import { CairnError, type Id, type Similarity } from "@cairn/protocol";
 import type { Running } from "../operation/operations.ts";
 import type { Space } from "../space/spaces.ts";
+import type { GridWish } from "./choose-grid.ts";
 import type { Layers } from "./layers.ts";
 import { pointsIn, regroup } from "./regroup.ts";
 
@@ -18,21 +19,21 @@ export type ImportOptions = {
   readonly chunks: AsyncIterable<CloudPoints> | Iterable<CloudPoints>;
   /** How many there will be, when the source knows; for progress only. */
   readonly points?: number;
-  /** Where they will all lie, layer frame, when the source knows: a better grid than the first chunk's. */
-  readonly bounds?: { min: Vec3; max: Vec3 };
-  /** Wanted smallest distance of points, layer units. */
-  readonly spacing?: number;
+  /** Looks at the points before the first is taken: a better grid than the first chunk's. */
+  readonly plan?: (look: Look) => Promise<GridWish>;
   /** Layer frame→model frame. */
   readonly transform?: Similarity;
   readonly signal?: AbortSignal;
   readonly onProgress?: (donePoints: number, points: number | undefined) => void;
 };
 
+export type Look = { readonly signal: AbortSignal; readonly progress: (donePoints: number) => void };
+
 export type Import = { readonly operation: Id; readonly ended: Promise<"completed" | "failed" | "cancelled"> };
 
 /**
  * Resolves when the operation `import` is queued. Its result says `layer`, and how many `points` were kept, `merged` into
- * others, and `refused` for having no place.
+ * others, and `refused` for having no place, of which `outOfReach` have finite coordinates.
  */
 export async function importPoints(space: Space, layers: Layers, options: ImportOptions): Promise<Import> {
   options.signal?.throwIfAborted();
@@ -47,15 +48,10 @@ export async function importPoints(space: Space, layers: Layers, options: Import
 }
 
 async function run(space: Space, layers: Layers, options: ImportOptions, { operation, signal, progress }: Running) {
-  const { name, bounds, spacing, transform, points: total, onProgress } = options;
-  const writer = layers.start(space, {
-    kind: "import",
-    name,
-    operation,
-    ...(bounds && { bounds }),
-    ...(spacing !== undefined && { spacing }),
-    ...(transform && { transform }),
-  });
+  const { name, plan, transform, points: total, onProgress } = options;
+  const told = (done: number) => progress("survey", done, Math.max(done, total ?? 0));
+  const wish = plan && (await unlessAborted(plan({ signal, progress: told }), signal));
+  const writer = layers.start(space, { kind: "import", name, operation, ...wish, ...(transform && { transform }) });
   const { layer } = writer;
   let given = 0;
   let kept = 0;
@@ -70,8 +66,8 @@ async function run(space: Space, layers: Layers, options: ImportOptions, { opera
     }
     if (kept === 0) throw new CairnError("import.empty", { points: given });
     await layers.compact(space, layer, { signal, onProgress: (done, nodes) => progress("compact", done, nodes) });
-    const { refused } = writer;
-    return { result: { layer, points: kept, merged: given - refused - kept, refused } };
+    const { refused, outOfReach } = writer;
+    return { result: { layer, points: kept, merged: given - refused - kept, refused, outOfReach } };
   } catch (error) {
     // Where that cannot be said now, the next start says it.
     await layers.remove(space, layer).catch(() => undefined);
@@ -83,22 +79,30 @@ async function run(space: Space, layers: Layers, options: ImportOptions, { opera
 
 /** Ends with the signal's reason as soon as it aborts, also while the source keeps the next one waiting. */
 async function* untilAborted<T>(source: AsyncGenerator<T>, signal: AbortSignal): AsyncGenerator<T> {
+  try {
+    for (;;) {
+      const { done, value } = await unlessAborted(source.next(), signal);
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    // Not waited for: a source that hangs does not answer.
+    source.return(undefined).catch(() => undefined);
+  }
+}
+
+/** @throws the signal's reason as soon as it aborts; what the work then comes to is nobody's */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  work.catch(() => undefined);
+  signal.throwIfAborted();
   let abort: (() => void) | undefined;
   const aborted = new Promise<never>((_, reject) => {
     abort = () => reject(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
   });
-  aborted.catch(() => undefined);
   try {
-    for (;;) {
-      signal.throwIfAborted();
-      const { done, value } = await Promise.race([source.next(), aborted]);
-      if (done) return;
-      yield value;
-    }
+    return await Promise.race([work, aborted]);
   } finally {
     signal.removeEventListener("abort", abort!);
-    // Not waited for: a source that hangs does not answer.
-    source.return(undefined).catch(() => undefined);
   }
 }

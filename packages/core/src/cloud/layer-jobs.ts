@@ -34,6 +34,8 @@ export type Inserted = {
   readonly merged: number;
   /** No numbers, or beyond what the grid reaches. */
   readonly refused: number;
+  /** Those of the refused that have finite coordinates. */
+  readonly outOfReach: number;
 };
 
 /** The tree went with another worker. The points, which may have been moved here, are given back. */

@@ -48,6 +48,7 @@ export class LayerWriter {
   #packs = 0;
   #busy = false;
   #refused = 0;
+  #outOfReach = 0;
   /** Whether the log has ever held the layer. */
   #begun = false;
 
@@ -64,6 +65,11 @@ export class LayerWriter {
   /** Points that had no numbers for coordinates or lay beyond what the grid reaches, since it was made. */
   get refused(): number {
     return this.#refused;
+  }
+
+  /** Those of the refused that have finite coordinates. */
+  get outOfReach(): number {
+    return this.#outOfReach;
   }
 
   /**
@@ -109,8 +115,8 @@ export class LayerWriter {
     await this.#catchUp(options);
     for await (const points of chunks) {
       if (!this.#tree) {
-        const { spacing, bounds, grid: wanted, ...start } = this.#start;
-        const grid = chooseGrid(points.positions, { spacing, bounds, grid: wanted });
+        const { spacing, places, grid: wanted, ...start } = this.#start;
+        const grid = chooseGrid(points.positions, { spacing, places, grid: wanted });
         if (!grid) {
           this.#refused += points.positions.length / 3;
           continue;
@@ -118,8 +124,9 @@ export class LayerWriter {
         await this.#plant(grid, options);
         drafts.push({ type: "layer.started", ...caused, data: { ...start, ...grid } });
       }
-      const { pack, refused } = await this.#give(points, drafts, options, move);
+      const { pack, refused, outOfReach } = await this.#give(points, drafts, options, move);
       this.#refused += refused;
+      this.#outOfReach += outOfReach;
       if (!pack) continue;
       const { bytes, ...about } = pack;
       const { digest: blob, sizeBytes } = await this.#house.blobs.put(bytes, options);

@@ -23,13 +23,13 @@ serve<LayerJobs>({
       report.move(...buffersOfPoints(points));
       return { lost: points };
     }
-    const { root, segments, kept, merged, refused, min, max } = octree.insert(points);
-    if (kept === 0) return { merged, refused };
+    const { root, segments, kept, merged, refused, outOfReach, min, max } = octree.insert(points);
+    if (kept === 0) return { merged, refused, outOfReach };
     const encoded = segments.map((segment) => encodeSegment(segment));
     const { bytes, headBytes } = encodePack(root, encoded, hashOf);
     report.move(bytes.buffer as ArrayBuffer); // made for this pack
     const pack = { bytes, headBytes, points: kept, segments: segments.length, merged, min, max };
-    return { pack, merged, refused };
+    return { pack, merged, refused, outOfReach };
   },
 
   fell({ tree }) {

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { BroadcastChannel } from "node:worker_threads";
-import { type CloudPoints, decodeSegment, type LayerTable, nodeKey } from "@cairn/cloud";
+import { type Box, type CloudPoints, decodeSegment, type LayerTable, nodeKey } from "@cairn/cloud";
 import { CairnError, type CairnEvent, type Digest, type EventDraft, type SpaceState } from "@cairn/protocol";
 import { type Core, openCore } from "../core.ts";
 import type { SpaceLogOptions } from "../log/file-space-log.ts";
@@ -325,12 +325,12 @@ describe("layers of a space (docs/spec/cloud.md)", () => {
       for (let from = 0, seed = 1; from < n; from += size, seed++) yield sheet(Math.min(size, n - from), seed);
       yield { positions: Float64Array.of(Number.NaN, 0, 0), colors: Uint8Array.of(0, 0, 0), photos: 0 };
     }
+    const sheetBox: Box = { min: [0, 0, -2], max: [10, 10, 2] };
     const { operation, ended } = await importPoints(at.space, at.core.layers, {
       name: "sheet.ply",
       chunks: chunks(),
       points: n,
-      spacing: 0.01,
-      bounds: { min: [0, 0, -2], max: [10, 10, 2] },
+      plan: async () => ({ spacing: 0.01, places: { bulk: sheetBox, all: sheetBox } }),
       onProgress: (done) => seen.push(done),
     });
     assert.equal(await ended, "completed");

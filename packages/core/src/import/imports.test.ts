@@ -71,7 +71,7 @@ describe("imports", () => {
     const { operation, ended } = await place.imports.take(place.space, incoming(file, { name: "../a/cloud.ply" }));
     assert.equal(await ended, "completed");
     const { kind, result } = place.space.log.snapshot().state.operations[operation]!;
-    assert.deepEqual([kind, result], ["import", { layer: 1, points: 109_993, merged: 0, refused: 7 }]);
+    assert.deepEqual([kind, result], ["import", { layer: 1, points: 109_993, merged: 0, refused: 7, outOfReach: 0 }]);
     const [layer] = layersOf(place);
     assert.deepEqual([layer?.kind, layer?.name, layer?.points], ["import", "cloud.ply", 109_993]);
     const { positions } = readPly(await exported(place));
@@ -153,7 +153,7 @@ describe("imports", () => {
       );
       assert.equal(await ended, "completed", `${low}…${high}`);
       const { layer: _, ...counts } = place.space.log.snapshot().state.operations[operation]!.result!;
-      assert.deepEqual(counts, { points: 5000, merged: 0, refused: 0 }, `${low}…${high}`);
+      assert.deepEqual(counts, { points: 5000, merged: 0, refused: 0, outOfReach: 0 }, `${low}…${high}`);
     }
   });
 
@@ -166,6 +166,61 @@ describe("imports", () => {
     assert.equal(await ended, "completed");
     const { points, refused } = place.space.log.snapshot().state.operations[operation]!.result!;
     assert.deepEqual([points, refused], [10_000, 110_000]);
+  });
+
+  test("EXC-13 whatever a file begins with, its other points are where they were: dead returns, a dense corner", async (t) => {
+    const place = await setting(t);
+    const real = run(20_000, [500_000.125, 6_000_000.625, 100]);
+    const noise = (i: number) => 0.02 * Math.abs(Math.sin(i * 12.9898) % 1);
+    const begins: Record<string, (i: number) => number> = {
+      "dead returns at 0": () => 0,
+      "dead returns about 0": noise,
+      "a dense corner": (i) => real.positions[i % 3]! + noise(i) / 4,
+    };
+    for (const [name, first] of Object.entries(begins)) {
+      const positions = new Float64Array(3 * 130_000);
+      for (let i = 0; i < 3 * 110_000; i++) positions[i] = first(i);
+      positions.set(real.positions, 3 * 110_000);
+      const file = plyOf({ count: 130_000, positions, colors: new Uint8Array(3 * 130_000), photos: 0 });
+      const { operation, ended } = await place.imports.take(place.space, incoming(file, { name }));
+      assert.equal(await ended, "completed", name);
+      const { result } = place.space.log.snapshot().state.operations[operation]!;
+      assert.equal(result?.refused, 0, name);
+      const there = new Set<string>();
+      const bytes = await exported(place);
+      const at = bytes.indexOf("end_header\n") + 11;
+      for (let row = at; row < bytes.length; row += 27) {
+        // To 2 cm, as far apart as they are.
+        there.add(
+          [0, 8].map((axis) => Math.round((bytes.readDoubleLE(row + axis) - [0.125, 0.625][axis / 8]!) * 50)).join(),
+        );
+      }
+      for (let i = 0; i < 3 * 20_000; i += 3) {
+        const key = [0, 1].map((axis) => Math.round((real.positions[i + axis]! - [0.125, 0.625][axis]!) * 50)).join();
+        assert.ok(there.has(key), `${name}: ${key}`);
+      }
+      for (const { layer } of layersOf(place)) await place.core.layers.remove(place.space, layer);
+    }
+  });
+
+  test("EXC-13 a cloud of any width is taken whole; what is far beyond all the others is counted for itself", async (t) => {
+    const place = await setting(t);
+    const sides: [number, number][] = [
+      [2e8, 0],
+      [1e9, 0],
+      [1e12, 0],
+      [50, 3],
+    ];
+    for (const [side, absurd] of sides) {
+      const points = run(3000);
+      for (let i = 0; i < 9000; i++)
+        points.positions[i] = i < 3 * absurd ? 1e30 : side * Math.abs(Math.sin(i * 78.233));
+      const { operation, ended } = await place.imports.take(place.space, incoming(plyOf(points)));
+      assert.equal(await ended, "completed", `${side}`);
+      const { result } = place.space.log.snapshot().state.operations[operation]!;
+      const { layer: _, ...counts } = result!;
+      assert.deepEqual(counts, { points: 3000 - absurd, merged: 0, refused: absurd, outOfReach: absurd }, `${side}`);
+    }
   });
 
   test("EXC-14 a file that cannot be read is refused before anything begins, and nothing is left of it", async (t) => {

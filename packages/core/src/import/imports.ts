@@ -5,16 +5,17 @@
 import { randomUUID } from "node:crypto";
 import { type FileHandle, open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { CloudPoints } from "@cairn/cloud";
-import { CairnError, type Similarity, type Vec3 } from "@cairn/protocol";
-import { type Box, holds } from "../cloud/choose-grid.ts";
-import { type Import, importPoints } from "../cloud/import-points.ts";
+import type { Box } from "@cairn/cloud";
+import { CairnError, type Similarity } from "@cairn/protocol";
+import { bulkOfPlaces, type GridWish } from "../cloud/choose-grid.ts";
+import { type Import, importPoints, type Look } from "../cloud/import-points.ts";
 import type { Layers } from "../cloud/layers.ts";
 import { makeFolder, storeError, TEMPORARY } from "../disk/disk.ts";
 import { displayName } from "../ingest/display-name.ts";
 import { checkQuota, freeBytes } from "../space/quota.ts";
 import type { Space } from "../space/spaces.ts";
 import { openPointReader, type PointReader } from "./point-reader.ts";
+import type { Survey } from "./survey.ts";
 
 export type IncomingPoints = {
   /** The sender's file name: shown, never used as a path. */
@@ -102,20 +103,14 @@ export class Imports {
     }
   }
 
-  async #start(
-    space: Space,
-    { facts, chunks }: PointReader,
-    { name, spacing, transform }: PointsFacts,
-  ): Promise<Import> {
-    const { count, bounds } = facts;
-    const [first, all] = await peek(chunks());
-    const begun = first && boxOf(first);
+  async #start(space: Space, reader: PointReader, { name, spacing, transform }: PointsFacts): Promise<Import> {
+    const survey = reader.survey();
+    const first = await survey.next(); // what cannot be read at all is refused before anything begins
     return importPoints(space, this.#layers, {
       name: displayName(name, "points"),
-      chunks: all,
-      points: count,
-      ...(bounds && { bounds: { min: [...bounds.min], max: [...bounds.max] } }),
-      spacing: spacing ?? spacingOf(bounds && begun && holds(bounds, begun) ? bounds : begun),
+      chunks: reader.chunks(),
+      points: reader.facts.count,
+      plan: (look) => planFor(survey, first, spacing, look),
       ...(transform && { transform }),
     });
   }
@@ -176,41 +171,29 @@ function onDisk(error: unknown): never {
   throw storeError(error);
 }
 
-/** The first chunk, and all of them. */
-async function peek(
-  chunks: AsyncGenerator<CloudPoints>,
-): Promise<[first: CloudPoints | undefined, all: AsyncGenerator<CloudPoints>]> {
-  const first = await chunks.next();
-  async function* all() {
-    try {
-      if (!first.done) yield first.value;
-      yield* chunks;
-    } finally {
-      await chunks.return(undefined);
-    }
+/** The grid by all points of the file: its first ones may be anything. */
+async function planFor(
+  survey: AsyncGenerator<number, Survey>,
+  first: IteratorResult<number, Survey>,
+  wanted: number | undefined,
+  { signal, progress }: Look,
+): Promise<GridWish> {
+  let step = first;
+  for (; !step.done; step = await survey.next()) {
+    signal.throwIfAborted();
+    progress(step.value);
   }
-  return [first.done ? undefined : first.value, all()];
+  const { sample, all } = step.value;
+  if (!all) return {};
+  const bulk = bulkOfPlaces(sample, wanted ?? SPACING) ?? all;
+  return { spacing: wanted ?? spacingOf(bulk), places: { bulk, all } };
 }
 
 /** As a layer's grid would be planned for the box, or finer. */
-function spacingOf(box: Box | undefined): number {
-  if (!box) return SPACING;
-  const extent = Math.max(...box.max.map((high, axis) => high - box.min[axis]!));
+function spacingOf({ min, max }: Box): number {
+  const extent = Math.max(...max.map((high, axis) => high - min[axis]!));
   // 2^7 levels of cells below the root, 64 of them along each edge.
   return extent > 0 && extent < Infinity
     ? Math.min(SPACING, 2 ** Math.ceil(Math.log2(extent * 1.25)) / 2 ** 13)
     : SPACING;
-}
-
-function boxOf({ positions }: CloudPoints): Box {
-  const min: Vec3 = [Infinity, Infinity, Infinity];
-  const max: Vec3 = [-Infinity, -Infinity, -Infinity];
-  for (let i = 0; i < positions.length; i++) {
-    const value = positions[i]!;
-    if (!Number.isFinite(value)) continue;
-    const axis = i % 3;
-    if (value < min[axis]!) min[axis] = value;
-    if (value > max[axis]!) max[axis] = value;
-  }
-  return { min, max };
 }

@@ -4,6 +4,7 @@ import type { PointRun } from "@cairn/formats";
 import { CairnError } from "@cairn/protocol";
 import { type Pool, workers } from "@cairn/worker";
 import type { FileFacts, ReadJobs } from "./read-jobs.ts";
+import type { Survey } from "./survey.ts";
 
 /** A run that takes longer is no honest file's. */
 const DEADLINE_MS = 60_000;
@@ -12,6 +13,8 @@ const YOUNG_MIB = 8;
 
 export type PointReader = {
   readonly facts: FileFacts;
+  /** Goes through all of the file, once: yields how many points it has seen, returns what. */
+  survey(): AsyncGenerator<number, Survey>;
   /** In the order of the file; once. @throws {CairnError} `import.invalid` */
   chunks(): AsyncGenerator<CloudPoints>;
   close(): Promise<void>;
@@ -22,10 +25,27 @@ export async function openPointReader(path: string): Promise<PointReader> {
   const pool = workers<ReadJobs>(new URL("./read.worker.js", import.meta.url), 1, YOUNG_MIB);
   try {
     const facts = await pool.run("open", { path }, { signal: AbortSignal.timeout(DEADLINE_MS) });
-    return { facts, chunks: () => readAhead(pool, facts), close: () => pool.close() };
+    return {
+      facts,
+      survey: () => lookThrough(pool, facts),
+      chunks: () => readAhead(pool, facts),
+      close: () => pool.close(),
+    };
   } catch (error) {
     await pool.close();
     throw asInvalid(error, "unknown");
+  }
+}
+
+async function* lookThrough(pool: Pool<ReadJobs>, { format }: FileFacts): AsyncGenerator<number, Survey> {
+  try {
+    for (;;) {
+      const { points, survey } = await pool.run("look", {}, { signal: AbortSignal.timeout(DEADLINE_MS) });
+      if (survey) return survey;
+      yield points;
+    }
+  } catch (error) {
+    throw asInvalid(error, format);
   }
 }
 

@@ -1,20 +1,33 @@
 /** The thread in which one file of points is read: whatever is in the file, it costs no more than this thread. */
 import { type FileHandle, open } from "node:fs/promises";
 import type { PointRun } from "@cairn/formats";
-import { openPointFile, type PointSource } from "@cairn/formats/read";
+import { openPointFile, type PointFile, type PointSource } from "@cairn/formats/read";
 import { serve } from "@cairn/worker";
 import type { ReadJobs } from "./read-jobs.ts";
+import { Surveyor } from "./survey.ts";
 
+let file: PointFile | undefined;
+let looking: { readonly runs: AsyncGenerator<PointRun>; readonly surveyor: Surveyor } | undefined;
 let runs: AsyncGenerator<PointRun> | undefined;
 
 serve<ReadJobs>({
   async open({ path }) {
-    const { chunks, ...facts } = await openPointFile(await fileSource(path));
-    runs = chunks();
+    file = await openPointFile(await fileSource(path));
+    const { chunks: _, ...facts } = file;
     return facts;
   },
 
+  async look() {
+    if (!file) throw new RangeError("no file is open");
+    looking ??= { runs: file.chunks(), surveyor: new Surveyor(file.count) };
+    const { runs: all, surveyor } = looking;
+    const { done, value } = await all.next();
+    if (!done) surveyor.add(value.positions);
+    return { points: surveyor.seen, ...(done && { survey: surveyor.survey }) };
+  },
+
   async next(_job, report) {
+    runs ??= file?.chunks();
     const next = await runs?.next();
     if (!next || next.done) return undefined;
     const { positions, colors, photos, confidences, normals } = next.value;

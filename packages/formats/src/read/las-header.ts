@@ -12,9 +12,6 @@ export type LasFile = {
   readonly pointsEnd: number;
   readonly scale: Vec3;
   readonly offset: Vec3;
-  /** As the header claims; no more than a hint. */
-  readonly min: Vec3;
-  readonly max: Vec3;
   readonly records: readonly LasRecord[];
 };
 /** A variable length record. */
@@ -53,8 +50,8 @@ export async function readLasHeader(source: PointSource): Promise<LasFile> {
   if (extended > 0n && legacy > 0 && Number(extended) !== legacy) {
     throw refuse("las", `claims ${legacy} points and ${extended} points`);
   }
-  const scale = vec3(view, 131, 8);
-  const offset = vec3(view, 155, 8);
+  const scale = vec3(view, 131);
+  const offset = vec3(view, 155);
   if (![...scale, ...offset].every(Number.isFinite) || scale.some((value) => value === 0)) {
     throw refuse("las", "a scale or offset that is no number");
   }
@@ -72,8 +69,6 @@ export async function readLasHeader(source: PointSource): Promise<LasFile> {
     pointsEnd: Math.min(sizeBytes, ...after),
     scale,
     offset,
-    min: vec3(view, 187, 16),
-    max: vec3(view, 179, 16),
     records: await readRecords(source, headerBytes, pointsAt, view.getUint32(100, true)),
   };
 }
@@ -93,8 +88,8 @@ async function readRecords(source: PointSource, from: number, end: number, count
   return records;
 }
 
-function vec3(view: DataView, at: number, step: number): Vec3 {
-  return [view.getFloat64(at, true), view.getFloat64(at + step, true), view.getFloat64(at + 2 * step, true)];
+function vec3(view: DataView, at: number): Vec3 {
+  return [view.getFloat64(at, true), view.getFloat64(at + 8, true), view.getFloat64(at + 16, true)];
 }
 
 function text(bytes: Uint8Array, start: number, end: number): string {

@@ -1,5 +1,4 @@
 /** A file of points, whatever its format: known by its first bytes, never by its name. */
-import type { Vec3 } from "@cairn/protocol";
 import { openGlb } from "../glb/read-glb.ts";
 import type { PointRun } from "../point-run.ts";
 import { type PointFormat, type PointSource, refuse } from "./point-source.ts";
@@ -10,9 +9,7 @@ export type PointFile = {
   readonly format: PointFormat;
   /** As its header says, and as its size allows. */
   readonly count: number;
-  /** Where its header says that they are; no more than a hint. */
-  readonly bounds?: { readonly min: Vec3; readonly max: Vec3 };
-  /** In the order of the file; some of the coordinates may be no numbers. Each run is the caller's. */
+  /** In the order of the file; some of the coordinates may be no numbers. Each run is the caller's. As often as wanted. */
   chunks(): AsyncGenerator<PointRun>;
 };
 
@@ -27,11 +24,7 @@ export async function openPointFile(source: PointSource): Promise<PointFile> {
 
 async function openAs(magic: string, source: PointSource): Promise<PointFile> {
   if (/^ply\s/.test(magic)) return { format: "ply", ...(await openPly(source)) };
-  if (magic === "LASF") {
-    const { min, max, ...las } = await openLas(source);
-    const told = [...min, ...max].every(Number.isFinite) && min.every((low, axis) => low <= max[axis]!);
-    return { ...las, ...(told && { bounds: { min, max } }) };
-  }
+  if (magic === "LASF") return openLas(source);
   if (magic === "glTF") {
     const { count, chunks } = await openGlb(source);
     return {

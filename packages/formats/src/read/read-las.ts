@@ -2,7 +2,6 @@
  * LAS, LAZ and COPC point clouds from anyone, block by block: a block is a run of plain records or one compressed chunk.
  * COPC is LAZ whose chunks are in the order of an octree, so it is read as LAZ.
  */
-import type { Vec3 } from "@cairn/protocol";
 import type { PointRun } from "../point-run.ts";
 import { type LasFile, readLasHeader } from "./las-header.ts";
 import { colorsOf, readLasPoints } from "./las-points.ts";
@@ -12,9 +11,6 @@ import { chunkPoints, type PointSource, refuse } from "./point-source.ts";
 export type LasCloud = {
   readonly format: "las" | "laz";
   readonly count: number;
-  /** As the header claims; no more than a hint. */
-  readonly min: Vec3;
-  readonly max: Vec3;
   chunks(): AsyncGenerator<PointRun>;
 };
 
@@ -44,8 +40,6 @@ export async function openLas(source: PointSource): Promise<LasCloud> {
   return {
     format,
     count: file.count,
-    min: file.min,
-    max: file.max,
     async *chunks() {
       const blocks = file.compressed ? await openLaz(source, file) : plainBlocks(source, file);
       try {

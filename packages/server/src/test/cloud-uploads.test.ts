@@ -87,7 +87,7 @@ test("EXC-16 EXC-17 a cloud in pieces, cut off, resumed after a restart, is one 
   const { operation } = await send(server, { uploadUrl: server.url + path });
   const done = await ended(server, operation);
   assert.ok(done.type === "operation.completed");
-  assert.deepEqual(done.data.result, { layer: 1, points: 20_000, merged: 0, refused: 0 });
+  assert.deepEqual(done.data.result, { layer: 1, points: 20_000, merged: 0, refused: 0, outOfReach: 0 });
   const added = (await server.events()).find(({ type }) => type === "layer.started");
   assert.ok(added?.type === "layer.started");
   assert.equal(added.data.name, "hall.ply");

@@ -107,7 +107,7 @@ test("EXC-13 EXC-6 a cloud in by HTTP, out again as a file and as an operation, 
     ({ type, data }) => type === "operation.completed" && data.operation === operation,
   );
   assert.ok(done.type === "operation.completed");
-  assert.deepEqual(done.data.result, { layer: 1, points: 1000, merged: 0, refused: 0 });
+  assert.deepEqual(done.data.result, { layer: 1, points: 1000, merged: 0, refused: 0, outOfReach: 0 });
   const { positions, colors } = readPly(await fileOf(server, "ply"));
   assert.deepEqual([positions.length, [...colors.subarray(0, 3)]], [3000, [10, 20, 30]]);
   for (const format of ["ply", "las", "las14"]) {
