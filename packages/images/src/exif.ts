@@ -14,6 +14,9 @@ const FULL_FRAME_DIAGONAL_MM = 43.27;
 /** Longer than any tele lens, shorter than any fisheye that a pinhole model fits: parts of the long side. */
 const FOCAL_RANGE = { min: 0.2, max: 30 };
 
+/** What `TimeNs` has room for: up to November 2286. */
+const TIME_DIGITS = 19;
+
 type Tags = ExifReader.ExpandedTags;
 
 /** @param width,height upright size of the decoded photo: the decoder's word counts, not the tags' */
@@ -100,7 +103,8 @@ function readCaptured(tags: Tags): TimeNs | undefined {
   const ms = Date.UTC(year, month - 1, day, hour, minute, second) - offsetMs;
   if (ms < 0) return undefined;
   const fraction = /^\d{1,9}/.exec(text(tags, "SubSecTimeOriginal"))?.[0] ?? "";
-  return String(BigInt(ms) * 1_000_000n + BigInt(fraction.padEnd(9, "0")));
+  const ns = String(BigInt(ms) * 1_000_000n + BigInt(fraction.padEnd(9, "0")));
+  return ns.length <= TIME_DIGITS ? ns : undefined;
 }
 
 function rawValue(tags: Tags, name: string): unknown {

@@ -258,6 +258,16 @@ describe("photos", () => {
     assert.deepEqual([facts.focalPx, facts.gps, facts.capturedNs], [undefined, undefined, undefined]);
   });
 
+  for (const when of ["2300:01:01 10:00:00", "9999:12:31 23:59:59"]) {
+    test(`a photo dated ${when.slice(0, 4)}, which nanoseconds in 19 digits do not reach, has no time`, async () => {
+      const photo = await fourColours()
+        .withExif({ IFD2: { DateTimeOriginal: when } })
+        .jpeg()
+        .toBuffer();
+      assert.equal((await decoder.inspect(photo)).capturedNs, undefined);
+    });
+  }
+
   test("the focal plane's resolution gives the focal length where no 35 mm equivalent does", async () => {
     const bytes = await fourColours()
       .withExif({

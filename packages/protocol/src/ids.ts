@@ -15,6 +15,15 @@ export type Id = Static<typeof Id>;
 export const TimeNs = Type.String({ pattern: "^[0-9]{1,19}$" });
 export type TimeNs = Static<typeof TimeNs>;
 
+/** The last time that is written so, in November 2286. */
+const LAST_NS = 10n ** 19n - 1n;
+
+/** The nearest time that can be written. Clocks of files and cameras say anything, also 1969 and 9999. */
+export function writableNs(ns: bigint): TimeNs {
+  if (ns < 0n) return "0";
+  return String(ns > LAST_NS ? LAST_NS : ns);
+}
+
 /** Place in a space's log: 1, 2, 3, … without gaps; 0 means "before the first". */
 export const Seq = Type.Integer({ minimum: 0 });
 export type Seq = Static<typeof Seq>;

@@ -41,7 +41,7 @@ export {
 } from "./frames.ts";
 export { Doubt, Georeference, PathPose, Scale, Upright } from "./generation-events.ts";
 export { Hint, HintCode, HintStep } from "./hints.ts";
-export { checkSpaceId, Digest, Id, Seq, type SpaceId, TimeNs } from "./ids.ts";
+export { checkSpaceId, Digest, Id, Seq, type SpaceId, TimeNs, writableNs } from "./ids.ts";
 export { Gps, Gravity, ImageChange, Reason, Verdict } from "./image-events.ts";
 export { ClientMessage, ImageHead, type ImageReceipt, type Presence, type ServerMessage, View } from "./live.ts";
 export { CLOSE, LIVE_VERSION, PRESENCE } from "./live-names.ts";

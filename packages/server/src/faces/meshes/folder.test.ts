@@ -199,6 +199,37 @@ describe("a folder of designs", () => {
     );
   });
 
+  for (const when of ["1969-07-20", "2400-01-01"]) {
+    test(`MSH-5 MSH-6 MSH-9 a file dated ${when} holds up no other, and is announced itself`, async (t) => {
+      const { server, dir } = await meshServer(t);
+      const odd = async (name: string, edge: number) => {
+        const made = join(await meshFolder(t), name);
+        await writeFile(made, sizedCube(edge));
+        await utimes(made, new Date(when), new Date(when));
+        await rename(made, join(dir, name));
+      };
+      await server.close();
+      await odd("odd.stl", 1);
+      await place(dir, "a.stl", sizedCube(2));
+      await server.restart();
+      const designs = async () =>
+        (await json<{ meshes: Row[] }>(server, "/api/meshes/list")).meshes.map(({ design_id }) => design_id).sort();
+      assert.deepEqual(await designs(), ["a", "odd"]);
+      const user = await watcher(server);
+      await odd("later.stl", 3);
+      await place(dir, "last.stl", sizedCube(4));
+      await user.about("last");
+      await user.about("later");
+      assert.ok(!("problems" in (await json<object>(server, "/health"))));
+      user.ws.close();
+      await server.restart();
+      assert.deepEqual(await designs(), ["a", "last", "later", "odd"]);
+      const { seq } = await json<{ seq: number }>(server, "/meshes/health");
+      await server.restart();
+      assert.equal((await json<{ seq: number }>(server, "/meshes/health")).seq, seq, "told once");
+    });
+  }
+
   test("MSH-41 MSH-19 a thousand files at once: each told exactly once, and pings are answered meanwhile", async (t) => {
     const { server, dir } = await meshServer(t);
     const [user, pinging] = [await watcher(server), await watcher(server)];

@@ -12,6 +12,7 @@ import {
   type EventOf,
   type Seq,
   type SpaceState,
+  writableNs,
 } from "@cairn/protocol";
 import type { FastifyBaseLogger } from "fastify";
 import { type FolderOptions, type Sighting, WatchedFolder } from "./folder.ts";
@@ -31,9 +32,8 @@ const BATCH_BYTES = 64 * 2 ** 20;
 /** Larger files are not taken: all of one is in memory while it is measured. */
 const MAX_FILE_BYTES = 2 ** 30;
 
-type Task =
-  | { readonly kind: "publish"; readonly sighting: Sighting; readonly present: boolean }
-  | { readonly kind: "remove"; readonly collection: string; readonly design: string };
+type Publish = { readonly kind: "publish"; readonly sighting: Sighting; readonly present: boolean };
+type Task = Publish | { readonly kind: "remove"; readonly collection: string; readonly design: string };
 
 export type DesignEvent = EventOf<"design.published"> | EventOf<"design.removed">;
 
@@ -60,6 +60,8 @@ export class Library {
   readonly #new = new Set<string>();
   /** Seqs of the events of each design, by revision. */
   readonly #revisions = new Map<string, Seq[]>();
+  /** Designs that the log refuses, by key. */
+  readonly #refused = new Map<string, Sighting>();
   #lastSeq = 0;
   #position = 0;
 
@@ -72,7 +74,7 @@ export class Library {
           gone: (collection, design) => this.#add({ kind: "remove", collection, design }),
           knows: (collection, design, { fileNs, sizeBytes }) => {
             const known = this.find(collection, design);
-            return known?.fileNs === String(fileNs) && known.sizeBytes === sizeBytes;
+            return known?.fileNs === writableNs(fileNs) && known.sizeBytes === sizeBytes;
           },
           trouble: (error, about) => options.log.warn({ err: error, about }, "meshes"),
         }),
@@ -105,6 +107,16 @@ export class Library {
     clearTimeout(this.#gathering);
     await Promise.all(this.folders.map((folder) => folder.close()));
     await this.#publishing;
+  }
+
+  /** For `/health`: without a path (GEN-19). */
+  get problems(): string[] {
+    const [first] = this.#refused.values();
+    const folders = this.folders.flatMap(({ problem }) => problem ?? []);
+    if (!first) return folders;
+    const others = this.#refused.size > 1 ? ` and ${this.#refused.size - 1} more` : "";
+    const name = `\`${first.design.slice(0, 64)}\` of \`${first.collection}\``;
+    return [...folders, `the mesh ${name}${others} cannot be announced`];
   }
 
   /** Number of the last event about a design, 0 before the first. */
@@ -279,7 +291,12 @@ export class Library {
   #found(sighting: Sighting): void {
     const known = this.find(sighting.collection, sighting.design);
     // As it was when it was announced: not read again at every start.
-    if (known && known.fileNs === String(sighting.fileNs) && known.sizeBytes === sighting.sizeBytes && !this.#running) {
+    if (
+      known &&
+      known.fileNs === writableNs(sighting.fileNs) &&
+      known.sizeBytes === sighting.sizeBytes &&
+      !this.#running
+    ) {
       return;
     }
     this.#add({ kind: "publish", sighting, present: this.#new.has(sighting.collection) });
@@ -288,6 +305,7 @@ export class Library {
   #running = false;
 
   #add(task: Task): void {
+    if (task.kind === "remove") this.#refused.delete(designKey(task.collection, task.design));
     this.#tasks.push(task);
     if (this.#running) this.#publishIn(GATHER_MS);
   }
@@ -348,12 +366,28 @@ export class Library {
     return files.slice(0, count);
   }
 
-  async #publishAll(tasks: readonly Extract<Task, { kind: "publish" }>[]): Promise<void> {
+  /** A file that the log refuses is set aside until it changes: trying again would hold up all others (MSH-9). */
+  async #publishAll(tasks: readonly Publish[]): Promise<void> {
+    try {
+      await this.#publishTogether(tasks);
+      for (const { sighting } of tasks) this.#refused.delete(designKey(sighting.collection, sighting.design));
+    } catch (error) {
+      if (!(error instanceof CairnError && error.code === "request.invalid")) throw error;
+      const [{ sighting }] = tasks as [Publish];
+      if (tasks.length > 1) for (const task of tasks) await this.#publishAll([task]);
+      else {
+        this.#refused.set(designKey(sighting.collection, sighting.design), sighting);
+        this.#options.log.error({ err: error, design: sighting.design }, "a mesh cannot be announced");
+      }
+    }
+  }
+
+  async #publishTogether(tasks: readonly Publish[]): Promise<void> {
     const read = await Promise.all(
       tasks.map(async ({ sighting, present }) => {
         const bytes = await this.#read(sighting);
         const { collection, design, format, fileNs } = sighting;
-        return bytes && { collection, design, format, fileNs: String(fileNs), bytes, present };
+        return bytes && { collection, design, format, fileNs: writableNs(fileNs), bytes, present };
       }),
     );
     const designs = read.filter((each) => each !== undefined);

@@ -54,7 +54,7 @@ export async function openMeshes(context: ServerContext): Promise<Face> {
     ],
     routes: (app) => meshRoutes(app, { library, blobs: core.blobs, directory: basename(current), log, thumbnail }),
     health: () => ({ designs: library.all(new Set(library.collections)).length, seq: library.lastSeq }),
-    problems: () => library.folders.flatMap(({ problem }) => (problem === undefined ? [] : [problem])),
+    problems: () => library.problems,
     async close() {
       await library.close();
       await designs.close();
