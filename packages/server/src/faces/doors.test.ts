@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { after, before, describe, type TestContext, test } from "node:test";
 import { Type } from "@cairn/protocol/schema";
 import { type ClientOptions, WebSocket } from "ws";
@@ -27,6 +27,9 @@ const SHARED = SIZES.flatMap((size, n): (object | Promise<SharedText>)[] => [
   { n: 2 * n + 1, pad: "z".repeat(size / 2) },
 ]);
 
+/** Much more than the kernel holds for a socket. */
+const HUGE_BYTES = 40 * 2 ** 20;
+
 /** Lets the work of a message `wait` end. */
 let release = () => {};
 
@@ -50,6 +53,8 @@ const ECHO: Face = {
           if (message.type === "flood") while (!socket.signal.aborted) socket.reply({ pad: "x".repeat(2 ** 16) });
           // Far more than the kernel takes.
           if (message.type === "pile") for (let n = 0; n < 32; n++) void socket.send({ pad: "x".repeat(2 ** 20) });
+          if (message.type === "huge") void socket.send({ type: "huge", pad: "x".repeat(HUGE_BYTES) });
+          if (message.type === "huge reply") socket.reply({ type: "huge", pad: "x".repeat(HUGE_BYTES) });
           if (message.type === "pour") for (let n = 0; n < 1000; n++) await socket.send({ n, pad: "x".repeat(4096) });
           if (message.type === "share") for (const each of SHARED) void socket.send(await each);
           if (message.type === "leave") return socket.close(4004, String(message.reason));
@@ -85,6 +90,49 @@ class Client {
     for (const each of messages) {
       this.ws.send(Buffer.isBuffer(each) || typeof each === "string" ? each : JSON.stringify(each));
     }
+  }
+}
+
+/** Takes at most 64 KiB every 10 ms, which a client of `ws` cannot. Throws when it is cut off. */
+class SteadyReader {
+  readonly tcp;
+  gotBytes = 0;
+  #tail = "";
+  #ended = false;
+
+  constructor(url: string) {
+    const { host, hostname, port, pathname } = new URL(url);
+    this.tcp = connect(Number(port), hostname);
+    this.tcp.on("error", () => {});
+    this.tcp.on("end", () => (this.#ended = true));
+    this.tcp.on("close", () => (this.#ended = true));
+    this.tcp.write(
+      `GET ${pathname} HTTP/1.1\r\nHost: ${host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+    );
+  }
+
+  tell(message: object): void {
+    const text = Buffer.from(JSON.stringify(message));
+    // Masked with zeros.
+    this.tcp.write(Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), text]));
+  }
+
+  async read(bytes: number): Promise<void> {
+    while (this.gotBytes < bytes) await this.#take();
+  }
+
+  /** Reads until what came ends so. */
+  async tail(text: string): Promise<void> {
+    while (!this.#tail.endsWith(text)) await this.#take();
+  }
+
+  async #take(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    const bytes = this.tcp.read() as Buffer | null;
+    if (bytes) this.gotBytes += bytes.length;
+    else assert.ok(!this.#ended, `cut off after ${this.gotBytes} bytes`);
+    this.#tail = (this.#tail + (bytes?.toString("latin1") ?? "")).slice(-200);
   }
 }
 
@@ -274,6 +322,22 @@ describe("the doors of the faces", () => {
     const { code } = await client.closed;
     assert.ok(code === 1013 || code === 1006, String(code)); // the close frame lies behind what it never read
   });
+
+  for (const type of ["huge", "huge reply"]) {
+    test(`GEN-21 GEN-22 who reads all the time is not cut off by one large message, nor by a ping (${type})`, async (t) => {
+      const doors = await openDoors({ outboundBytes: 2 ** 20, slowMs: 3000 });
+      t.after(() => doors.close());
+      const reader = new SteadyReader(`${doors.base}/ws/p`);
+      t.after(() => reader.tcp.destroy());
+      const beganMs = performance.now();
+      reader.tell({ type });
+      await reader.read(2 ** 20);
+      reader.tell({ type: "ping" });
+      await reader.tail('{"type":"pong"}');
+      assert.ok(reader.gotBytes > HUGE_BYTES);
+      assert.ok(performance.now() - beganMs > 3000, "too fast to show anything");
+    });
+  }
 
   test("GEN-22 GEN-24 what was compressed once for all is the same, in order, for whoever takes it in whichever way", async () => {
     const ways: ClientOptions[] = [

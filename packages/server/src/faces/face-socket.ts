@@ -15,6 +15,7 @@ import type { Door, Metrics } from "../metrics/metrics.ts";
 import type { Manner } from "./face.ts";
 import { Seldom } from "./seldom.ts";
 import { SharedText } from "./shared-text.ts";
+import { writeQueueBytes } from "./write-queue.ts";
 
 export type FaceSocketHouse = {
   readonly face: Door;
@@ -72,6 +73,10 @@ export class FaceSocket {
   #inboundBytes = 0;
   #working = false;
   #outboundBytes = 0;
+  /** Of these, what nobody waits for, without one that is larger than the bound. */
+  #replyBytes = 0;
+  #largeReplyWaits = false;
+  #queuedBytes: number | undefined;
   /** Messages that `ws` compresses, or has not handed on yet. */
   #compressing = 0;
   readonly #waiting: (() => void)[] = [];
@@ -150,8 +155,8 @@ export class FaceSocket {
 
   /** Sends what nobody waits for: an answer, a signal. A client that never reads passes the bound and is let go. */
   reply(message: object | string | Buffer): void {
-    this.#write(message, false);
-    if (this.#outboundBytes > this.#house.limits.outboundBytes) this.close(CLOSE.tooSlow, "client too slow");
+    if (this.#replyBytes > this.#house.limits.outboundBytes) this.close(CLOSE.tooSlow, "client too slow");
+    else this.#write(message, false, true);
   }
 
   /**
@@ -193,7 +198,10 @@ export class FaceSocket {
   /** Called now and then: closes a socket that is dead or too slow (GEN-20, GEN-22). */
   look(nowMs: number): void {
     const { deadMs, slowMs } = this.#house.limits;
-    if (this.#outboundBytes === 0) this.#movedMs = nowMs;
+    // A message may take minutes to leave: any bytes of it are a sign of life.
+    const queuedBytes = writeQueueBytes(this.#tcp);
+    if (this.#outboundBytes === 0 || queuedBytes !== this.#queuedBytes) this.#movedMs = nowMs;
+    this.#queuedBytes = queuedBytes;
     const { bytesRead } = this.#tcp;
     // A pong waits behind a message that takes minutes to arrive: any bytes are a sign of life. Whoever is not read,
     // because much of theirs waits, cannot be heard either.
@@ -210,7 +218,7 @@ export class FaceSocket {
     for (const go of this.#waiting.splice(0)) go();
   }
 
-  #write(message: object | string | Buffer, binary: boolean): void {
+  #write(message: object | string | Buffer, binary: boolean, isReply = false): void {
     if (this.signal.aborted || this.#ws.readyState !== this.#ws.OPEN) return;
     this.#writeFramed();
     const data = Buffer.isBuffer(message) ? message : typeof message === "string" ? message : JSON.stringify(message);
@@ -218,10 +226,17 @@ export class FaceSocket {
     const compress = !binary && bytes >= DEFLATE_FROM_BYTES && bytes <= DEFLATE_TO_BYTES;
     if (this.#outboundBytes === 0) this.#movedMs = performance.now();
     this.#outboundBytes += bytes;
+    // One that is larger than the bound says nothing yet of who gets it; another behind it does.
+    const isLarge = isReply && bytes > this.#house.limits.outboundBytes && !this.#largeReplyWaits;
+    const replyBytes = isReply && !isLarge ? bytes : 0;
+    if (isLarge) this.#largeReplyWaits = true;
+    this.#replyBytes += replyBytes;
     this.#house.metrics?.messages(this.#house.face, "out");
     if (compress) this.#compressing++;
     this.#ws.send(data, { binary, compress }, () => {
       if (compress) this.#compressing--;
+      if (isLarge) this.#largeReplyWaits = false;
+      this.#replyBytes -= replyBytes;
       this.#wentOut(bytes);
     });
   }
