@@ -48,6 +48,25 @@ async function eventually(what: string, condition: () => boolean, found: Found =
 
 const json = { contentType: "application/json" };
 
+test("HUB-80 a message that cannot be written is counted as dropped, and those after it go out", async (t) => {
+  const broker = theBroker(t);
+  if (!broker) return;
+  const bus = open(t, broker.url, "long");
+  const other = open(t, broker.url, "hears");
+  const heard: string[] = [];
+  await other.consume("analysis_mode_exchange", ({ body }) => void heard.push(body.toString()));
+  await eventually("both are connected", () => bus.connected && other.connected);
+  // More than may be on their way unconfirmed.
+  const source = "y".repeat(70_000);
+  for (let n = 0; n < 1100; n++) bus.publish("analysis_mode_exchange", "long", { ...json, headers: { source } });
+  bus.publish("analysis_mode_exchange", "short", json);
+  await bus.settled(AbortSignal.timeout(20_000));
+  await eventually("what comes after is heard", () => heard.length > 0);
+  assert.deepEqual(heard, ["short"]);
+  const { waiting, dropped, published } = bus.stats;
+  assert.deepEqual({ waiting, dropped, published }, { waiting: 0, dropped: 1100, published: { analysis_mode_exchange: 1 } });
+});
+
 test("HUB-77 HUB-79 what one instance publishes another hears, byte for byte, and itself does not", async (t) => {
   const broker = theBroker(t);
   if (!broker) return;

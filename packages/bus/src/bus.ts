@@ -4,7 +4,7 @@
  * again, so that a message arrives at least once. What the broker refuses is dropped.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { ChannelModel, ConfirmChannel, ConsumeMessage } from "amqplib";
+import { type ChannelModel, type ConfirmChannel, type ConsumeMessage, IllegalOperationError } from "amqplib";
 import { EXCHANGES, type Exchange, type ExchangeNames } from "./exchanges.ts";
 import { brokerAddress, keepLine } from "./line.ts";
 import { type Headers, type Outgoing, Waiting, type WaitingLimits } from "./waiting.ts";
@@ -307,8 +307,15 @@ export class Bus {
     };
     try {
       channel.publish(this.#options.names[exchange], "", body, options, confirmed);
-    } catch {
+    } catch (error) {
       // The channel is closing; `#down` follows and puts back what is not confirmed.
+      if (error instanceof IllegalOperationError || this.#channel !== channel) return;
+      // It has no form on the wire, as headers longer than 64 KiB have none: nothing of it went out.
+      this.#unconfirmed.delete(message);
+      this.#unconfirmedBytes -= body.length;
+      this.#drop(message);
+      const problem = error instanceof Error ? error.message : String(error);
+      this.#options.onTrouble(`a message to ${this.#options.names[exchange]} was dropped: ${problem}`);
     }
   }
 }

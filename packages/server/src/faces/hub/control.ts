@@ -2,7 +2,7 @@
  * Commands of viewers: looked at, and sent on as the same text to the devices that are connected now. Never queued,
  * never repeated (HUB-44 to HUB-49).
  */
-import { problemOfMembers } from "@cairn/core";
+import { isSourceName, problemOfMembers } from "@cairn/core";
 import { shownType } from "../face-socket.ts";
 import type { HubHouse } from "./house.ts";
 import { HUB_KINDS } from "./steered.ts";
@@ -22,6 +22,10 @@ export function takeCommand(house: HubHouse, viewer: Viewer, fields: Fields, tex
   }
   const source = typeof fields.source === "string" ? fields.source : viewer.source;
   if (PUBLISHED.has(String(fields.type))) {
+    if (source !== undefined && !isSourceName(source)) {
+      socket.error(`Invalid ${shownType(fields.type)} command: source is not a name`);
+      return;
+    }
     for (const outlet of house.outlets) outlet.analysisMode?.(source ?? "default", text.toString());
     return;
   }

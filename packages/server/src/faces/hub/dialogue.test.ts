@@ -84,6 +84,10 @@ describe("text through the hub", () => {
     await viewer.settled();
     await phone.settled();
     assert.deepEqual([viewer.messages, phone.messages.length], [[], 6], "published, not sent to devices");
+    viewer.send({ type: "analysis_mode", data: "yolo", source: "y".repeat(70_000) });
+    assert.deepEqual(await viewer.of("error"), [
+      { type: "error", message: "Invalid analysis_mode command: source is not a name" },
+    ]);
     for (const user of [phone, camera, other, viewer, bound]) await user.leave();
   });
 
