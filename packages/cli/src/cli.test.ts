@@ -61,6 +61,7 @@ describe("words", () => {
       ["mesh", "s", "--out", "x.dae"],
       ["mesh", "s", "--out", "x.glb", "--detail", "0"],
       ["push", "s", "a.jpg", "--camera-params", "1,2,3"],
+      ["push", "s", "a.jpg", "--camera-params", "9,9,4,3", "--camera-size", "8"],
       ["status", "s", "--server", "nonsense"],
     ];
     // What the binary does with its own, one after another in one process.

@@ -4,7 +4,7 @@ import { DEFAULT_SETTINGS, Preset, RecordingFormat } from "@cairn/protocol";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { EXIT, report as reportError } from "./exit.ts";
 import { FORMATS } from "./export-formats.ts";
-import { parseCameraParams } from "./photos.ts";
+import { parseCameraParams, parseCameraSize } from "./photos.ts";
 import { LOG_LEVELS, parseAxes, parseEngine, parseListener, parseMeshFolder, parseSpaceId } from "./serve-options.ts";
 import { DEFAULT_SERVER, parseServerUrl } from "./server-url.ts";
 
@@ -44,9 +44,15 @@ const serverOption = () =>
     .default(DEFAULT_SERVER)
     .argParser(parseServerUrl);
 const cameraOption = () =>
-  new Option("--camera-params <fx,fy,cx,cy>", "known calibration, pixels, as in COLMAP's PINHOLE").argParser(
-    parseCameraParams,
-  );
+  new Option(
+    "--camera-params <fx,fy,cx,cy>",
+    "known calibration, pixels of the upright photo, as in COLMAP's PINHOLE; for photos of other sizes it is scaled",
+  ).argParser(parseCameraParams);
+const cameraSizeOption = () =>
+  new Option(
+    "--camera-size <WIDTHxHEIGHT>",
+    "the size of upright photo that the calibration is for (default: that of the first photo)",
+  ).argParser(parseCameraSize);
 const presetOption = (text: string) =>
   new Option("--preset <name>", text).choices(Preset.anyOf.map((one) => one.const));
 const rebuildOption = (text: string) => new Option("--rebuild-every <n>", text).argParser(wholeNumber(2, 1000));
@@ -139,6 +145,7 @@ function program(): Command {
   )
     .addOption(serverOption())
     .addOption(cameraOption())
+    .addOption(cameraSizeOption())
     .addOption(rebuildOption("in a space made now, refine everything after every n photos"))
     .addOption(presetOption("in a space made now, how much is made of each photo"))
     .option("--wait", "until every photo has its verdict and the model is refined")
@@ -246,6 +253,7 @@ function program(): Command {
   )
     .requiredOption("--out <dir>", "folder for cameras.txt, images.txt, points3D.txt, points.ply and report.json")
     .addOption(cameraOption())
+    .addOption(cameraSizeOption())
     .option("--shuffle", "take the photos in another order")
     .option("--seed <n>", "same photos, order and seed: same model", wholeNumber(0, 2 ** 31 - 1), 1)
     .addOption(rebuildOption("refine everything after every n photos").default(DEFAULT_SETTINGS.rebuildEvery))

@@ -1,7 +1,6 @@
-/** What is known of a photo before it is sent: its fingerprint, and a calibration that holds for all of them. */
+/** What is known of a photo before it is sent: its fingerprint, and what the options say of the camera. */
 import { createHash } from "node:crypto";
-import type { ImageDecoder } from "@cairn/images";
-import type { Intrinsics } from "@cairn/protocol";
+import type { PictureSize } from "@cairn/geometry";
 import { InvalidArgumentError } from "commander";
 
 export function sha256(bytes: Uint8Array): string {
@@ -17,14 +16,9 @@ export function parseCameraParams(text: string): number[] {
   return params;
 }
 
-/** The known calibration as a photo of this size carries it. */
-export async function cameraOf(
-  params: readonly number[] | undefined,
-  decoder: ImageDecoder,
-  bytes: Uint8Array,
-  signal: AbortSignal,
-): Promise<Intrinsics | undefined> {
-  if (!params) return undefined;
-  const { width, height } = await decoder.inspect(bytes, signal);
-  return { model: "PINHOLE", width, height, params: [...params] };
+/** Parses `WIDTHxHEIGHT`, pixels. */
+export function parseCameraSize(text: string): PictureSize {
+  const [, width, height] = (/^(\d{1,6})[x×](\d{1,6})$/.exec(text) ?? []).map(Number);
+  if (!width || !height) throw new InvalidArgumentError("Two whole numbers, WIDTHxHEIGHT in pixels.");
+  return { width, height };
 }

@@ -5,16 +5,16 @@ import { openImageDecoder } from "@cairn/images";
 import { CairnError, type Id, type Preset, processedPhotos, type SpaceState, shownGeneration } from "@cairn/protocol";
 import { type ClipEnd, eachKeyframe } from "./clips.ts";
 import { EXIT, interruption, Problem } from "./exit.ts";
+import { type CameraOptions, KnownCamera } from "./known-camera.ts";
 import { createUnlessThere, settingsOf } from "./make-space.ts";
 import { type Clip, findFiles, type PhotoFile } from "./named-files.ts";
-import { cameraOf, sha256 } from "./photos.ts";
+import { sha256 } from "./photos.ts";
 import { ProgressLine } from "./progress.ts";
 import { apiOptions, reach } from "./server-url.ts";
 import { exitCodeOf, type Named, printVerdicts } from "./verdicts.ts";
 
-type PushOptions = {
+type PushOptions = CameraOptions & {
   readonly server: string;
-  readonly cameraParams?: number[];
   readonly wait?: boolean;
   readonly json?: boolean;
   readonly rebuildEvery?: number;
@@ -34,13 +34,17 @@ export async function push(space: string, names: readonly string[], options: Pus
   try {
     await reach(options.server, () => createUnlessThere(api, space, settingsOf(options), signal));
     connection = connect({ ...apiOptions(options.server), space, parallelUploads: PARALLEL });
-    const sent = await send(connection, photos);
-    for (const clip of clips) sent.push(...(await sendClip(connection, clip)));
+    const { sent, camera } = await send(connection, photos);
+    for (const clip of clips) sent.push(...(await sendClip(connection, clip, camera)));
+    if (camera?.note) notes.push(camera.note);
     const verdicts: Named[] = options.wait ? await waitForVerdicts(connection, sent) : sent;
     const doubts = options.wait ? (shownGeneration(connection.state)?.published?.doubts ?? []) : [];
     progress.clear();
-    if (options.json) process.stdout.write(`${JSON.stringify({ space, photos: withIds(sent, verdicts), doubts })}\n`);
-    else {
+    if (options.json) {
+      const uncalibrated = camera && { uncalibrated: camera.unlike };
+      const all = { space, photos: withIds(sent, verdicts), doubts, ...uncalibrated };
+      process.stdout.write(`${JSON.stringify(all)}\n`);
+    } else {
       for (const note of notes) process.stdout.write(`${note}\n`);
       printVerdicts(verdicts, doubts);
     }
@@ -51,14 +55,15 @@ export async function push(space: string, names: readonly string[], options: Pus
     release();
   }
 
-  async function send(to: SpaceConnection, files: readonly PhotoFile[]): Promise<Sent[]> {
+  async function send(to: SpaceConnection, files: readonly PhotoFile[]) {
     const decoder = openImageDecoder({ processes: 1 });
     const totalBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     const sentBytes = new Array<number>(files.length).fill(0);
+    let known: KnownCamera | undefined;
     const sendOne = async (file: PhotoFile, index: number): Promise<Sent> => {
       try {
         const bytes = await file.read();
-        const camera = await cameraOf(options.cameraParams, decoder, bytes, signal);
+        const camera = known?.cameraOf(file.name, await decoder.inspect(bytes, signal));
         const receipt = await to.upload(bytes, {
           name: file.name,
           // The same photo pushed again is the same image: an interrupted push can simply be repeated.
@@ -82,14 +87,15 @@ export async function push(space: string, names: readonly string[], options: Pus
       }
     };
     try {
-      return await inOrder(files, PARALLEL, sendOne);
+      known = await KnownCamera.open(options, files, decoder, signal);
+      return { sent: await inOrder(files, PARALLEL, sendOne), camera: known };
     } finally {
       await decoder.close();
     }
   }
 
   /** Decodes a video and sends its keyframes as they are found, few at a time; decoding waits for sending. */
-  async function sendClip(to: SpaceConnection, clip: Clip): Promise<Sent[]> {
+  async function sendClip(to: SpaceConnection, clip: Clip, known: KnownCamera | undefined): Promise<Sent[]> {
     const sent: Sent[] = [];
     const sending = new Set<Promise<void>>();
     let failure: unknown;
@@ -98,8 +104,7 @@ export async function push(space: string, names: readonly string[], options: Pus
         clip,
         async ({ name, jpeg, width, height, ...facts }) => {
           if (failure) throw failure;
-          const params = options.cameraParams;
-          const camera = params && { model: "PINHOLE" as const, width, height, params: [...params] };
+          const camera = known?.cameraOf(name, { width, height });
           const place = sent.push({ name, clip: clip.name }) - 1;
           const upload = to.upload(jpeg, { name, ...facts, signal, ...(camera && { camera }) }).then(
             ({ image }) => {

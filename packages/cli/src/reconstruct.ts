@@ -13,15 +13,15 @@ import {
   type Rebuild,
 } from "@cairn/reconstruct";
 import { interruption, Problem } from "./exit.ts";
+import { type CameraOptions, KnownCamera } from "./known-camera.ts";
 import { findPhotos, type PhotoFile } from "./named-files.ts";
 import { writeFolder } from "./out-file.ts";
-import { cameraOf, sha256 } from "./photos.ts";
+import { sha256 } from "./photos.ts";
 import { ProgressLine } from "./progress.ts";
 import { exitCodeOf, printVerdicts } from "./verdicts.ts";
 
-type ReconstructOptions = {
+type ReconstructOptions = CameraOptions & {
   readonly out: string;
-  readonly cameraParams?: number[];
   readonly shuffle?: boolean;
   readonly seed: number;
   readonly rebuildEvery: number;
@@ -41,6 +41,7 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
   const decoder = openImageDecoder({ processes: 1 });
   let engine: Engine | undefined;
   try {
+    const known = await KnownCamera.open(options, found, decoder, signal);
     engine = await openEmbeddedEngine({ seed: options.seed, preset: options.preset });
     const entries: Entry[] = photos.map(({ name }, index) => ({ name, image: `${index + 1}` }));
     const rebuilds: (Timing & { afterPhotos: number; residual?: number })[] = [];
@@ -68,7 +69,7 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
       const entry = entries[index]!;
       const taken = stopwatch();
       try {
-        const photo = await readPhoto(file, entry.image, options.cameraParams, decoder, signal);
+        const photo = await readPhoto(file, entry.image, known, decoder, signal);
         judge((await engine.add(photo, { signal, points: false })).verdicts);
       } catch (error) {
         if (!(error instanceof CairnError && error.code.startsWith("image."))) throw error;
@@ -90,6 +91,7 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
       sparsePoints: model.positions.length / 3,
       focal: engine.focal() ?? null,
       doubts,
+      ...(known && { uncalibrated: known.unlike }),
       rebuilds,
       ...whole(),
       seed: options.seed,
@@ -101,7 +103,10 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
       "report.json": `${JSON.stringify(report, undefined, 2)}\n`,
     });
     if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
-    else printVerdicts(entries, doubts);
+    else {
+      if (known?.note) process.stdout.write(`${known.note}\n`);
+      printVerdicts(entries, doubts);
+    }
     if (model.images.length === 0) throw new Problem("no model: no two of the photos could be placed; see report.json");
     if (!options.json) process.stdout.write(`${report.points} points; written to ${options.out}\n`);
     return exitCodeOf(entries, doubts);
@@ -143,13 +148,14 @@ function normalsOfPoints({ positions, source }: Points, cameras: readonly PosedC
 async function readPhoto(
   file: PhotoFile,
   image: string,
-  cameraParams: readonly number[] | undefined,
+  known: KnownCamera | undefined,
   decoder: ImageDecoder,
   signal: AbortSignal,
 ): Promise<Photo> {
   const bytes = await file.read();
-  const { focalPx, gps } = await decoder.inspect(bytes, signal);
-  const camera = await cameraOf(cameraParams, decoder, bytes, signal);
+  const facts = await decoder.inspect(bytes, signal);
+  const { focalPx, gps } = facts;
+  const camera = known?.cameraOf(file.name, facts);
   const decoded = await decoder.decode(bytes, { maxSidePx: DECODE_SIDE_PX, signal });
   return {
     ...decoded,

@@ -35,6 +35,7 @@ export {
   paramsFromCalibration,
   scaleCalibration,
 } from "./camera/calibration.ts";
+export { type PictureSize, pinholeForPhoto } from "./camera/for-photo.ts";
 export {
   normalisedFromPixels,
   pixelsFromNormalised,

@@ -177,6 +177,7 @@ describe("ingest", () => {
       { camera: { ...good, params: [9, 9, 4, Number.NaN] } },
       { camera: { ...good, model: "RADIAL" } },
       { cameraParams: [0, 9, 4, 3] },
+      { cameraParams: [9, 9, 4, 3], cameraSize: { width: 80, height: 90 } },
     ];
     for (const [i, more] of wrong.entries()) {
       const { code, facts } = await refusal(take(place, photo(i), more));
@@ -186,6 +187,8 @@ describe("ingest", () => {
     assert.deepEqual(await types(place.space), ["space.created"]);
     await take(place, photo(1), { cameraParams: [9, 9, 4, 3] });
     await take(place, photo(2), { camera: good });
+    const cameraSize = { width: 10 * WIDTH, height: 10 * HEIGHT };
+    await take(place, photo(3), { cameraParams: [90, 90, 40, 30], cameraSize });
     for (const { camera } of Object.values(place.space.log.snapshot().state.images)) assert.deepEqual(camera, good);
   });
 

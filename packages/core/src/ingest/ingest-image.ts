@@ -4,6 +4,7 @@
  */
 
 import { randomUUID } from "node:crypto";
+import { type PictureSize, pinholeForPhoto } from "@cairn/geometry";
 import type { ImageDecoder, ImageFacts } from "@cairn/images";
 import {
   CairnError,
@@ -29,8 +30,9 @@ export type IncomingPhoto = {
   key?: string | undefined;
   /** Known calibration, for the upright photo's size. */
   camera?: Intrinsics | undefined;
-  /** The same without a size, PINHOLE: `fx, fy, cx, cy` in pixels. */
+  /** The same as PINHOLE, `fx, fy, cx, cy` in pixels of a photo of `cameraSize`, or of this photo's own. */
   cameraParams?: readonly [number, number, number, number] | undefined;
+  cameraSize?: PictureSize | undefined;
   contributor?: string | undefined;
   /** A photo that is there already is given to the engine like any other, not judged to be a copy. */
   copyCounts?: boolean;
@@ -121,15 +123,17 @@ function checkRoom(space: Space, sizeBytes: number): void {
 }
 
 function cameraFor(photo: IncomingPhoto, { width, height }: ImageFacts): Intrinsics | undefined {
-  const params = photo.cameraParams && [...photo.cameraParams];
+  const said = photo.camera ?? photo.cameraSize;
+  const params =
+    photo.cameraParams && pinholeForPhoto(photo.cameraParams, said ?? { width, height }, { width, height });
   const camera = photo.camera ?? (params && { model: "PINHOLE" as const, width, height, params });
-  if (!camera) return undefined;
-  if (camera.width !== width || camera.height !== height) {
+  if (said && (photo.camera ? said.width !== width || said.height !== height : !params)) {
     throw new CairnError("request.invalid", {
       field: "camera",
-      problem: `is for ${camera.width} × ${camera.height}, the upright photo has ${width} × ${height}`,
+      problem: `is for ${said.width} × ${said.height}, the upright photo has ${width} × ${height}`,
     });
   }
+  if (!camera) return undefined;
   const focal = camera.params.slice(0, camera.model === "PINHOLE" ? 2 : 1);
   const wanted = camera.model === "RADIAL" ? 5 : 4;
   if (camera.params.length !== wanted || !camera.params.every(Number.isFinite) || !focal.every((f) => f > 0)) {

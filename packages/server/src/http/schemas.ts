@@ -68,7 +68,13 @@ export const UploadQuery = Type.Object({
       description: "Your own name for this upload: again is the same image.",
     }),
   ),
-  camera: Type.Optional(Type.String({ maxLength: 200, description: "`fx,fy,cx,cy` of the upright photo, pixels." })),
+  camera: Type.Optional(
+    Type.String({
+      maxLength: 200,
+      description:
+        "`fx,fy,cx,cy` of the upright photo, pixels; with `,width,height` of one of that size, scaled to this photo's.",
+    }),
+  ),
   contributor: Type.Optional(Type.String({ maxLength: 200 })),
   capturedNs: Type.Optional(TimeNs),
   gravity: Type.Optional(

@@ -20,14 +20,17 @@ export function photoFacts(fields: UploadQuery): PhotoFacts {
   };
 }
 
-/** `fx,fy,cx,cy` in pixels of the upright photo, or the JSON of an `Intrinsics`. */
-function cameraOf(text: string): Pick<IncomingPhoto, "camera" | "cameraParams"> {
+/** `fx,fy,cx,cy` in pixels of the upright photo, or `fx,fy,cx,cy,width,height` of one of that size, or the JSON of an `Intrinsics`. */
+function cameraOf(text: string): Pick<IncomingPhoto, "camera" | "cameraParams" | "cameraSize"> {
   if (text.startsWith("{")) return { camera: check(Intrinsics, parseJson(Buffer.from(text))) };
-  const [fx, fy, cx, cy, ...more] = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
-  if (fx === undefined || fy === undefined || cx === undefined || cy === undefined || more.length > 0) {
-    throw new CairnError("request.invalid", { field: "camera", problem: "expected fx,fy,cx,cy" });
+  const numbers = text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  const [fx, fy, cx, cy, width, height] = numbers as [number, number, number, number, number?, number?];
+  if (numbers.length === 4) return { cameraParams: [fx, fy, cx, cy] };
+  const isSize = (side?: number): side is number => Number.isInteger(side) && side! > 0;
+  if (numbers.length !== 6 || !isSize(width) || !isSize(height)) {
+    throw new CairnError("request.invalid", { field: "camera", problem: "expected fx,fy,cx,cy or with ,width,height" });
   }
-  return { cameraParams: [fx, fy, cx, cy] };
+  return { cameraParams: [fx, fy, cx, cy], cameraSize: { width, height } };
 }
 
 /** `x,y,z,sigmaDeg`. */
