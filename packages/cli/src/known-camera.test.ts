@@ -48,6 +48,23 @@ describe("a known camera", () => {
     assert.equal(known.note, undefined);
   });
 
+  test("photos for which the camera was held another way carry it turned; where nobody knows which way, not", async () => {
+    const [up, down, unknown] = [
+      photo("up.jpg", 120, 160, 6),
+      photo("down.jpg", 160, 120, 3),
+      photo("u.jpg", 120, 160),
+    ];
+    const turned = [
+      [120, 160, 152, 150, 58, 78],
+      [160, 120, 150, 152, 82, 58],
+    ];
+    const first = await cameras({ cameraParams }, [large, up, down, unknown]);
+    assert.deepEqual(first.each, [said[0], ...turned, undefined]);
+    const upright = { cameraParams: [304, 300, 116, 156], cameraSize: { width: 240, height: 320 } };
+    const second = await cameras(upright, [up, large, down]);
+    assert.deepEqual(second.each, [turned[0], said[0], turned[1]]);
+  });
+
   test("a first photo that it cannot be for is named, and so is a size without it", async () => {
     const usage = (error: unknown) => error instanceof Problem && error.exitCode === 2;
     await assert.rejects(KnownCamera.open({ cameraParams }, [small, large], decoder, signal), usage);

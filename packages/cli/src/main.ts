@@ -46,7 +46,7 @@ const serverOption = () =>
 const cameraOption = () =>
   new Option(
     "--camera-params <fx,fy,cx,cy>",
-    "known calibration, pixels of the upright photo, as in COLMAP's PINHOLE; for photos of other sizes it is scaled",
+    "known calibration, pixels of the upright photo, as in COLMAP's PINHOLE; scaled and turned with other photos",
   ).argParser(parseCameraParams);
 const cameraSizeOption = () =>
   new Option(

@@ -1,6 +1,6 @@
 /** What is known of a photo before it is sent: its fingerprint, and what the options say of the camera. */
 import { createHash } from "node:crypto";
-import type { PictureSize } from "@cairn/geometry";
+import type { Picture } from "@cairn/geometry";
 import { InvalidArgumentError } from "commander";
 
 export function sha256(bytes: Uint8Array): string {
@@ -17,7 +17,7 @@ export function parseCameraParams(text: string): number[] {
 }
 
 /** Parses `WIDTHxHEIGHT`, pixels. */
-export function parseCameraSize(text: string): PictureSize {
+export function parseCameraSize(text: string): Picture {
   const [, width, height] = (/^(\d{1,6})[x×](\d{1,6})$/.exec(text) ?? []).map(Number);
   if (!width || !height) throw new InvalidArgumentError("Two whole numbers, WIDTHxHEIGHT in pixels.");
   return { width, height };

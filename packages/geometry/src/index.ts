@@ -35,7 +35,7 @@ export {
   paramsFromCalibration,
   scaleCalibration,
 } from "./camera/calibration.ts";
-export { type PictureSize, pinholeForPhoto } from "./camera/for-photo.ts";
+export { type Picture, pinholeForPhoto } from "./camera/for-photo.ts";
 export {
   normalisedFromPixels,
   pixelsFromNormalised,

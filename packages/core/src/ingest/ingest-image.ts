@@ -4,7 +4,7 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { type PictureSize, pinholeForPhoto } from "@cairn/geometry";
+import { type Picture, pinholeForPhoto } from "@cairn/geometry";
 import type { ImageDecoder, ImageFacts } from "@cairn/images";
 import {
   CairnError,
@@ -32,7 +32,7 @@ export type IncomingPhoto = {
   camera?: Intrinsics | undefined;
   /** The same as PINHOLE, `fx, fy, cx, cy` in pixels of a photo of `cameraSize`, or of this photo's own. */
   cameraParams?: readonly [number, number, number, number] | undefined;
-  cameraSize?: PictureSize | undefined;
+  cameraSize?: Picture | undefined;
   contributor?: string | undefined;
   /** A photo that is there already is given to the engine like any other, not judged to be a copy. */
   copyCounts?: boolean;
@@ -122,10 +122,10 @@ function checkRoom(space: Space, sizeBytes: number): void {
   if (unjudged >= MAX_UNJUDGED) throw new CairnError("upload.too_many", { waiting: unjudged });
 }
 
-function cameraFor(photo: IncomingPhoto, { width, height }: ImageFacts): Intrinsics | undefined {
+function cameraFor(photo: IncomingPhoto, { width, height, orientation }: ImageFacts): Intrinsics | undefined {
   const said = photo.camera ?? photo.cameraSize;
-  const params =
-    photo.cameraParams && pinholeForPhoto(photo.cameraParams, said ?? { width, height }, { width, height });
+  const upright = { width, height, orientation };
+  const params = photo.cameraParams && pinholeForPhoto(photo.cameraParams, said ?? upright, upright);
   const camera = photo.camera ?? (params && { model: "PINHOLE" as const, width, height, params });
   if (said && (photo.camera ? said.width !== width || said.height !== height : !params)) {
     throw new CairnError("request.invalid", {

@@ -28,3 +28,35 @@ test("a photo of another shape carries none of it", () => {
     assert.equal(pinholeForPhoto(PARAMS, SIZE, { width, height }), undefined, `${width} × ${height}`);
   }
 });
+
+test("where the camera was held another way the calibration is turned with it, as the picture's pixels are", () => {
+  const [width, height] = [40, 30];
+  // One pixel of a stored picture, and where the decoder shows it by EXIF's own words of row 0 and column 0.
+  const shown: Record<number, (x: number, y: number) => [number, number]> = {
+    1: (x, y) => [x, y],
+    2: (x, y) => [width - x, y],
+    3: (x, y) => [width - x, height - y],
+    4: (x, y) => [x, height - y],
+    5: (x, y) => [y, x],
+    6: (x, y) => [height - y, x],
+    7: (x, y) => [height - y, width - x],
+    8: (x, y) => [y, width - x],
+  };
+  const picture = (orientation: number) => ({
+    ...(orientation < 5 ? { width, height } : { width: height, height: width }),
+    orientation,
+  });
+  const params = (orientation: number) => [...(orientation < 5 ? [50, 52] : [52, 50]), ...shown[orientation]!(18, 17)];
+  for (let from = 1; from <= 8; from++) {
+    for (let to = 1; to <= 8; to++) {
+      const found = pinholeForPhoto(params(from), picture(from), picture(to));
+      assert.deepEqual(found, params(to), `from ${from} to ${to}`);
+    }
+  }
+});
+
+test("pixels that were turned, and nobody says how: what is seen counts, and what could be either way is not guessed", () => {
+  const turned = { width: 1067, height: 1600 };
+  assert.equal(pinholeForPhoto(PARAMS, SIZE, turned), undefined);
+  assert.deepEqual(pinholeForPhoto(PARAMS, SIZE, { ...SIZE, orientation: 8 }), PARAMS);
+});
