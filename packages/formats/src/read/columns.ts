@@ -52,11 +52,16 @@ const NORMALS: readonly Column[] = ["nx", "ny", "nz"];
 /** The first spherical harmonic. */
 const SH0 = 0.28209479177387814;
 
-/** Turns columns into points. What a file does not say of its colours is decided by the first chunk that has any, for all. */
+/**
+ * Turns columns into points. What a file does not say of its colours is decided by all of them once they were all read,
+ * and while they are read for the first time by the first chunk that has any.
+ */
 export class ColumnReader {
   readonly #plan: ColumnPlan;
   readonly #floats: boolean;
+  #most = 0;
   #colorScale: number | undefined;
+  #sawAll = false;
 
   constructor(plan: ColumnPlan, fields: readonly PlyField[]) {
     this.#plan = plan;
@@ -75,10 +80,8 @@ export class ColumnReader {
     }
     const colors = new Uint8Array(count * 3).fill(255);
     const names = this.#plan.filter((each) => isColor(each.column)).map((each) => each.column);
-    this.#colorScale ??= this.#scaleOf(
-      names.map((name) => column(name)!),
-      count,
-    );
+    if (!this.#sawAll) for (const name of names) this.#most = Math.max(this.#most, mostOf(column(name)!, count));
+    this.#colorScale ??= this.#scale();
     const scale = this.#colorScale ?? 0;
     for (let channel = 0; channel < 3 && names.length > 0; channel++) {
       const name = names.length === 3 ? names[channel]! : names[0]!;
@@ -94,15 +97,27 @@ export class ColumnReader {
     return { count, positions, colors, photos: 0, normals };
   }
 
+  /** All of the file was read: what is read again is read by all of it. */
+  end(): void {
+    this.#sawAll = true;
+    this.#colorScale = this.#scale();
+  }
+
   /** To 0…255: floats are 0…1 unless they are larger, whole numbers 16 bits if they are larger than 8; black is neither. */
-  #scaleOf(colors: readonly Float64Array[], count: number): number | undefined {
-    let most = 0;
-    for (const values of colors) for (let i = 0; i < count; i++) if (values[i]! > most) most = values[i]!;
+  #scale(): number | undefined {
+    const most = this.#most;
     if (most === 0) return undefined;
     if (this.#plan.some(({ column }) => column === "intensity")) return 255 / most;
     if (this.#floats) return most <= 1 ? 255 : most <= 255 ? 1 : 1 / 257;
     return most <= 255 ? 1 : 1 / 257;
   }
+}
+
+/** Of those that are finite. */
+function mostOf(values: Float64Array, count: number): number {
+  let most = 0;
+  for (let i = 0; i < count; i++) if (values[i]! > most && values[i]! < Infinity) most = values[i]!;
+  return most;
 }
 
 function isColor(column: Column): boolean {

@@ -9,7 +9,10 @@ export type PointFile = {
   readonly format: PointFormat;
   /** As its header says, and as its size allows. */
   readonly count: number;
-  /** In the order of the file; some of the coordinates may be no numbers. Each run is the caller's. As often as wanted. */
+  /**
+   * In the order of the file; some of the coordinates may be no numbers. Each run is the caller's. Who
+   * goes through them again has the colours right where only all points tell how they are kept.
+   */
   chunks(): AsyncGenerator<PointRun>;
 };
 

@@ -40,6 +40,7 @@ export async function openPly(source: PointSource): Promise<PlyCloud> {
       for await (const { columns, count } of rows(source, header, before, vertex, fields)) {
         yield reader.read(columns, count);
       }
+      reader.end();
     },
   };
 }

@@ -158,6 +158,34 @@ describe("PLY from anyone", () => {
     }
   });
 
+  test("EXC-10 dark points at a file's beginning say nothing of how bright the others are to who reads it again", async () => {
+    const head = (fields: string) =>
+      `ply\nformat binary_little_endian 1.0\nelement vertex 70000\nproperty float x\nproperty float y\nproperty float z\n${fields}end_header\n`;
+    const rgb = (type: string) => ["red", "green", "blue"].map((name) => `property ${type} ${name}\n`).join("");
+    const files = [
+      { fields: "property ushort intensity\n", bytes: 2, dark: 10, bright: 4000, wanted: [1, 255] },
+      { fields: rgb("ushort"), bytes: 2, dark: 200, bright: 65_535, wanted: [1, 255] },
+      { fields: rgb("float"), bytes: 4, dark: 1, bright: 255, wanted: [1, 255] },
+      { fields: rgb("float"), bytes: 4, dark: 0.2, bright: Infinity, wanted: [51, 255] },
+    ];
+    for (const { fields, bytes, dark, bright, wanted } of files) {
+      const rowBytes = 12 + bytes * (fields.match(/\n/g)?.length ?? 0);
+      const rows = Buffer.alloc(70_000 * rowBytes);
+      for (let at = 0; at < rows.length; at += rowBytes) {
+        const value = at < rows.length - rowBytes ? dark : bright;
+        for (let c = at + 12; c < at + rowBytes; c += bytes) {
+          if (bytes === 2) rows.writeUInt16LE(value, c);
+          else rows.writeFloatLE(value, c);
+        }
+      }
+      const file = await openPointFile(sourceOf(Buffer.concat([Buffer.from(head(fields)), rows])));
+      for await (const _ of file.chunks());
+      const colors: number[] = [];
+      for await (const run of file.chunks()) colors.push(run.colors[0]!, run.colors.at(-1)!);
+      assert.deepEqual([colors[0], colors.at(-1)], wanted, fields);
+    }
+  });
+
   test("EXC-11 a header that lies, a file cut off, values that are none", async () => {
     const good = plyOf(points(50)).toString("latin1");
     const text =
