@@ -17,7 +17,12 @@ const COMPONENTS: Readonly<Record<number, { bytes: number; name: ComponentName }
   5123: { bytes: 2, name: "u16" },
   5126: { bytes: 4, name: "f32" },
 };
-export type ComponentName = "i8" | "u8" | "i16" | "u16" | "f32";
+export type ComponentName = "i8" | "u8" | "i16" | "u16" | "u32" | "f32";
+const INDEX_COMPONENTS: typeof COMPONENTS = {
+  5121: { bytes: 1, name: "u8" },
+  5123: { bytes: 2, name: "u16" },
+  5125: { bytes: 4, name: "u32" },
+};
 
 /** Bytes of the binary chunk, as they are or through meshoptimizer. */
 export type BufferView = {
@@ -43,8 +48,20 @@ export type Accessor = {
   readonly width: 3 | 4;
 };
 
-export type PointPrimitive = {
+/** Whole numbers, one after the other. */
+export type Indices = {
+  readonly view: BufferView;
+  readonly offset: number;
   readonly count: number;
+  readonly component: ComponentName;
+  readonly itemBytes: number;
+};
+
+export type PointPrimitive = {
+  /** Of points, at most. */
+  readonly count: number;
+  /** Which of the positions are drawn. Left out: all. */
+  readonly drawn?: Indices;
   readonly position: Accessor;
   readonly color?: Accessor;
   readonly normal?: Accessor;
@@ -55,6 +72,8 @@ export type PointPrimitive = {
 };
 
 const MAX_POINTS = 2 ** 32;
+/** What is drawn of so many is noted down, a byte each. */
+const MAX_INDEXED = 2 ** 26;
 /** A view that is decoded is held whole. */
 const MAX_DECODED_BYTES = 2 ** 29;
 /** The most that meshoptimizer's vertex codec can grow bytes: version 1 leaves four planes of 256 zeros in one byte. */
@@ -121,7 +140,6 @@ class GltfDocument {
 
   #primitive(primitive: Json, matrix: readonly number[]): PointPrimitive {
     const attributes = asObject(primitive.attributes, "attributes");
-    if (primitive.indices !== undefined) throw invalid("points with indices are not read");
     if (attributes.POSITION === undefined) throw invalid("points without POSITION");
     const position = this.#accessor(attributes.POSITION, "POSITION");
     if (position.width !== 3) throw invalid("POSITION is not VEC3");
@@ -137,7 +155,24 @@ class GltfDocument {
     if (normal && (normal.width !== 3 || (normal.component !== "f32" && !normal.normalized)))
       throw invalid("NORMAL is not a normalized VEC3");
     const baseColor = this.#baseColor(primitive.material);
-    return { count: position.count, position, ...(color && { color }), ...(normal && { normal }), baseColor, matrix };
+    const drawn = primitive.indices === undefined ? undefined : this.#indices(primitive.indices, position.count);
+    const count = Math.min(position.count, drawn?.count ?? Infinity);
+    const optionals = { ...(drawn && { drawn }), ...(color && { color }), ...(normal && { normal }) };
+    return { count, position, ...optionals, baseColor, matrix };
+  }
+
+  #indices(index: unknown, points: number): Indices {
+    const accessor = this.#item("accessors", index);
+    const component = INDEX_COMPONENTS[asCount(accessor.componentType, "componentType")];
+    if (!component || accessor.type !== "SCALAR") throw invalid("indices have a type that they cannot have");
+    if (accessor.sparse !== undefined) throw invalid("indices are sparse, which is not read");
+    if (points > MAX_INDEXED) throw invalid(`has indices of more than ${MAX_INDEXED} points`);
+    const view = this.#view(accessor.bufferView);
+    const count = asCount(accessor.count, "count");
+    const offset = asCount(accessor.byteOffset ?? 0, "byteOffset");
+    if (count < 1 || offset % component.bytes !== 0) throw invalid("indices have a count or place that cannot be");
+    if (offset + count * component.bytes > view.sizeBytes) throw invalid("indices reach beyond their buffer");
+    return { view, offset, count, component: component.name, itemBytes: component.bytes };
   }
 
   #baseColor(material: unknown): [number, number, number] {

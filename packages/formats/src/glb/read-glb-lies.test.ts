@@ -42,6 +42,18 @@ describe("GLB files that lie", () => {
     "a sparse accessor": ({ accessors }) => {
       accessors[0]!.sparse = { count: 1 };
     },
+    "an index beyond the points": ({ accessors, meshes }) => {
+      accessors.push({ bufferView: 0, componentType: 5123, type: "SCALAR", count: 4 });
+      meshes[0]!.primitives[0]!.indices = 1;
+    },
+    "more indices than their view has": ({ accessors, meshes }) => {
+      accessors.push({ bufferView: 0, componentType: 5121, type: "SCALAR", count: 2 ** 40 });
+      meshes[0]!.primitives[0]!.indices = 1;
+    },
+    "indices that are floats": ({ accessors, meshes }) => {
+      accessors.push({ bufferView: 0, componentType: 5126, type: "SCALAR", count: 1 });
+      meshes[0]!.primitives[0]!.indices = 1;
+    },
     "an accessor without data": ({ accessors }) => {
       delete accessors[0]!.bufferView;
     },

@@ -18,6 +18,8 @@ import {
 import { encodePointGlb } from "./encode-point-glb.ts";
 import { type GlbPoints, openGlb } from "./read-glb.ts";
 
+const FLOATS = { componentType: 5126, type: "VEC3" };
+
 describe("reading GLB points", () => {
   test("TIL-3 what is written is read: positions within quantisation, colours within what linear bytes keep", async () => {
     const points = gridPoints(5000, 12, 7);
@@ -82,6 +84,29 @@ describe("reading GLB points", () => {
       nodes[0]!.scale = [1, 10, 1];
     });
     assert.deepEqual((await readAll(turned)).normals, [0, 0, 127]);
+  });
+
+  test("TIL-3 points that are drawn by indices are those, each once; the others are not there", async () => {
+    const n = 70_000;
+    const position = { name: "POSITION", data: Float32Array.from({ length: 3 * n }, (_, i) => i), ...FLOATS };
+    const order = Uint32Array.of(69_999, 3, 3, 65_536, 0);
+    for (const [data, componentType, wanted] of [
+      [order, 5125, [0, 3, 65_536, 69_999]],
+      [Uint16Array.of(7, 1), 5123, [1, 7]],
+      [Uint8Array.of(255, 9, 9), 5121, [9, 255]],
+    ] as const) {
+      const indices = { name: "_I", data, componentType, type: "VEC1" };
+      const glb = craft([position, indices], ({ accessors, meshes }) => {
+        accessors[1]!.type = "SCALAR";
+        meshes[0]!.primitives[0] = { mode: 0, attributes: { POSITION: 0 }, indices: 1 };
+      });
+      const { positions, colors } = await readAll(glb);
+      assert.deepEqual(
+        positions.filter((_, i) => i % 3 === 0).map((x) => x / 3),
+        wanted,
+      );
+      assert.equal(colors.length, positions.length);
+    }
   });
 
   test("TIL-3 transforms nest as three nests them, and the scene's nodes are those that count", async () => {

@@ -7,6 +7,7 @@ import {
   type Accessor,
   type BufferView,
   type ComponentName,
+  type Indices,
   invalid,
   type PointPrimitive,
   pointPrimitives,
@@ -62,9 +63,12 @@ export async function openGlb(source: GlbSource): Promise<GlbCloud> {
     async *chunks({ signal } = {}) {
       const views = new DecodedViews(source, binaryStart);
       for (const primitive of primitives) {
-        for (let from = 0; from < primitive.count; from += CHUNK_POINTS) {
+        const { count } = primitive.position;
+        const drawn = primitive.drawn && (await drawnItems(primitive.drawn, count, views));
+        for (let from = 0; from < count; from += CHUNK_POINTS) {
           signal?.throwIfAborted();
-          yield await readPoints(primitive, from, Math.min(primitive.count, from + CHUNK_POINTS), views);
+          const points = await readPoints(primitive, from, Math.min(count, from + CHUNK_POINTS), views);
+          yield drawn ? onlyDrawn(points, drawn.subarray(from)) : points;
         }
       }
     },
@@ -77,6 +81,24 @@ function parse(bytes: Uint8Array): unknown {
   } catch (cause) {
     throw invalid("its JSON cannot be read", cause);
   }
+}
+
+/** `[count]` 1 for each item that is drawn, however often: a point that is drawn twice is one point. */
+async function drawnItems(drawn: Indices, count: number, views: DecodedViews): Promise<Uint8Array> {
+  const items = new Uint8Array(count);
+  for (let from = 0; from < drawn.count; from += CHUNK_POINTS) {
+    for (const index of await views.indices(drawn, from, Math.min(drawn.count, from + CHUNK_POINTS))) {
+      if (index >= count) throw invalid("an index reaches beyond the points");
+      items[index] = 1;
+    }
+  }
+  return items;
+}
+
+function onlyDrawn({ positions, colors, normals }: GlbPoints, drawn: Uint8Array): GlbPoints {
+  const only = <T extends Float64Array | Uint8Array | Int8Array>(from: T): T =>
+    from.filter((_, i) => drawn[Math.floor(i / 3)] === 1) as T;
+  return { positions: only(positions), colors: only(colors), ...(normals && { normals: only(normals) }) };
 }
 
 async function readPoints(
@@ -144,12 +166,19 @@ class DecodedViews {
   /** Three numbers for each of the items `from`…`to`, normalised where the accessor says so. */
   async each(accessor: Accessor, from: number, to: number, out: Float64Array): Promise<void> {
     const { view, offset, stride } = accessor;
-    const start = offset + from * stride;
-    const end = Math.min(view.sizeBytes, offset + to * stride);
-    const bytes = view.meshopt
-      ? (await this.#whole(view, view.meshopt)).subarray(start, end)
-      : await this.#range(view.start + start, view.start + end);
+    const bytes = await this.#bytes(view, offset + from * stride, offset + to * stride);
     readComponents(bytes, accessor, to - from, out);
+  }
+
+  /** The numbers `from`…`to`. */
+  async indices({ view, offset, component, itemBytes }: Indices, from: number, to: number) {
+    return elementsOf(await this.#bytes(view, offset + from * itemBytes, offset + to * itemBytes), component);
+  }
+
+  async #bytes(view: BufferView, start: number, to: number): Promise<Uint8Array> {
+    const end = Math.min(view.sizeBytes, to);
+    if (view.meshopt) return (await this.#whole(view, view.meshopt)).subarray(start, end);
+    return this.#range(view.start + start, view.start + end);
   }
 
   async #whole(view: BufferView, packed: NonNullable<BufferView["meshopt"]>): Promise<Uint8Array> {
@@ -180,7 +209,7 @@ class DecodedViews {
   }
 }
 
-const DIVISOR = { i8: 127, u8: 255, i16: 32767, u16: 65535, f32: 1 } as const;
+const DIVISOR = { i8: 127, u8: 255, i16: 32767, u16: 65535, u32: 2 ** 32 - 1, f32: 1 } as const;
 
 /** Strides and offsets are whole elements; `gltf-document.ts` has seen to it. */
 function readComponents(
@@ -203,7 +232,7 @@ function readComponents(
 }
 
 function elementsOf(bytes: Uint8Array, component: ComponentName) {
-  const size = component === "f32" ? 4 : component === "i16" || component === "u16" ? 2 : 1;
+  const size = component === "f32" || component === "u32" ? 4 : component === "i16" || component === "u16" ? 2 : 1;
   const { buffer, byteOffset, length } = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
   const count = Math.floor(length / size);
   switch (component) {
@@ -215,6 +244,8 @@ function elementsOf(bytes: Uint8Array, component: ComponentName) {
       return new Int16Array(buffer, byteOffset, count);
     case "u16":
       return new Uint16Array(buffer, byteOffset, count);
+    case "u32":
+      return new Uint32Array(buffer, byteOffset, count);
     case "f32":
       return new Float32Array(buffer, byteOffset, count);
   }

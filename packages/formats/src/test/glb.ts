@@ -142,7 +142,7 @@ export function craft(
   change(gltf);
   return new Uint8Array(Buffer.concat([glbHead(gltf, binary.length), binary]));
 }
-const SIZES: Record<number, number> = { 5120: 1, 5121: 1, 5122: 2, 5123: 2, 5126: 4 };
+const SIZES: Record<number, number> = { 5120: 1, 5121: 1, 5122: 2, 5123: 2, 5125: 4, 5126: 4 };
 export type Gltf = Record<string, unknown> & {
   nodes: Record<string, unknown>[];
   meshes: { primitives: Record<string, unknown>[] }[];
