@@ -64,7 +64,10 @@ test("HUB-80 a message that cannot be written is counted as dropped, and those a
   await eventually("what comes after is heard", () => heard.length > 0);
   assert.deepEqual(heard, ["short"]);
   const { waiting, dropped, published } = bus.stats;
-  assert.deepEqual({ waiting, dropped, published }, { waiting: 0, dropped: 1100, published: { analysis_mode_exchange: 1 } });
+  assert.deepEqual(
+    { waiting, dropped, published },
+    { waiting: 0, dropped: 1100, published: { analysis_mode_exchange: 1 } },
+  );
 });
 
 test("HUB-77 HUB-79 what one instance publishes another hears, byte for byte, and itself does not", async (t) => {

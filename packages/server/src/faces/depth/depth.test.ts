@@ -1,13 +1,14 @@
 /** The depth contract over a real server: a session from its creation to its GLB, with the sample's photos. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { SpaceState } from "@cairn/protocol";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { validateBytes } from "gltf-validator";
 import { createSession, DepthUser } from "../../test/depth-user.ts";
 import type { Message } from "../../test/face-user.ts";
 import { png } from "../../test/png.ts";
 import { samplePhotos } from "../../test/sample-photos.ts";
-import { testServer } from "../../test/test-server.ts";
+import { type TestServer, testServer } from "../../test/test-server.ts";
 
 type Gltf = {
   scenes: { extras: { hf_alignment: number[][] } }[];
@@ -24,6 +25,11 @@ async function readGlb(base64: unknown): Promise<{ gltf: Gltf; bytes: Buffer }> 
   assert.deepEqual([issues.numErrors, issues.numWarnings], [0, 0], JSON.stringify(issues.messages.slice(0, 3)));
   const length = bytes.readUInt32LE(12);
   return { gltf: JSON.parse(bytes.toString("utf8", 20, 20 + length)) as Gltf, bytes };
+}
+
+async function snapshot(server: TestServer, id: string): Promise<SpaceState> {
+  const response = await server.send("GET", `/v1/spaces/${id}/snapshot`);
+  return ((await response.json()) as { state: SpaceState }).state;
 }
 
 describe("the depth face", () => {
@@ -337,6 +343,42 @@ describe("the depth face", () => {
     assert.deepEqual(user.heard.at(-1), { type: "error", message: "Session expired" });
     assert.equal((await server.send("GET", `/ws/session/${session_id}`)).status, 404);
     await createSession(server);
+  });
+
+  test("GEN-41 DEP-26 a photo that is removed while a run waits for it is waited for no longer", async (t) => {
+    const server = await testServer(t);
+    const { session_id } = await createSession(server);
+    const user = new DepthUser(server, `/ws/reconstruct/${session_id}`);
+    // Nobody looks at photos here.
+    await user.image(png(1));
+    await user.of("ack");
+    await user.tell({ type: "generate" });
+    await user.until((heard) => heard.find(({ stage }) => stage === "inference"));
+    const { image } = Object.values((await snapshot(server, session_id)).images)[0]!;
+    assert.ok((await server.send("DELETE", `/api/v1/images/${image}`)).ok);
+    const [failed] = await user.of("error");
+    assert.equal(failed?.message, "Failed to generate point cloud: not enough overlapping images");
+    user.ws.close();
+  });
+
+  test("GEN-41 DEP-30 a photo in the place of another makes another result, though there are as many", async (t) => {
+    const server = await testServer(t, ENGINE);
+    const photos = await samplePhotos(4);
+    const { session_id } = await createSession(server);
+    const user = new DepthUser(server, `/ws/reconstruct/${session_id}`);
+    for (const [i, photo] of photos.slice(0, 3).entries()) await user.image(photo, `${i}.jpg`);
+    await user.of("ack", 3);
+    await user.tell({ type: "generate", glb: "url" });
+    await user.of("complete");
+    const images = Object.values((await snapshot(server, session_id)).images);
+    const { image } = images.find(({ name }) => name === "2.jpg")!;
+    assert.ok((await server.send("DELETE", `/api/v1/images/${image}`)).ok);
+    await user.image(photos[3]!, "3.jpg");
+    await user.of("ack", 4);
+    await user.tell({ type: "finalize", glb: "url" });
+    const [, last] = await user.of("complete", 2);
+    assert.deepEqual((last?.metadata as Message).filenames, ["0.jpg", "1.jpg", "3.jpg"]);
+    user.ws.close();
   });
 
   test("GEN-41 one that is deleted as a space ends for its sockets, too", async (t) => {

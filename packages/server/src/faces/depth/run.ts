@@ -2,8 +2,9 @@
  * The course of one request of a session: waits until the engine has dealt with its photos, tells how far it is, and makes
  * the result. Rules DEP-26 to DEP-36.
  */
+import { createHash } from "node:crypto";
 import { openShownPoints } from "@cairn/core";
-import { CairnError, shownGeneration } from "@cairn/protocol";
+import { CairnError, type ImageState, shownGeneration } from "@cairn/protocol";
 import { exportSources } from "../../routes/exports.ts";
 import type { Request, Session, SessionHouse } from "./session.ts";
 import { makeResult } from "./session-glb.ts";
@@ -12,7 +13,8 @@ const DELTA_EVERY_MS = 1000;
 const PROGRESS_EVERY_MS = 100;
 const NOT_JOINED = "not enough overlapping images";
 
-export type Done = { fresh: boolean; glb: string; metadata: string; images: number };
+/** `of`: which photos it is of, as `whatOf` says it. */
+export type Done = { fresh: boolean; glb: string; metadata: string; images: number; of: string };
 
 /** Thrown for what a user is told in these words. */
 class RunFailed extends Error {}
@@ -39,8 +41,8 @@ export class Run {
     const { result, images } = this.#session;
     const { kind, incremental } = this.#request;
     if (kind === "finalize") this.#tell("finalizing", 0.1, "Finalizing...");
-    const known = result && result.images === images.length;
-    if (kind === "finalize" && known) return { fresh: false, ...result };
+    const of = whatOf(images);
+    if (kind === "finalize" && result?.of === of) return { fresh: false, ...result };
     this.#tell("loading_model", 0.1, "Loading model...");
     this.#tell("inference", 0.3, `Processing ${images.length} images...`);
     const wanted = images.map(({ image }) => image);
@@ -52,7 +54,7 @@ export class Run {
     const { blobs } = this.#house.context.core;
     const glb = await blobs.put(made.glb);
     const metadata = await blobs.put(Buffer.from(JSON.stringify(made.metadata)));
-    return { fresh: true, glb: glb.digest, metadata: metadata.digest, images: wanted.length };
+    return { fresh: true, glb: glb.digest, metadata: metadata.digest, images: wanted.length, of };
   }
 
   async complete({ glb, metadata, images }: Done): Promise<void> {
@@ -84,7 +86,8 @@ export class Run {
     let placed = 0;
     const done = () => {
       const { images } = log.snapshot().state;
-      return wanted.filter((image) => images[image]?.verdict).length;
+      // One that somebody removed meanwhile gets no verdict any more.
+      return wanted.filter((image) => !images[image] || images[image].verdict).length;
     };
     if (done() === wanted.length) return;
     for await (const _ of log.follow(log.head, { signal: this.#signal })) {
@@ -160,4 +163,11 @@ export class Run {
     this.#progress = Math.max(this.#progress, progress);
     this.#session.tell({ type: "progress", stage, progress: this.#progress, message }, { passing: often });
   }
+}
+
+/** These photos, as they are shown: one that is edited, or another in the place of one, makes another result. */
+function whatOf(images: readonly ImageState[]): string {
+  const hash = createHash("sha256");
+  for (const { image, version = 0 } of images) hash.update(`${image} ${version}\n`);
+  return hash.digest("hex");
 }

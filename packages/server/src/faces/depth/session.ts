@@ -9,7 +9,7 @@ import { type FaceSocket, textOf } from "../face-socket.ts";
 import { causeOf } from "../refusal.ts";
 import { fileNameFor } from "./file-name.ts";
 import { paramsOf, type SessionParams } from "./params.ts";
-import { Run } from "./run.ts";
+import { type Done, Run } from "./run.ts";
 
 export type Status = "active" | "processing" | "completed" | "error";
 
@@ -40,6 +40,7 @@ const LABEL = {
   glb: "depth.result.glb",
   metadata: "depth.result.metadata",
   images: "depth.result.images",
+  of: "depth.result.of",
 } as const;
 
 export class Session {
@@ -96,9 +97,9 @@ export class Session {
     return Object.values(this.space.log.snapshot().state.images);
   }
 
-  get result(): { glb: string; metadata: string; images: number } | undefined {
-    const { [LABEL.glb]: glb, [LABEL.metadata]: metadata, [LABEL.images]: images } = this.#labels;
-    return glb ? { glb: String(glb), metadata: String(metadata), images: Number(images) } : undefined;
+  get result(): Omit<Done, "fresh"> | undefined {
+    const { [LABEL.glb]: glb, [LABEL.metadata]: metadata, [LABEL.images]: images, [LABEL.of]: of } = this.#labels;
+    return glb ? { glb: String(glb), metadata: String(metadata), images: Number(images), of: String(of) } : undefined;
   }
 
   touch(): void {
@@ -183,6 +184,7 @@ export class Session {
         labels[LABEL.glb] = done.glb;
         labels[LABEL.metadata] = done.metadata;
         labels[LABEL.images] = done.images;
+        labels[LABEL.of] = done.of;
       }
       await this.#end(labels);
       await run.complete(done);
