@@ -326,7 +326,9 @@ describe("the depth face", () => {
 
   test("DEP-12 DEP-14 at most so many sessions; idle ones go, with their sockets closed", async (t) => {
     const hourMs = 3_600_000;
-    const server = await testServer(t, { depthSessions: { sessions: 3, idleMs: hourMs, sweepMs: 20 } });
+    let laterMs = 0;
+    const nowMs = () => performance.now() + laterMs;
+    const server = await testServer(t, { depthSessions: { sessions: 3, idleMs: hourMs, sweepMs: 20, nowMs } });
     const { session_id } = await createSession(server);
     // At once, too: one that is being made counts.
     const made = await Promise.all([1, 2, 3, 4].map(() => server.send("POST", "/ws/session/create")));
@@ -338,7 +340,11 @@ describe("the depth face", () => {
     );
     const user = new DepthUser(server, `/ws/reconstruct/${session_id}`);
     await user.of("connected");
+    // A step of the wall clock is nobody's idleness.
     t.mock.timers.enable({ apis: ["Date"], now: Date.now() + hourMs + 1000 });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assert.equal((await server.send("GET", `/ws/session/${session_id}`)).status, 200);
+    laterMs = hourMs + 1000;
     assert.deepEqual(await user.closed, { code: 4004, reason: "Session expired" });
     assert.deepEqual(user.heard.at(-1), { type: "error", message: "Session expired" });
     assert.equal((await server.send("GET", `/ws/session/${session_id}`)).status, 404);

@@ -25,6 +25,8 @@ export type SessionHouse = {
   readonly context: ServerContext;
   /** Longest run, ms. */
   readonly runMs: number;
+  /** Goes on steadily whatever is done to the wall clock. */
+  readonly nowMs: () => number;
 };
 
 /** Requests that wait behind the one at work. */
@@ -47,7 +49,9 @@ export class Session {
   readonly space: Space;
   readonly params: SessionParams;
   readonly sockets = new Set<FaceSocket>();
-  activeMs: number;
+  activeMs = Date.now();
+  /** The same on a clock that nobody sets: idleness goes by it. */
+  #steadyMs: number;
   readonly #house: SessionHouse;
   /** The first is at work, or is being noted as done. */
   readonly #requests: Request[] = [];
@@ -62,7 +66,7 @@ export class Session {
     this.#house = house;
     this.space = space;
     this.params = params;
-    this.activeMs = Date.now();
+    this.#steadyMs = house.nowMs();
     // Also when it is deleted as a space; a server that stops closes its sockets itself.
     const onEnd = () => {
       const { reason } = space.signal;
@@ -104,6 +108,11 @@ export class Session {
 
   touch(): void {
     this.activeMs = Date.now();
+    this.#steadyMs = this.#house.nowMs();
+  }
+
+  get idleMs(): number {
+    return this.#house.nowMs() - this.#steadyMs;
   }
 
   /**

@@ -13,6 +13,8 @@ export type SessionLimits = {
   /** Those that are idle are looked for so often; left out: twelve times as often as one may be idle, at least every 300 s. */
   readonly sweepMs?: number;
   readonly runMs: number;
+  /** By which idleness is judged; left out: time since the process began, which no step of the wall clock changes. */
+  readonly nowMs?: () => number;
 };
 
 export const SESSION_LIMITS: SessionLimits = {
@@ -35,7 +37,7 @@ export class Sessions {
   constructor(context: ServerContext, limits: SessionLimits) {
     this.limits = limits;
     this.#context = context;
-    this.#house = { context, runMs: limits.runMs };
+    this.#house = { context, runMs: limits.runMs, nowMs: limits.nowMs ?? (() => performance.now()) };
     const { idleMs, sweepMs = Math.min(SWEEP_MS, idleMs / 12) } = limits;
     this.#sweeping = setInterval(() => void this.sweep(), sweepMs).unref();
     // Those of before the start: one whose run was cut off begins it again.
@@ -112,6 +114,6 @@ export class Sessions {
   }
 
   #isOver(session: Session): boolean {
-    return session.status !== "processing" && Date.now() - session.activeMs > this.limits.idleMs;
+    return session.status !== "processing" && session.idleMs > this.limits.idleMs;
   }
 }
