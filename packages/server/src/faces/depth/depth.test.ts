@@ -383,7 +383,7 @@ describe("the depth face", () => {
     await user.of("ack", 4);
     await user.tell({ type: "finalize", glb: "url" });
     const [, last] = await user.of("complete", 2);
-    assert.deepEqual((last?.metadata as Message).filenames, ["0.jpg", "1.jpg", "3.jpg"]);
+    assert.deepEqual((last!.metadata as Message).filenames, ["0.jpg", "1.jpg", "3.jpg"]);
     user.ws.close();
   });
 
