@@ -68,7 +68,9 @@ export function rootTileset(state: SpaceState, layers: readonly TiledLayer[], ma
     refine: "ADD",
     ...(children.length > 0 && { children }),
   };
-  return { asset: { version: "1.1" }, geometricError, root };
+  // Metres where the earth's frame is: the root's own error is scaled by its transform, the tileset's by nothing.
+  const unit = georeference?.enuFromModel.scale ?? 1;
+  return { asset: { version: "1.1" }, geometricError: geometricError * unit, root };
 }
 
 /** The JSON at `tiles/LAYER/NODE/tileset.json`. @throws {CairnError} `tile.gone` when there is no such node */

@@ -179,6 +179,8 @@ describe("a space as 3D Tiles", () => {
       assert.ok([...truth.keys()].length > 8 && Object.keys(state.layers).length === 2);
       const server = await testServer(t, { dataDir: space.dataDir, ...(tilesPerJson && { tilesPerJson }) });
       const { documents } = await crawl(server);
+      const outer = (await (await server.send("GET", documents[0]!)).json()) as { geometricError: number; root: Tile };
+      assert.equal(outer.geometricError, outer.root.geometricError * (georeference?.enuFromModel.scale ?? 1));
       assert.ok(tilesPerJson ? documents.length > 3 : documents.length === 1, `${documents.length} JSONs`);
       const shown = await openTiles(`${server.url}/v1/spaces/place/tileset.json`, truth.size);
       const worldOf = (layer: number, point: Vec3): Vec3 => {
