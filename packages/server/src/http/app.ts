@@ -66,8 +66,9 @@ type AppOptions = {
   trusted?: Trusted;
 };
 
-/** JSON, text, and the point and mesh files of older clients. */
-const COMPRESSED = /^(application\/(json|sla|x-ply|openapi\+json)|text\/(?!event-stream)|model\/(stl|obj))/;
+/** JSON, text, what a page is made of, and the point and mesh files of older clients. */
+const COMPRESSED =
+  /^(application\/(json|sla|x-ply|openapi\+json|manifest\+json|javascript|wasm)|text\/(?!event-stream)|model\/(stl|obj)|image\/svg\+xml)/;
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 
@@ -137,6 +138,11 @@ async function setUpDoor(app: FastifyInstance, context: ServerContext, options: 
   setUpRefusals(app, methods);
   const open: OpenPaths = new Set(["/health", "/ready"]);
   guard(app, context, options, open);
+  app.addHook("onSend", async ({ headers }, reply) => {
+    // The plugin also packs what a table of all media types holds for text, a GLB among it.
+    if (!COMPRESSED.test(String(reply.getHeader("content-type") ?? "application/json")))
+      headers["x-no-compression"] = "1";
+  });
   // Text above 1 KiB, where it is asked for (GEN-24); points and pictures are packed already, and ranges are of the bytes.
   await app.register(compress, { global: true, threshold: 1024, customTypes: COMPRESSED, encodings: ["br", "gzip"] });
   await app.register(cors, {
