@@ -2,6 +2,7 @@ import type { Part } from "@cairn/cloud";
 import { partsOf, revisionOf } from "@cairn/core";
 import { CairnError } from "@cairn/protocol";
 import { type Static, Type } from "@cairn/protocol/schema";
+import { negotiate } from "@fastify/accept-negotiator";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ServerContext } from "../context.ts";
 import { matchesEtag } from "../http/etag.ts";
@@ -101,7 +102,9 @@ async function sendJson(request: FastifyRequest, reply: FastifyReply, document: 
   reply.header("etag", document.etag).header("cache-control", "no-cache").header("vary", "Accept-Encoding");
   if (matchesEtag(request.headers["if-none-match"], document.etag)) return reply.code(304).send();
   reply.type("application/json; charset=utf-8");
-  if (!/\bgzip\b/.test(String(request.headers["accept-encoding"] ?? ""))) return reply.send(document.text);
+  // The negotiator knows what is acceptable by its weight, and its names in lower case only.
+  const wanted = String(request.headers["accept-encoding"] ?? "").toLowerCase();
+  if (negotiate(wanted, ["gzip"]) === null) return reply.send(document.text);
   return reply.header("content-encoding", "gzip").send(await document.gzipped());
 }
 

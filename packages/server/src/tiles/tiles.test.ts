@@ -299,6 +299,33 @@ describe("tiles over HTTP", () => {
     assert.equal(missing.code, "layer.missing");
   });
 
+  test("TIL-9 GEN-24 a tileset is packed for who asks for it, in any spelling, and for nobody who does not; a tile never", async (t) => {
+    const space = await placedSpace();
+    const server = await testServer(t, { dataDir: space.dataDir });
+    const path = "/v1/spaces/place/tileset.json";
+    for (const [wanted, packed] of [
+      ["gzip", "gzip"],
+      ["GZIP", "gzip"],
+      ["identity;q=0.5, gzip", "gzip"],
+      ["*", "gzip"],
+      ["gzip;q=0", null],
+      ["gzip;q=0, identity", null],
+      ["identity", null],
+    ] as const) {
+      const answer = await server.send("GET", path, null, { "accept-encoding": wanted });
+      assert.equal(answer.headers.get("content-encoding"), packed, wanted);
+      assert.equal(((await answer.json()) as { asset: { version: string } }).asset.version, "1.1");
+    }
+    const { tiles } = await crawl(server);
+    for (const made of [tiles[0]!, "/v1/spaces/place/exports/glb"]) {
+      const response = await server.send("GET", made, null, { "accept-encoding": "gzip, deflate, br" });
+      const { headers } = response;
+      assert.deepEqual([headers.get("content-type"), headers.get("content-encoding")], ["model/gltf-binary", null]);
+      const { byteLength } = await response.arrayBuffer();
+      if (made === tiles[0]) assert.equal(Number(headers.get("content-length")), byteLength);
+    }
+  });
+
   test("TIL-9 who opened the tileset before its layer was compacted still finds every tile", async (t) => {
     const space = await layerSpace();
     await space.change(async (core, place) => {
