@@ -101,6 +101,37 @@ test("stray points do not move the frame, cameras always lie in it", () => {
   assert.equal(robustBounds(positions, 0, []), undefined);
 });
 
+test("what is in the picture at both ends of a glide is in it on the way, and a point that is zoomed to stays where it is", () => {
+  for (const [from, to] of [
+    [4000, 10],
+    [10, 4000],
+    [10, 10],
+  ] as const) {
+    const orbit = new Orbit();
+    const ahead = { azimuth: 0, elevation: 0 };
+    orbit.glideTo({ target: [0.4 * from, 0.1 * from, 0], distance: from, ...ahead }, true);
+    orbit.glideTo({ target: [0, 0, 0], distance: to, ...ahead });
+    // The scene's middle, to the side, as a part of the distance to it.
+    const aside = () => Math.hypot(orbit.view.target[0], orbit.view.target[1]) / orbit.view.distance;
+    let last = aside();
+    let steps = 0;
+    for (; orbit.step(16); steps++) {
+      assert.ok(aside() <= last + 1e-9, `${from}→${to}: ${aside()} after ${last}`);
+      last = aside();
+    }
+    assert.ok(steps < 1000);
+    assert.deepEqual(orbit.view.target, [0, 0, 0]);
+  }
+  const orbit = new Orbit();
+  orbit.glideTo({ target: [0, 0, 0], distance: 10, azimuth: 0, elevation: 0 }, true);
+  orbit.zoom(0.01, [3, -2, 0]);
+  do {
+    const { target, distance } = orbit.view;
+    assert.ok(Math.abs((3 - target[0]) / distance - 0.3) < 1e-6);
+    assert.ok(Math.abs((-2 - target[1]) / distance + 0.2) < 1e-6);
+  } while (orbit.step(16));
+});
+
 test("every corner of the framed box is in the picture, and the box fills it", () => {
   const coordinate = fc.double({ min: -50, max: 50, noNaN: true });
   const triple = fc.tuple(coordinate, coordinate, coordinate);

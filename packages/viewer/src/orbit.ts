@@ -76,10 +76,13 @@ export class Orbit {
   step(elapsedMs: number): boolean {
     const part = this.reducedMotion ? 1 : 1 - Math.exp(-elapsedMs / this.#settleMs);
     const [now, goal] = [this.#now, this.#goal];
+    // The target goes as far as the distance does, so that what the picture shows at both ends it shows on the way.
+    const nearer = Math.log(goal.distance / now.distance);
+    const share = Math.abs(nearer) < 1e-9 ? part : Math.expm1(nearer * part) / Math.expm1(nearer);
     let left = 0;
     for (let axis = 0; axis < 3; axis++) {
       const way = goal.target[axis]! - now.target[axis]!;
-      now.target[axis]! += way * part;
+      now.target[axis]! += way * share;
       left = Math.max(left, Math.abs(way) / goal.distance);
     }
     now.azimuth += (goal.azimuth - now.azimuth) * part;
