@@ -1,5 +1,6 @@
 /** Fields of points by their names in files, and what they mean: positions, colours, normals. */
 import type { PointRun } from "../point-run.ts";
+import { Levels } from "./levels.ts";
 import type { PlyField } from "./ply-header.ts";
 
 /** Names in the order of preference, upper case aside. */
@@ -52,6 +53,9 @@ const NORMALS: readonly Column[] = ["nx", "ny", "nz"];
 /** The first spherical harmonic. */
 const SH0 = 0.28209479177387814;
 
+/** Who interpolates colours of 0…1, or maps their tones, may write a little more. */
+const OVERSHOOT = 2;
+
 /**
  * Turns columns into points. What a file does not say of its colours is decided by all of them once they were all read,
  * and while they are read for the first time by the first chunk that has any.
@@ -60,11 +64,13 @@ export class ColumnReader {
   readonly #plan: ColumnPlan;
   readonly #floats: boolean;
   #most = 0;
+  readonly #grey: Levels | undefined;
   #colorScale: number | undefined;
   #sawAll = false;
 
   constructor(plan: ColumnPlan, fields: readonly PlyField[]) {
     this.#plan = plan;
+    if (plan.some(({ column }) => column === "intensity")) this.#grey = new Levels();
     this.#floats = plan.some(({ column, field }) => isColor(column) && fields[field]!.type.startsWith("f"));
   }
 
@@ -80,7 +86,7 @@ export class ColumnReader {
     }
     const colors = new Uint8Array(count * 3).fill(255);
     const names = this.#plan.filter((each) => isColor(each.column)).map((each) => each.column);
-    if (!this.#sawAll) for (const name of names) this.#most = Math.max(this.#most, mostOf(column(name)!, count));
+    if (!this.#sawAll) for (const name of names) this.#look(column(name)!, count);
     this.#colorScale ??= this.#scale();
     const scale = this.#colorScale ?? 0;
     for (let channel = 0; channel < 3 && names.length > 0; channel++) {
@@ -103,12 +109,17 @@ export class ColumnReader {
     this.#colorScale = this.#scale();
   }
 
+  #look(values: Float64Array, count: number): void {
+    this.#most = Math.max(this.#most, mostOf(values, count));
+    if (this.#grey) for (let i = 0; i < count; i++) this.#grey.add(values[i]!);
+  }
+
   /** To 0…255: floats are 0…1 unless they are larger, whole numbers 16 bits if they are larger than 8; black is neither. */
   #scale(): number | undefined {
     const most = this.#most;
     if (most === 0) return undefined;
-    if (this.#plan.some(({ column }) => column === "intensity")) return 255 / most;
-    if (this.#floats) return most <= 1 ? 255 : most <= 255 ? 1 : 1 / 257;
+    if (this.#grey) return 255 / this.#grey.white;
+    if (this.#floats) return most <= OVERSHOOT ? 255 : most <= 255 ? 1 : 1 / 257;
     return most <= 255 ? 1 : 1 / 257;
   }
 }

@@ -1,6 +1,7 @@
 /** LAS point records to points: double coordinates, 8-bit colours; grey or the class's colour where there are none. */
 import type { PointRun } from "../point-run.ts";
 import type { LasFile } from "./las-header.ts";
+import { Levels } from "./levels.ts";
 import { viewOf } from "./point-source.ts";
 
 const COLOR_AT: Readonly<Record<number, number>> = { 2: 20, 3: 28, 5: 28, 7: 30, 8: 30, 10: 30 };
@@ -8,7 +9,7 @@ const COLOR_AT: Readonly<Record<number, number>> = { 2: 20, 3: 28, 5: 28, 7: 30,
 /** How a file's colours are to be read. */
 export type LasColors =
   | { readonly from: "color"; readonly shift: 0 | 8 }
-  | { readonly from: "intensity"; readonly most: number }
+  | { readonly from: "intensity"; readonly white: number }
   | { readonly from: "class" };
 
 /** Standard classes (ASPRS): never classified, unassigned, ground, low, medium and high plants, building, noise, … water. */
@@ -17,22 +18,36 @@ const CLASS_COLORS = [
   0x6e6e78,
 ];
 
-/** What the samples tell: some files keep 8 bits in fields for 16, some have fields for colours and none in them. */
-export function colorsOf(file: LasFile, samples: readonly Uint8Array[]): LasColors {
-  const colorAt = COLOR_AT[file.pointFormat];
-  let [mostColor, mostIntensity] = [0, 0];
-  for (const bytes of samples) {
+/** What is seen of the colours: some files keep 8 bits in fields for 16, some have fields for colours and none in them. */
+export class LasLook {
+  readonly #file: LasFile;
+  readonly #grey = new Levels();
+  #mostColor = 0;
+
+  constructor(file: LasFile) {
+    this.#file = file;
+  }
+
+  /** @param bytes whole records */
+  add(bytes: Uint8Array): void {
+    const { recordBytes, pointFormat } = this.#file;
+    const colorAt = COLOR_AT[pointFormat];
     const view = viewOf(bytes);
-    for (let at = 0; at + file.recordBytes <= bytes.length; at += file.recordBytes) {
-      mostIntensity = Math.max(mostIntensity, view.getUint16(at + 12, true));
+    const most = bytes.length - recordBytes;
+    for (let at = 0; at <= most; at += recordBytes) {
+      this.#grey.add(view.getUint16(at + 12, true));
       if (colorAt === undefined) continue;
       for (let channel = 0; channel < 6; channel += 2) {
-        mostColor = Math.max(mostColor, view.getUint16(at + colorAt + channel, true));
+        this.#mostColor = Math.max(this.#mostColor, view.getUint16(at + colorAt + channel, true));
       }
     }
   }
-  if (mostColor > 0) return { from: "color", shift: mostColor > 255 ? 8 : 0 };
-  return mostIntensity > 0 ? { from: "intensity", most: mostIntensity } : { from: "class" };
+
+  get colors(): LasColors {
+    if (this.#mostColor > 0) return { from: "color", shift: this.#mostColor > 255 ? 8 : 0 };
+    const { white } = this.#grey;
+    return white > 0 ? { from: "intensity", white } : { from: "class" };
+  }
 }
 
 /** @param bytes whole records */
@@ -54,7 +69,7 @@ export function readLasPoints(file: LasFile, colors: LasColors, bytes: Uint8Arra
         out[p + channel] = Math.min(255, view.getUint16(at + colorAt + 2 * channel, true) >> colors.shift);
       }
     } else if (colors.from === "intensity") {
-      out.fill(Math.min(255, Math.round((255 * view.getUint16(at + 12, true)) / colors.most)), p, p + 3);
+      out.fill(Math.min(255, Math.round((255 * view.getUint16(at + 12, true)) / colors.white)), p, p + 3);
     } else {
       const color = CLASS_COLORS[bytes[at + classAt]! & classMask] ?? 0xbbbbbb;
       out[p] = color >> 16;

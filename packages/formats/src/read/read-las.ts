@@ -4,7 +4,7 @@
  */
 import type { PointRun } from "../point-run.ts";
 import { type LasFile, readLasHeader } from "./las-header.ts";
-import { colorsOf, readLasPoints } from "./las-points.ts";
+import { type LasColors, LasLook, readLasPoints } from "./las-points.ts";
 import { openLaz } from "./laz.ts";
 import { chunkPoints, type PointSource, refuse } from "./point-source.ts";
 
@@ -24,6 +24,8 @@ export type LasBlocks = {
 
 /** Blocks that are looked at before the first point is handed out, to see what colours there are. */
 const SAMPLES = 3;
+/** Behind the last point. */
+const MOST_LOOKED_BEHIND = 65_536;
 /** A record of a compressed file takes at least this part of a byte: a file that claims more is a trap. */
 const MOST_POINTS_A_BYTE = 64;
 
@@ -36,17 +38,24 @@ export async function openLas(source: PointSource): Promise<LasCloud> {
     if (file.count > MOST_POINTS_A_BYTE * source.sizeBytes) {
       throw refuse(format, `claims ${file.count} points in ${source.sizeBytes} bytes`);
     }
-  } else checkRoom(file);
+  } else await checkRoom(source, file);
+  /** Told by all points, once they were all read. */
+  let known: LasColors | undefined;
   return {
     format,
     count: file.count,
     async *chunks() {
       const blocks = file.compressed ? await openLaz(source, file) : plainBlocks(source, file);
       try {
-        const colors = colorsOf(file, await samplesOf(blocks));
+        const look = new LasLook(file);
+        const colors = known ?? (await sampled(file, blocks));
         for (let block = 0; block < blocks.count; block++) {
-          for await (const bytes of blocks.read(block)) yield readLasPoints(file, colors, bytes);
+          for await (const bytes of blocks.read(block)) {
+            if (!known) look.add(bytes);
+            yield readLasPoints(file, colors, bytes);
+          }
         }
+        known ??= look.colors;
       } finally {
         blocks.close();
       }
@@ -54,12 +63,16 @@ export async function openLas(source: PointSource): Promise<LasCloud> {
   };
 }
 
-function checkRoom({ count, recordBytes, pointsAt, pointsEnd }: LasFile): void {
+async function checkRoom(source: PointSource, { count, recordBytes, pointsAt, pointsEnd }: LasFile): Promise<void> {
   const room = pointsEnd - pointsAt;
   if (count * recordBytes > room) {
     throw refuse("las", `claims ${count} points, has room for ${Math.floor(room / recordBytes)}: cut off?`);
   }
-  if (count * recordBytes + recordBytes <= room) {
+  const end = pointsAt + count * recordBytes;
+  if (end + recordBytes > pointsEnd) return;
+  // Some writers fill their last block with zeros.
+  const behind = await source.range(end, Math.min(pointsEnd, end + MOST_LOOKED_BEHIND));
+  if (behind.some((byte) => byte !== 0)) {
     throw refuse("las", `claims ${count} points, holds ${Math.floor(room / recordBytes)}: a wrong count`);
   }
 }
@@ -79,15 +92,15 @@ function plainBlocks(source: PointSource, { count, recordBytes, pointsAt }: LasF
   };
 }
 
-/** The first piece of the first, the middle and the last block. */
-async function samplesOf(blocks: LasBlocks): Promise<Uint8Array[]> {
-  const samples: Uint8Array[] = [];
+/** By the first piece of the first, the middle and the last block. */
+async function sampled(file: LasFile, blocks: LasBlocks): Promise<LasColors> {
+  const look = new LasLook(file);
   const places = Array.from({ length: SAMPLES }, (_, i) => Math.floor((i * (blocks.count - 1)) / (SAMPLES - 1)));
   for (const block of new Set(places)) {
     for await (const bytes of blocks.read(block)) {
-      samples.push(new Uint8Array(bytes));
+      look.add(bytes);
       break;
     }
   }
-  return samples;
+  return look.colors;
 }

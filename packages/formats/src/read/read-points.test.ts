@@ -134,6 +134,8 @@ describe("PLY from anyone", () => {
       [rgb("float", ["f_dc_0", "f_dc_1", "f_dc_2"]), "0 1.7724538509 -9", [128, 255, 0]],
       ["property float intensity\n", "12", [255, 255, 255]],
       [rgb("float"), "nan -1 0.2", [0, 0, 51]],
+      // Who interpolates may overshoot.
+      [rgb("float"), "1.25 0.5 0.1", [255, 128, 26]],
       ["", "", [255, 255, 255]],
     ];
     for (const [fields, row, wanted] of cases) {
@@ -172,7 +174,7 @@ describe("PLY from anyone", () => {
       const rowBytes = 12 + bytes * (fields.match(/\n/g)?.length ?? 0);
       const rows = Buffer.alloc(70_000 * rowBytes);
       for (let at = 0; at < rows.length; at += rowBytes) {
-        const value = at < rows.length - rowBytes ? dark : bright;
+        const value = at < 68_000 * rowBytes ? dark : bright;
         for (let c = at + 12; c < at + rowBytes; c += bytes) {
           if (bytes === 2) rows.writeUInt16LE(value, c);
           else rows.writeFloatLE(value, c);
@@ -284,6 +286,31 @@ describe("LAS, LAZ and COPC from anyone", () => {
     assert.notDeepEqual(classes.slice(0, 3), classes.slice(3, 6));
     for (const [i, intensity] of [0, 1000, 2000].entries()) bytes.writeUInt16LE(intensity, start + i * 26 + 12);
     assert.deepEqual((await read(bytes)).colors, [0, 0, 0, 128, 128, 128, 255, 255, 255]);
+  });
+
+  test("EXC-10 one glint leaves the others grey, and what lies between the samples is seen by who reads again", async () => {
+    const count = 300_000;
+    const bytes = lasOf("1.2", points(count));
+    bytes[104] = 0;
+    const start = bytes.readUInt32LE(96);
+    const greysOf = async (intensity: (i: number) => number) => {
+      for (let i = 0; i < count; i++) bytes.writeUInt16LE(intensity(i), start + i * 26 + 12);
+      const file = await openPointFile(sourceOf(bytes));
+      for await (const _ of file.chunks());
+      const greys: number[] = [];
+      for await (const run of file.chunks()) for (let i = 0; i < run.colors.length; i += 3) greys.push(run.colors[i]!);
+      return greys;
+    };
+    const glint = await greysOf((i) => (i === 5 ? 65_535 : 1000));
+    assert.ok(glint[5] === 255 && glint[6]! > 240, `${glint[6]}`);
+    const between = await greysOf((i) => (i > 70_000 && i < 100_000 ? 4000 : 100));
+    assert.deepEqual([between[80_000], between[200_000]], [255, 6]);
+  });
+
+  test("EXC-11 zeros behind the last point are a block that was filled up, anything else is a wrong count", async () => {
+    const las = lasOf("1.2", points(50));
+    assert.equal((await read(Buffer.concat([las, Buffer.alloc(4000)]))).count, 50);
+    await assert.rejects(read(Buffer.concat([las, Buffer.alloc(4000, 1)])), /wrong count/);
   });
 
   for (const version of ["1.2", "1.4"] as const) {
