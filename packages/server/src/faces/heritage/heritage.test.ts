@@ -1,6 +1,8 @@
 /** The heritage contract over a real server: the real engine on the sample's photos, and known clients' dialogues. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { FaceUser, type Message } from "../../test/face-user.ts";
@@ -344,5 +346,27 @@ describe("the heritage face", () => {
       ["old"],
     );
     assert.equal((await server.send("GET", "/scene/nobody")).status, 404);
+  });
+
+  test("HER-52 GEN-44 a scene whose photo is lost is left out, and hides no other", async (t) => {
+    const server = await testServer(t);
+    for (const [i, space] of ["whole", "lost"].entries()) {
+      const user = new FaceUser(server, `/ws/${space}`);
+      await user.tell({ type: "upload_image", image_data: blank(20 + i).toString("base64") });
+      await user.of("upload_acknowledged");
+      user.ws.close();
+    }
+    const added = (await server.events("lost")).find(({ type }) => type === "image.added");
+    const { blob } = added?.data as { blob: string };
+    for (const entry of await readdir(server.dataDir, { recursive: true })) {
+      if (entry.replaceAll("/", "").endsWith(blob)) await rm(join(server.dataDir, entry));
+    }
+    const response = await server.send("GET", "/scenes");
+    assert.equal(response.status, 200);
+    const { scenes } = (await response.json()) as { scenes: { name: string }[] };
+    assert.deepEqual(
+      scenes.map(({ name }) => name),
+      ["whole"],
+    );
   });
 });

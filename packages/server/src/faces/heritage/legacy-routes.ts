@@ -63,7 +63,14 @@ export function legacyRoutes(app: FastifyInstance, house: HeritageHouse): void {
     );
     const scenes = await Promise.all(
       spaces.map(async ({ id }) => {
-        const picture = await thumbnail((await core.spaces.open(id)).log.snapshot().state);
+        // One scene whose photo is lost hides no other.
+        const picture = await core.spaces
+          .open(id)
+          .then(({ log }) => thumbnail(log.snapshot().state))
+          .catch((error: unknown) => {
+            house.context.log.warn({ err: error, space: id }, "a scene has no picture");
+            return undefined;
+          });
         return picture ? [{ name: id, thumbnail: picture.toString("base64") }] : [];
       }),
     );
