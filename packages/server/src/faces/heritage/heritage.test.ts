@@ -356,8 +356,8 @@ describe("the heritage face", () => {
       await user.of("upload_acknowledged");
       user.ws.close();
     }
-    const added = (await server.events("lost")).find(({ type }) => type === "image.added");
-    const { blob } = added?.data as { blob: string };
+    const added = (await server.events("lost")).find(({ type }) => type === "image.added")!;
+    const { blob } = added.data as { blob: string };
     for (const entry of await readdir(server.dataDir, { recursive: true })) {
       if (entry.replaceAll("/", "").endsWith(blob)) await rm(join(server.dataDir, entry));
     }
