@@ -218,7 +218,8 @@ export class EngineCore {
     const looked = others.map((other) => views[other]);
     const matches = await matchKept(this.#kernels, this.#cache, views[view], looked, this.#neighbours);
     stop();
-    const candidates = others.map((other, k) => ({ other, matches: earlierFirst(matches[k]) }));
+    const found = others.map((other, k) => ({ other, matches: earlierFirst(matches[k]) }));
+    const candidates = this.#mapper.unprinted(view, found);
     stage("verification");
     const questions = this.#mapper.questions(view, candidates);
     const answers = await this.#kernels.verifyMany(questions, signal ? { signal } : {});

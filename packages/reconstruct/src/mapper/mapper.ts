@@ -31,6 +31,7 @@ import { closeLoops } from "./loops.ts";
 import { type Matched, type Pair, pairOf, questionOf, startScore } from "./pair.ts";
 import { PairChecks } from "./pair-checks.ts";
 import { type FreePrincipals, principalLenses } from "./principal.ts";
+import { Printed } from "./printed.ts";
 import { Retries } from "./retries.ts";
 import { Scene } from "./scene.ts";
 import { buildScene, byStrength, carryHanded, compatibleIn, joinPair, retrack } from "./scene-building.ts";
@@ -62,6 +63,8 @@ const SAME_FOCAL = 0.03;
 const ZOOM_ROUNDS = 5;
 /** Up to this many photos a scene is cheap to build again. */
 const YOUNG_VIEWS = 8;
+/** Up to this many photos pairs are looked at anew as soon as something is seen to be printed on the photos. */
+const FEW_VIEWS = 20;
 /** What an unfolded scene loses may fold again; three rounds end it. */
 const UNFOLD_ROUNDS = 3;
 
@@ -111,6 +114,9 @@ export class Mapper {
   /** Per view, the earlier views it was compared with, and how many features look alike. */
   readonly #tried: Map<number, number>[] = [];
   readonly #aslantTies = new AslantTies();
+  readonly #printed = new Printed();
+  /** Something is printed on the photos that was not known when pairs were verified. */
+  #printedSince = false;
   /** Per view, the one it looks most like. */
   readonly #nearest: { view: number; matches: number }[] = [];
   /** The last rebuild left a photo whose focal length may not be its own. */
@@ -140,6 +146,13 @@ export class Mapper {
     this.#tried.push(new Map());
     for (const each of [this.#scene, this.#submaps]) each.addView(view);
     return view;
+  }
+
+  /** The candidates of a photo without what is printed on the photos, as far as it is known or they tell. */
+  unprinted(view: number, candidates: readonly Candidate[]): Candidate[] {
+    const pairs = candidates.map(({ other, matches }) => ({ a: other, b: view, matches }));
+    for (const pair of pairs) if (this.#printed.learn(this.views, pair)) this.#printedSince = true;
+    return pairs.map((pair) => ({ other: pair.a, matches: this.#printed.without(this.views, pair) }));
   }
 
   /** What two-view geometry is to be asked about a photo and each of its candidates before they are linked. */
@@ -214,6 +227,7 @@ export class Mapper {
 
   /** Places what can be placed. */
   settle(stop: () => void, stage: OnStage = unwatched): void {
+    if (this.#printedSince && this.views.length <= FEW_VIEWS) this.#forgetPrinted(stop);
     stage("focal length");
     const votes = this.#voteFocals(stop);
     const options = this.#growOptions(stop, stage);
@@ -239,6 +253,21 @@ export class Mapper {
     this.#scene = merged;
     this.#ledger.follow(merged);
     grow();
+  }
+
+  /** Takes what is printed on the photos out of what they were tied by before it was known. */
+  #forgetPrinted(stop: () => void): void {
+    const pairs = this.#unprintedPairs(stop);
+    const isChanged = pairs.length < this.#pairs.length || pairs.some((pair, k) => pair.kept !== this.#pairs[k].kept);
+    this.#pairs = pairs;
+    this.#printedSince = false;
+    if (!isChanged || this.#scene.posed.length === 0) return;
+    retrack(this.#scene, trusted(pairs, this.#doubted), 4);
+    this.#ledger.follow(this.#scene);
+  }
+
+  #unprintedPairs(stop: () => void): Pair[] {
+    return this.#checks.unprinted(this.#scene, this.#pairs, this.#printed, stop);
   }
 
   /** Gives photos that were zoomed, and nobody said so, a lens of their own before they get a wrong place. */
@@ -333,22 +362,23 @@ export class Mapper {
     options: Pick<RebuildOptions, "frame" | "up"> = {},
     stage: OnStage = unwatched,
   ): Refined {
-    let refined = this.#refined(this.#copied(), stop, progress, stage);
+    let refined = this.#refined(this.#copied(stop), stop, progress, stage);
     for (let round = 0; round < ZOOM_ROUNDS; round++) {
       const { scene, submaps, zoomed } = refined;
       const rejoined = this.#rejoinLenses([scene, submaps]);
       if (zoomed.size === 0 && !rejoined) break;
       this.#takeMisplaced(zoomed, stop, [scene, submaps]);
-      refined = this.#refined({ ...refined, pairs: this.#pairs }, stop, progress, stage);
+      refined = this.#refined({ ...refined, pairs: this.#unprintedPairs(stop) }, stop, progress, stage);
     }
     return this.#handedOut(refined, stop, options, stage);
   }
 
-  #copied(): Begun {
-    const submaps = this.#submaps.clone(this.#pairs);
+  #copied(stop: () => void): Begun {
+    const pairs = this.#unprintedPairs(stop);
+    const submaps = this.#submaps.clone(pairs);
     const larger = submaps.muchLargerThan(this.#scene);
-    if (larger) submaps.exchange(larger, this.#scene.clone(), trusted(this.#pairs, this.#doubted));
-    return { scene: larger ?? this.#scene.clone(), submaps, pairs: this.#pairs, doubted: new Set(this.#doubted) };
+    if (larger) submaps.exchange(larger, this.#scene.clone(), trusted(pairs, this.#doubted));
+    return { scene: larger ?? this.#scene.clone(), submaps, pairs, doubted: new Set(this.#doubted) };
   }
 
   /**

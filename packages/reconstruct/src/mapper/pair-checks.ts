@@ -4,6 +4,7 @@
  */
 import type { LensTrust } from "./lens-trust.ts";
 import { type Pair, verifyPair } from "./pair.ts";
+import type { Printed } from "./printed.ts";
 import type { Scene } from "./scene.ts";
 import type { View } from "./view.ts";
 
@@ -12,6 +13,8 @@ const PAIR_ERROR_PX = 2;
 const UNSURE_PAIR_ERROR_PX = 4;
 /** Pairs are verified again when a focal length has changed by this part. */
 const RECHECK_CHANGE = 0.05;
+/** Pairs are verified again when so large a part of what they kept is printed on the photos. */
+const RECHECK_PRINTED = 0.1;
 
 type PairChecksOptions = {
   readonly views: readonly View[];
@@ -45,6 +48,18 @@ export class PairChecks {
       if (!changed && errorPx >= pair.errorPx) return [pair];
       stop();
       return verifyPair(scene, a, b, matches, errorPx, this.#seed) ?? [];
+    });
+  }
+
+  /** The pairs without what is printed on the photos. Those that no longer hold are left out. */
+  unprinted(scene: Scene, pairs: readonly Pair[], printed: Printed, stop: () => void): Pair[] {
+    return pairs.flatMap((pair) => {
+      const matches = printed.without(this.#views, pair);
+      if (matches === pair.matches) return [pair];
+      const kept = printed.without(this.#views, { ...pair, matches: pair.kept });
+      if (kept.length >= (1 - RECHECK_PRINTED) * pair.kept.length) return [{ ...pair, matches, kept }];
+      stop();
+      return verifyPair(scene, pair.a, pair.b, matches, this.errorPx(pair), this.#seed) ?? [];
     });
   }
 }

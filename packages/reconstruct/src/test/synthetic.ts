@@ -25,6 +25,7 @@ export const HEIGHT_PX = 800;
 export const GREY = new Uint8Array(WIDTH_PX * HEIGHT_PX * 3).fill(90);
 const POINTS = 900;
 const NOISE_PX = 0.3;
+const STRIP_TOP_PX = 0.76 * HEIGHT_PX;
 /** Share of the matches of a pair that are wrong. */
 const WRONG = 0.08;
 
@@ -52,6 +53,8 @@ type SyntheticOptions = {
   readonly noisePx?: number;
   /** How far right of the photos' middle the camera looks straight ahead. */
   readonly principalOffPx?: number;
+  /** So many features are printed on all photos, in a strip along the lower edge. */
+  readonly printed?: number;
 };
 
 export function syntheticPhotos(
@@ -65,6 +68,7 @@ export function syntheticPhotos(
     points = POINTS,
     noisePx = NOISE_PX,
     principalOffPx = 0,
+    printed = 0,
   }: SyntheticOptions = {},
 ): Synthetic {
   const random = seededRandom(seed);
@@ -73,21 +77,23 @@ export function syntheticPhotos(
     if (!places.has(place)) places.set(place, flat ? wall(random, points) : wallsAndClutter(random, points));
   const idsOf = new WeakMap<Uint8Array, Int32Array>();
   const truth = shots.map(({ eye, target }) => ({ rows: lookAt(eye, target), eye }));
+  const strip = printedStrip(printed, seededRandom(seed + 1));
   const features = shots.map((shot, index) => {
-    const seen = observe(
+    const inView = observe(
       places.get(shot.place ?? 0)!,
       truth[index].rows,
       shot,
       { focalPx, noisePx, principalOffPx },
       random,
     );
+    const seen = [...inView.filter(({ y }) => printed === 0 || y < STRIP_TOP_PX), ...strip];
     const found = allocateFeatures(seen.length, shot.sharpness ?? 1, shot.brightness ?? 0.5);
     for (const [k, { x, y }] of seen.entries()) {
       found.x[k] = x;
       found.y[k] = y;
       found.scale[k] = 2;
     }
-    const ids = Int32Array.from(seen, ({ point }) => (shot.place ?? 0) * points + point);
+    const ids = Int32Array.from(seen, ({ point }) => (point < 0 ? point : (shot.place ?? 0) * points + point));
     for (const [k, id] of ids.entries()) describe(found.descriptors.subarray(k * 128, k * 128 + 128), id);
     idsOf.set(found.descriptors, ids);
     return found;
@@ -182,6 +188,15 @@ function observe(
     if (x > 1 && y > 1 && x < WIDTH_PX - 1 && y < HEIGHT_PX - 1) seen.push({ x, y, point });
   }
   return seen;
+}
+
+/** What is printed has numbers below 0. */
+function printedStrip(count: number, random: Random): { x: number; y: number; point: number }[] {
+  return Array.from({ length: count }, (_, k) => ({
+    x: 1 + random() * (WIDTH_PX - 2),
+    y: STRIP_TOP_PX + random() * (HEIGHT_PX - STRIP_TOP_PX - 1),
+    point: -1 - k,
+  }));
 }
 
 const answers = new Map<string, TwoViewAnswer | undefined>();
