@@ -15,7 +15,7 @@ import { Hints } from "../report/hints.ts";
 import { ownSigma, sigmasOf } from "../report/pose-sigma.ts";
 import { engineReport } from "../report/report.ts";
 import { type OnStage, unwatched } from "../stages.ts";
-import type { SceneCovariance } from "./adjust.ts";
+import { adjust, type SceneCovariance } from "./adjust.ts";
 import { builtAfresh, type LastLook, worthAnotherLook } from "./afresh.ts";
 import { questionAslant, type SeenAslant } from "./aslant.ts";
 import { AslantTies } from "./aslant-ties.ts";
@@ -40,6 +40,7 @@ import { readAgain } from "./second-reading.ts";
 import { sparseModelOf } from "./sparse-model.ts";
 import { type Standing, standingsOf } from "./standing.ts";
 import { Submaps } from "./submaps.ts";
+import { focalSigmas, isOpen } from "./sureness.ts";
 import type { TwoViewAnswer, TwoViewQuestion } from "./two-view.ts";
 import { FoldSearch, unfold } from "./unfold.ts";
 import { type Tie, unsureTies } from "./unsure.ts";
@@ -65,6 +66,9 @@ const ZOOM_ROUNDS = 5;
 const YOUNG_VIEWS = 8;
 /** Up to this many photos pairs are looked at anew as soon as something is seen to be printed on the photos. */
 const FEW_VIEWS = 20;
+/** Up to this many placed photos each step says what only a rebuild would. */
+const MEASURED_LIVE_VIEWS = 12;
+const MEASURING_ITERATIONS = 8;
 /** What an unfolded scene loses may fold again; three rounds end it. */
 const UNFOLD_ROUNDS = 3;
 
@@ -121,6 +125,8 @@ export class Mapper {
   readonly #nearest: { view: number; matches: number }[] = [];
   /** The last rebuild left a photo whose focal length may not be its own. */
   #torn = false;
+  /** The same of a scene of few photos as it is now, or its focal length is open. */
+  #youngTorn = false;
   /** The last rebuild left parts that hang together by too little. */
   #seamWeak = false;
   /** The last rebuild left a camera that may stand elsewhere. */
@@ -206,6 +212,7 @@ export class Mapper {
   mark(): () => void {
     const [views, scene, submaps] = [[...this.views], this.#scene, this.#submaps];
     const [pairs, doubted, poseSigmas] = [this.#pairs, this.#doubted, this.#poseSigmas];
+    const youngTorn = this.#youngTorn;
     const learned = [this.#lenses, this.#trust, this.#ledger, this.#aslantTies];
     const searches = [this.#foldSearch, this.#retries, this.#zooms];
     const goBack = [...learned, ...searches].map((each) => each.mark());
@@ -216,7 +223,7 @@ export class Mapper {
     return () => {
       this.views.splice(0, views.length, ...views);
       [this.#scene, this.#submaps, this.#pairs] = [scene, submaps, pairs];
-      [this.#doubted, this.#poseSigmas] = [doubted, poseSigmas];
+      [this.#doubted, this.#poseSigmas, this.#youngTorn] = [doubted, poseSigmas, youngTorn];
       for (const each of goBack) each();
     };
   }
@@ -227,6 +234,11 @@ export class Mapper {
 
   /** Places what can be placed. */
   settle(stop: () => void, stage: OnStage = unwatched): void {
+    this.#place(stop, stage);
+    this.#youngTorn = this.#isYoungTorn(stop);
+  }
+
+  #place(stop: () => void, stage: OnStage): void {
     if (this.#printedSince && this.views.length <= FEW_VIEWS) this.#forgetPrinted(stop);
     stage("focal length");
     const votes = this.#voteFocals(stop);
@@ -253,6 +265,25 @@ export class Mapper {
     this.#scene = merged;
     this.#ledger.follow(merged);
     grow();
+  }
+
+  /**
+   * A narrow vote of a few pairs vouches for a focal length before anything has measured it; where a large thing moves
+   * before the scene these pairs follow it, and agree with one another.
+   */
+  #isYoungTorn(stop: () => void): boolean {
+    const scene = this.#scene;
+    if (scene.posed.length < 3 || scene.posed.length > MEASURED_LIVE_VIEWS) return false;
+    const known = trusted(this.#pairs, this.#doubted);
+    if (scene.posed.some((view) => this.#zooms.isTorn(scene, known, view))) return true;
+    const used = scene.posed.map((view) => this.views[view].lens);
+    const estimated = used.filter((lens) => this.#lenses.list[lens].source === "estimated");
+    if (estimated.length === 0) return false;
+    const copy = scene.clone();
+    const options = { iterations: MEASURING_ITERATIONS, lenses: this.#lenses.list, covariance: true, stop };
+    const sureness = adjust(copy, options);
+    const sigmas = sureness && focalSigmas(sureness, copy.calibrations);
+    return estimated.some((lens) => !sigmas || isOpen(sigmas[lens]));
   }
 
   /** Takes what is printed on the photos out of what they were tied by before it was known. */
@@ -468,6 +499,7 @@ export class Mapper {
       this.#ledger.restart(scene);
       if (sureness) this.#trust.learn(scene, sureness);
       this.#poseSigmas = scaled(sureness ? sigmasOf(sureness) : new Map(), aligned?.alignment?.scale ?? 1);
+      this.#youngTorn = false;
       this.#seamWeak = hangsByAThread(scene);
       this.#loose = isLoose(scene, this.#poseSigmas);
       const { verdicts, cameras, points, doubts = [] } = this.step(undefined, this.#poseSigmas);
@@ -527,7 +559,7 @@ export class Mapper {
 
   #doubts(): Doubt[] {
     const doubtful = this.#scene.posed.some((view) => !this.#trust.isVouchedFor(this.#scene, this.views[view].lens));
-    const focal = doubtful || this.#torn;
+    const focal = doubtful || this.#torn || this.#youngTorn;
     // An open focal length lets all cameras go; more photos where parts meet would not help.
     const seam = this.#seamWeak || (this.#loose && !focal);
     return [...(focal ? (["focal_uncertain"] as const) : []), ...(seam ? (["weak_seam"] as const) : [])];

@@ -55,6 +55,8 @@ type SyntheticOptions = {
   readonly principalOffPx?: number;
   /** So many features are printed on all photos, in a strip along the lower edge. */
   readonly printed?: number;
+  /** By so much that strip goes right from photo to photo: something that moves before the camera. */
+  readonly stripStepPx?: number;
 };
 
 export function syntheticPhotos(
@@ -69,6 +71,7 @@ export function syntheticPhotos(
     noisePx = NOISE_PX,
     principalOffPx = 0,
     printed = 0,
+    stripStepPx = 0,
   }: SyntheticOptions = {},
 ): Synthetic {
   const random = seededRandom(seed);
@@ -86,7 +89,10 @@ export function syntheticPhotos(
       { focalPx, noisePx, principalOffPx },
       random,
     );
-    const seen = [...inView.filter(({ y }) => printed === 0 || y < STRIP_TOP_PX), ...strip];
+    const seen = [
+      ...inView.filter(({ y }) => printed === 0 || y < STRIP_TOP_PX),
+      ...strip.map((each) => ({ ...each, x: each.x + index * stripStepPx })).filter(({ x }) => x < WIDTH_PX - 1),
+    ];
     const found = allocateFeatures(seen.length, shot.sharpness ?? 1, shot.brightness ?? 0.5);
     for (const [k, { x, y }] of seen.entries()) {
       found.x[k] = x;
