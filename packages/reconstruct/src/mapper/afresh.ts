@@ -4,9 +4,8 @@
  * fit. Where a scene leaves much unexplained of what pairs of photos say, it is built once more, from all of them at
  * once and in an order of its own choosing, and the one that explains more stays.
  */
-import type { SceneCovariance } from "./adjust.ts";
 import { explainedMatches } from "./consistency.ts";
-import { type GrowOptions, refineScene } from "./grow.ts";
+import { type GrowOptions, type Refinement, refineScene } from "./grow.ts";
 import type { Pair } from "./pair.ts";
 import type { Scene } from "./scene.ts";
 import { buildScene, carryHanded } from "./scene-building.ts";
@@ -41,7 +40,7 @@ export function worthAnotherLook(
 export type Afresh = {
   readonly scene: Scene;
   /** How sure its one refinement was. */
-  readonly sureness: SceneCovariance | undefined;
+  readonly sureness: Refinement | undefined;
 };
 
 /** @returns another scene of the same photos when it explains clearly more; it remembers what was handed out */

@@ -10,8 +10,9 @@ import { standingOf } from "./consistency.ts";
 import { type Doubted, isTied, placeView } from "./folds.ts";
 import type { Lens } from "./lens.ts";
 import { lossOfScene } from "./noise.ts";
+import { judgeOffCentre } from "./off-centre.ts";
 import { type Pair, startScore } from "./pair.ts";
-import { believablePrincipals, type FreePrincipals, heldPrincipals, putUnsoughtBack } from "./principal.ts";
+import { believablePrincipals, type FreePrincipals, heldPrincipals, putBack, putUnsoughtBack } from "./principal.ts";
 import type { RegistrationRule } from "./register.ts";
 import type { Retries } from "./retries.ts";
 import type { Scene } from "./scene.ts";
@@ -167,15 +168,19 @@ function neighbourhood(scene: Scene, view: number): Set<number> {
   return new Set([view, ...nearest.map(([other]) => other)]);
 }
 
+/** How sure a refinement is, and the lenses whose principal point is not in the middle, but was found nowhere else. */
+export type Refinement = SceneCovariance & { readonly offCentre: ReadonlySet<number> };
+
 /** Refines everything: poses, points, lenses; and takes out what does not fit. @returns how sure the last round was */
 export function refineScene(
   scene: Scene,
   { lenses, principal, stop, stage }: GrowOptions,
   rounds: number,
   onRound: (done: number) => void = () => {},
-): SceneCovariance | undefined {
+): Refinement | undefined {
   let sureness: SceneCovariance | undefined;
   let free = principal;
+  let offCentre: readonly number[] = [];
   // Before anything is adjusted: points are judged by where it is, and would all be wrong.
   if (free) putUnsoughtBack(scene, lenses, free);
   for (let round = 0; round < rounds; round++) {
@@ -184,25 +189,26 @@ export function refineScene(
     triangulateTracks(scene, round === 0 ? 4 : 3);
     stage("global adjustment");
     const lossPx = REFINE_LOSS_PX[round] ?? lossOfScene(scene);
+    const common = { iterations: 20, lenses, lossPx, fine: round > 0, stop };
     const adjusted = () =>
-      adjust(scene, {
-        iterations: 20,
-        lenses,
-        lossPx,
-        fine: round > 0,
-        ...(free && { principal: free }),
-        stop,
-        covariance: round === rounds - 1,
-      });
+      adjust(scene, { ...common, ...(free && { principal: free }), covariance: round === rounds - 1 });
+    const judge = (lens: number) => {
+      const middle = scene.clone();
+      putBack(middle, lens);
+      adjust(middle, { ...common, principal: new Map([...free!].filter(([each]) => each !== lens)) });
+      return judgeOffCentre(scene, middle, lens, lenses[lens], lossPx);
+    };
     sureness = adjusted();
-    const kept = free && believablePrincipals(scene, lenses, free);
-    if (free && kept && kept.size < free.size) {
-      // Poses and points fit where it was found, and not where it is now.
+    if (free) {
+      const { kept, denied } = believablePrincipals(scene, lenses, free, judge);
+      const changed = [...free].some(([lens, belief]) => kept.get(lens) !== belief);
       free = kept;
-      sureness = adjusted();
+      offCentre = [...offCentre, ...denied];
+      // Poses and points fit where it was found, and not where it is now; what was believed of it pulled at it.
+      if (changed) sureness = adjusted();
     }
     // How much the photos tell is known in the last round.
-    const held = free && sureness && heldPrincipals(lenses, free, sureness);
+    const held = free && sureness && heldPrincipals(free, sureness);
     if (held) {
       free = held;
       sureness = adjusted();
@@ -211,5 +217,5 @@ export function refineScene(
     filterPoints(scene, round === 0 ? 3 : 2);
     onRound(round + 1);
   }
-  return sureness;
+  return sureness && { ...sureness, offCentre: new Set(offCentre) };
 }

@@ -7,6 +7,7 @@ import { CALIBRATION_SIZE } from "@cairn/geometry";
 import type { FocalReport } from "../engine.ts";
 import { lensSound, type SceneCovariance } from "./adjust.ts";
 import { type FocalVote, FocalVotes } from "./focal.ts";
+import type { Refinement } from "./grow.ts";
 import type { Pair } from "./pair.ts";
 import type { RegistrationRule } from "./register.ts";
 import type { Scene } from "./scene.ts";
@@ -22,6 +23,11 @@ const UNMEASURED_SIGMA = { given: 0, exif: 0.07, estimated: 0.15 } as const;
 /** So many placed photos of a lens must bear its focal length out. */
 const SURE_VIEWS = 4;
 
+/** A principal point that has moved by more, as a part of the long side, is another. */
+const SAME_PRINCIPAL = 0.015;
+
+type Split = { readonly base: number; readonly principalPx: readonly [number, number] };
+
 export class LensTrust {
   readonly #lenses: Lenses;
   readonly #focalVotes: FocalVotes;
@@ -29,10 +35,12 @@ export class LensTrust {
   #votes = new Map<number, FocalVote>();
   /** Lenses whose estimated focal length has been borne out. */
   #sure = new Set<number>();
-  /** Of lenses that were split off: which they were taken for. */
-  #zoomedFrom = new Map<number, number>();
+  /** Of lenses that were split off: which they were taken for, and where that looked straight ahead. */
+  #zoomedFrom = new Map<number, Split>();
   /** `[lenses]` one standard deviation as a part, as the last rebuild found it. */
   #sigmas: Float64Array = new Float64Array(0);
+  /** Lenses that look straight ahead elsewhere than in the middle, as the last rebuild found, and nobody knows where. */
+  #offCentre: ReadonlySet<number> = new Set();
 
   constructor(lenses: Lenses, seed: number) {
     this.#lenses = lenses;
@@ -47,12 +55,13 @@ export class LensTrust {
     if (this.#lenses.list[lens].source !== "estimated") return true;
     if (this.#sure.has(lens) || measured?.has(lens)) return true;
     // The points of the scene bear the focal length of a zoomed photo out as far as they are right themselves.
-    const base = this.#zoomedFrom.get(lens);
+    const base = this.#zoomedFrom.get(lens)?.base;
     return base !== undefined && this.isCertain(base, measured);
   }
 
   /** Whether the result may claim a lens: what EXIF says is good to begin with, but may be left far behind. */
   isVouchedFor(scene: Scene, lens: number): boolean {
+    if (this.#offCentre.has(lens)) return false;
     const each = this.#lenses.list[lens];
     if (each.source !== "exif") return this.isCertain(lens);
     return bearsOut(each, scene.calibration(lens)[0], this.#sigmas[lens]);
@@ -103,7 +112,8 @@ export class LensTrust {
   }
 
   /** What a rebuild measures, and two-view geometry does not deny, is relied on until one finds it open. */
-  learn(scene: Scene, sureness: SceneCovariance): void {
+  learn(scene: Scene, sureness: Refinement): void {
+    this.#offCentre = sureness.offCentre;
     this.#sigmas = focalSigmas(sureness, scene.calibrations);
     const measured = this.measuredIn(scene, sureness);
     for (const [lens, sigma] of this.#sigmas.entries()) {
@@ -129,23 +139,37 @@ export class LensTrust {
 
   /** @returns forgets what was learned since */
   mark(): () => void {
-    const [votes, sure, zoomedFrom, sigmas] = [[...this.#votes], [...this.#sure], [...this.#zoomedFrom], this.#sigmas];
+    const [votes, sure, zoomedFrom] = [[...this.#votes], [...this.#sure], [...this.#zoomedFrom]];
+    const [sigmas, offCentre] = [this.#sigmas, this.#offCentre];
     return () => {
       this.#votes = new Map(votes);
       this.#sure = new Set(sure);
       this.#zoomedFrom = new Map(zoomedFrom);
       this.#sigmas = sigmas;
+      this.#offCentre = offCentre;
     };
   }
 
   /** Notes that photos with the lens `own` were taken for such of the lens `base`. */
-  splitOff(own: number, base: number): void {
-    this.#zoomedFrom.set(own, base);
+  splitOff(own: number, base: number, scene: Scene): void {
+    this.#zoomedFrom.set(own, { base, principalPx: principalOf(scene, base) });
   }
 
   /** The lenses that were split off, and of which. */
   get splits(): readonly (readonly [own: number, base: number])[] {
-    return [...this.#zoomedFrom];
+    return [...this.#zoomedFrom].map(([own, { base }]) => [own, base] as const);
+  }
+
+  /**
+   * Whether a lens was split off while the one it was taken for was believed to look straight ahead elsewhere: a photo
+   * that was cut off-centre passes for a zoomed one then.
+   */
+  isOutdated(scene: Scene, own: number): boolean {
+    const split = this.#zoomedFrom.get(own);
+    if (!split) return false;
+    const [x, y] = principalOf(scene, split.base);
+    const [cx, cy] = split.principalPx;
+    return Math.hypot(x - cx, y - cy) > SAME_PRINCIPAL * this.#lenses.list[split.base].longSidePx;
   }
 
   rejoined(own: number): void {
@@ -155,6 +179,11 @@ export class LensTrust {
   #isSound(scene: Scene, lens: number, views: number): boolean {
     return scene.posedWith(lens) >= views && lensSound(this.#lenses.list[lens], scene.calibration(lens));
   }
+}
+
+function principalOf(scene: Scene, lens: number): readonly [number, number] {
+  const [, , cx, cy] = scene.calibration(lens);
+  return [cx, cy];
 }
 
 const isNarrow = ({ low, high }: FocalVote) => high / low <= NARROW_VOTE;

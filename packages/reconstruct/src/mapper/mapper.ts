@@ -15,7 +15,7 @@ import { Hints } from "../report/hints.ts";
 import { ownSigma, sigmasOf } from "../report/pose-sigma.ts";
 import { engineReport } from "../report/report.ts";
 import { type OnStage, unwatched } from "../stages.ts";
-import { adjust, type SceneCovariance } from "./adjust.ts";
+import { adjust } from "./adjust.ts";
 import { builtAfresh, type LastLook, worthAnotherLook } from "./afresh.ts";
 import { questionAslant, type SeenAslant } from "./aslant.ts";
 import { AslantTies } from "./aslant-ties.ts";
@@ -24,7 +24,7 @@ import type { FocalVote } from "./focal.ts";
 import { type Doubted, missingAlong, trustAgain, trusted } from "./folds.ts";
 import { layOnto } from "./frame.ts";
 import { findGaps } from "./gaps.ts";
-import { dropTornViews, type GrowOptions, growScene, refineScene, startPairs } from "./grow.ts";
+import { dropTornViews, type GrowOptions, growScene, type Refinement, refineScene, startPairs } from "./grow.ts";
 import { Ledger } from "./ledger.ts";
 import { LensTrust } from "./lens-trust.ts";
 import { closeLoops } from "./loops.ts";
@@ -92,7 +92,7 @@ type RefinedScene = Begun & {
   /** Pairs that are not doubted. */
   readonly known: readonly Pair[];
   readonly look: LastLook | undefined;
-  readonly sureness: SceneCovariance | undefined;
+  readonly sureness: Refinement | undefined;
   /** Photos whose place another focal length explains better, and by how much they were zoomed. */
   readonly zoomed: ReadonlyMap<number, number>;
 };
@@ -330,9 +330,10 @@ export class Mapper {
       each.addLens(Float64Array.of(focalPx, focalPx, 0, 0, 0, 0));
     }
     this.#changeLens(view, own, copies);
-    this.#trust.splitOff(own, lens);
+    const scene = copies[0] instanceof Scene ? copies[0] : this.#scene;
+    this.#trust.splitOff(own, lens, scene);
     this.#retries.forget(index);
-    this.#pairs = this.#checks.again(copies[0] instanceof Scene ? copies[0] : this.#scene, this.#pairs, stop);
+    this.#pairs = this.#checks.again(scene, this.#pairs, stop);
   }
 
   #changeLens(view: View, lens: number, copies: readonly (Scene | Submaps)[] = []): void {
@@ -414,7 +415,7 @@ export class Mapper {
 
   /**
    * Photos that were taken for zoomed beside one that was, and are not, get the lens back that they share; and those
-   * that have found no place with their own, to be asked again.
+   * that have found no place with their own, or were asked before it was known where that lens looks, to be asked again.
    */
   #rejoinLenses(copies: readonly [Scene, Submaps]): boolean {
     const [scene] = copies;
@@ -422,8 +423,14 @@ export class Mapper {
     for (const [own, base] of this.#trust.splits) {
       const ratio = scene.calibration(own)[0] / scene.calibration(base)[0];
       const isPlaced = scene.posedWith(own) > 0;
-      if (scene.posedWith(base) === 0 || (isPlaced && Math.abs(Math.log(ratio)) > SAME_FOCAL)) continue;
-      for (const view of this.views) if (view.lens === own) this.#changeLens(view, base, copies);
+      const isOther = isPlaced && Math.abs(Math.log(ratio)) > SAME_FOCAL;
+      const isOutdated = this.#trust.isOutdated(scene, own);
+      if (scene.posedWith(base) === 0 || (isOther && !isOutdated)) continue;
+      for (const view of this.views) {
+        if (view.lens !== own) continue;
+        if (isOther && scene.isPosed(view.index)) takePlace(scene, view.index);
+        this.#changeLens(view, base, copies);
+      }
       this.#trust.rejoined(own);
       rejoined = true;
     }

@@ -21,21 +21,23 @@ const KNOWN_PX = 6;
 const BOTH = new Map([[0, { cx: KNOWN_PX, cy: KNOWN_PX }]]);
 /** Right of the middle, and at its height. */
 const TRUE_PX = 5;
+/** A twentieth of the long side: the left tenth was cut away. */
+const CUT_PX = 60;
 
 /** Cameras that look up at the place and down on it, in turn. */
 function upAndDown(): Shot[] {
   return arc(8, 2.4).map(({ eye: [x, , z], target }, i) => ({ eye: [x, i % 2 === 0 ? -4 : 4, z], target }));
 }
 
-async function posed(shots: Shot[]): Promise<Scene> {
-  const synthetic = syntheticPhotos(shots, { told: true, principalOffPx: TRUE_PX });
+async function posed(shots: Shot[], principalOffPx = TRUE_PX): Promise<Scene> {
+  const synthetic = syntheticPhotos(shots, { told: true, principalOffPx });
   const all = shots.map((_, view) => view);
   return posedScene(await tiedViews(synthetic, () => true), all, (view) => truePose(synthetic, view));
 }
 
 /** The principal point as rounds of refinement find it; the last one knows how sure it is. */
-async function found(shots: Shot[]) {
-  const scene = await posed(shots);
+async function found(shots: Shot[], principalOffPx = TRUE_PX) {
+  const scene = await posed(shots, principalOffPx);
   refineScene(scene, { ...refining(lens), principal: BOTH }, 3);
   const [cx, cy] = scene.calibration(0).subarray(2, 4);
   return { cx, cy };
@@ -44,7 +46,7 @@ async function found(shots: Shot[]) {
 /** What the beliefs are after an adjustment that was so sure. */
 function heldAfter(cx: number, cy: number, { observations = 0, pixelSigma = 1 }) {
   const calibrationSigma = Float64Array.of(1, 1, cx, cy, 0, 0);
-  return heldPrincipals([lens], BOTH, { calibrationSigma, pixelSigma, observations: Int32Array.of(observations) });
+  return heldPrincipals(BOTH, { calibrationSigma, pixelSigma, observations: Int32Array.of(observations) });
 }
 
 describe("where a camera looks straight ahead", () => {
@@ -59,6 +61,12 @@ describe("where a camera looks straight ahead", () => {
     const { cx, cy } = await found(upAndDown());
     assert.ok(Math.abs(cx - TRUE_PX) < 1, `${cx} px`);
     assert.ok(Math.abs(cy) < 1, `${cy} px`);
+  });
+
+  test("photos that were cut off-centre tell it though no camera has it so far off", async () => {
+    const { cx, cy } = await found(upAndDown(), CUT_PX);
+    assert.ok(Math.abs(cx - CUT_PX) < 4, `${cx} px`);
+    assert.ok(Math.abs(cy) < 4, `${cy} px`);
   });
 
   test("it is sought from four photos on where the focal length is well told, and nobody told it", async () => {
@@ -107,8 +115,8 @@ describe("where a camera looks straight ahead", () => {
     const free = new Map([0, 1].map((index) => [index, belief]));
     const lenses: Lens[] = [lens, lens, lens, { ...lens, source: "given" }];
     putUnsoughtBack(scene, lenses, free);
-    const kept = believablePrincipals(scene, lenses, free);
-    assert.deepEqual([...kept], [[0, belief]]);
+    const { kept, denied } = believablePrincipals(scene, lenses, free, () => "refused");
+    assert.deepEqual([[...kept], denied], [[[0, belief]], []]);
     const offs = [0, 1, 2, 3].map((index) => [...scene.calibration(index).subarray(2, 4)]);
     // The third was found in an earlier rebuild.
     assert.deepEqual(offs, [
@@ -117,6 +125,20 @@ describe("where a camera looks straight ahead", () => {
       [0, 0],
       [far, 0],
     ]);
+  });
+
+  test("far off it stays where the photos were cut, and is believed anywhere from then on", () => {
+    const scene = new Scene([]);
+    for (const cx of [CUT_PX, CUT_PX]) scene.addLens(Float64Array.of(1080, 1080, cx, 0, 0, 0));
+    const free = new Map([0, 1].map((index) => [index, beliefOf(lens)]));
+    const { kept, denied } = believablePrincipals(scene, [lens, lens], free, (index) =>
+      index === 0 ? "found" : "denied",
+    );
+    assert.deepEqual([[...kept.keys()], denied], [[0], [1]]);
+    assert.ok(kept.get(0)!.cx > CUT_PX && kept.get(0)!.cy > CUT_PX);
+    assert.deepEqual([scene.calibration(0)[2], scene.calibration(1)[2]], [CUT_PX, 0]);
+    const again = believablePrincipals(scene, [lens, lens], kept, () => assert.fail("is asked once"));
+    assert.deepEqual([...again.kept], [...kept]);
   });
 
   test("there is a belief about what may change, and no other", () => {

@@ -16,8 +16,9 @@ import {
   type CalibrationPrior,
 } from "@cairn/geometry";
 import type { Lens } from "./lens.ts";
+import type { OffCentre } from "./off-centre.ts";
 import type { Scene } from "./scene.ts";
-import { swelling } from "./sureness.ts";
+import { SYSTEMATIC_OF_PRINCIPAL, swelling } from "./sureness.ts";
 
 /** How near the middle each coordinate is believed to be: one standard deviation, pixels, as an adjustment weighs it. */
 type Belief = { readonly cx: number; readonly cy: number };
@@ -34,14 +35,12 @@ const AT = { cx: 2, cy: 3 } as const;
 const PRINCIPAL_VIEWS = 4;
 /** One standard deviation of what is known without photos, of the long side. */
 const PRINCIPAL_SIGMA = 0.005;
+/** Farther off no camera has it: there the lens bends light in a way that the model lacks, or the photos were cut. */
 const PRINCIPAL_LIMIT = 0.015;
+/** The same of photos that were cut: how far off is anybody's guess. */
+const CUT_SIGMA = 0.25;
 /** Where the focal length is less sure than this, as a part, the scene is too flat or too thin. */
 const PRINCIPAL_FOCAL_SIGMA = 0.002;
-/**
- * Share of the residuals' energy that may push it one way. With this, what was found of the three sets above and of the
- * sample capture, whole and every second photo, is 0.8 standard deviations off (RMS of 16).
- */
-const SYSTEMATIC = 0.002;
 
 /** Lenses whose principal point the scene can tell from a turn of the cameras. Over flat ground it stays: there it can't be told. */
 export function principalLenses(scene: Scene, lenses: readonly Lens[], sureness: BundleCovariance): FreePrincipals {
@@ -84,21 +83,33 @@ export function putUnsoughtBack(scene: Scene, lenses: readonly Lens[], free: Fre
 }
 
 /**
- * Puts the principal points back that were found farther from the centre than cameras have it: there the lens bends
- * light in a way that the model lacks (measured: 44 px of 1600 on a compact camera, 8 where it is 8).
- * @returns those that stay free
+ * Puts the principal points back that were found farther from the centre than cameras have it, unless the photos were
+ * cut: then nothing more is believed of it (measured: 44 px of 1600 on a compact camera is not so, 8 where it is 8).
+ * @param judge whether one is where it was found
+ * @returns those that stay free, and those that are not in the middle, but found nowhere else
  */
-export function believablePrincipals(scene: Scene, lenses: readonly Lens[], free: FreePrincipals): FreePrincipals {
+export function believablePrincipals(
+  scene: Scene,
+  lenses: readonly Lens[],
+  free: FreePrincipals,
+  judge: (lens: number) => OffCentre,
+): { readonly kept: FreePrincipals; readonly denied: readonly number[] } {
   const kept = new Map<number, Belief>();
+  const denied: number[] = [];
   for (const [index, belief] of free) {
+    const { longSidePx } = lenses[index];
     const [cx, cy] = scene.calibration(index).subarray(AT.cx);
-    if (Math.hypot(cx, cy) <= PRINCIPAL_LIMIT * lenses[index].longSidePx) kept.set(index, belief);
+    const judged = belief.cx > PRINCIPAL_SIGMA * longSidePx || Math.hypot(cx, cy) <= PRINCIPAL_LIMIT * longSidePx;
+    const word = judged ? undefined : judge(index);
+    if (word === undefined) kept.set(index, belief);
+    else if (word === "found") kept.set(index, { cx: CUT_SIGMA * longSidePx, cy: CUT_SIGMA * longSidePx });
     else putBack(scene, index);
+    if (word === "denied") denied.push(index);
   }
-  return kept;
+  return { kept, denied };
 }
 
-function putBack(scene: Scene, lens: number): void {
+export function putBack(scene: Scene, lens: number): void {
   const calibration = scene.calibration(lens).slice();
   if (calibration[AT.cx] === 0 && calibration[AT.cy] === 0) return;
   calibration[AT.cx] = calibration[AT.cy] = 0;
@@ -113,7 +124,6 @@ function putBack(scene: Scene, lens: number): void {
  * @returns undefined where the photos say more of all
  */
 export function heldPrincipals(
-  lenses: readonly Lens[],
   free: FreePrincipals,
   sureness: Pick<BundleCovariance, "calibrationSigma" | "pixelSigma"> & { readonly observations: Int32Array },
 ): FreePrincipals | undefined {
@@ -121,12 +131,11 @@ export function heldPrincipals(
   const held = new Map(free);
   let changed = false;
   for (const [index, belief] of free) {
-    const swollen = swelling(SYSTEMATIC, observations[index]);
-    const known = beliefOf(lenses[index]);
+    const swollen = swelling(SYSTEMATIC_OF_PRINCIPAL, observations[index]);
     for (const axis of AXES) {
       const toldPx = swollen * calibrationSigma[index * CALIBRATION_SIZE + AT[axis]];
-      if (toldPx <= known[axis]) continue;
-      held.set(index, { ...(held.get(index) ?? belief), [axis]: known[axis] / (swollen * pixelSigma) });
+      if (toldPx <= belief[axis]) continue;
+      held.set(index, { ...(held.get(index) ?? belief), [axis]: belief[axis] / (swollen * pixelSigma) });
       changed = true;
     }
   }
