@@ -34,8 +34,8 @@ async function sceneWith(principalOffPx: number): Promise<Scene> {
   return posedScene(await tiedViews(synthetic, () => true), ALL, (view) => truePose(synthetic, view));
 }
 
-test("a principal point that is put back leaves poses and points that fit the one that stays", async () => {
-  // Farther from the middle than any camera has it: what pulled it there is something that the lens model lacks.
+test("a principal point far off the middle is kept where the photos deny the middle, and poses and points fit it", async () => {
+  // As of photos that somebody cut: a thirtieth of the long side.
   const scene = await sceneWith(40);
   const options = refining(lens);
   // A round with the point held, as a rebuild has it first.
@@ -43,13 +43,14 @@ test("a principal point that is put back leaves poses and points that fit the on
   const held = fitOf(scene);
   assert.ok(held.points > 500, `${held.points}`);
   refineScene(scene, { ...options, principal: new Map([[0, beliefOf(lens)]]) }, 1);
-  assert.deepEqual([...scene.calibration(0).subarray(2, 4)], [0, 0]);
+  const [cx, cy] = scene.calibration(0).subarray(2, 4);
+  assert.ok(Math.hypot(cx! - 40, cy!) < 8, `${cx}, ${cy}`);
   const { points, meanErrorPx } = fitOf(scene);
   assert.ok(points > 0.9 * held.points, `${points} of ${held.points} points`);
-  assert.ok(meanErrorPx < 1.2 * held.meanErrorPx, `${meanErrorPx} px after ${held.meanErrorPx}`);
+  assert.ok(meanErrorPx < 0.9 * held.meanErrorPx, `${meanErrorPx} px after ${held.meanErrorPx}`);
 });
 
-test("so does one that was found and is sought no more: a photo held upright came, or too little tells it", async () => {
+test("one that is put back leaves poses and points that fit the middle: a photo held upright came, or too little tells it", async () => {
   const scene = await sceneWith(8);
   scene.setCalibration(0, Float64Array.of(1080, 1080, 8, 0, 0, 0));
   const options = refining(lens);

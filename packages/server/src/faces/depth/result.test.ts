@@ -166,7 +166,7 @@ test("DEP-13 whoever waited for a long run has not been idle when it ends", asyn
   });
   const space = await core.spaces.create({ labels: labelsOf(readFields(SessionParams, {}, "body")) });
   const log = { error: (_facts: object, message: string) => assert.fail(message) };
-  const context = { core, log, engineName: "embedded", decoder: {} } as unknown as ServerContext;
+  const context = { core, log, dataDir, engineName: "embedded", decoder: {} } as unknown as ServerContext;
   const session = new Session({ context, runMs: 1_800_000, nowMs: () => performance.now() }, space);
   const before = Date.now();
   session.ask({ kind: "generate", incremental: true, glb: "url" });
