@@ -1,6 +1,7 @@
 /** What a camera wrote about the photo. Every field may lie; one that makes no sense is left out, never guessed. */
 import type { Gps, TimeNs } from "@cairn/protocol";
 import ExifReader from "exifreader";
+import { sensorOf } from "./sensor-table.ts";
 
 type ExifFacts = {
   focalPx?: number;
@@ -71,7 +72,34 @@ function readFocal(tags: Tags, width: number, height: number): number | undefine
   const original = Math.max(number(tags, "PixelXDimension"), number(tags, "PixelYDimension"));
   const shrunk = Number.isFinite(original) && original > 0 ? longSide / original : 1;
   const byPlane = (number(tags, "FocalLength") * number(tags, "FocalPlaneXResolution") * shrunk) / unitMm;
-  return sane(byPlane) ? byPlane : undefined;
+  if (sane(byPlane)) return byPlane;
+
+  const byTable = number(tags, "FocalLength") / pixelMm(tags, width, height);
+  return sane(byTable) ? byTable : undefined;
+}
+
+/** The shapes that cameras take photos in; another one was cut, or put together from several. */
+const SHAPES = [1, 5 / 4, 4 / 3, 3 / 2, 16 / 9];
+/** Sensors are a few rows more or less than their shape says: 4288 × 2848, 3872 × 2592. */
+const SHAPE_TOLERANCE = 0.006;
+
+/** How much of the camera's sensor one pixel of the photo is, by the table; NaN when that is not known. */
+function pixelMm(tags: Tags, width: number, height: number): number {
+  const sensor = sensorOf(text(tags, "Make"), text(tags, "Model"));
+  if (!sensor || number(tags, "DigitalZoomRatio") > 1 || wasCut(tags, width, height)) return Number.NaN;
+  // A photo of another shape than the sensor's is as wide as it, or as high.
+  return Math.min(sensor.widthMm / Math.max(width, height), sensor.heightMm / Math.min(width, height));
+}
+
+/** Whether the photo shows less than the camera saw, as far as its size tells. A smaller copy shows all of it. */
+function wasCut(tags: Tags, width: number, height: number): boolean {
+  const [short, long] = width < height ? [width, height] : [height, width];
+  const shape = long / short;
+  if (!SHAPES.some((usual) => Math.abs(shape - usual) <= SHAPE_TOLERANCE * usual + 1 / short)) return true;
+  const [x, y] = [number(tags, "PixelXDimension"), number(tags, "PixelYDimension")];
+  if (!(x > 0 && y > 0)) return false;
+  const written = Math.max(x, y);
+  return long > written + 1 || Math.abs((long / written) * Math.min(x, y) - short) > 1;
 }
 
 function readGps(tags: Tags): Gps | undefined {

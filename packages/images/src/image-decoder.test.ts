@@ -287,6 +287,59 @@ describe("photos", () => {
     assert.equal((await decoder.inspect(bytes)).focalPx, (50 * 100) / 50);
   });
 
+  describe("the sensor that make and model tell", () => {
+    const RX100 = { Make: "SONY", Model: "DSC-RX100" };
+    const FOCAL = { FocalLength: "10/1" };
+    type Size = { width: number; height: number };
+    /** libvips writes the size it knows; `left` is the one that the photo had when it left the camera. */
+    const focalOf = async (
+      { IFD0 = RX100, IFD2 = FOCAL }: { IFD0?: Record<string, string>; IFD2?: Record<string, string> },
+      { width, height }: Size = { width: W, height: H },
+      left?: Size,
+    ) => {
+      const photo = sharp({ create: { width, height, channels: 3, background: "grey" } });
+      const bytes = await photo.withExif({ IFD0, IFD2 }).jpeg().toBuffer();
+      for (const [tag, value] of left ? [[2, left.width] as const, [3, left.height] as const] : []) {
+        const at = bytes.indexOf(Buffer.from([tag, 0xa0, 0x04, 0x00, 1, 0, 0, 0]));
+        assert.ok(at > 0);
+        bytes.writeUInt32LE(value, at + 8);
+      }
+      return (await decoder.inspect(bytes)).focalPx;
+    };
+    const close = (focalPx: number | undefined, expected: number) =>
+      assert.ok(focalPx && Math.abs(focalPx / expected - 1) < 1e-9, `${focalPx}, not ${expected}`);
+
+    test("gives the focal length where no other tag does, of a smaller copy, too", async () => {
+      close(await focalOf({}), (10 / 13.2) * W);
+      close(await focalOf({}, { width: H, height: W }), (10 / 13.2) * W);
+      close(
+        await focalOf({}, { width: 640, height: 427 }, { width: 5472, height: 3648 }),
+        Math.max((10 / 13.2) * 640, (10 / 8.8) * 427),
+      );
+      close(await focalOf({ IFD2: { ...FOCAL, FocalLengthIn35mmFilm: "26" } }), (26 / 43.27) * Math.hypot(W, H));
+      const plane = { FocalPlaneXResolution: "8", FocalPlaneResolutionUnit: "4" };
+      close(await focalOf({ IFD2: { ...FOCAL, ...plane } }), 80);
+    });
+
+    test("covers a photo of another shape in height, or in width", async () => {
+      close(await focalOf({}, { width: 80, height: 80 }), (10 / 8.8) * 80);
+      close(await focalOf({}, { width: 160, height: 90 }), (10 / 13.2) * 160);
+    });
+
+    test("tells nothing of a photo that was cut, stitched, zoomed into, or taken without a word about the lens", async () => {
+      const camera = { width: 5472, height: 3648 };
+      assert.equal(await focalOf({}, { width: 96, height: 72 }, camera), undefined);
+      assert.equal(await focalOf({}, { width: 96, height: 80 }, { width: 96, height: 80 }), undefined);
+      assert.equal(await focalOf({}, { width: 300, height: 80 }), undefined);
+      assert.equal(await focalOf({}, { width: 192, height: 128 }, { width: 96, height: 64 }), undefined);
+      assert.equal(await focalOf({ IFD2: { ...FOCAL, DigitalZoomRatio: "2/1" } }), undefined);
+      assert.equal(await focalOf({ IFD2: {} }), undefined);
+      assert.equal(await focalOf({ IFD2: { FocalLength: "0/1" } }), undefined);
+      assert.equal(await focalOf({ IFD0: { Model: "DSC-RX100" } }), undefined);
+      assert.equal(await focalOf({ IFD0: { Make: "SONY", Model: "DSC-RX99" } }), undefined);
+    });
+  });
+
   test("GEN-30 a photo cut off at any 64th of its length is refused", async () => {
     const files = {
       jpeg: await noise(120, 80).jpeg().toBuffer(),
