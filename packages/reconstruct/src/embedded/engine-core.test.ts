@@ -153,6 +153,21 @@ describe("the engine on synthetic photos", () => {
     }
   });
 
+  test("a telephoto lens that EXIF tells of is believed, though two-view geometry does not reach that far", async () => {
+    const focalPx = 4320;
+    const shots = arc(8).map(({ eye: [x, y, z], target }): Shot => ({ eye: [3 * x, 3 * y, 3 * z], target }));
+    const synthetic = syntheticPhotos(shots, { focalPx, exifPx: 1.04 * focalPx });
+    const core = new EngineCore(synthetic.kernels, 1);
+    const { verdicts } = await addAll(core, synthetic);
+    assert.deepEqual(said(verdicts), Array(8).fill("registered"));
+    const { cameras, points } = await core.rebuild(FREE);
+    assert.ok(points.positions.length / 3 > 400, `${points.positions.length / 3} points`);
+    assert.ok(worstCentre(cameras, synthetic) < 0.015);
+    const focal = core.focal()!;
+    assert.deepEqual([focal.source, focal.certain], ["exif", true]);
+    assert.ok(Math.abs(focal.focalPx / (2 * focalPx) - 1) < 0.03, `found ${focal.focalPx}`);
+  });
+
   test("a photo of another place waits for want of overlap and changes nothing for the rest", async () => {
     const shots = arc(6);
     const stranger: Shot = { ...arc(6)[2], place: 1 };

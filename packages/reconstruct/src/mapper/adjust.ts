@@ -11,7 +11,7 @@ import {
   type Loss,
 } from "@cairn/geometry";
 import { chooseLeaders, hearFewHeld } from "./leaders.ts";
-import { FOCAL_RANGE, type Lens, MAX_DISTORTION } from "./lens.ts";
+import { focalRangeOf, type Lens, MAX_DISTORTION } from "./lens.ts";
 import { FINE_SIGMA_PX, finenessOf } from "./noise.ts";
 import { type FreePrincipals, principalPriors } from "./principal.ts";
 import type { Scene } from "./scene.ts";
@@ -199,7 +199,7 @@ function priorsOf(
 
 /** Keeps a lens believable; `lensSound` tells that it had to. */
 function clamped(lens: Lens, calibration: Float64Array): Float64Array {
-  const [low, high] = FOCAL_RANGE;
+  const [low, high] = focalRangeOf(lens);
   const f = Math.min(high * lens.longSidePx, Math.max(low * lens.longSidePx, calibration[0]));
   calibration[1] *= f / calibration[0];
   calibration[0] = f;
@@ -209,7 +209,7 @@ function clamped(lens: Lens, calibration: Float64Array): Float64Array {
 
 /** Whether a calibration lies inside the limits, and not at one. */
 export function lensSound(lens: Lens, calibration: Float64Array): boolean {
-  const [low, high] = FOCAL_RANGE;
+  const [low, high] = focalRangeOf(lens);
   const part = calibration[0] / lens.longSidePx;
   return part > low * 1.01 && part < high * 0.99 && Math.abs(calibration[4]) < MAX_DISTORTION * 0.99;
 }

@@ -30,7 +30,7 @@ const RULED_OUT = 4;
 export type FocalVote = {
   /** Most likely focal length as a part of the long side. */
   readonly part: number;
-  /** Range of those that are not ruled out. */
+  /** Range of those that are not ruled out: from 0, or without an end, where the shortest or longest tried is not. */
   readonly low: number;
   readonly high: number;
 };
@@ -70,7 +70,12 @@ export class FocalVotes {
     const best = scores.indexOf(Math.max(...scores));
     const open = FOCAL_STEPS.filter((_, i) => scores[i] > scores[best] - RULED_OUT);
     const half = Math.sqrt(FOCAL_STEPS[1] / FOCAL_STEPS[0]);
-    return { part: peak(scores, best), low: open[0] / half, high: open[open.length - 1] * half };
+    const [shortest, longest] = [open[0], open[open.length - 1]];
+    return {
+      part: peak(scores, best),
+      low: shortest === FOCAL_STEPS[0] ? 0 : shortest / half,
+      high: longest === FOCAL_STEPS[FOCAL_STEPS.length - 1] ? Number.POSITIVE_INFINITY : longest * half,
+    };
   }
 
   /** @returns per step, the matches that are tightly explained */

@@ -5,7 +5,7 @@ import type { Intrinsics } from "@cairn/protocol";
 import type { Photo } from "../engine.ts";
 import { posedScene, tiedViews, truePose } from "../test/posed.ts";
 import { arc, syntheticPhotos } from "../test/synthetic.ts";
-import { intrinsicsOf, lensOf } from "./lens.ts";
+import { focalRangeOf, intrinsicsOf, lensOf } from "./lens.ts";
 import { sparseModelOf } from "./sparse-model.ts";
 
 /** 1066.67 of the short side became 1067. */
@@ -29,6 +29,15 @@ test("a lens is the same lying and upright, and looks through the middle of the 
     const { params } = intrinsicsOf(each, principal, calibration, 0);
     near(params, [2760, each.fullWidthPx / 2, each.fullHeightPx / 2, 0]);
   }
+});
+
+test("a telephoto lens is as long as EXIF says; one that nobody told is not found to be", () => {
+  const { lens, calibration } = lensOf(photo(LYING, { focalPx: 4 * 3072 }));
+  assert.deepEqual([lens.source, lens.priorPx, calibration[0]], ["exif", 6400, 6400]);
+  assert.ok(focalRangeOf(lens)[1] > 4);
+  const { lens: absurd } = lensOf(photo(LYING, { focalPx: 25 * 3072 }));
+  assert.equal(absurd.source, "estimated");
+  assert.ok(focalRangeOf(absurd)[1] < 4);
 });
 
 test("a calibration that is given holds for the decoded photo, and is told of the full one as it was", () => {

@@ -20,11 +20,18 @@ export type Lens = {
   readonly priorPx: number;
 };
 
-/** Focal lengths outside this range, as parts of the long side, are taken for a failure of the estimate. */
-export const FOCAL_RANGE = [0.35, 3.5] as const;
+/** Focal lengths outside this range, as parts of the long side, are taken for a failure of the estimate … */
+const ESTIMATED_RANGE = [0.35, 3.5] as const;
+/** … but telephoto lenses are longer, and EXIF tells it: 20 is 720 mm on 36 mm film. */
+const TOLD_RANGE = [0.35, 20] as const;
 export const MAX_DISTORTION = 0.3;
 /** Where a lens about which nothing is known begins: a photographer's "normal" to wide. */
 export const TYPICAL_FOCAL = 0.9;
+
+/** The shortest and longest focal length that a lens may be found to have, as parts of the long side. */
+export function focalRangeOf({ source }: Pick<Lens, "source">): readonly [low: number, high: number] {
+  return source === "estimated" ? ESTIMATED_RANGE : TOLD_RANGE;
+}
 
 export type Principal = { readonly x: number; readonly y: number };
 
@@ -71,7 +78,7 @@ export function lensOf(photo: Photo): { lens: Lens; calibration: Float64Array; p
       principal: { x: cx * scale + offsetX, y: cy * scale + offsetY },
     };
   }
-  const [low, high] = FOCAL_RANGE;
+  const [low, high] = TOLD_RANGE;
   const told = photo.focalPx === undefined ? NaN : photo.focalPx * toDecoded;
   const believable = told >= low * longSidePx && told <= high * longSidePx;
   const f = believable ? told : TYPICAL_FOCAL * longSidePx;
