@@ -1,6 +1,7 @@
 /**
  * Photos made difficult, as they come from real people: turned without a word in the EXIF, sent through a messenger at half
- * the size, compressed hard, exposed unlike, one without EXIF among others. The truth of a set stays as it was.
+ * the size, compressed hard, exposed unlike, one without EXIF among others; cut, framed, with something printed on them.
+ * The truth of a set stays as it was.
  */
 import sharp from "sharp";
 
@@ -44,7 +45,47 @@ export const CHANGES = {
     const told = exifFocalPx ?? (focalPx && 1.04 * focalPx);
     return i === 2 || told === undefined ? photo : { ...photo, exifFocalPx: told };
   },
+  /** Only the upper left three quarters of each side, so that the lens looks past the middle; nothing told of it. */
+  cut: async ({ exifFocalPx, ...photo }) => {
+    const [width, height] = [photo.widthPx, photo.heightPx].map((side) => Math.round(0.75 * side));
+    return ownSize(await through(photo, "cut", (picture) => picture.extract({ left: 0, top: 0, width, height })));
+  },
+  /** A dark frame that is wider below than above. */
+  framed: async ({ exifFocalPx, ...photo }) => {
+    const part = (of) => Math.round(of * photo.widthPx);
+    const frame = { top: part(0.075), bottom: part(0.125), left: part(0.0375), right: part(0.0375) };
+    return ownSize(
+      await through(photo, "framed", (picture) => picture.extend({ ...frame, background: "#101010" }), part(0.875)),
+    );
+  },
+  /** A strip of noise on the lowest eighth, the same on all, as a dashboard is. */
+  printed: async (photo) => {
+    const rgb = sharedBytes(photo.rgb);
+    let state = 1;
+    const from = Math.round(0.875 * photo.heightPx);
+    for (let y = from; y < photo.heightPx; y += PRINTED_PX) {
+      for (let x = 0; x < photo.widthPx; x += PRINTED_PX) {
+        state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+        for (let dy = 0; dy < PRINTED_PX && y + dy < photo.heightPx; dy++) {
+          const at = 3 * ((y + dy) * photo.widthPx + x);
+          rgb.fill(state >>> 24, at, at + 3 * Math.min(PRINTED_PX, photo.widthPx - x));
+        }
+      }
+    }
+    return { ...photo, rgb, digest: `${photo.digest} printed` };
+  },
+  /** The middle quarter of each side at the old size, as by a long lens, and that told. */
+  tele: async (photo, _i, focalPx) => {
+    const [width, height] = [photo.widthPx, photo.heightPx].map((side) => Math.round(side / 4));
+    const middle = { left: Math.round(1.5 * width), top: Math.round(1.5 * height), width, height };
+    const near = await through(photo, "tele", (picture) => picture.extract(middle).resize(photo.widthPx));
+    const { exifFocalPx = focalPx } = photo;
+    return { ...near, ...(exifFocalPx && { exifFocalPx: 4 * exifFocalPx }) };
+  },
 };
+
+/** Edge of the squares that are printed. */
+const PRINTED_PX = 6;
 
 /** @param names of `CHANGES`, made one after the other @param focalPx of the set's camera where it was measured */
 export async function changed(photos, names, focalPx) {
@@ -56,10 +97,20 @@ export async function changed(photos, names, focalPx) {
 const pictureOf = ({ rgb, widthPx, heightPx }) =>
   sharp(Buffer.from(rgb), { raw: { width: widthPx, height: heightPx, channels: 3 } });
 
-async function through(photo, tag, change) {
-  const { data, info } = await change(pictureOf(photo)).raw().toBuffer({ resolveWithObject: true });
+/** A photo that was never any larger. */
+const ownSize = (photo) => ({ ...photo, fullWidthPx: photo.widthPx, fullHeightPx: photo.heightPx });
+
+/** @param shrunkTo its width before the change */
+async function through(photo, tag, change, shrunkTo = photo.widthPx) {
+  const picture = shrunkTo === photo.widthPx ? pictureOf(photo) : await shrunk(photo, shrunkTo);
+  const { data, info } = await change(picture).raw().toBuffer({ resolveWithObject: true });
   const { width: widthPx, height: heightPx } = info;
   return { ...photo, rgb: sharedBytes(data), widthPx, heightPx, digest: `${photo.digest} ${tag}` };
+}
+
+async function shrunk(photo, widthPx) {
+  const { data, info } = await pictureOf(photo).resize(widthPx).raw().toBuffer({ resolveWithObject: true });
+  return sharp(data, { raw: info });
 }
 
 function sharedBytes(bytes) {
