@@ -2,7 +2,15 @@
 import { CairnApi, type SpaceConnection } from "@cairn/client";
 import { connect } from "@cairn/client/node";
 import { openImageDecoder } from "@cairn/images";
-import { CairnError, type Id, type Preset, processedPhotos, type SpaceState, shownGeneration } from "@cairn/protocol";
+import {
+  CairnError,
+  type Id,
+  owesFirstLook,
+  type Preset,
+  processedPhotos,
+  type SpaceState,
+  shownGeneration,
+} from "@cairn/protocol";
 import { type ClipEnd, eachKeyframe } from "./clips.ts";
 import { EXIT, interruption, Problem } from "./exit.ts";
 import { type CameraOptions, KnownCamera } from "./known-camera.ts";
@@ -201,9 +209,8 @@ function settled(state: SpaceState): boolean {
   const refined = shownGeneration(state)?.published?.refined ?? 0;
   const lastRebuild = operations.findLast(({ kind }) => kind === "rebuild")?.status;
   return (
-    state.generation === 0 ||
     !state.settings.rebuildWhenIdle ||
-    refined >= processedPhotos(state) ||
+    (state.generation === 0 ? !owesFirstLook(state) : refined >= processedPhotos(state)) ||
     lastRebuild === "failed" ||
     lastRebuild === "cancelled"
   );

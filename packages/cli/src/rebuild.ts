@@ -34,6 +34,8 @@ export async function rebuild(space: string, { server, preset, wait, json = fals
     const { generation, cameras, points } = ended?.result ?? {};
     if (json) process.stdout.write(`${JSON.stringify({ space, operation, ...ended?.result })}\n`);
     else if (!ended) process.stdout.write(`${space} is being refined\n`);
+    else if (generation === 0)
+      process.stdout.write(`${space} has no model yet: no two of the photos could be placed\n`);
     else process.stdout.write(`${space} generation ${generation}: ${cameras} cameras, ${points} points\n`);
     return EXIT.ok;
   } finally {

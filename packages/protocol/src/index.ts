@@ -48,6 +48,8 @@ export { CLOSE, LIVE_VERSION, PRESENCE } from "./live-names.ts";
 export { centreOf, poseBetween, STREAM } from "./paths.ts";
 export { Intrinsics, Pose, PosedCamera, PoseSigma, Similarity } from "./pose.ts";
 export {
+  canBegin,
+  owesFirstLook,
   photoNumbers,
   photosOf,
   processedPhotos,

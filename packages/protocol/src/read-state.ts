@@ -28,6 +28,18 @@ export function wasGiven(verdict: Verdict | undefined): boolean {
   return verdict !== undefined && (verdict.reason === undefined || !NOT_GIVEN.has(verdict.reason));
 }
 
+/** Enough photos for a model wait for their first place, and were not looked at thoroughly, all together, since the last came. */
+export function owesFirstLook(state: SpaceState): boolean {
+  if (state.generation > 0 || !canBegin(state)) return false;
+  const looked = Object.values(state.operations).findLast(({ kind, result }) => kind === "rebuild" && result?.photos);
+  return Number(looked?.result?.photos ?? 0) < processedPhotos(state);
+}
+
+/** Whether there are two photos that a model might begin with. */
+export function canBegin(state: SpaceState): boolean {
+  return Object.values(state.images).filter(({ verdict }) => wasGiven(verdict)).length >= 2;
+}
+
 /** An image as it is to be shown: the version that was chosen last. */
 export function shownVersion(
   image: ImageState,

@@ -2,7 +2,14 @@
  * When it is whose turn: the next photo's, a rebuild's, or nobody's. It asks the log's state, and what became of the work
  * so far; nothing here works itself.
  */
-import { type ImageState, processedPhotos, type SpaceState, STREAM, shownGeneration } from "@cairn/protocol";
+import {
+  type ImageState,
+  owesFirstLook,
+  processedPhotos,
+  type SpaceState,
+  STREAM,
+  shownGeneration,
+} from "@cairn/protocol";
 
 /** However long a rebuild takes, one is done in the midst of a stream when the model has grown to this, or doubled. */
 const MOST_UNREFINED = 64;
@@ -83,10 +90,11 @@ export class Agenda {
 
   /** Photos came since everything was last refined together, or more can be made of those that are there. */
   unsettled(): boolean {
-    const { generation, settings } = this.#state();
-    if (!settings.rebuildWhenIdle || generation === 0) return false;
+    const state = this.#state();
     const processed = this.processed();
-    return (processed > this.#refined() || this.#unsure) && processed !== this.#gaveUpAt;
+    if (!state.settings.rebuildWhenIdle || processed === this.#gaveUpAt) return false;
+    if (state.generation === 0) return owesFirstLook(state);
+    return processed > this.#refined() || this.#unsure;
   }
 
   /** How long no photo may come before all is refined once more. */

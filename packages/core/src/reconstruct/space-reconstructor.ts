@@ -4,6 +4,7 @@
  */
 import {
   CairnError,
+  canBegin,
   type EventDraft,
   type EventType,
   type Id,
@@ -86,10 +87,10 @@ export class SpaceReconstructor {
     this.#agenda = new Agenda(() => this.#state, work);
   }
 
-  /** Asks for a rebuild now; resolves with its operation. @throws {CairnError} `export.empty` without a model, `store.…` */
+  /** Asks for a rebuild now; resolves with its operation. @throws {CairnError} `export.empty` with nothing to begin with, `store.…` */
   async rebuild(): Promise<string> {
     this.#work.signal.throwIfAborted();
-    if (this.#state.generation === 0) throw new CairnError("export.empty");
+    if (this.#state.generation === 0 && !canBegin(this.#state)) throw new CairnError("export.empty");
     return new Promise((resolve, reject) => {
       this.#requests.push({ resolve, reject });
       this.#bell.ring();
@@ -320,6 +321,11 @@ export class SpaceReconstructor {
         ...(frame && { frame }),
         ...(up && { up }),
       });
+      if (state.generation === 0 && rebuild.cameras.length === 0) {
+        // No model begins with these photos: there is nothing to publish, and the next one may change that.
+        this.#agenda.rebuilt(performance.now() - startedMs, false);
+        return { result: { generation: 0, cameras: 0, points: 0, photos: this.#agenda.processed() } };
+      }
       const events = await rebuildEvents(
         rebuild,
         await engine.model(),

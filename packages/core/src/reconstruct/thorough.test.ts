@@ -1,7 +1,8 @@
 /** When a rebuild is to be thorough, and what becomes of the advice that one is worth it. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Rebuild, RebuildOptions } from "@cairn/reconstruct";
+import type { Verdict } from "@cairn/protocol";
+import type { Photo, Rebuild, RebuildOptions, Step, WorkOptions } from "@cairn/reconstruct";
 import type { Space } from "../space/spaces.ts";
 import {
   add,
@@ -42,11 +43,34 @@ class AdvisingEngine extends CountingEngine {
   }
 }
 
+/** Places no photo as it comes; a look from the side places all where `begins`. */
+class AslantEngine extends AdvisingEngine {
+  begins = true;
+
+  override async add(photo: Photo, options: WorkOptions = {}): Promise<Step> {
+    await super.add(photo, options);
+    const verdicts: Verdict[] = [{ image: photo.image, verdict: "waiting", reason: "overlap" }];
+    return { ...NOTHING, verdicts, rebuildAdvised: false };
+  }
+
+  override async rebuild(options: RebuildOptions = {}): Promise<Rebuild> {
+    const rebuild = await super.rebuild(options);
+    return options.thorough && this.begins ? rebuild : { ...rebuild, ...NOTHING, verdicts: [] };
+  }
+}
+
+const NOTHING = { cameras: [], points: { positions: new Float32Array(0), colors: new Uint8Array(0) } };
+
 /** A world with little patience, unless told otherwise. */
-async function quick(dir: string, patienceMs = 20, traits: Partial<AdvisingEngine> = {}) {
+async function quick(
+  dir: string,
+  patienceMs = 20,
+  traits: Partial<AslantEngine> = {},
+  Kind: new () => AdvisingEngine = AdvisingEngine,
+) {
   const made: AdvisingEngine[] = [];
   const make = () => {
-    const engine = Object.assign(new AdvisingEngine(), traits);
+    const engine = Object.assign(new Kind(), traits);
     made.push(engine);
     return engine;
   };
@@ -115,6 +139,59 @@ describe("thorough rebuilds (docs/spec/reconstruct.md)", () => {
     await until(space, allJudged(2));
     await world.reconstructor.rebuild("a");
     await until(space, (at) => at.generation === 2);
+    assert.deepEqual(world.asked(), [true]);
+  });
+
+  test("REC-5 photos of which none found a place are looked at thoroughly when no more come", async () => {
+    const world = await quick(await folder(), 20, { advises: () => false }, AslantEngine);
+    const space = await world.core.spaces.create({ id: "a" });
+    await add(world.core, space, 1);
+    await until(space, allJudged(1));
+    await world.rest(space);
+    assert.deepEqual(world.asked(), [], "a model does not begin with one photo");
+    await add(world.core, space, 1, 2);
+    const { generations, images } = await until(space, (at) => at.generation === 1 && allJudged(2)(at));
+    await world.made.at(-1)!.closed;
+    assert.deepEqual(world.asked(), [true]);
+    assert.equal(Object.keys(generations[1]!.cameras).length, 2);
+    assert.deepEqual(
+      Object.values(images).map(({ verdict }) => verdict?.verdict),
+      ["registered", "registered"],
+    );
+  });
+
+  test("REC-5 where even that places none it is not done again before the next photo, nor after a restart", async () => {
+    const dir = await folder();
+    const before = await quick(dir, 20, { begins: false }, AslantEngine);
+    const space = await before.core.spaces.create({ id: "a" });
+    await add(before.core, space, 2);
+    await until(space, (at) => rebuildsOf(at).some(({ endedNs }) => endedNs));
+    await before.rest(space);
+    const results = rebuildsOf(space.log.snapshot().state).map(({ result }) => result);
+    assert.deepEqual(results, [{ generation: 0, cameras: 0, points: 0, photos: 2 }]);
+    await before.reconstructor.close();
+    await before.core.close();
+
+    const after = await quick(dir, 20, {}, AslantEngine);
+    const again = await after.core.spaces.open("a");
+    await addUnreadable(after, again);
+    await after.rest(again);
+    assert.deepEqual(after.asked(), []);
+    await add(after.core, again, 1, 2);
+    await until(again, (at) => at.generation === 1);
+    assert.deepEqual(after.asked(), [true]);
+  });
+
+  test("REC-5 it can be asked for before there is a model, not before there are two photos", async () => {
+    const world = await quick(await folder(), 60_000, {}, AslantEngine);
+    const space = await world.core.spaces.create({ id: "a" });
+    await add(world.core, space, 1);
+    await until(space, allJudged(1));
+    await assert.rejects(world.reconstructor.rebuild("a"), { code: "export.empty" });
+    await add(world.core, space, 1, 2);
+    await until(space, allJudged(2));
+    await world.reconstructor.rebuild("a");
+    await until(space, (at) => at.generation === 1);
     assert.deepEqual(world.asked(), [true]);
   });
 

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { openShownPoints } from "@cairn/core";
-import { CairnError, type ImageState, shownGeneration } from "@cairn/protocol";
+import { CairnError, canBegin, type ImageState, shownGeneration } from "@cairn/protocol";
 import { exportSources } from "../../routes/exports.ts";
 import type { Request, Session, SessionHouse } from "./session.ts";
 import { makeResult } from "./session-glb.ts";
@@ -109,7 +109,7 @@ export class Run {
     const start = this.#house.context.operationKinds.get("rebuild");
     const { space } = this.#session;
     const { state } = space.log.snapshot();
-    if (!start || state.generation === 0) return;
+    if (!start || (state.generation === 0 && !canBegin(state))) return;
     const { operation } = await start(space);
     const ended = () => space.log.snapshot().state.operations[operation]?.endedNs !== undefined;
     if (ended()) return;
