@@ -101,7 +101,7 @@ export async function rebuildEvents(
     [text.cameras, text.images, text.points3D].map(async (file) => (await blobs.put(Buffer.from(file))).digest),
   );
   const upright = surerUp(rebuild.upright ?? uprightOf(rebuild.cameras, (image) => state.images[image]?.gravity), felt);
-  const place = placeOnEarth(rebuild.cameras, (image) => state.images[image]?.gps);
+  const placed = placeOnEarth(rebuild.cameras, (image) => state.images[image]?.gps);
   const moved = (kept?.layers ?? []).flatMap(({ layer, transform }): EventDraft[] =>
     transform ? [{ type: "layer.moved", cause, data: { layer, transform } }] : [],
   );
@@ -112,9 +112,9 @@ export async function rebuildEvents(
     points: countPoints(filled) + (kept?.layers ?? []).reduce((sum, { points }) => sum + points, 0),
     refined,
     ...(kept && { layers: [...kept.layers.map(({ layer }) => layer), ...startedLayers(filled)] }),
-    ...(place && { georeference: place }),
+    ...(placed && { georeference: placed.georeference }),
     ...(upright && { upright }),
-    scale: scaleOf(rebuild.cameras, place, felt),
+    scale: scaleOf(rebuild.cameras, placed, felt),
     ...(rebuild.alignment && { alignment: rebuild.alignment }),
     ...(rebuild.residual !== undefined && { residual: rebuild.residual }),
     ...(cameras && images && points3D && { model: { cameras, images, points3D } }),

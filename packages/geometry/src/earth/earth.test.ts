@@ -142,6 +142,39 @@ test("GENR-14 no place rather than a wrong one: a line, too few, noise as large 
   }
 });
 
+test("GENR-14 the turn and the scale of few photos are as sure as is said: 4σ are next to never passed", () => {
+  for (const n of [3, 4, 5, 8]) {
+    let told = 0;
+    let off = 0;
+    for (let s = 0; s < (n < 8 ? 400 : 100); s++) {
+      const { centres, places, ecef, truth } = capture(s, n, { sigmaM: 1 });
+      const found = georeference(centres, places);
+      if (!found) continue;
+      told++;
+      const turn = turnBetween(ecefFromModel(found), ecefFromModel(truth));
+      const scale = Math.abs(found.enuFromModel.scale / truth.enuFromModel.scale - 1);
+      if (turn > 4 * found.turnSigma || scale > (4 * found.noiseM) / spreadOf(ecef)) off++;
+    }
+    assert.ok(told > 10 && off <= 0.01 * told, `${n} photos: ${off} of ${told}`);
+  }
+});
+
+/** Radians between the rotations of two similarities, 4×4 column-major. */
+function turnBetween(a: Float64Array, b: Float64Array): number {
+  const columns = [0, 4, 8];
+  const dot = (p: Float64Array, q: Float64Array, k: number) => p[k] * q[k] + p[k + 1] * q[k + 1] + p[k + 2] * q[k + 2];
+  const trace = columns.reduce((sum, k) => sum + dot(a, b, k) / Math.sqrt(dot(a, a, k) * dot(b, b, k)), 0);
+  return Math.acos(Math.max(-1, Math.min(1, (trace - 1) / 2)));
+}
+
+/** Root of the sum of the squares of points' distances from their middle. */
+function spreadOf(points: Float64Array): number {
+  const mean = [0, 1, 2].map((axis) =>
+    points.reduce((sum, x, i) => (i % 3 === axis ? sum + (3 * x) / points.length : sum), 0),
+  );
+  return Math.hypot(...points.map((x, i) => x - mean[i % 3]));
+}
+
 test("GENR-13 without altitudes the horizontal place is told, at height 0; with some, those count", () => {
   const { centres, places, place } = capture(4, 20, { flat: true });
   const bare = places.map(({ latitudeDeg, longitudeDeg }) => ({ latitudeDeg, longitudeDeg }));

@@ -42,9 +42,24 @@ export type FoundOnEarth = {
   residualM: number;
   /** How many cameras count. */
   cameras: number;
+  /**
+   * What the noise of one coordinate may be, metres: a bound from above, for three cameras fit almost anything. What is
+   * told of a standard deviation goes by it, and not by `residualM`.
+   */
+  noiseM: number;
+  /** One standard deviation of the model's turn about the axis about which it is known worst, radians, by `noiseM`. */
+  turnSigma: number;
 };
 
 const FEWEST = 3;
+/** Of fewer a good one is as soon left out as one that jumped, and the rest then fits too well. */
+const FEWEST_TO_REJECT = 7;
+/**
+ * So few residuals may be small by chance, and only those where they are pass the test of the turn: fewer cameras than
+ * `FEWEST_TO_REJECT` are not believed to have a better receiver than a good phone under open sky, metres a coordinate
+ * (4.9 m in the plane: van Diggelen & Enge 2015, taken as the 95 % circle).
+ */
+const USUAL_NOISE_M = 2;
 /** Largest standard error of the model's turn, radians: 6°. */
 const MOST_TURN_RAD = 0.1;
 /** Cameras on a line leave the turn about it open: the second extent must be at least this part of the first. */
@@ -86,19 +101,25 @@ export function georeference(centres: Float64Array, places: readonly GeodeticPla
   transformPoints(enuFromEcef, target, target);
 
   const found = layRobustly(source, target);
-  if (!found || !isSure(target, found.inliers, found.rms)) return undefined;
+  if (!found) return undefined;
+  const boundM = largestSigma(found.rms, found.inlierCount);
+  const turnPerM = turnOfNoise(target, found.inliers);
+  if (!(boundM * turnPerM <= MOST_TURN_RAD)) return undefined;
+  const noiseM = used.length < FEWEST_TO_REJECT ? Math.max(boundM, USUAL_NOISE_M) : boundM;
   return {
     ...origin,
     enuFromModel: quaternionOfSimilarity(found.similarity),
     residualM: found.rms,
     cameras: found.inlierCount,
+    noiseM,
+    turnSigma: noiseM * turnPerM,
   };
 }
 
 function layRobustly(source: Float64Array, target: Float64Array) {
   const n = source.length / 3;
   const distances = new Float64Array(n);
-  if (n === FEWEST) {
+  if (n < FEWEST_TO_REJECT) {
     const similarity = alignPoints(source, target);
     if (!similarity) return undefined;
     alignmentDistances(similarity, source, target, distances);
@@ -116,8 +137,11 @@ function layRobustly(source: Float64Array, target: Float64Array) {
   return found && found.inlierCount > n / 2 ? found : undefined;
 }
 
-/** Whether the cameras spread so far, on two axes, that the noise of GPS leaves the turn of the model known. */
-function isSure(target: Float64Array, inliers: Uint8Array, rms: number): boolean {
+/**
+ * One standard deviation of the model's turn for each metre of noise, rad/m: that of least squares about the axis along
+ * which the cameras spread most, from which they reach least far. Infinite when they stand on a line.
+ */
+function turnOfNoise(target: Float64Array, inliers: Uint8Array): number {
   const mean = [0, 0, 0];
   let n = 0;
   for (const inlier of inliers) n += inlier;
@@ -133,8 +157,7 @@ function isSure(target: Float64Array, inliers: Uint8Array, rms: number): boolean
   const values = new Float64Array(3);
   symmetricEigen(covariance, 3, values, new Float64Array(9));
   const [width, length] = [Math.sqrt(Math.max(0, values[1])), Math.sqrt(Math.max(0, values[2]))];
-  if (!(width > LEAST_WIDTH * length)) return false;
-  return largestSigma(rms, n) <= MOST_TURN_RAD * width * Math.sqrt(n);
+  return width > LEAST_WIDTH * length ? 1 / (width * Math.sqrt(n)) : Infinity;
 }
 
 /**

@@ -196,8 +196,9 @@ test("MAP-8 without GPS the unit is said to be none; with it, how surely it is a
     rotation: [1, 0, 0, 0] as [number, number, number, number],
     translation: [0, 0, 0] as [number, number, number],
   };
-  const place = { latitudeDeg: 50, longitudeDeg: 10, altitudeM: 0, enuFromModel, residualM: Math.sqrt(3) };
-  const { source, ...rest } = scaleOf(cameras, place);
+  // However well four cameras fit, what counts is what the noise may be.
+  const georeference = { latitudeDeg: 50, longitudeDeg: 10, altitudeM: 0, enuFromModel, residualM: 0.01 };
+  const { source, ...rest } = scaleOf(cameras, { georeference, noiseM: 1 });
   // Four cameras at 14.1 m from their middle, one metre of noise a coordinate: 1 / √(4 · 200).
   assert.equal(source, "gps");
   assert.ok("sigma" in rest && Math.abs((rest.sigma as number) - 1 / Math.sqrt(800)) < 1e-9);

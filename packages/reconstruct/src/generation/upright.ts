@@ -41,8 +41,13 @@ const DEGREES = 180 / Math.PI;
 const NEAR: Partial<Record<Up["source"], number>> = { cameras: 25, gps: 12 };
 const NEAR_HORIZON_DEG = 6;
 const NEAR_HORIZON_SIGMAS = 3;
-/** The model's turn by GPS is told only where it is known to this. */
-const GPS_SIGMA_DEG = 6;
+/** What GPS errs by along a walk, as satellites set and clouds pass, shows in no residual: up by it is never surer. */
+const LEAST_GPS_SIGMA_DEG = 3;
+/**
+ * Heights by GPS are about twice as noisy as places (Kaplan & Hegarty, Understanding GPS, ch. 7: VDOP and HDOP), so √2
+ * times the noise of all three coordinates together; what tips the model is heights.
+ */
+const OF_HEIGHTS = Math.SQRT2;
 const FEWEST_GPS = 3;
 /** What cameras say that is farther from what GPS says is wrong. */
 const FAR_OFF = Math.cos((30 * Math.PI) / 180);
@@ -183,7 +188,8 @@ function upOfPlaces(places: UpEvidence["places"]): Up | undefined {
   const [w, x, y, z] = found.enuFromModel.rotation;
   // The third row of the rotation: the earth's up, in the model.
   const direction = Float64Array.of(2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y));
-  return { direction, source: "gps", sigmaDeg: GPS_SIGMA_DEG };
+  const sigmaDeg = Math.max(LEAST_GPS_SIGMA_DEG, OF_HEIGHTS * found.turnSigma * DEGREES);
+  return { direction, source: "gps", sigmaDeg };
 }
 
 /** What a generation says of up: `tiltDeg` is how far the model's z is from it. */
