@@ -28,6 +28,11 @@ export const ERRORS = {
   "space.missing": { status: 404, retry: false, text: "No such space; create it first." },
   "space.closed": { status: 410, retry: false, text: "The space is closed and takes nothing new; create another." },
   "space.quota": { status: 413, retry: false, text: "The space's quota is used up; delete something or raise it." },
+  "space.label_reserved": {
+    status: 400,
+    retry: false,
+    text: "Labels that begin with `heritage.`, `depth.` or `imagetools.` are the server's own; choose another name.",
+  },
   "log.trimmed": {
     status: 410,
     retry: false,

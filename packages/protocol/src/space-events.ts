@@ -28,7 +28,7 @@ export const SpaceSettings = Type.Object({
 });
 export type SpaceSettings = Static<typeof SpaceSettings>;
 
-/** What a space's maker noted of it, for themselves: not looked at by anything else. */
+/** What a space's maker noted of it, for themselves. Those that begin with a face's name and a dot are that face's own. */
 export const Labels = Type.Record(
   Type.String({ minLength: 1, maxLength: 64 }),
   Type.Union([Type.String({ maxLength: 1000 }), Type.Number(), Type.Boolean()]),

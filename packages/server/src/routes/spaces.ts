@@ -3,6 +3,7 @@ import { Type } from "@cairn/protocol/schema";
 import type { FastifyInstance } from "fastify";
 import type { ServerContext } from "../context.ts";
 import { requestReaches } from "../http/access.ts";
+import { checkFreeLabels } from "../http/own-labels.ts";
 import { NewSpaceBody, refusals, SpaceChange, SpaceParams, Summary } from "../http/schemas.ts";
 
 /** Create, list, look at, rename, configure, let expire, delete. */
@@ -26,6 +27,7 @@ export function spaceRoutes(app: FastifyInstance, { core }: Pick<ServerContext, 
       if (request.pass?.spaces && !(id !== undefined && requestReaches(request, id))) {
         throw new CairnError("auth.forbidden");
       }
+      checkFreeLabels(labels);
       const space = await core.spaces.create({
         ...(id === undefined ? {} : { id }),
         ...(title === undefined ? {} : { title }),
@@ -58,6 +60,7 @@ export function spaceRoutes(app: FastifyInstance, { core }: Pick<ServerContext, 
     async (request) => {
       const space = await core.spaces.open(request.params.space);
       const { title, settings, expiresNs, labels } = request.body;
+      checkFreeLabels(labels);
       if (title !== undefined) await space.rename(title);
       if (settings !== undefined) await space.configure(settings);
       if (expiresNs !== undefined) await space.expireAt(expiresNs ?? undefined);

@@ -8,7 +8,7 @@ import { openEmbeddedEngine } from "@cairn/reconstruct";
 import { FaceUser, type Message } from "../../test/face-user.ts";
 import { png } from "../../test/png.ts";
 import { samplePhotos } from "../../test/sample-photos.ts";
-import { type TestServer, testServer } from "../../test/test-server.ts";
+import { errorOf, receiptOf, type TestServer, testServer } from "../../test/test-server.ts";
 
 class HeritageUser extends FaceUser {
   constructor(server: TestServer, project: string, path = "/ws/") {
@@ -346,6 +346,31 @@ describe("the heritage face", () => {
       ["old"],
     );
     assert.equal((await server.send("GET", "/scene/nobody")).status, 404);
+  });
+
+  test("BLOB-9 HER-52 a scene's picture and a session's result are what the server made, not what somebody names", async (t) => {
+    const [boss, guest] = ["boss-boss-boss-boss", "guest-guest-guest"];
+    const tokens = [{ token: guest, role: "admin" as const, spaces: ["mine", "made"] }];
+    const server = await testServer(t, { token: boss, tokens });
+    const as = (token: string) => ({ authorization: `Bearer ${token}` });
+    const ask = (method: string, path: string, body?: object) =>
+      server.send(method, path, body ? JSON.stringify(body) : null, as(guest));
+    for (const id of ["mine", "theirs"]) await server.send("POST", "/v1/spaces", JSON.stringify({ id }), as(boss));
+    const { blob } = await receiptOf(await server.upload(blank(9), "", "theirs"));
+    const session = { "depth.max_images": 5, "depth.result.glb": blob };
+    for (const labels of [{ heritage: true, "heritage.thumbnail": blob }, session, { "imagetools.user": "somebody" }]) {
+      for (const answer of [
+        await ask("PATCH", "/v1/spaces/mine", { labels }),
+        await ask("POST", "/v1/spaces", { id: "made", labels }),
+      ]) {
+        const { status, code } = await errorOf(answer);
+        assert.deepEqual([status, code], [400, "space.label_reserved"]);
+      }
+    }
+    const words = { labels: { heritage: true, note: blob } };
+    assert.equal((await ask("PATCH", "/v1/spaces/mine", words)).status, 200);
+    assert.equal((await ask("GET", "/scene/mine")).status, 404);
+    assert.equal((await ask("GET", "/ws/session/mine/result.glb")).status, 404);
   });
 
   test("HER-52 GEN-44 a scene whose photo is lost is left out, and hides no other", async (t) => {
