@@ -7,6 +7,7 @@ import { Backoff, type BackoffOptions, wait } from "./backoff.ts";
 import type { ApiOptions } from "./calls.ts";
 import { DepthLine, LineBroken, type Said } from "./depth-line.ts";
 import type { SocketConstructor } from "./open-socket.ts";
+import { randomId } from "./random-id.ts";
 
 /** How the photos are looked at and what the GLB holds; what is left out the server decides. */
 export type DepthParams = {
@@ -107,17 +108,16 @@ export class DepthSession {
   image(bytes: Uint8Array, filename?: string, signal?: AbortSignal): Promise<string> {
     return this.#inTurn(signal, async (until) => {
       if (bytes.length > MOST_PHOTO_BYTES) throw new DepthRefused("the photo is larger than 12 MiB");
+      // It may be stored, or on its way to be, when the line breaks: by its key it is the same photo when it comes again.
+      const named = filename === undefined ? {} : { filename };
+      const photo = { type: "image", data: base64Of(bytes), ...named, key: randomId() };
       for (let attempt = 1; ; attempt++) {
         const line = await this.#connected(until);
-        const before = this.#imageCount;
         try {
-          line.send({ type: "image", data: base64Of(bytes), ...(filename === undefined ? {} : { filename }) });
+          line.send(photo);
           return this.#stored(await nextOf(line, until, isAnswer));
         } catch (error) {
           this.#lost(error);
-          await this.#connected(until);
-          // It was stored and only the answer was lost.
-          if (this.#imageCount > before) return filename ?? "";
           if (attempt === PHOTO_ATTEMPTS)
             throw new Error(`the connection broke ${attempt} times while a photo was sent`);
         }

@@ -12,6 +12,9 @@ import type { Sessions } from "./sessions.ts";
 
 type Message = Readonly<Record<string, unknown>>;
 
+/** Of the sender's name for an image, characters; a longer one is none. */
+const MOST_KEY_LENGTH = 200;
+
 /** Sockets and the session that each is on, for the answer to a ping. */
 export const sessionOf = new WeakMap<FaceSocket, Session>();
 
@@ -106,24 +109,28 @@ export class DepthClient {
     }
   }
 
-  async #image(session: Session, { data, filename }: Message): Promise<void> {
+  /** @param message its `key`, where it has one, is the sender's own name for it: sent again it is the same image */
+  async #image(session: Session, { data, filename, key: said }: Message): Promise<void> {
     const refuse = (cause: string) => this.#socket.error(`Failed to process image: ${cause}`);
     if (typeof data !== "string" || data === "") return refuse("no image data");
     const { space, params } = session;
     const full = `maximum number of images (${params.max_images}) reached`;
-    if (session.images.length >= params.max_images) return refuse(full);
+    const key = typeof said === "string" && said !== "" && said.length <= MOST_KEY_LENGTH ? said : undefined;
+    const isThere = key !== undefined && session.images.some((image) => image.key === key);
+    if (session.images.length >= params.max_images && !isThere) return refuse(full);
     const bytes = decodeBase64(data);
     if (!bytes) return refuse("invalid base64");
     const { core, decoder, copiesCount, log } = this.#context;
     try {
       const wanted = typeof filename === "string" ? filename : "";
-      const { name, count: image_count } = await session.take(wanted, bytes, async (name) => {
-        const photo = { bytes, name, source: "depth", copyCounts: copiesCount };
-        return (await ingestImage(core, space, photo, decoder, space.signal)).image;
+      const taken = await session.take(wanted, bytes, (name) => {
+        const photo = { bytes, name, source: "depth", copyCounts: copiesCount, key };
+        return ingestImage(core, space, photo, decoder, space.signal);
       });
+      const { name, count: image_count, known } = taken;
       this.#socket.reply({ type: "ack", image_count, session_id: space.id, image_path: name });
       const every = params.auto_generate_after;
-      if (every > 0 && image_count % every === 0) {
+      if (every > 0 && image_count % every === 0 && !known) {
         session.tell({ type: "auto_generating", image_count, message: `Generating after ${image_count} images...` });
         session.ask({ kind: "generate", incremental: true, glb: "inline", auto: true });
       }

@@ -49,6 +49,30 @@ describe("the SDK's depth session", () => {
     );
   });
 
+  test("DEP-15 DEP-22 a photo that is being stored when the line breaks is stored once, also where it is the last that fits", async (t) => {
+    const server = await testServer(t);
+    let cut = true;
+    class Cut extends WebSocket {
+      override send(text: string): void {
+        const cuts = cut && text.includes('"image"');
+        if (cuts) cut = false;
+        // It has left, and takes longer than this to be decoded.
+        super.send(text, () => cuts && setTimeout(() => this.terminate(), 2));
+      }
+    }
+    const backoff = { firstMs: 1, maxMs: 10 };
+    const depth = await DepthSession.create({ url: server.url, WebSocket: Cut, backoff }, { max_images: 3 });
+    t.after(() => depth.close());
+    for (const [i, photo] of (await samplePhotos(3)).entries()) {
+      cut = true;
+      assert.equal(await depth.image(photo, `${i}.jpg`), `${i}.jpg`);
+    }
+    const events = await server.events(depth.id);
+    const names = events.flatMap((event) => (event.type === "image.added" ? [event.data.name] : []));
+    assert.deepEqual(names, ["0.jpg", "1.jpg", "2.jpg"]);
+    assert.equal(depth.imageCount, 3);
+  });
+
   test("DEP-46 DEP-51 refusals are said in the server's words, and end nothing", async (t) => {
     const server = await testServer(t);
     const options = { url: server.url, WebSocket };

@@ -116,19 +116,22 @@ export class Session {
   }
 
   /**
-   * Stores an image under a name of its own, whatever else is being stored.
+   * Stores an image under a name of its own, whatever else is being stored. One that is there already, as `known` says,
+   * keeps the name that it has.
    * @returns the name, and how many images there are with this one
    */
-  async take(wanted: string, bytes: Uint8Array, store: (name: string) => Promise<Id>) {
-    const name = fileNameFor(wanted, bytes, [...this.images.map((image) => image.name), ...this.#taking]);
-    this.#taking.add(name);
+  async take(wanted: string, bytes: Uint8Array, store: (name: string) => Promise<{ image: Id; known: boolean }>) {
+    const wished = fileNameFor(wanted, bytes, [...this.images.map((image) => image.name), ...this.#taking]);
+    this.#taking.add(wished);
     try {
-      const image = await store(name);
-      const count = this.images.findIndex((each) => each.image === image) + 1;
+      const { image, known } = await store(wished);
+      const { images } = this;
+      const at = images.findIndex((each) => each.image === image);
+      if (known) return { name: images[at]?.name ?? wished, count: images.length, known };
       await this.#reopen();
-      return { name, count };
+      return { name: wished, count: at + 1, known };
     } finally {
-      this.#taking.delete(name);
+      this.#taking.delete(wished);
     }
   }
 
