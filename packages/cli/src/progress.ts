@@ -7,7 +7,7 @@ export class ProgressLine {
   readonly #shown: boolean;
   #label = "";
   #startedMs = 0;
-  #drawnMs = 0;
+  #drawnMs = Number.NEGATIVE_INFINITY;
 
   /** Not shown when stderr is no terminal, or with `quiet`. */
   constructor({ quiet = false } = {}) {
@@ -21,10 +21,10 @@ export class ProgressLine {
   update(label: string, done: number, total: number | undefined, unit: Unit): void {
     if (label !== this.#label) {
       this.#label = label;
-      this.#startedMs = Date.now();
+      this.#startedMs = performance.now();
     }
-    if (!this.#shown || (done !== total && Date.now() - this.#drawnMs < INTERVAL_MS)) return;
-    this.#drawnMs = Date.now();
+    if (!this.#shown || (done !== total && performance.now() - this.#drawnMs < INTERVAL_MS)) return;
+    this.#drawnMs = performance.now();
     process.stderr.write(`\r\x1b[2K${progressText(label, done, total, unit, this.#drawnMs - this.#startedMs)}`);
   }
 

@@ -85,7 +85,7 @@ export class LiveLine {
 
   /** The hello is answered. */
   welcomed(): void {
-    this.#openSinceMs = Date.now();
+    this.#openSinceMs = performance.now();
   }
 
   /** What is known is the server's. */
@@ -169,7 +169,7 @@ export class LiveLine {
 
   #broken(code: number): void {
     const { onLine } = (globalThis.navigator as { onLine?: boolean } | undefined) ?? {};
-    const heldMs = this.#openSinceMs === undefined ? 0 : Date.now() - this.#openSinceMs;
+    const heldMs = this.#openSinceMs === undefined ? 0 : performance.now() - this.#openSinceMs;
     const wasOpen = this.open;
     this.#openSinceMs = undefined;
     this.#doubted = false;

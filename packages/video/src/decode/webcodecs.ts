@@ -116,7 +116,7 @@ export function openWebCodecs(
       } catch (cause) {
         return fail(cause);
       }
-      const deadline = Date.now() + stuckAfterMs;
+      const deadline = performance.now() + stuckAfterMs;
       while (waiting.size > MAX_IN_DECODER && !ended) {
         // The timer also keeps the process alive: this codec's callbacks do not.
         const timer = setTimeout(() => wake?.(), stuckAfterMs);
@@ -124,7 +124,7 @@ export function openWebCodecs(
           wake = resolve;
         });
         clearTimeout(timer);
-        if (Date.now() >= deadline) fail(new Error(`the codec gave no picture for ${stuckAfterMs} ms`));
+        if (performance.now() >= deadline) fail(new Error(`the codec gave no picture for ${stuckAfterMs} ms`));
       }
     },
     async flush() {
