@@ -5,46 +5,43 @@
  */
 
 import type { SparseModel } from "@cairn/formats";
-import { cameraCentre, quaternionOfSimilarity } from "@cairn/geometry";
-import type { Doubt, EngineReport, Hint, PoseSigma, Similarity } from "@cairn/protocol";
-import type { FeltUpright, FocalReport, Photo, Progress, Rebuild, RebuildOptions, Step } from "../engine.ts";
+import type { EngineReport, Hint, PoseSigma } from "@cairn/protocol";
+import type { FocalReport, Photo, Progress, Rebuild, RebuildOptions, Step } from "../engine.ts";
 import type { Features } from "../features/features.ts";
 import { composeMotions } from "../generation/motion.ts";
-import { turned, uprightFrom, uprightTurn } from "../generation/upright.ts";
+import { turned, uprightFrom } from "../generation/upright.ts";
 import { Hints } from "../report/hints.ts";
-import { ownSigma, sigmasOf } from "../report/pose-sigma.ts";
+import { ownSigma, scaledSigmas, sigmasOf } from "../report/pose-sigma.ts";
 import { engineReport } from "../report/report.ts";
 import { type OnStage, unwatched } from "../stages.ts";
-import { adjust } from "./adjust.ts";
-import { builtAfresh, type LastLook, worthAnotherLook } from "./afresh.ts";
+import type { LastLook } from "./afresh.ts";
 import { questionAslant, type SeenAslant } from "./aslant.ts";
 import { AslantTies } from "./aslant-ties.ts";
-import { explainedMatches } from "./consistency.ts";
+import { Compared } from "./compared.ts";
+import { Doubts } from "./doubts.ts";
 import type { FocalVote } from "./focal.ts";
-import { type Doubted, missingAlong, trustAgain, trusted } from "./folds.ts";
+import { type Doubted, trusted } from "./folds.ts";
 import { layOnto } from "./frame.ts";
 import { findGaps } from "./gaps.ts";
-import { dropTornViews, type GrowOptions, growScene, type Refinement, refineScene, startPairs } from "./grow.ts";
+import { type GrowOptions, growScene } from "./grow.ts";
 import { Ledger } from "./ledger.ts";
 import { LensTrust } from "./lens-trust.ts";
-import { closeLoops } from "./loops.ts";
-import { type Matched, type Pair, pairOf, questionOf, startScore } from "./pair.ts";
+import { OwnLenses } from "./own-lenses.ts";
+import { type Matched, type Pair, pairOf, questionOf } from "./pair.ts";
 import { PairChecks } from "./pair-checks.ts";
-import { type FreePrincipals, principalLenses } from "./principal.ts";
-import { Printed } from "./printed.ts";
+import { type Begun, type Rebuilt, rebuilt } from "./rebuilt.ts";
+import { restarted } from "./restart.ts";
 import { Retries } from "./retries.ts";
 import { Scene } from "./scene.ts";
 import { buildScene, byStrength, carryHanded, compatibleIn, joinPair, retrack } from "./scene-building.ts";
-import { hangsByAThread, isLoose } from "./seams.ts";
-import { readAgain } from "./second-reading.ts";
 import { sparseModelOf } from "./sparse-model.ts";
 import { type Standing, standingsOf } from "./standing.ts";
 import { Submaps } from "./submaps.ts";
-import { focalSigmas, isOpen } from "./sureness.ts";
 import type { TwoViewAnswer, TwoViewQuestion } from "./two-view.ts";
-import { FoldSearch, unfold } from "./unfold.ts";
+import { FoldSearch } from "./unfold.ts";
+import { type Candidate, Unprinted } from "./unprinted.ts";
 import { type Tie, unsureTies } from "./unsure.ts";
-import { upOfScene } from "./up.ts";
+import { turnUpright, upOfScene } from "./up.ts";
 import { poorPicture, verdictOf } from "./verdict.ts";
 import { Lenses, makeView, type View } from "./view.ts";
 import { takePlace } from "./zoom.ts";
@@ -52,49 +49,14 @@ import { ZoomSearch } from "./zoom-search.ts";
 
 type MapperOptions = { readonly seed: number };
 
-/** Matches of a new photo with an earlier one: `[m, 2]`, the earlier photo's feature first. */
-type Candidate = { readonly other: number; readonly matches: Int32Array };
-
-/** A scene of so few photos begins again when another pair is this many times as good a start. */
-const START_OVER_VIEWS = 4;
-const BETTER_START = 2;
-/** Focal lengths this near in the logarithm are one: nobody zooms by so little. */
-const SAME_FOCAL = 0.03;
 /** So often a refined scene may show that one more was zoomed. */
 const ZOOM_ROUNDS = 5;
-/** Up to this many photos a scene is cheap to build again. */
-const YOUNG_VIEWS = 8;
-/** Up to this many photos pairs are looked at anew as soon as something is seen to be printed on the photos. */
-const FEW_VIEWS = 20;
-/** Up to this many placed photos each step says what only a rebuild would. */
-const MEASURED_LIVE_VIEWS = 12;
-const MEASURING_ITERATIONS = 8;
-/** What an unfolded scene loses may fold again; three rounds end it. */
-const UNFOLD_ROUNDS = 3;
 
 /** A scene that was refined beside the one that is shown, before anything else happens to that. */
 export type Refined = {
   readonly scene: Scene;
   /** Puts it in the place of the scene. */
   readonly take: () => Rebuild;
-};
-
-/** What a refinement begins with: copies that nobody else holds. */
-type Begun = {
-  readonly scene: Scene;
-  readonly submaps: Submaps;
-  readonly pairs: readonly Pair[];
-  readonly doubted: Set<number>;
-};
-
-type RefinedScene = Begun & {
-  readonly pairs: Pair[];
-  /** Pairs that are not doubted. */
-  readonly known: readonly Pair[];
-  readonly look: LastLook | undefined;
-  readonly sureness: Refinement | undefined;
-  /** Photos whose place another focal length explains better, and by how much they were zoomed. */
-  readonly zoomed: ReadonlyMap<number, number>;
 };
 
 export class Mapper {
@@ -115,32 +77,26 @@ export class Mapper {
   #frameSettled = false;
   readonly #foldSearch = new FoldSearch();
   readonly #retries = new Retries();
-  /** Per view, the earlier views it was compared with, and how many features look alike. */
-  readonly #tried: Map<number, number>[] = [];
+  readonly #compared = new Compared();
   readonly #aslantTies = new AslantTies();
-  readonly #printed = new Printed();
-  /** Something is printed on the photos that was not known when pairs were verified. */
-  #printedSince = false;
-  /** Per view, the one it looks most like. */
-  readonly #nearest: { view: number; matches: number }[] = [];
-  /** The last rebuild left a photo whose focal length may not be its own. */
-  #torn = false;
-  /** The same of a scene of few photos as it is now, or its focal length is open. */
-  #youngTorn = false;
-  /** The last rebuild left parts that hang together by too little. */
-  #seamWeak = false;
-  /** The last rebuild left a camera that may stand elsewhere. */
-  #loose = false;
+  readonly #unprinted: Unprinted;
+  readonly #doubts: Doubts;
   readonly #hints = new Hints();
   readonly #zooms: ZoomSearch;
+  readonly #ownLenses: OwnLenses;
   /** How sure the last rebuild was of the poses. */
   #poseSigmas: ReadonlyMap<number, PoseSigma> = new Map();
 
   constructor({ seed }: MapperOptions) {
     this.#seed = seed;
-    this.#trust = new LensTrust(this.#lenses, seed);
-    this.#checks = new PairChecks({ views: this.views, trust: this.#trust, seed });
-    this.#zooms = new ZoomSearch({ views: this.views, lenses: this.#lenses, trust: this.#trust, seed });
+    const [views, lenses] = [this.views, this.#lenses];
+    const trust = new LensTrust(lenses, seed);
+    this.#trust = trust;
+    this.#checks = new PairChecks({ views, trust, seed });
+    this.#zooms = new ZoomSearch({ views, lenses, trust, seed });
+    this.#unprinted = new Unprinted({ views, checks: this.#checks });
+    this.#doubts = new Doubts({ views, lenses, trust, zooms: this.#zooms });
+    this.#ownLenses = new OwnLenses({ views, lenses, trust });
   }
 
   /** Takes a photo in; it has no ties to others yet. */
@@ -149,16 +105,14 @@ export class Mapper {
     if (calibration) for (const each of [this.#scene, this.#submaps]) each.addLens(calibration);
     const view = makeView(this.views.length, photo, lens, principal, features, segments);
     this.views.push(view);
-    this.#tried.push(new Map());
+    this.#compared.addView();
     for (const each of [this.#scene, this.#submaps]) each.addView(view);
     return view;
   }
 
   /** The candidates of a photo without what is printed on the photos, as far as it is known or they tell. */
   unprinted(view: number, candidates: readonly Candidate[]): Candidate[] {
-    const pairs = candidates.map(({ other, matches }) => ({ a: other, b: view, matches }));
-    for (const pair of pairs) if (this.#printed.learn(this.views, pair)) this.#printedSince = true;
-    return pairs.map((pair) => ({ other: pair.a, matches: this.#printed.without(this.views, pair) }));
+    return this.#unprinted.candidatesOf(view, candidates);
   }
 
   /** What two-view geometry is to be asked about a photo and each of its candidates before they are linked. */
@@ -171,11 +125,7 @@ export class Mapper {
     const fresh = candidates.flatMap(
       (candidate, k) => pairOf(this.#scene, this.#matched(view, candidate), answers[k]) ?? [],
     );
-    for (const { other, matches } of candidates) {
-      this.#tried[view].set(other, matches.length / 2);
-      this.#noteLikeness(view, other, matches.length / 2);
-      this.#noteLikeness(other, view, matches.length / 2);
-    }
+    for (const { other, matches } of candidates) this.#compared.note(view, other, matches.length / 2);
     this.#pairs.push(...fresh);
     for (const pair of byStrength(fresh)) joinPair(this.#scene.tracks, pair, compatibleIn(this.#scene));
   }
@@ -184,7 +134,7 @@ export class Mapper {
   unsureTies(): Tie[] {
     const turned = new Set(this.#pairs.flatMap(({ kind, a, b }) => (kind === "rotation" ? [a, b] : [])));
     return unsureTies(this.#scene, {
-      likeness: ({ a, b }) => this.#tried[b].get(a),
+      likeness: (tie) => this.#compared.likenessOf(tie),
       kept: ({ a, b }) => (this.#pairs.find((pair) => pair.a === a && pair.b === b)?.kept.length ?? 0) / 2,
       asked: (tie) => this.#aslantTies.wasAsked(tie),
       usable: (view) => !poorPicture(this.views[view]) && (this.#scene.isPosed(view) || !turned.has(view)),
@@ -212,9 +162,8 @@ export class Mapper {
   mark(): () => void {
     const [views, scene, submaps] = [[...this.views], this.#scene, this.#submaps];
     const [pairs, doubted, poseSigmas] = [this.#pairs, this.#doubted, this.#poseSigmas];
-    const youngTorn = this.#youngTorn;
     const learned = [this.#lenses, this.#trust, this.#ledger, this.#aslantTies];
-    const searches = [this.#foldSearch, this.#retries, this.#zooms];
+    const searches = [this.#foldSearch, this.#retries, this.#zooms, this.#doubts];
     const goBack = [...learned, ...searches].map((each) => each.mark());
     this.#scene = scene.clone();
     this.#ledger.follow(this.#scene);
@@ -223,7 +172,7 @@ export class Mapper {
     return () => {
       this.views.splice(0, views.length, ...views);
       [this.#scene, this.#submaps, this.#pairs] = [scene, submaps, pairs];
-      [this.#doubted, this.#poseSigmas, this.#youngTorn] = [doubted, poseSigmas, youngTorn];
+      [this.#doubted, this.#poseSigmas] = [doubted, poseSigmas];
       for (const each of goBack) each();
     };
   }
@@ -235,18 +184,18 @@ export class Mapper {
   /** Places what can be placed. */
   settle(stop: () => void, stage: OnStage = unwatched): void {
     this.#place(stop, stage);
-    this.#youngTorn = this.#isYoungTorn(stop);
+    this.#doubts.afterPhoto(this.#scene, trusted(this.#pairs, this.#doubted), stop);
   }
 
   #place(stop: () => void, stage: OnStage): void {
-    if (this.#printedSince && this.views.length <= FEW_VIEWS) this.#forgetPrinted(stop);
+    if (this.#unprinted.isDue()) this.#forgetPrinted(stop);
     stage("focal length");
     const votes = this.#voteFocals(stop);
     const options = this.#growOptions(stop, stage);
     if (this.#scene.posed.length === 0) {
       const built = buildScene(this.views, this.#pairs, this.#scene.calibrations, options);
       if (built) this.#scene = built;
-      this.#turnUpright(this.#scene, false);
+      turnUpright(this.#scene, this.#seed, { seen: false });
       return;
     }
     this.#splitZoomed(stop);
@@ -267,38 +216,17 @@ export class Mapper {
     grow();
   }
 
-  /**
-   * A narrow vote of a few pairs vouches for a focal length before anything has measured it; where a large thing moves
-   * before the scene these pairs follow it, and agree with one another.
-   */
-  #isYoungTorn(stop: () => void): boolean {
-    const scene = this.#scene;
-    if (scene.posed.length < 3 || scene.posed.length > MEASURED_LIVE_VIEWS) return false;
-    const known = trusted(this.#pairs, this.#doubted);
-    if (scene.posed.some((view) => this.#zooms.isTorn(scene, known, view))) return true;
-    const used = scene.posed.map((view) => this.views[view].lens);
-    const estimated = used.filter((lens) => this.#lenses.list[lens].source === "estimated");
-    if (estimated.length === 0) return false;
-    const copy = scene.clone();
-    const options = { iterations: MEASURING_ITERATIONS, lenses: this.#lenses.list, covariance: true, stop };
-    const sureness = adjust(copy, options);
-    const sigmas = sureness && focalSigmas(sureness, copy.calibrations);
-    return estimated.some((lens) => !sigmas || isOpen(sigmas[lens]));
-  }
-
   /** Takes what is printed on the photos out of what they were tied by before it was known. */
   #forgetPrinted(stop: () => void): void {
-    const pairs = this.#unprintedPairs(stop);
-    const isChanged = pairs.length < this.#pairs.length || pairs.some((pair, k) => pair.kept !== this.#pairs[k].kept);
+    const { pairs, isChanged } = this.#unprinted.settle(this.#scene, this.#pairs, stop);
     this.#pairs = pairs;
-    this.#printedSince = false;
-    if (!isChanged || this.#scene.posed.length === 0) return;
-    retrack(this.#scene, trusted(pairs, this.#doubted), 4);
-    this.#ledger.follow(this.#scene);
+    if (isChanged && this.#scene.posed.length > 0) this.#retrack();
   }
 
-  #unprintedPairs(stop: () => void): Pair[] {
-    return this.#checks.unprinted(this.#scene, this.#pairs, this.#printed, stop);
+  /** Makes the tracks of the scene anew of the pairs as they are. */
+  #retrack(): void {
+    retrack(this.#scene, trusted(this.#pairs, this.#doubted), 4);
+    this.#ledger.follow(this.#scene);
   }
 
   /** Gives photos that were zoomed, and nobody said so, a lens of their own before they get a wrong place. */
@@ -306,7 +234,7 @@ export class Mapper {
     for (const view of this.#zooms.waiting(this.#scene)) {
       stop();
       const factor = this.#zooms.factorOf(view.index, this.#scene, this.#pairs);
-      if (factor !== undefined) this.#giveOwnLens(view, factor * this.#scene.focal(view.index), stop);
+      if (factor !== undefined) this.#giveOwnLens(view.index, factor * this.#scene.focal(view.index), stop);
     }
   }
 
@@ -318,50 +246,28 @@ export class Mapper {
   ): boolean {
     for (const [index, factor] of factors) {
       for (const scene of [this.#scene, copies[0]]) if (scene?.isPosed(index)) takePlace(scene, index);
-      this.#giveOwnLens(this.views[index], factor * (copies[0] ?? this.#scene).focal(index), stop, copies);
+      this.#giveOwnLens(index, factor * (copies[0] ?? this.#scene).focal(index), stop, copies);
     }
     return factors.size > 0;
   }
 
-  #giveOwnLens(view: View, focalPx: number, stop: () => void, copies: readonly (Scene | Submaps)[] = []): void {
-    const { index, lens } = view;
-    const own = this.#lenses.zoomed(lens);
-    for (const each of [this.#scene, this.#submaps, ...copies]) {
-      each.addLens(Float64Array.of(focalPx, focalPx, 0, 0, 0, 0));
-    }
-    this.#changeLens(view, own, copies);
-    const scene = copies[0] instanceof Scene ? copies[0] : this.#scene;
-    this.#trust.splitOff(own, lens, scene);
-    this.#retries.forget(index);
+  #giveOwnLens(
+    view: number,
+    focalPx: number,
+    stop: () => void,
+    copies: readonly [Scene, Submaps] | readonly [] = [],
+  ): void {
+    const scene = copies[0] ?? this.#scene;
+    this.#ownLenses.split(view, focalPx, scene, [this.#scene, this.#submaps, ...copies]);
+    this.#retries.forget(view);
     this.#pairs = this.#checks.again(scene, this.#pairs, stop);
-  }
-
-  #changeLens(view: View, lens: number, copies: readonly (Scene | Submaps)[] = []): void {
-    this.views[view.index] = { ...view, lens };
-    for (const each of [this.#scene, this.#submaps, ...copies]) each.lensChanged(view.index);
   }
 
   /** @returns whether the scene had a fold */
   #unfold(): boolean {
     if (this.#foldSearch.goOn(this.#scene, this.#pairs, this.#doubted) === 0) return false;
-    retrack(this.#scene, trusted(this.#pairs, this.#doubted), 4);
-    this.#ledger.follow(this.#scene);
+    this.#retrack();
     return true;
-  }
-
-  /** @param seen whether somebody has seen the scene's frame */
-  #turnUpright(scene: Scene, seen: boolean, carried?: FeltUpright): Similarity | undefined {
-    const first = scene.posed[0];
-    if (first === undefined) return undefined;
-    const up = upOfScene(scene, this.#seed, carried);
-    const turn = up && uprightTurn(up, cameraCentre(scene.poses, first * 12), seen);
-    if (!turn) return undefined;
-    scene.transform(turn);
-    return quaternionOfSimilarity(turn);
-  }
-
-  #noteLikeness(view: number, other: number, matches: number): void {
-    if (matches > (this.#nearest[view]?.matches ?? 0)) this.#nearest[view] = { view: other, matches };
   }
 
   step(view?: number, sigmas: ReadonlyMap<number, PoseSigma> = new Map()): Step {
@@ -373,7 +279,7 @@ export class Mapper {
       cameras: this.#ledger.cameras(this.#scene, (each) => sigmas.get(each) ?? ownSigma(this.#scene, each)),
       points: this.#ledger.points(this.#scene),
       rebuildAdvised,
-      doubts: this.#doubts(),
+      doubts: this.#doubts.of(this.#scene),
       ...(hints.length > 0 && { hints }),
     };
   }
@@ -394,94 +300,34 @@ export class Mapper {
     options: Pick<RebuildOptions, "frame" | "up"> = {},
     stage: OnStage = unwatched,
   ): Refined {
-    let refined = this.#refined(this.#copied(stop), stop, progress, stage);
+    const refinedOf = (begun: Begun) =>
+      rebuilt(
+        begun,
+        { trust: this.#trust, checks: this.#checks, zooms: this.#zooms, lastLook: this.#lastLook },
+        this.#growOptions(stop, stage),
+        progress,
+      );
+    let refined = refinedOf(this.#copied(stop));
     for (let round = 0; round < ZOOM_ROUNDS; round++) {
       const { scene, submaps, zoomed } = refined;
-      const rejoined = this.#rejoinLenses([scene, submaps]);
+      const rejoined = this.#ownLenses.rejoin(scene, [this.#scene, this.#submaps, scene, submaps]);
       if (zoomed.size === 0 && !rejoined) break;
       this.#takeMisplaced(zoomed, stop, [scene, submaps]);
-      refined = this.#refined({ ...refined, pairs: this.#unprintedPairs(stop) }, stop, progress, stage);
+      refined = refinedOf({ ...refined, pairs: this.#unprinted.of(this.#scene, this.#pairs, stop) });
     }
     return this.#handedOut(refined, stop, options, stage);
   }
 
   #copied(stop: () => void): Begun {
-    const pairs = this.#unprintedPairs(stop);
+    const pairs = this.#unprinted.of(this.#scene, this.#pairs, stop);
     const submaps = this.#submaps.clone(pairs);
     const larger = submaps.muchLargerThan(this.#scene);
     if (larger) submaps.exchange(larger, this.#scene.clone(), trusted(pairs, this.#doubted));
     return { scene: larger ?? this.#scene.clone(), submaps, pairs, doubted: new Set(this.#doubted) };
   }
 
-  /**
-   * Photos that were taken for zoomed beside one that was, and are not, get the lens back that they share; and those
-   * that have found no place with their own, or were asked before it was known where that lens looks, to be asked again.
-   */
-  #rejoinLenses(copies: readonly [Scene, Submaps]): boolean {
-    const [scene] = copies;
-    let rejoined = false;
-    for (const [own, base] of this.#trust.splits) {
-      const ratio = scene.calibration(own)[0] / scene.calibration(base)[0];
-      const isPlaced = scene.posedWith(own) > 0;
-      const isOther = isPlaced && Math.abs(Math.log(ratio)) > SAME_FOCAL;
-      const isOutdated = this.#trust.isOutdated(scene, own);
-      if (scene.posedWith(base) === 0 || (isOther && !isOutdated)) continue;
-      for (const view of this.views) {
-        if (view.lens !== own) continue;
-        if (isOther && scene.isPosed(view.index)) takePlace(scene, view.index);
-        this.#changeLens(view, base, copies);
-      }
-      this.#trust.rejoined(own);
-      rejoined = true;
-    }
-    return rejoined;
-  }
-
-  /** @param begun refined in place */
-  #refined(begun: Begun, stop: () => void, progress: Progress, stage: OnStage): RefinedScene {
-    const { submaps, doubted } = begun;
-    let { scene } = begun;
-    const options = { ...this.#growOptions(stop, stage), doubted };
-    const rounds = 4;
-    // Thousands of ties take seconds.
-    const looking = (at: Scene) => (ties: readonly Pair[]) => missingAlong(at, ties, stop);
-    progress("refine", 0, rounds);
-    // The first adjustment makes the lenses good; pairs and tracks are then judged anew with them.
-    let first = refineScene(scene, options, 1);
-    stage("verification");
-    const measured = first ? this.#trust.measuredIn(scene, first) : new Set<number>();
-    const rechecked = this.#checks.again(scene, begun.pairs, stop, measured);
-    stage("doubt");
-    trustAgain(scene, rechecked, doubted);
-    for (let round = 0; round < UNFOLD_ROUNDS; round++) {
-      retrack(scene, trusted(rechecked, doubted), 4);
-      scene = closeLoops(scene, rechecked, options);
-      dropTornViews(scene, trusted(rechecked, doubted));
-      scene = submaps.mergeInto(scene, trusted(rechecked, doubted), options);
-      growScene(scene, trusted(rechecked, doubted), options);
-      if (unfold(scene, rechecked, doubted, looking(scene)) === 0) break;
-    }
-    const { pairs, changed } = readAgain(scene, rechecked, this.#seed, stop);
-    const known = trusted(pairs, doubted);
-    const look = worthAnotherLook(scene, known, changed ? undefined : this.#lastLook);
-    const other = look && builtAfresh(scene, known, options);
-    if (other) {
-      const rival = other.scene.clone();
-      if (unfold(rival, pairs, new Set(doubted), looking(rival)) === 0) ({ scene, sureness: first } = other);
-    }
-    if (changed) retrack(scene, known, 4);
-    progress("refine", 1, rounds);
-    const principal: FreePrincipals = first ? principalLenses(scene, this.#lenses.list, first) : new Map();
-    const sureness = refineScene(scene, { ...options, principal }, 3, (done) => progress("refine", 1 + done, rounds));
-    stop();
-    stage("doubt");
-    const found = sureness ? this.#trust.measuredIn(scene, sureness) : measured;
-    const zoomed = this.#zooms.misplacedWhenRefined(scene, known, stop, found);
-    return { scene, submaps, pairs, doubted, known, look, sureness, zoomed };
-  }
-
   #handedOut(
-    { scene, submaps, pairs, doubted, known, look, sureness, zoomed }: RefinedScene,
+    { scene, submaps, pairs, doubted, known, look, sureness, zoomed }: Rebuilt,
     stop: () => void,
     { frame, up: carried }: Pick<RebuildOptions, "frame" | "up">,
     stage: OnStage,
@@ -490,7 +336,7 @@ export class Mapper {
     const laid = layOnto(scene, this.#ledger, frame, this.#seed);
     stop();
     const settled = frame !== undefined || (this.#frameSettled && laid !== undefined);
-    const turn = settled ? undefined : this.#turnUpright(scene, laid !== undefined, carried);
+    const turn = settled ? undefined : turnUpright(scene, this.#seed, { seen: laid !== undefined, carried });
     const aligned = turn && laid?.alignment ? { ...laid, alignment: composeMotions(turn, laid.alignment) } : laid;
     submaps.refine(scene, { ...this.#growOptions(stop, stage), doubted });
     // What was felt is told in the frame before: the turn that made that upright is done.
@@ -502,13 +348,10 @@ export class Mapper {
       this.#frameSettled = true;
       if (look) this.#lastLook = look;
       this.#doubted = doubted;
-      this.#torn = zoomed.size > 0 || scene.posed.some((view) => this.#zooms.isTorn(scene, known, view));
       this.#ledger.restart(scene);
       if (sureness) this.#trust.learn(scene, sureness);
-      this.#poseSigmas = scaled(sureness ? sigmasOf(sureness) : new Map(), aligned?.alignment?.scale ?? 1);
-      this.#youngTorn = false;
-      this.#seamWeak = hangsByAThread(scene);
-      this.#loose = isLoose(scene, this.#poseSigmas);
+      this.#poseSigmas = scaledSigmas(sureness ? sigmasOf(sureness) : new Map(), aligned?.alignment?.scale ?? 1);
+      this.#doubts.afterRebuild(scene, { known, zoomed, sigmas: this.#poseSigmas });
       const { verdicts, cameras, points, doubts = [] } = this.step(undefined, this.#poseSigmas);
       const hints = this.#hints.afterRebuild(scene, pairs);
       return {
@@ -531,7 +374,7 @@ export class Mapper {
 
   /** Views that were never compared though they should see the same part of the scene, by the later of the two. */
   untried(): { view: number; others: number[] }[] {
-    return findGaps(this.#scene, (view, other) => this.#tried[view].has(other));
+    return findGaps(this.#scene, (view, other) => this.#compared.has(view, other));
   }
 
   model(): SparseModel {
@@ -557,19 +400,11 @@ export class Mapper {
       scene,
       pairs: this.#pairs,
       verdictOf: (view) => verdictOf(scene, view, standings.get(view)),
-      nearestOf: (view) => this.#nearest[view],
+      nearestOf: (view) => this.#compared.nearestOf(view),
       sigmas,
       lenses: this.#lenses.list.map((_, index) => this.#trust.focalOf(scene, index)),
-      doubts: this.#doubts(),
+      doubts: this.#doubts.of(scene),
     });
-  }
-
-  #doubts(): Doubt[] {
-    const doubtful = this.#scene.posed.some((view) => !this.#trust.isVouchedFor(this.#scene, this.views[view].lens));
-    const focal = doubtful || this.#torn || this.#youngTorn;
-    // An open focal length lets all cameras go; more photos where parts meet would not help.
-    const seam = this.#seamWeak || (this.#loose && !focal);
-    return [...(focal ? (["focal_uncertain"] as const) : []), ...(seam ? (["weak_seam"] as const) : [])];
   }
 
   /** Asks two-view geometry for the focal lengths that nobody told, and begins with what it says. */
@@ -589,32 +424,11 @@ export class Mapper {
 
   /** While a scene is young, sees whether one built from all that is known by now is better. */
   #reconsider(votes: ReadonlyMap<number, FocalVote>, options: GrowOptions): void {
-    const scene = this.#scene;
-    let doubtful = false;
-    for (const [lens, vote] of votes) if (this.#trust.weigh(scene, lens, vote)) doubtful = true;
-    const restart = doubtful ? scene.posed.length <= YOUNG_VIEWS : this.#betterStart(scene);
-    if (restart) this.#startOver(votes, options);
-  }
-
-  /** Whether a scene of a few photos would have begun much better with a pair that has come since. */
-  #betterStart(scene: Scene): boolean {
-    if (scene.posed.length > START_OVER_VIEWS || this.views.length <= scene.posed.length) return false;
-    const within = this.#pairs.filter(({ a, b }) => scene.isPosed(a) && scene.isPosed(b));
-    const score = (pairs: readonly Pair[]) => Math.max(0, ...startPairs(pairs).slice(0, 1).map(startScore));
-    return score(this.#pairs) > BETTER_START * score(within);
-  }
-
-  #startOver(votes: ReadonlyMap<number, FocalVote>, options: GrowOptions): void {
-    const begun = this.#scene.clone();
-    for (const [index, vote] of votes) begun.setFocal(index, vote.part * this.#lenses.list[index].longSidePx);
-    const pairs = this.#checks.again(begun, this.#pairs, options.stop);
-    const fresh = buildScene(this.views, pairs, begun.calibrations, options);
-    if (!fresh || explainedMatches(fresh, pairs) <= explainedMatches(this.#scene, this.#pairs)) return;
-    this.#pairs = pairs;
-    this.#replaceScene(fresh);
-  }
-
-  #replaceScene(scene: Scene): void {
+    const young = { scene: this.#scene, pairs: this.#pairs, trust: this.#trust, checks: this.#checks, votes };
+    const better = restarted(young, options);
+    if (!better) return;
+    this.#pairs = better.pairs;
+    const { scene } = better;
     carryHanded(this.#scene.tracks, scene.tracks);
     layOnto(scene, this.#ledger, undefined, this.#seed);
     this.#ledger.follow(scene);
@@ -631,8 +445,4 @@ export class Mapper {
   #standings(): Map<number, Standing> {
     return standingsOf(this.#scene, this.#pairs, (view) => this.#submaps.sizeOf(view));
   }
-}
-
-function scaled(sigmas: ReadonlyMap<number, PoseSigma>, scale: number): Map<number, PoseSigma> {
-  return new Map([...sigmas].map(([view, sigma]) => [view, { ...sigma, position: scale * sigma.position }]));
 }

@@ -1,7 +1,8 @@
 /** What a scene knows of which way is up: how its cameras are held, what was felt with them, the straight edges they see, and their GPS. */
-import { cameraCentre, normalisedFromPixels } from "@cairn/geometry";
+import { cameraCentre, normalisedFromPixels, quaternionOfSimilarity } from "@cairn/geometry";
+import type { Similarity } from "@cairn/protocol";
 import type { FeltUpright } from "../engine.ts";
-import { type Up, upOf } from "../generation/upright.ts";
+import { type Up, upOf, uprightTurn } from "../generation/upright.ts";
 import type { PlumbCandidate } from "../generation/verticals.ts";
 import { type Scene, spread } from "./scene.ts";
 
@@ -17,6 +18,23 @@ export function upOfScene(scene: Scene, seed: number, carried?: FeltUpright): Up
     return gps ? [{ gps, centre: cameraCentre(scene.poses, view * 12) }] : [];
   });
   return upOf({ poses, gravities, lines, places, carried, seed });
+}
+
+type TurnOptions = {
+  /** Whether somebody has seen the scene's frame. */
+  readonly seen: boolean;
+  readonly carried?: FeltUpright | undefined;
+};
+
+/** Turns a scene upright around its first camera. @returns how, where that is known and it was not */
+export function turnUpright(scene: Scene, seed: number, { seen, carried }: TurnOptions): Similarity | undefined {
+  const first = scene.posed[0];
+  if (first === undefined) return undefined;
+  const up = upOfScene(scene, seed, carried);
+  const turn = up && uprightTurn(up, cameraCentre(scene.poses, first * 12), seen);
+  if (!turn) return undefined;
+  scene.transform(turn);
+  return quaternionOfSimilarity(turn);
 }
 
 function linesOf(scene: Scene, view: number): PlumbCandidate[] {

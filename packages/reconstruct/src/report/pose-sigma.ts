@@ -25,6 +25,11 @@ export function sigmasOf({ views, pose }: SceneCovariance): Map<number, PoseSigm
   return new Map(views.map((view, place) => [view, sigmaOf(pose.subarray(place * 36, place * 36 + 36), REFINED)]));
 }
 
+/** The same in units of which one is `scale` of those before. */
+export function scaledSigmas(sigmas: ReadonlyMap<number, PoseSigma>, scale: number): Map<number, PoseSigma> {
+  return new Map([...sigmas].map(([view, sigma]) => [view, { ...sigma, position: scale * sigma.position }]));
+}
+
 /** Of one posed view by what it sees itself. */
 export function ownSigma(scene: Scene, view: number): PoseSigma | undefined {
   const points: number[] = [];
