@@ -162,7 +162,7 @@ export class Mapper {
   mark(): () => void {
     const [views, scene, submaps] = [[...this.views], this.#scene, this.#submaps];
     const [pairs, doubted, poseSigmas] = [this.#pairs, this.#doubted, this.#poseSigmas];
-    const learned = [this.#lenses, this.#trust, this.#ledger, this.#aslantTies];
+    const learned = [this.#lenses, this.#trust, this.#ledger, this.#aslantTies, this.#unprinted];
     const searches = [this.#foldSearch, this.#retries, this.#zooms, this.#doubts];
     const goBack = [...learned, ...searches].map((each) => each.mark());
     this.#scene = scene.clone();

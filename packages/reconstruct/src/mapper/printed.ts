@@ -31,11 +31,13 @@ const PART_PX = 64;
 /** So wide are the boxes in which places are looked up. */
 const BOX_PX = 2;
 
+/** Decoded pixels. */
+type Place = readonly [x: number, y: number];
 type Match = Pick<Matched, "a" | "b" | "matches">;
 
 export class Printed {
   /** For each size of photos the places, by box. */
-  readonly #sizes = new Map<string, Map<number, [x: number, y: number][]>>();
+  #sizes = new Map<string, Map<number, readonly Place[]>>();
 
   /** @returns whether the pair tells of a place that was not known */
   learn(views: readonly View[], { a, b, matches }: Match): boolean {
@@ -92,15 +94,21 @@ export class Printed {
     return rest.length === matches.length ? matches : Int32Array.from(rest);
   }
 
+  /** @returns forgets what was learned since */
+  mark(): () => void {
+    const before = [...this.#sizes].map(([size, boxes]) => [size, [...boxes]] as const);
+    return () => {
+      this.#sizes = new Map(before.map(([size, boxes]) => [size, new Map(boxes)]));
+    };
+  }
+
   #add({ places, photo }: View, feature: number): void {
     const size = sizeOf({ photo });
-    const boxes = this.#sizes.get(size) ?? new Map<number, [x: number, y: number][]>();
+    const boxes = this.#sizes.get(size) ?? new Map<number, readonly Place[]>();
     this.#sizes.set(size, boxes);
     const [x, y] = [places.x[feature], places.y[feature]];
     const box = boxOf(x, y, BOX_PX);
-    const known = boxes.get(box);
-    if (known) known.push([x, y]);
-    else boxes.set(box, [[x, y]]);
+    boxes.set(box, [...(boxes.get(box) ?? []), [x, y]]);
   }
 }
 

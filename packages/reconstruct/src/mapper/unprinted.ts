@@ -51,6 +51,15 @@ export class Unprinted {
     return { pairs: without, isChanged };
   }
 
+  /** @returns forgets what was learned since, and that ties by it were looked at */
+  mark(): () => void {
+    const [isNews, goBack] = [this.#isNews, this.#printed.mark()];
+    return () => {
+      this.#isNews = isNews;
+      goBack();
+    };
+  }
+
   /** The pairs without what is printed, verified again where that was much of them. */
   of(scene: Scene, pairs: readonly Pair[], stop: () => void): Pair[] {
     return this.#checks.unprinted(scene, pairs, this.#printed, stop);
