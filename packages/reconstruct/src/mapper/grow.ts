@@ -8,6 +8,7 @@ import { adjust, type SceneCovariance } from "./adjust.ts";
 import { MIN_POINTS } from "./by-pair.ts";
 import { standingOf } from "./consistency.ts";
 import { type Doubted, isTied, placeView } from "./folds.ts";
+import { support } from "./ledger.ts";
 import type { Lens } from "./lens.ts";
 import { lossOfScene } from "./noise.ts";
 import { judgeOffCentre } from "./off-centre.ts";
@@ -17,6 +18,7 @@ import type { RegistrationRule } from "./register.ts";
 import type { Retries } from "./retries.ts";
 import type { Scene } from "./scene.ts";
 import { filterPoints, triangulateTracks } from "./structure.ts";
+import { takePlace } from "./zoom.ts";
 
 export type GrowOptions = {
   readonly lenses: readonly Lens[];
@@ -137,6 +139,25 @@ export function dropTornViews(scene: Scene, pairs: readonly Pair[]): void {
     }
     if (worst === undefined || scene.posed.length <= 2) return;
     scene.dropPose(worst);
+  }
+}
+
+/**
+ * Takes the pose of every view that sees fewer points where it is than a pose can rest on, the least first, with the
+ * points that it alone bears out beside another one. Nothing tears such a view: what had tied it may be gone.
+ */
+export function dropUnborneViews(scene: Scene): void {
+  for (;;) {
+    let worst: number | undefined;
+    let least = MIN_POINTS;
+    for (const view of scene.posed) {
+      const { matches } = support(scene, view);
+      if (matches >= least) continue;
+      least = matches;
+      worst = view;
+    }
+    if (worst === undefined) return;
+    takePlace(scene, worst);
   }
 }
 

@@ -39,8 +39,8 @@ function otherFirst(matches: Uint32Array): Int32Array {
 }
 
 /** Two more photos of that size, which say that something is printed wherever one of the others has a feature. */
-function tellPrinted(mapper: Mapper, { photos }: Synthetic): Candidate[] {
-  const { places } = mapper.views[GONE];
+function tellPrinted(mapper: Mapper, { photos }: Synthetic, gone = GONE): Candidate[] {
+  const { places } = mapper.views[gone];
   const moved = Array.from({ length: 700 }, (_, k) => [(k % 35) * 30 + 20, Math.floor(k / 35) * 35 + 20] as const);
   const still = Array.from({ length: places.count }, (_, k) => [places.x[k], places.y[k]] as const);
   const before = [...still, ...moved];
@@ -91,4 +91,27 @@ describe("going back to a mark", () => {
     mapper.settle(go);
     assert.equal(tied(mapper, GONE), 0);
   });
+});
+
+test("MAP-23 a photo that no point bears out once all is refined has no place, and a reason", async () => {
+  const { mapper, synthetic } = await placed();
+  tellPrinted(mapper, synthetic);
+  const { verdicts, cameras } = mapper.refine(go, go).take();
+  const word = verdicts.find(({ image }) => image === `photo-${GONE}`);
+  assert.equal(word?.verdict, "waiting");
+  assert.ok(word.reason);
+  assert.deepEqual(
+    cameras.map(({ image }) => image).sort(),
+    [0, 1, 2, 4, 5].map((index) => `photo-${index}`),
+  );
+});
+
+test("MAP-23 a model of which nothing is borne out any more is none, and later rebuilds go on from there", async () => {
+  const { mapper, synthetic } = await placed();
+  for (let index = 0; index < PHOTOS; index++) tellPrinted(mapper, synthetic, index);
+  const { verdicts, cameras, points, doubts } = mapper.refine(go, go).take();
+  assert.deepEqual([cameras, points.positions.length, doubts], [[], 0, []]);
+  assert.equal(verdicts.filter(({ verdict }) => verdict === "registered").length, 0);
+  mapper.settle(go);
+  assert.deepEqual(mapper.refine(go, go).take().cameras, []);
 });

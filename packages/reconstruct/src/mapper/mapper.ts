@@ -350,7 +350,7 @@ export class Mapper {
       this.#doubted = doubted;
       this.#ledger.restart(scene);
       if (sureness) this.#trust.learn(scene, sureness);
-      this.#poseSigmas = scaledSigmas(sureness ? sigmasOf(sureness) : new Map(), aligned?.alignment?.scale ?? 1);
+      this.#poseSigmas = scaledSigmas(sureness ? sigmasOf(sureness, scene) : new Map(), aligned?.alignment?.scale ?? 1);
       this.#doubts.afterRebuild(scene, { known, zoomed, sigmas: this.#poseSigmas });
       const { verdicts, cameras, points, doubts = [] } = this.step(undefined, this.#poseSigmas);
       const hints = this.#hints.afterRebuild(scene, pairs);

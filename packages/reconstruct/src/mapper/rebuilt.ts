@@ -5,7 +5,7 @@
 import type { Progress } from "../engine.ts";
 import { builtAfresh, type LastLook, worthAnotherLook } from "./afresh.ts";
 import { type Doubted, missingAlong, trustAgain, trusted } from "./folds.ts";
-import { dropTornViews, type GrowOptions, growScene, type Refinement, refineScene } from "./grow.ts";
+import { dropTornViews, dropUnborneViews, type GrowOptions, growScene, type Refinement, refineScene } from "./grow.ts";
 import type { LensTrust } from "./lens-trust.ts";
 import { closeLoops } from "./loops.ts";
 import type { Pair } from "./pair.ts";
@@ -86,6 +86,7 @@ export function rebuilt(begun: Begun, means: Means, given: GrowOptions, progress
   const principal: FreePrincipals = first ? principalLenses(scene, lenses, first) : new Map();
   const onRound = (done: number) => progress("refine", 1 + done, ROUNDS);
   const sureness = refineScene(scene, { ...options, principal }, ROUNDS - 1, onRound);
+  dropUnborneViews(scene);
   stop();
   stage("doubt");
   const found = sureness ? trust.measuredIn(scene, sureness) : measured;

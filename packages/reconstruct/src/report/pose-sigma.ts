@@ -20,9 +20,12 @@ const PLACED = 6;
 /** With fewer observations there is no saying. */
 const MIN_OBSERVATIONS = 10;
 
-/** Of each adjusted view, in the units that the scene had then. */
-export function sigmasOf({ views, pose }: SceneCovariance): Map<number, PoseSigma> {
-  return new Map(views.map((view, place) => [view, sigmaOf(pose.subarray(place * 36, place * 36 + 36), REFINED)]));
+/** Of each adjusted view that still has its place, in the units that the scene had then. */
+export function sigmasOf({ views, pose }: SceneCovariance, scene: Pick<Scene, "isPosed">): Map<number, PoseSigma> {
+  const sigmas = views.map((view, place) => {
+    return [view, sigmaOf(pose.subarray(place * 36, place * 36 + 36), REFINED)] as const;
+  });
+  return new Map(sigmas.filter(([view]) => scene.isPosed(view)));
 }
 
 /** The same in units of which one is `scale` of those before. */
