@@ -106,6 +106,11 @@ export async function reconstruct(names: readonly string[], options: Reconstruct
     else {
       if (known?.note) process.stdout.write(`${known.note}\n`);
       printVerdicts(entries, doubts);
+      const { source, focalPx, toldPx } = report.focal ?? {};
+      if (source === "given" && toldPx !== undefined) {
+        const [given, told] = [focalPx!, toldPx].map((px) => px.toFixed(0));
+        process.stdout.write(`the focal length in use is ${given} px; about ${told} px is told by the photos\n`);
+      }
     }
     if (model.images.length === 0) throw new Problem("no model: no two of the photos could be placed; see report.json");
     if (!options.json) process.stdout.write(`${report.points} points; written to ${options.out}\n`);

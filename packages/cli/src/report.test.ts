@@ -23,7 +23,10 @@ test("RPT-3 the report in words: who is not used and why, how well it fits, wher
       components: [{ photos: [0, 1, 2], posed: 2 }],
       weakLinks: [{ photos: [0, 1], parts: [1, 1] }],
     },
-    lenses: [{ source: "estimated", focalPx: 1437.23, sigmaPx: 80, certain: false, photos: 3 }],
+    lenses: [
+      { source: "estimated", focalPx: 1437.23, sigmaPx: 80, certain: false, photos: 2 },
+      { source: "given", focalPx: 1725, sigmaPx: 0, certain: false, toldPx: 1438.2, photos: 1 },
+    ],
     doubts: ["focal_uncertain"],
     coverage: { patch: 0.2, patches: 30, bySpreadViews: [0, 20, 6, 3, 1], weakest: [] },
   };
@@ -39,7 +42,8 @@ test("RPT-3 the report in words: who is not used and why, how well it fits, wher
   poses    least sure a.jpg: ±0.0012 and 0.021°
   pairs    2; 1 against the model
   weak     a.jpg – b.jpg: 1 and 1 photos hang together by it
-  lens     1437.2 ± 80.0 px, estimated, uncertain; 3 photos
+  lens     1437.2 ± 80.0 px, estimated, uncertain; 2 photos
+  lens     1725.0 ± 0.0 px, given, uncertain; 1 photos, which tell about 1438 px
   surface  30 patches: 20 seen from one direction, 6 from two, 4 from more
   doubt    The focal length is a guess, so the model may be stretched or bent. Give the camera's calibration or photos with their EXIF, or take more from the sides.`,
   );

@@ -58,10 +58,10 @@ export function reportText(space: string, made: Report): string {
         : `${link.photos.map(name).join(" – ")}: ${link.parts.join(" and ")} photos hang together by it`,
     ]);
   }
-  for (const { source, focalPx, sigmaPx, certain, photos: taken } of lenses) {
+  for (const { source, focalPx, sigmaPx, certain, toldPx, photos: taken } of lenses) {
     rows.push([
       "lens",
-      `${focalPx.toFixed(1)} ± ${sigmaPx.toFixed(1)} px, ${source}${certain ? "" : ", uncertain"}; ${taken} photos`,
+      `${focalPx.toFixed(1)} ± ${sigmaPx.toFixed(1)} px, ${source}${certain ? "" : ", uncertain"}; ${taken} photos${toldPx === undefined ? "" : `, which tell about ${toldPx.toFixed(0)} px`}`,
     ]);
   }
   const [, one = 0, two = 0, ...more] = coverage.bySpreadViews;

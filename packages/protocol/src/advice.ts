@@ -29,6 +29,10 @@ export const DOUBTS: Readonly<Record<Doubt, string>> = {
     "The focal length is a guess, so the model may be stretched or bent. Give the camera's calibration or photos with their EXIF, or take more from the sides.",
   weak_seam:
     "Parts of the model hang together by too little, so one of them may lie askew or be of another size. Take more photos where they meet, in smaller steps.",
+  calibration_denied:
+    "The camera's calibration that was given does not fit the photos, so the model is bent. The report says which focal length the photos tell. Give the right calibration, or none.",
+  pixels_not_square:
+    "The photos seem to be squeezed or stretched one way, so the model is bent. Give them as they were taken, or with their calibration.",
 };
 
 /** A hint in words for the photographer. */

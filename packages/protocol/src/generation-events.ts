@@ -16,6 +16,10 @@ export const Doubt = Type.Union([
   Type.Literal("focal_uncertain"),
   /** A part, or a camera, hangs on the rest by too little: it may lie elsewhere, or be of another size. */
   Type.Literal("weak_seam"),
+  /** The calibration that was given does not fit the photos: the model is bent. */
+  Type.Literal("calibration_denied"),
+  /** The photos were squeezed one way: the model is bent. */
+  Type.Literal("pixels_not_square"),
 ]);
 export type Doubt = Static<typeof Doubt>;
 

@@ -79,6 +79,13 @@ export const ReportLens = Type.Object({
   focalPx: Type.Number({ exclusiveMinimum: 0 }),
   sigmaPx: Type.Number({ minimum: 0, description: "One standard deviation." }),
   certain: Type.Boolean(),
+  toldPx: Type.Optional(
+    Type.Number({
+      exclusiveMinimum: 0,
+      description:
+        "Where the photos deny the calibration that was given, or square pixels: the focal length they tell.",
+    }),
+  ),
 });
 export type ReportLens = Static<typeof ReportLens>;
 

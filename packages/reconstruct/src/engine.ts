@@ -122,8 +122,10 @@ export type FocalReport = {
   readonly focalPx: number;
   /** One standard deviation, pixels at full size. */
   readonly sigmaPx: number;
-  /** False: the result has the doubt `focal_uncertain`, and may be wrong however well it fits. */
+  /** False: the result has the doubt `focal_uncertain` or one of what the lens was held to, and may be wrong however well it fits. */
   readonly certain: boolean;
+  /** Where the photos deny what the lens was held to: the focal length that they tell, pixels at full size. */
+  readonly toldPx?: number;
 };
 
 export interface Engine {

@@ -27,6 +27,8 @@ type AdjustOptions = {
   readonly lenses?: readonly Lens[];
   /** Lenses whose principal point may change, too. */
   readonly principal?: FreePrincipals;
+  /** What may change of these lenses, in the place of what the scene is taken to tell. */
+  readonly setFree?: ReadonlyMap<number, readonly CalibrationParameter[]>;
   /** Residuals well above this lose their weight, pixels of a fine feature; 1 when left out. */
   readonly lossPx?: number;
   /** Fine features speak for coarse ones where there are enough. */
@@ -61,7 +63,17 @@ const COARSE_SCALE_PX = 4;
 /** @returns how sure the result is, when asked for and when the observations say it */
 export function adjust(
   scene: Scene,
-  { iterations, free, lenses = [], principal, lossPx = 1, fine = false, stop, covariance = false }: AdjustOptions,
+  {
+    iterations,
+    free,
+    lenses = [],
+    principal,
+    setFree,
+    lossPx = 1,
+    fine = false,
+    stop,
+    covariance = false,
+  }: AdjustOptions,
 ): SceneCovariance | undefined {
   const { led: speaking, following } = partByWitnesses(witnessed(scene, free), fine ? isFineIn(scene) : undefined);
   if (speaking.length === 0) return undefined;
@@ -75,7 +87,9 @@ export function adjust(
   for (const [place, view] of views.entries()) {
     constantPose[place] = free === undefined ? (place === 0 ? 1 : 0) : free.has(view) ? 0 : 1;
   }
-  const refine = scene.lensIndices().map((lens) => freedomOf(scene, lenses[lens], principal?.has(lens) ?? false));
+  const refine = scene
+    .lensIndices()
+    .map((lens) => setFree?.get(lens) ?? freedomOf(scene, lenses[lens], principal?.has(lens) ?? false));
   const problem = problemOf(scene, led, views);
   const loss = { kind: "cauchy", scalePx: lossPx / FINE_SIGMA_PX } as const;
   const report = run(

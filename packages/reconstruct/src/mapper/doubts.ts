@@ -12,11 +12,13 @@ import type { ZoomSearch } from "./zoom-search.ts";
 /** Up to this many placed photos each step says what only a rebuild would. */
 const MEASURED_LIVE_VIEWS = 12;
 const MEASURING_ITERATIONS = 8;
+/** In the order in which they are told. */
+const DOUBTED: readonly Doubt[] = ["calibration_denied", "pixels_not_square", "focal_uncertain", "weak_seam"];
 
 type DoubtsOptions = {
   readonly views: readonly View[];
   readonly lenses: Lenses;
-  readonly trust: Pick<LensTrust, "isVouchedFor">;
+  readonly trust: Pick<LensTrust, "isVouchedFor" | "denialsIn">;
   readonly zooms: Pick<ZoomSearch, "isTorn">;
 };
 
@@ -66,7 +68,8 @@ export class Doubts {
     const focal = doubtful || this.#torn || this.#youngTorn;
     // An open focal length lets all cameras go; more photos where parts meet would not help.
     const seam = this.#seamWeak || (this.#loose && !focal);
-    return [...(focal ? (["focal_uncertain"] as const) : []), ...(seam ? (["weak_seam"] as const) : [])];
+    const doubts = { focal_uncertain: focal, weak_seam: seam, ...this.#trust.denialsIn(scene) };
+    return DOUBTED.filter((doubt) => doubts[doubt]);
   }
 
   /** @returns has what photos have told since as it was; what a rebuild tells is told when nothing can go wrong any more */

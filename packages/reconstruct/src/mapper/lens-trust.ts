@@ -8,6 +8,7 @@ import type { FocalReport } from "../engine.ts";
 import { lensSound, type SceneCovariance } from "./adjust.ts";
 import { type FocalVote, FocalVotes } from "./focal.ts";
 import type { Refinement } from "./grow.ts";
+import type { Denials } from "./lens-check.ts";
 import type { Pair } from "./pair.ts";
 import type { RegistrationRule } from "./register.ts";
 import type { Scene } from "./scene.ts";
@@ -41,6 +42,9 @@ export class LensTrust {
   #sigmas: Float64Array = new Float64Array(0);
   /** Lenses that look straight ahead elsewhere than in the middle, as the last rebuild found, and nobody knows where. */
   #offCentre: ReadonlySet<number> = new Set();
+
+  /** What the photos of the last rebuild deny of each lens. */
+  #denials: Denials = new Map();
 
   constructor(lenses: Lenses, seed: number) {
     this.#lenses = lenses;
@@ -79,7 +83,25 @@ export class LensTrust {
     const at = lens * CALIBRATION_SIZE;
     const focalPx = ((scene.calibrations[at] + scene.calibrations[at + 1]) / 2) * fullScale;
     const sigmaPx = (this.#sigmas[lens] || UNMEASURED_SIGMA[source]) * focalPx;
-    return { source, focalPx, sigmaPx, certain: this.isVouchedFor(scene, lens) };
+    const denial = this.#denials.get(lens);
+    return {
+      source,
+      focalPx,
+      sigmaPx,
+      certain: this.isVouchedFor(scene, lens) && !denial,
+      ...(denial && { toldPx: denial.toldPx * fullScale }),
+    };
+  }
+
+  /** Learns what the photos of a rebuild deny. */
+  deny(denials: Denials): void {
+    this.#denials = denials;
+  }
+
+  /** What the photos deny of the lenses that a scene rests on. */
+  denialsIn(scene: Scene): { readonly calibration_denied: boolean; readonly pixels_not_square: boolean } {
+    const denied = new Set([...this.#denials].flatMap(([lens, { of }]) => (scene.posedWith(lens) > 0 ? [of] : [])));
+    return { calibration_denied: denied.has("calibration"), pixels_not_square: denied.has("square") };
   }
 
   /** Lenses on which two-view geometry has a say: nobody told them, or EXIF did and no photo of them is placed yet. */

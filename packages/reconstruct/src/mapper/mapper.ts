@@ -25,6 +25,7 @@ import { layOnto } from "./frame.ts";
 import { findGaps } from "./gaps.ts";
 import { type GrowOptions, growScene } from "./grow.ts";
 import { Ledger } from "./ledger.ts";
+import { deniedLenses } from "./lens-check.ts";
 import { LensTrust } from "./lens-trust.ts";
 import { OwnLenses } from "./own-lenses.ts";
 import { type Matched, type Pair, pairOf, questionOf } from "./pair.ts";
@@ -339,6 +340,7 @@ export class Mapper {
     const turn = settled ? undefined : turnUpright(scene, this.#seed, { seen: laid !== undefined, carried });
     const aligned = turn && laid?.alignment ? { ...laid, alignment: composeMotions(turn, laid.alignment) } : laid;
     submaps.refine(scene, { ...this.#growOptions(stop, stage), doubted });
+    const denied = deniedLenses(scene, this.#lenses.list, stop);
     // What was felt is told in the frame before: the turn that made that upright is done.
     const up = upOfScene(scene, this.#seed, carried && turned(carried, turn));
     const take = (): Rebuild => {
@@ -350,6 +352,7 @@ export class Mapper {
       this.#doubted = doubted;
       this.#ledger.restart(scene);
       if (sureness) this.#trust.learn(scene, sureness);
+      this.#trust.deny(denied);
       this.#poseSigmas = scaledSigmas(sureness ? sigmasOf(sureness, scene) : new Map(), aligned?.alignment?.scale ?? 1);
       this.#doubts.afterRebuild(scene, { known, zoomed, sigmas: this.#poseSigmas });
       const { verdicts, cameras, points, doubts = [] } = this.step(undefined, this.#poseSigmas);

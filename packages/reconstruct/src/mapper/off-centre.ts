@@ -49,7 +49,7 @@ export function judgeOffCentre(
 }
 
 /** Per posed view of a lens, how badly its features fit: Cauchy's loss without its scale. */
-function misfits(scene: Scene, lens: number, lossPx: number): Map<number, number> {
+export function misfits(scene: Scene, lens: number, lossPx: number): Map<number, number> {
   const costs = new Map<number, number>();
   for (const { point, views, features, fits } of scene.tracks.all()) {
     if (!point) continue;

@@ -11,7 +11,7 @@ import type { Lens } from "./lens.ts";
  * Share of the residuals' energy that may push the focal length one way. What one more parameter of the lens takes
  * away: 0.002 (castle-P19, Herz-Jesus-P8) to 0.11 (a drone's camera).
  */
-const SYSTEMATIC = 0.02;
+export const SYSTEMATIC = 0.02;
 /**
  * Share of the residuals' energy that may push the principal point one way. With this, what was found of fountain-P11,
  * Herz-Jesus-P8, castle-P19 and the sample capture, whole and every second photo, is 0.8 standard deviations off (RMS of 16).

@@ -53,6 +53,8 @@ type SyntheticOptions = {
   readonly noisePx?: number;
   /** How far right of the photos' middle the camera looks straight ahead. */
   readonly principalOffPx?: number;
+  /** Width of a pixel over its height: photos that were squeezed one way. */
+  readonly pixelAspect?: number;
   /** So many features are printed on all photos, in a strip along the lower edge. */
   readonly printed?: number;
   /** By so much that strip goes right from photo to photo: something that moves before the camera. */
@@ -70,6 +72,7 @@ export function syntheticPhotos(
     points = POINTS,
     noisePx = NOISE_PX,
     principalOffPx = 0,
+    pixelAspect = 1,
     printed = 0,
     stripStepPx = 0,
   }: SyntheticOptions = {},
@@ -86,7 +89,7 @@ export function syntheticPhotos(
       places.get(shot.place ?? 0)!,
       truth[index].rows,
       shot,
-      { focalPx, noisePx, principalOffPx },
+      { focalPx, noisePx, principalOffPx, pixelAspect },
       random,
     );
     const seen = [
@@ -181,7 +184,12 @@ function observe(
   points: Float64Array,
   rows: readonly [Vec, Vec, Vec],
   { eye, features = points.length / 3 }: Shot,
-  { focalPx, noisePx, principalOffPx }: { focalPx: number; noisePx: number; principalOffPx: number },
+  {
+    focalPx,
+    noisePx,
+    principalOffPx,
+    pixelAspect,
+  }: Required<Pick<SyntheticOptions, "focalPx" | "noisePx" | "principalOffPx" | "pixelAspect">>,
   random: Random,
 ): { x: number; y: number; point: number }[] {
   const seen: { x: number; y: number; point: number }[] = [];
@@ -190,7 +198,7 @@ function observe(
     const [u, v, depth] = rows.map((row) => row[0] * d[0] + row[1] * d[1] + row[2] * d[2]);
     if (depth < 0.5) continue;
     const x = (focalPx * u) / depth + WIDTH_PX / 2 + principalOffPx + noisePx * randomNormal(random);
-    const y = (focalPx * v) / depth + HEIGHT_PX / 2 + noisePx * randomNormal(random);
+    const y = (pixelAspect * focalPx * v) / depth + HEIGHT_PX / 2 + noisePx * randomNormal(random);
     if (x > 1 && y > 1 && x < WIDTH_PX - 1 && y < HEIGHT_PX - 1) seen.push({ x, y, point });
   }
   return seen;
