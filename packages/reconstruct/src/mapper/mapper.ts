@@ -311,7 +311,9 @@ export class Mapper {
     let refined = refinedOf(this.#copied(stop));
     for (let round = 0; round < ZOOM_ROUNDS; round++) {
       const { scene, submaps, zoomed } = refined;
-      const rejoined = this.#ownLenses.rejoin(scene, [this.#scene, this.#submaps, scene, submaps]);
+      const all = [this.#scene, this.#submaps, scene, submaps];
+      const joined = this.#ownLenses.join(refined, all);
+      const rejoined = this.#ownLenses.rejoin(scene, all) || joined;
       if (zoomed.size === 0 && !rejoined) break;
       this.#takeMisplaced(zoomed, stop, [scene, submaps]);
       refined = refinedOf({ ...refined, pairs: this.#unprinted.of(this.#scene, this.#pairs, stop) });

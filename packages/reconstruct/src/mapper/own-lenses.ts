@@ -1,14 +1,13 @@
 /**
- * Gives photos that were zoomed, and nobody said so, a lens of their own, and the one that they share back where they were
- * not. A lens is known to every scene, shown or not.
+ * Gives photos that were zoomed, and nobody said so, a lens of their own, the one that they share back where they were not,
+ * and one to those of a camera that was told in several ways. A lens is known to every scene, shown or not.
  */
+import type { SceneCovariance } from "./adjust.ts";
 import type { LensTrust } from "./lens-trust.ts";
+import { SAME_FOCAL, sameLenses } from "./same-lens.ts";
 import type { Scene } from "./scene.ts";
 import type { Lenses, View } from "./view.ts";
 import { takePlace } from "./zoom.ts";
-
-/** Focal lengths this near in the logarithm are one: nobody zooms by so little. */
-const SAME_FOCAL = 0.03;
 
 /** What has to know of a lens: a scene, or all places beside it. */
 type Knowing = Pick<Scene, "addLens" | "lensChanged">;
@@ -67,6 +66,25 @@ export class OwnLenses {
       rejoined = true;
     }
     return rejoined;
+  }
+
+  /**
+   * Photos of one camera that was told in several ways share a lens from then on.
+   * @param refined the scene that said so, and how sure it is
+   * @param all that are to know it, this one among them
+   * @returns whether there were such
+   */
+  join(
+    { scene, sureness }: { readonly scene: Scene; readonly sureness?: SceneCovariance | undefined },
+    all: readonly Knowing[],
+  ): boolean {
+    const splits = new Set(this.#trust.splits.flat());
+    const joined = sureness ? sameLenses(scene, this.#lenses.list, sureness, (lens) => splits.has(lens)) : [];
+    for (const [own, base] of joined) {
+      for (const { index, lens } of this.#views) if (lens === own) this.#change(index, base, all);
+      this.#lenses.join(own, base);
+    }
+    return joined.length > 0;
   }
 
   #change(view: number, lens: number, all: readonly Knowing[]): void {

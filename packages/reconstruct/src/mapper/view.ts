@@ -29,7 +29,7 @@ export type Places = Pick<Features, "count" | "x" | "y" | "scale">;
 /** The lenses seen so far; photos of one camera share one. */
 export class Lenses {
   readonly list: Lens[] = [];
-  readonly #indexOfKey = new Map<string, number>();
+  #indexOfKey = new Map<string, number>();
 
   /** @returns the index of the photo's lens, and the calibration to begin with when the lens is new */
   add(photo: Photo): { lens: number; principal: Principal; calibration: Float64Array | undefined } {
@@ -48,11 +48,17 @@ export class Lenses {
     return this.list.length - 1;
   }
 
+  /** Photos that are told as those of the lens `own` were have the lens `base` from now on. */
+  join(own: number, base: number): void {
+    for (const [key, lens] of this.#indexOfKey) if (lens === own) this.#indexOfKey.set(key, base);
+  }
+
   /** @returns forgets what was told since */
   mark(): () => void {
-    const before = [...this.list];
+    const [before, indexOfKey] = [[...this.list], new Map(this.#indexOfKey)];
     return () => {
       this.list.splice(0, this.list.length, ...before);
+      this.#indexOfKey = indexOfKey;
     };
   }
 

@@ -1,0 +1,56 @@
+/**
+ * One camera may be told in several ways: some photos have EXIF and others lost it, or EXIF was rounded otherwise. Each way
+ * begins as a lens of its own, since nobody knows better; what a rebuild finds of them tells that they are one. Found from
+ * fewer photos each is less sure, and the model with it (measured: fountain-P11 with every third photo's EXIF lost 5.1 mm
+ * off, as one lens 2.2).
+ */
+import type { SceneCovariance } from "./adjust.ts";
+import type { Lens } from "./lens.ts";
+import type { Scene } from "./scene.ts";
+import { focalSigmas, isMeasured, isOpen } from "./sureness.ts";
+
+/** A lens, and the one that its photos were taken with. */
+export type SameLens = readonly [own: number, base: number];
+
+/** Farther apart, in the logarithm, lenses are two however unsure they are: nobody zooms by less. */
+export const SAME_FOCAL = 0.03;
+
+/**
+ * Lenses of photos of one size whose focal lengths, as a rebuild found them, agree to within one standard deviation. What
+ * somebody gave stays by itself.
+ * @param isOther whether a lens is one of photos that were zoomed, which are judged elsewhere
+ */
+export function sameLenses(
+  scene: Scene,
+  lenses: readonly Lens[],
+  sureness: SceneCovariance,
+  isOther: (lens: number) => boolean,
+): SameLens[] {
+  const sigmas = focalSigmas(sureness, scene.calibrations);
+  const sizes = sizesOf(scene);
+  const asked = [...sizes.keys()].filter((lens) => lenses[lens].source !== "given" && !isOther(lens));
+  // The others join the one that most photos have told.
+  const order = asked.sort((a, b) => scene.posedWith(b) - scene.posedWith(a) || a - b);
+  const joined = new Map<number, number>();
+  for (const [place, own] of order.entries()) {
+    const base = order.slice(0, place).find((each) => {
+      if (joined.has(each) || sizes.get(each) !== sizes.get(own)) return false;
+      if (!isMeasured(sigmas[each]) || !(sigmas[own] > 0) || isOpen(sigmas[own])) return false;
+      const apart = Math.abs(Math.log(scene.calibration(own)[0] / scene.calibration(each)[0]));
+      return apart <= Math.min(SAME_FOCAL, Math.hypot(sigmas[own], sigmas[each]));
+    });
+    if (base !== undefined) joined.set(own, base);
+  }
+  return [...joined];
+}
+
+/** Of lenses with a posed photo: how large that is at full size and as decoded, whichever way it was held. */
+function sizesOf(scene: Scene): Map<number, string> {
+  const sizes = new Map<number, string>();
+  for (const index of scene.posed) {
+    const { lens, photo } = scene.views[index];
+    const sides = [photo.fullWidthPx, photo.fullHeightPx].sort((a, b) => b - a);
+    sizes.set(lens, `${sides.join("x")} ${Math.max(photo.widthPx, photo.heightPx)}`);
+  }
+  return sizes;
+}
