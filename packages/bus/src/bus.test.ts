@@ -100,6 +100,46 @@ test("HUB-77 HUB-79 what one instance publishes another hears, byte for byte, an
   await eventually("the foreign one is heard", () => heard.length === 2 && own.length === 2);
 });
 
+test("GEN-39 HUB-40 headers that are 64-bit integers keep their digits, from others and to others", async (t) => {
+  const broker = theBroker(t);
+  if (!broker) return;
+  const one = open(t, broker.url, "one");
+  const other = open(t, broker.url, "other");
+  const heard: Incoming[] = [];
+  await other.consume("processed_frames_exchange", (message) => void heard.push(message));
+  await eventually("both are connected", () => one.connected && other.connected);
+  const channel = await (await client(t, broker.url)).createChannel();
+  const [ns, least] = [1750000000952559124n, -(2n ** 63n)];
+  const long = (value: bigint) => ({ "!": "int64", value });
+  const around = { text: "x", part: 0.5, none: null, is: true, list: [1, "a"], table: { a: long(5n) } };
+  const theirs = {
+    ...around,
+    timestamp_ns: long(ns),
+    least: long(least),
+    small: long(5n),
+    frame_number: 3_000_000_000,
+  };
+  channel.publish("processed_frames_exchange", "", Buffer.from("a"), {
+    contentType: "image/jpeg",
+    contentEncoding: "none",
+    headers: theirs,
+  });
+  // More than one read of the socket.
+  channel.publish("processed_frames_exchange", "", Buffer.alloc(300_000), {
+    headers: { ...theirs, s: "y".repeat(60_000) },
+  });
+  await eventually("theirs are heard", () => heard.length === 2);
+  const exact = { timestamp_ns: ns, least, small: 5, frame_number: 3_000_000_000 };
+  for (const { headers } of heard) {
+    const { timestamp_ns, least, small, frame_number, text, list } = headers;
+    assert.deepEqual({ timestamp_ns, least, small, frame_number }, exact);
+    assert.deepEqual([text, list], ["x", [1, "a"]]);
+  }
+  one.publish("processed_frames_exchange", "own", { contentType: "image/jpeg", headers: { timestamp_ns: ns } });
+  await eventually("ours is heard", () => heard.length === 3);
+  assert.equal(heard[2]?.headers.timestamp_ns, ns);
+});
+
 test("HUB-83 a message that cannot be read is acknowledged, counted and gone; those behind it come", async (t) => {
   const broker = theBroker(t);
   if (!broker) return;

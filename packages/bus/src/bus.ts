@@ -5,6 +5,7 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { type ChannelModel, type ConfirmChannel, type ConsumeMessage, IllegalOperationError } from "amqplib";
+import { asWritten } from "./exact-headers.ts";
 import { EXCHANGES, type Exchange, type ExchangeNames } from "./exchanges.ts";
 import { brokerAddress, keepLine } from "./line.ts";
 import { type Headers, type Outgoing, Waiting, type WaitingLimits } from "./waiting.ts";
@@ -37,6 +38,7 @@ export type PublishOptions = {
 export type Incoming = {
   readonly body: Buffer;
   readonly contentType: string | undefined;
+  /** A 64-bit integer that a double has not the digits for is a bigint. */
   readonly headers: Readonly<Record<string, unknown>>;
 };
 
@@ -291,7 +293,7 @@ export class Bus {
     this.#unconfirmedBytes += body.length;
     const options = {
       contentType,
-      headers: { ...headers, cairn_node: this.#options.node },
+      headers: asWritten({ ...headers, cairn_node: this.#options.node }),
       persistent: !sheddable,
     };
     const confirmed = (error: unknown) => {

@@ -6,6 +6,7 @@
 import { connect as connectTcp } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { type ChannelModel, connect } from "amqplib";
+import { keepExact, type Receiver } from "./exact-headers.ts";
 
 type LineEvents = {
   /** The line is up. What this throws takes it down again. */
@@ -77,6 +78,7 @@ async function open(url: string): Promise<{ model: ChannelModel; leave: () => vo
   const cut = new AbortController();
   const socket = { noDelay: true, timeout: CONNECT_MS, signal: cut.signal };
   const model = await connect(url, socket);
+  keepExact(model.connection as unknown as Receiver);
   const leave = () => {
     model.close().catch(() => {}); // it may be gone already, which is what is wanted
     setTimeout(() => cut.abort(), GOODBYE_MS).unref();

@@ -4,7 +4,7 @@
  */
 import type { Exchange } from "./exchanges.ts";
 
-export type Headers = Readonly<Record<string, string | number>>;
+export type Headers = Readonly<Record<string, string | number | bigint>>;
 
 export type Outgoing = {
   readonly exchange: Exchange;

@@ -142,6 +142,11 @@ test("HUB-37 HUB-38 HUB-39 HUB-40 HUB-41 HUB-83 HUB-92 what services make of it 
   service.publish("processed_frames_exchange", JPEG, { contentType: "image/jpeg", headers, sheddable: true });
   const [frame] = await viewer.of("processed_frame");
   assert.deepEqual(frame, { type: "processed_frame", frame_data: JPEG.toString("base64"), ...headers });
+  const timed = { timestamp_ns: 1750000000952559124n, source: "drone" };
+  service.publish("processed_frames_exchange", JPEG, { contentType: "image/jpeg", headers: timed, sheddable: true });
+  await viewer.of("processed_frame", 2);
+  const frameText = viewer.texts.findLast((each) => each.includes("processed_frame")) ?? "";
+  assert.match(frameText, /"timestamp_ns":1750000000952559124,"source":"drone"\}$/);
 
   const ply = Buffer.from("ply\nformat ascii 1.0\nend_header\n");
   const cloud = { ply_filename: "room 1.ply", ply_data_b64: ply.toString("base64") };

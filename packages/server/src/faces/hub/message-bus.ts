@@ -124,7 +124,7 @@ function hear(house: House, bus: Bus): void {
       const source = sourceOf(headers);
       const facts = FRAME_HEADERS.filter((name) => isPlain(headers[name])).map((name) => [name, headers[name]]);
       const frame = { type: "processed_frame", frame_data: body.toString("base64"), ...Object.fromEntries(facts) };
-      viewers.tell({ ...frame, source }, source);
+      viewers.tell(exactText({ ...frame, source }), source);
     },
     trajectory_data_exchange({ body, headers }) {
       const text = body.toString();
@@ -155,7 +155,15 @@ function hear(house: House, bus: Bus): void {
   }
 }
 
-const isPlain = (value: unknown) => typeof value === "string" || typeof value === "number";
+const isPlain = (value: unknown) => ["string", "number", "bigint"].includes(typeof value);
+
+/** Of one level; integers with all their digits (GEN-39). */
+function exactText(message: Readonly<Record<string, unknown>>): string {
+  const members = Object.entries(message).map(([name, value]) => {
+    return `${JSON.stringify(name)}:${typeof value === "bigint" ? value : JSON.stringify(value)}`;
+  });
+  return `{${members.join(",")}}`;
+}
 
 /** Whose it is: as a header says it, or the message itself. */
 function sourceOf(headers: Incoming["headers"], text?: string): string {
