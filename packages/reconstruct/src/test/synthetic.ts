@@ -17,6 +17,8 @@ export type Shot = {
   readonly brightness?: number;
   /** Shows only so many features. */
   readonly features?: number;
+  /** How far right of the photo's middle it looks straight ahead; as the others do when left out. */
+  readonly principalOffPx?: number;
 };
 
 export const WIDTH_PX = 1200;
@@ -89,7 +91,7 @@ export function syntheticPhotos(
       places.get(shot.place ?? 0)!,
       truth[index].rows,
       shot,
-      { focalPx, noisePx, principalOffPx, pixelAspect },
+      { focalPx, noisePx, principalOffPx: shot.principalOffPx ?? principalOffPx, pixelAspect },
       random,
     );
     const seen = [
