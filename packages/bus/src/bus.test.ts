@@ -60,7 +60,7 @@ test("HUB-80 a message that cannot be written is counted as dropped, and those a
   const source = "y".repeat(70_000);
   for (let n = 0; n < 1100; n++) bus.publish("analysis_mode_exchange", "long", { ...json, headers: { source } });
   bus.publish("analysis_mode_exchange", "short", json);
-  await bus.settled(AbortSignal.timeout(20_000));
+  await bus.settled(AbortSignal.timeout(60_000));
   await eventually("what comes after is heard", () => heard.length > 0);
   assert.deepEqual(heard, ["short"]);
   const { waiting, dropped, published } = bus.stats;

@@ -361,7 +361,7 @@ describe("against a server", () => {
     server.kill("SIGTERM");
     const [code] = (await once(server, "exit")) as [number | null];
     assert.equal(code, 0);
-    assert.ok(Date.now() - startedMs < 20_000); // 5 s on a machine with time to spare; a held socket would hold it for ever
+    assert.ok(Date.now() - startedMs < 60_000); // 5 s on a machine with time to spare; a held socket would hold it for ever
     waiting.kill("SIGKILL");
     const next = start(["serve", "--port", "0", "--data", data]);
     const address = /http:\S+/.exec(await firstLine(next))![0];

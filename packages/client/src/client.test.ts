@@ -237,7 +237,7 @@ test("a file that cannot be read any more is given up by name, however it is sen
   });
   const sendLive = () => Promise.reject(new Error("not asked for"));
   const uploads = new Uploads({
-    ...{ api, space: "place", parallel: 2, signal: AbortSignal.timeout(2000), sendLive },
+    ...{ api, space: "place", parallel: 2, signal: AbortSignal.timeout(60_000), sendLive },
     backoff: { firstMs: 1, maxMs: 1 },
   });
   const ways = ["http", "live", "tus", "auto"] as const;

@@ -310,7 +310,7 @@ describe("the file log on a disk that refuses", () => {
     const run = promisify(execFile)(
       process.execPath,
       ["--input-type=module", "--eval", program, await temporaryFolder(t)],
-      { timeout: 20_000, killSignal: "SIGKILL" },
+      { timeout: 60_000, killSignal: "SIGKILL" },
     );
     assert.equal((await run).stdout, "64\n");
   });

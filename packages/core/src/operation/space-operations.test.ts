@@ -116,7 +116,7 @@ describe("SpaceOperations", () => {
     });
     const asked = performance.now();
     await operations.cancel(operation);
-    assert.ok(performance.now() - asked < 10_000); // 2 s and what a busy machine adds; it would never end by itself
+    assert.ok(performance.now() - asked < 60_000); // 2 s and what a busy machine adds; it would never end by itself
     finish();
     await new Promise((resolve) => setImmediate(resolve));
     await log.append([renamed("after")]);

@@ -70,7 +70,7 @@ export async function addPhotos(core: Core, space: Space, count: number, gpsOf?:
 
 /** Follows the log until the state fits. */
 export async function until(space: Space, fits: (state: SpaceState) => boolean): Promise<SpaceState> {
-  const deadline = AbortSignal.timeout(10_000);
+  const deadline = AbortSignal.timeout(120_000);
   if (fits(space.log.snapshot().state)) return structuredClone(space.log.snapshot().state);
   for await (const _ of space.log.follow(space.log.head, { signal: deadline })) {
     const { state } = space.log.snapshot();

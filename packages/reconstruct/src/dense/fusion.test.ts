@@ -47,6 +47,9 @@ test("parts that are fused at the same time, their gains handed on, give what th
 test("a part hears of its gains where the points overtake them on the way here", async () => {
   const depths = () => boxViews(3, { widthPx: 32 });
   await Promise.all([fusion.fuse(depths()), fusion.fuse(depths())]);
+  const fromMs = performance.now();
+  await Promise.all([fusion.fuse(depths()), fusion.fuse(depths())]);
+  const bothMs = performance.now() - fromMs;
   for (let round = 0; round < 3; round++) {
     let told = 0;
     let known!: (gains: ReadonlyMap<number, Gain>) => void;
@@ -60,9 +63,9 @@ test("a part hears of its gains where the points overtake them on the way here",
       },
     });
     // A part that would wait for ever is given up, and the test fails.
-    const second = fusion.fuse(depths(), { gains, signal: AbortSignal.timeout(5000) });
+    const second = fusion.fuse(depths(), { gains, signal: AbortSignal.timeout(60_000) });
     await new Promise(setImmediate);
-    asleep(80); // Points and gains are both there when this thread looks.
+    asleep(Math.max(80, 3 * bothMs)); // Points and gains are both there when this thread looks.
     const { gains: found } = await first;
     assert.deepEqual(await second, partOf(depths(), { gains: found }));
     assert.equal(told, 1);

@@ -373,7 +373,7 @@ test("GEN-26 HTTP-28 stopping does not wait for clients that hang", async (t) =>
   assert.equal(stream.status, 200);
   const started = performance.now();
   await server.restart();
-  assert.ok(performance.now() - started < 20_000); // 5 s and what a busy machine adds; they would hang for ever
+  assert.ok(performance.now() - started < 60_000); // 5 s and what a busy machine adds; they would hang for ever
   hanging.destroy();
   await stream.body?.cancel().catch(() => {});
   assert.equal((await server.send("GET", "/health")).status, 200);

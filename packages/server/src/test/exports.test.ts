@@ -157,7 +157,7 @@ test("EXC-29 exports beyond what a space sends at once are refused, and taken wh
   const { status, code, facts } = await errorOf(refused);
   assert.deepEqual([status, code, facts.exports], [429, "request.rate_limited", 12]);
   await slow.pop()!.body!.cancel();
-  const endMs = performance.now() + 20_000;
+  const endMs = performance.now() + 120_000;
   let again = await server.send("GET", path);
   while (again.status === 429 && performance.now() < endMs) {
     await again.arrayBuffer();

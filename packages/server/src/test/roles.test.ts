@@ -269,7 +269,7 @@ describe("roles", () => {
     const key = (n: number) =>
       Buffer.from(writeVideoPacket({ flags: VIDEO_FLAG.key, number: n, timeNs: BigInt(n), data: keyNal(n) }));
 
-    const end = ({ closed }: HubUser) => Promise.race([closed, delay(5000, "it stays", { ref: false })]);
+    const end = ({ closed }: HubUser) => Promise.race([closed, delay(60_000, "it stays", { ref: false })]);
 
     async function houseOf(t: TestContext) {
       const server = await testServer(t, { token: ADMIN, tokens: SPACES });
