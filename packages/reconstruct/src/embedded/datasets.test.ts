@@ -61,6 +61,19 @@ async function smallPhoto(path: string, part: number): Promise<Photo> {
   return { image, name: image, rgb: new Uint8Array(data), ...size, digest: `${image} ${part}` };
 }
 
+function openCache() {
+  const kept = new Map<string, Uint8Array>();
+  const cache: EngineCache = {
+    async get(key) {
+      return kept.get(key);
+    },
+    async put(key, bytes) {
+      kept.set(key, bytes);
+    },
+  };
+  return { kept, cache };
+}
+
 /** The last word on each photo, after all of them and a rebuild. */
 async function reconstruct(engine: Engine, photos: AsyncIterable<Photo> | Iterable<Photo>) {
   const verdicts = new Map<string, Verdict>();
@@ -171,15 +184,7 @@ describe("the embedded engine on surveyed photos", () => {
     const paths = photosOf("Herz-Jesus-P8", t);
     if (!paths) return;
     const photos = await Promise.all(paths.map((path) => readPhoto(path)));
-    const kept = new Map<string, Uint8Array>();
-    const cache: EngineCache = {
-      async get(key) {
-        return kept.get(key);
-      },
-      async put(key, bytes) {
-        kept.set(key, bytes);
-      },
-    };
+    const { kept, cache } = openCache();
     const run = async (threads: number, rest: readonly Photo[] = []) => {
       const engine = await openEmbeddedEngine({ threads, cache, preset: "sparse" });
       try {
@@ -224,12 +229,15 @@ describe("the embedded engine on surveyed photos", () => {
   });
 });
 
+/** Of the sample's photos: what two tests want to know of the same ones is found once. */
+const ofSample = openCache().cache;
+
 test("the sample capture with the focal length that EXIF tells: all 18 photos, 5 mm", async () => {
   const { poses } = readTruth();
   const { photos } = readManifest();
   // EXIF says 28 mm on a frame 36 mm wide; the cameras had 28.2 mm.
   const focalPx = (28 / 36) * poses[0].width;
-  const engine = await openEmbeddedEngine({ preset: "sparse" });
+  const engine = await openEmbeddedEngine({ preset: "sparse", cache: ofSample });
   try {
     async function* arriving() {
       for (const { name } of photos) yield await readPhoto(join(samplePhotosDir, name), { focalPx });
@@ -248,7 +256,7 @@ test("the sample capture with the focal length that EXIF tells: all 18 photos, 5
 test("five photos of the sample capture 40 degrees apart: three by what they show, all by a look from the side, 2 mm", async () => {
   const { poses } = readTruth();
   const { photos } = readManifest();
-  const engine = await openEmbeddedEngine({ preset: "sparse" });
+  const engine = await openEmbeddedEngine({ preset: "sparse", cache: ofSample });
   try {
     for (const { name } of photos.slice(8).filter((_, i) => i % 2 === 0)) {
       await engine.add(await readPhoto(join(samplePhotosDir, name), { focalPx: (28 / 36) * poses[0].width }));
