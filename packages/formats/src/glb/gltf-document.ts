@@ -2,13 +2,8 @@
  * What a glTF document says, read by someone who trusts none of it: every index, offset and count is held against what
  * it points into before anything is allocated for it (glTF 2.0 §3.6, §5).
  */
-import { CairnError } from "@cairn/protocol/errors";
-
-export function invalid(problem: string, cause?: unknown): CairnError {
-  return new CairnError("import.invalid", { format: "glb", problem }, cause);
-}
-
-type Json = Readonly<Record<string, unknown>>;
+import { asCount, asList, asObject, invalid, type Json, numbers } from "./gltf-json.ts";
+import { IDENTITY, localMatrix, multiply } from "./node-transform.ts";
 
 const COMPONENTS: Readonly<Record<number, { bytes: number; name: ComponentName }>> = {
   5120: { bytes: 1, name: "i8" },
@@ -38,7 +33,8 @@ type MeshoptFilter = "NONE" | "OCTAHEDRAL" | "QUATERNION" | "EXPONENTIAL" | "COL
 const FILTERS: readonly string[] = ["NONE", "OCTAHEDRAL", "QUATERNION", "EXPONENTIAL", "COLOR"];
 
 export type Accessor = {
-  readonly view: BufferView;
+  /** Left out: all 0, but for what is sparse. */
+  readonly view?: BufferView;
   /** First byte within the view. */
   readonly offset: number;
   readonly stride: number;
@@ -46,7 +42,11 @@ export type Accessor = {
   readonly component: ComponentName;
   readonly normalized: boolean;
   readonly width: 3 | 4;
+  /** Items that are others: their places, which have to ascend, and what is there. */
+  readonly sparse?: { readonly places: Indices; readonly values: Accessor };
 };
+
+type ItemKind = Pick<Accessor, "component" | "normalized" | "width"> & { readonly componentBytes: number };
 
 /** Whole numbers, one after the other. */
 export type Indices = {
@@ -74,6 +74,8 @@ export type PointPrimitive = {
 const MAX_POINTS = 2 ** 32;
 /** What is drawn of so many is noted down, a byte each. */
 const MAX_INDEXED = 2 ** 26;
+/** Items without bytes of their own that are believed, for each byte of the file. */
+const MAX_ITEMS_A_BYTE = 64;
 /** A view that is decoded is held whole. */
 const MAX_DECODED_BYTES = 2 ** 29;
 /** The most that meshoptimizer's vertex codec can grow bytes: version 1 leaves four planes of 256 zeros in one byte. */
@@ -155,23 +157,28 @@ class GltfDocument {
     if (normal && (normal.width !== 3 || (normal.component !== "f32" && !normal.normalized)))
       throw invalid("NORMAL is not a normalized VEC3");
     const baseColor = this.#baseColor(primitive.material);
-    const drawn = primitive.indices === undefined ? undefined : this.#indices(primitive.indices, position.count);
+    const drawn = primitive.indices === undefined ? undefined : this.#drawn(primitive.indices, position.count);
     const count = Math.min(position.count, drawn?.count ?? Infinity);
     const optionals = { ...(drawn && { drawn }), ...(color && { color }), ...(normal && { normal }) };
     return { count, position, ...optionals, baseColor, matrix };
   }
 
-  #indices(index: unknown, points: number): Indices {
+  #drawn(index: unknown, points: number): Indices {
     const accessor = this.#item("accessors", index);
-    const component = INDEX_COMPONENTS[asCount(accessor.componentType, "componentType")];
-    if (!component || accessor.type !== "SCALAR") throw invalid("indices have a type that they cannot have");
+    if (accessor.type !== "SCALAR") throw invalid("indices have a type that they cannot have");
     if (accessor.sparse !== undefined) throw invalid("indices are sparse, which is not read");
     if (points > MAX_INDEXED) throw invalid(`has indices of more than ${MAX_INDEXED} points`);
-    const view = this.#view(accessor.bufferView);
-    const count = asCount(accessor.count, "count");
-    const offset = asCount(accessor.byteOffset ?? 0, "byteOffset");
-    if (count < 1 || offset % component.bytes !== 0) throw invalid("indices have a count or place that cannot be");
-    if (offset + count * component.bytes > view.sizeBytes) throw invalid("indices reach beyond their buffer");
+    return this.#indices(accessor, asCount(accessor.count, "count"), "indices");
+  }
+
+  #indices(from: Json, count: number, name: string): Indices {
+    const component = INDEX_COMPONENTS[asCount(from.componentType, "componentType")];
+    if (!component) throw invalid(`${name} have a type that they cannot have`);
+    const view = this.#view(from.bufferView);
+    const offset = asCount(from.byteOffset ?? 0, "byteOffset");
+    if (count < 1 || offset % component.bytes !== 0) throw invalid(`${name} have a count or place that cannot be`);
+    if ((view.stride ?? component.bytes) !== component.bytes) throw invalid(`${name} have a stride`);
+    if (offset + count * component.bytes > view.sizeBytes) throw invalid(`${name} reach beyond their buffer`);
     return { view, offset, count, component: component.name, itemBytes: component.bytes };
   }
 
@@ -184,22 +191,38 @@ class GltfDocument {
 
   #accessor(index: unknown, name: string): Accessor {
     const accessor = this.#item("accessors", index);
-    if (accessor.sparse !== undefined) throw invalid(`${name} is sparse, which is not read`);
-    if (accessor.bufferView === undefined) throw invalid(`${name} has no data`);
+    const { bufferView } = accessor;
+    if (bufferView === undefined && accessor.sparse === undefined) throw invalid(`${name} has no data`);
     const component = COMPONENTS[asCount(accessor.componentType, "componentType")];
     const width = accessor.type === "VEC3" ? 3 : accessor.type === "VEC4" ? 4 : undefined;
     if (!component || !width) throw invalid(`${name} has a type that it cannot have`);
-    const view = this.#view(accessor.bufferView);
-    const count = asCount(accessor.count, "count");
-    const offset = asCount(accessor.byteOffset ?? 0, "byteOffset");
-    const sizeBytes = component.bytes * width;
-    const stride = view.stride ?? sizeBytes;
-    if (count < 1 || count > MAX_POINTS || stride < sizeBytes)
-      throw invalid(`${name} has a count or stride that cannot be`);
-    if (offset % component.bytes !== 0 || stride % component.bytes !== 0) throw invalid(`${name} is not aligned`);
-    if (offset + (count - 1) * stride + sizeBytes > view.sizeBytes) throw invalid(`${name} reaches beyond its buffer`);
     const normalized = accessor.normalized === true;
-    return { view, offset, stride, count, component: component.name, normalized, width };
+    const kind: ItemKind = { component: component.name, componentBytes: component.bytes, normalized, width };
+    const count = asCount(accessor.count, "count");
+    if (count < 1 || count > MAX_POINTS) throw invalid(`${name} has a count that cannot be`);
+    if (bufferView === undefined && count > this.#binaryBytes * MAX_ITEMS_A_BYTE)
+      throw invalid(`${name} has more items than its bytes can mean`);
+    const base =
+      bufferView === undefined ? { ...kind, offset: 0, stride: 0, count } : this.#items(accessor, count, kind, name);
+    if (accessor.sparse === undefined) return base;
+    const sparse = asObject(accessor.sparse, "sparse");
+    const others = asCount(sparse.count, "count");
+    if (others > count) throw invalid(`${name} has more sparse items than items`);
+    const places = this.#indices(asObject(sparse.indices, "sparse indices"), others, "sparse indices");
+    const values = this.#items(asObject(sparse.values, "sparse values"), others, kind, `what is sparse of ${name}`);
+    return { ...base, sparse: { places, values } };
+  }
+
+  #items(from: Json, count: number, kind: ItemKind, name: string): Accessor {
+    const view = this.#view(from.bufferView);
+    const offset = asCount(from.byteOffset ?? 0, "byteOffset");
+    const sizeBytes = kind.componentBytes * kind.width;
+    const stride = view.stride ?? sizeBytes;
+    if (stride < sizeBytes) throw invalid(`${name} has a stride that cannot be`);
+    if (offset % kind.componentBytes !== 0 || stride % kind.componentBytes !== 0)
+      throw invalid(`${name} is not aligned`);
+    if (offset + (count - 1) * stride + sizeBytes > view.sizeBytes) throw invalid(`${name} reaches beyond its buffer`);
+    return { ...kind, view, offset, stride, count };
   }
 
   #view(index: unknown): BufferView {
@@ -258,47 +281,3 @@ const KNOWN_EXTENSIONS = new Set([
   "EXT_meshopt_compression",
   "KHR_meshopt_compression",
 ]);
-
-const IDENTITY: readonly number[] = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
-
-/** Column-major. */
-function localMatrix(node: Json): number[] {
-  if (node.matrix !== undefined) return numbers(node.matrix, 16, "matrix");
-  const [tx, ty, tz] = numbers(node.translation ?? [0, 0, 0], 3, "translation") as [number, number, number];
-  const [x, y, z, w] = numbers(node.rotation ?? [0, 0, 0, 1], 4, "rotation") as [number, number, number, number];
-  const [sx, sy, sz] = numbers(node.scale ?? [1, 1, 1], 3, "scale") as [number, number, number];
-  return [
-    [sx * (1 - 2 * (y * y + z * z)), sx * 2 * (x * y + z * w), sx * 2 * (x * z - y * w), 0],
-    [sy * 2 * (x * y - z * w), sy * (1 - 2 * (x * x + z * z)), sy * 2 * (y * z + x * w), 0],
-    [sz * 2 * (x * z + y * w), sz * 2 * (y * z - x * w), sz * (1 - 2 * (x * x + y * y)), 0],
-    [tx, ty, tz, 1],
-  ].flat();
-}
-
-function multiply(a: readonly number[], b: readonly number[]): number[] {
-  return Array.from({ length: 16 }, (_, at) => {
-    const [row, column] = [at % 4, at - (at % 4)];
-    return [0, 1, 2, 3].reduce((sum, k) => sum + a[4 * k + row]! * b[column + k]!, 0);
-  });
-}
-
-function asObject(value: unknown, what: string): Json {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid(`${what} is missing`);
-  return value as Json;
-}
-
-function asList(value: unknown, what: string): readonly unknown[] {
-  if (!Array.isArray(value)) throw invalid(`${what} is no list`);
-  return value;
-}
-
-function asCount(value: unknown, what: string): number {
-  if (!Number.isSafeInteger(value) || Number(value) < 0) throw invalid(`${what} is no count`);
-  return Number(value);
-}
-
-function numbers(value: unknown, length: number, what: string): number[] {
-  const list = asList(value, what);
-  if (list.length !== length || !list.every(Number.isFinite)) throw invalid(`${what} is not ${length} numbers`);
-  return list as number[];
-}

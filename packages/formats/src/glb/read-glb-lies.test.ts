@@ -5,6 +5,9 @@ import fc from "fast-check";
 import { craft, type Gltf, gridPoints, invalid, ONE_POINT, readAll } from "../test/glb.ts";
 import { encodePointGlb } from "./encode-point-glb.ts";
 
+/** True of the one point: its third byte is 0. */
+const SPARSE = { count: 1, indices: { bufferView: 0, componentType: 5121 }, values: { bufferView: 0 } };
+
 describe("GLB files that lie", () => {
   const lies: Record<string, (gltf: Gltf) => void> = {
     "a count beyond the buffer": ({ accessors }) => {
@@ -39,8 +42,39 @@ describe("GLB files that lie", () => {
     "no POSITION": ({ meshes }) => {
       meshes[0]!.primitives[0]!.attributes = {};
     },
-    "a sparse accessor": ({ accessors }) => {
+    "a sparse accessor without its places": ({ accessors }) => {
       accessors[0]!.sparse = { count: 1 };
+    },
+    "a sparse accessor of nothing": ({ accessors }) => {
+      accessors[0]!.sparse = { ...SPARSE, count: 0 };
+    },
+    "more sparse items than items": ({ accessors }) => {
+      accessors[0]!.sparse = { ...SPARSE, count: 2 };
+    },
+    "a sparse place beyond the items": ({ accessors }) => {
+      accessors[0]!.sparse = { ...SPARSE, indices: { bufferView: 0, byteOffset: 2, componentType: 5121 } };
+    },
+    "sparse places that are floats": ({ accessors }) => {
+      accessors[0]!.sparse = { ...SPARSE, indices: { bufferView: 0, componentType: 5126 } };
+    },
+    "sparse places between elements": ({ accessors }) => {
+      accessors[0]!.sparse = { ...SPARSE, indices: { bufferView: 0, byteOffset: 1, componentType: 5123 } };
+    },
+    "sparse places with a stride": ({ accessors, bufferViews }) => {
+      bufferViews[0]!.byteStride = 12;
+      accessors[0]!.sparse = SPARSE;
+    },
+    "sparse places beyond their view": ({ accessors }) => {
+      accessors[0]!.sparse = { ...SPARSE, indices: { bufferView: 0, byteOffset: 12, componentType: 5121 } };
+    },
+    "sparse values beyond their view": ({ accessors }) => {
+      accessors[0]!.sparse = { ...SPARSE, values: { bufferView: 0, byteOffset: 4 } };
+    },
+    "sparse values in a view that is not there": ({ accessors }) => {
+      accessors[0]!.sparse = { ...SPARSE, values: { bufferView: 3 } };
+    },
+    "billions of points without bytes": ({ accessors }) => {
+      accessors[0] = { componentType: 5126, type: "VEC3", count: 2 ** 32, sparse: SPARSE };
     },
     "an index beyond the points": ({ accessors, meshes }) => {
       accessors.push({ bufferView: 0, componentType: 5123, type: "SCALAR", count: 4 });
@@ -117,6 +151,29 @@ describe("GLB files that lie", () => {
   for (const [lie, change] of Object.entries(lies)) {
     test(`TIL-4 ${lie} is import.invalid`, async () => {
       await assert.rejects(readAll(craft([ONE_POINT], change)), invalid);
+    });
+  }
+
+  for (const places of [
+    [0, 2, 2],
+    [2, 1, 3],
+    [0, 1, 70_000],
+    [65_536, 3, 69_999],
+    [0, 65_536, 65_535],
+  ]) {
+    test(`TIL-4 sparse places ${places} of 70000 are import.invalid`, async () => {
+      const glb = craft(
+        [
+          { ...ONE_POINT, data: new Float32Array(3 * 70_000) },
+          { name: "_P", data: Uint32Array.from(places), componentType: 5125, type: "VEC1" },
+        ],
+        ({ accessors, meshes }) => {
+          const indices = { bufferView: 1, componentType: 5125 };
+          accessors[0]!.sparse = { count: 3, indices, values: { bufferView: 0 } };
+          meshes[0]!.primitives[0]!.attributes = { POSITION: 0 };
+        },
+      );
+      await assert.rejects(readAll(glb), invalid);
     });
   }
 

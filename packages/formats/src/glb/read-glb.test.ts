@@ -109,6 +109,69 @@ describe("reading GLB points", () => {
     }
   });
 
+  test("TIL-3 a sparse accessor: its values in their places, elsewhere what it lies upon, or 0", async () => {
+    const n = 200_000;
+    const position = { name: "POSITION", data: Float32Array.from({ length: 3 * n }, (_, i) => i + 1), ...FLOATS };
+    const many = Array.from({ length: 70_000 }, (_, i) => 3 * Math.floor(i / 2) + (i % 2));
+    for (const [places, componentType] of [
+      [Uint32Array.of(1, 65_535, 65_536, n - 1), 5125],
+      [Uint32Array.of(...many.slice(0, 50_000), n - 2), 5125],
+      [Uint32Array.from(many), 5125],
+      [Uint16Array.of(0, 7, 65_535), 5123],
+      [Uint8Array.of(3, 255), 5121],
+    ] as const) {
+      const placed = { name: "_P", data: places, componentType, type: "VEC1" };
+      const values = {
+        name: "_V",
+        data: Float32Array.from({ length: 3 * places.length }, (_, i) => -1 - i),
+        ...FLOATS,
+      };
+      for (const base of [0, undefined]) {
+        const glb = craft([position, placed, values], ({ accessors, meshes }) => {
+          const sparse = { indices: { bufferView: 1, componentType }, values: { bufferView: 2 } };
+          accessors[0]!.sparse = { count: places.length, ...sparse };
+          if (base === undefined) delete accessors[0]!.bufferView;
+          meshes[0]!.primitives[0]!.attributes = { POSITION: 0 };
+        });
+        const wanted = base === undefined ? new Float64Array(3 * n) : Float64Array.from(position.data);
+        for (const [i, place] of places.entries()) wanted.set(values.data.subarray(3 * i, 3 * i + 3), 3 * place);
+        const { positions } = await readAll(glb);
+        assert.equal(positions.length, 3 * n);
+        for (let at = 0; at < positions.length; at += 3) {
+          const read = [positions[at], positions[at + 2], 0 - positions[at + 1]!];
+          if (read.some((value, axis) => value !== wanted[at + axis]))
+            assert.fail(`${at / 3} of ${placed.type}: ${read}`);
+        }
+      }
+    }
+  });
+
+  test("TIL-3 sparse colours and positions of one drawing are read as three reads them", async () => {
+    const attributes = [
+      { name: "POSITION", data: Float32Array.from({ length: 12 }, (_, i) => i), ...FLOATS },
+      { name: "COLOR_0", data: new Uint8Array(16).fill(51), componentType: 5121, type: "VEC4", normalized: true },
+      { name: "_P", data: Uint16Array.of(1, 3), componentType: 5123, type: "VEC1" },
+      { name: "_V", data: Float32Array.of(9, 8, 7, 6, 5, 4), ...FLOATS },
+      { name: "_C", data: Uint8Array.of(255, 0, 255, 255, 0, 255, 0, 255), componentType: 5121, type: "VEC4" },
+    ];
+    const glb = craft(attributes, ({ accessors, meshes }) => {
+      const indices = { bufferView: 2, componentType: 5123 };
+      accessors[0]!.sparse = { count: 2, indices, values: { bufferView: 3 } };
+      accessors[1]!.sparse = {
+        count: 1,
+        indices: { ...indices, byteOffset: 2 },
+        values: { bufferView: 4, byteOffset: 4 },
+      };
+      meshes[0]!.primitives[0]!.attributes = { POSITION: 0, COLOR_0: 1 };
+    });
+    const [ours, threes] = [await readAll(glb), await throughThree(glb)];
+    assert.deepEqual(ours.positions, threes.places.flat());
+    assert.deepEqual(ours.positions.slice(3, 6), [9, -7, 8]);
+    const linear = threes.linear.flat();
+    assert.ok(ours.colors.every((value, at) => Math.abs(srgbLinear(value) - linear[at]!) < 0.01));
+    assert.deepEqual(ours.colors.slice(9), [0, 255, 0]);
+  });
+
   test("TIL-3 transforms nest as three nests them, and the scene's nodes are those that count", async () => {
     const component = fc.double({ min: -3, max: 3, noNaN: true });
     const vec = fc.tuple(component, component, component);

@@ -2,23 +2,13 @@
  * Points of a GLB file, whoever wrote it: float or quantised positions, linear colours, nested transforms, meshopt
  * compression. Read in pieces through byte ranges, so a file need not fit into memory.
  */
+import { AccessorItems, CHUNK_POINTS, type GlbSource } from "./accessor-items.ts";
 import { CHUNK_HEAD_BYTES, HEADER_BYTES, readBinaryHead, readGlbHeader } from "./container.ts";
-import {
-  type Accessor,
-  type BufferView,
-  type ComponentName,
-  type Indices,
-  invalid,
-  type PointPrimitive,
-  pointPrimitives,
-} from "./gltf-document.ts";
+import { type Indices, type PointPrimitive, pointPrimitives } from "./gltf-document.ts";
+import { invalid } from "./gltf-json.ts";
 import { srgbOf } from "./linear-color.ts";
 
-export type GlbSource = {
-  readonly sizeBytes: number;
-  /** Bytes `start`…`end` (exclusive). */
-  range(start: number, end: number): Promise<Uint8Array>;
-};
+export type { GlbSource };
 
 /** The same index in all arrays is one point. */
 export type GlbPoints = {
@@ -35,10 +25,7 @@ export type GlbCloud = {
   chunks(options?: { signal?: AbortSignal }): AsyncGenerator<GlbPoints>;
 };
 
-const CHUNK_POINTS = 65_536;
 const MAX_JSON_BYTES = 64 * 2 ** 20;
-/** Decoded views that are kept because the next primitive may use them too. */
-const MAX_KEPT_BYTES = 2 ** 28;
 
 /** @throws {CairnError} `import.invalid`: no GLB, no points in it, or it says what cannot be */
 export async function openGlb(source: GlbSource): Promise<GlbCloud> {
@@ -61,7 +48,7 @@ export async function openGlb(source: GlbSource): Promise<GlbCloud> {
   return {
     count: primitives.reduce((sum, { count }) => sum + count, 0),
     async *chunks({ signal } = {}) {
-      const views = new DecodedViews(source, binaryStart);
+      const views = new AccessorItems(source, binaryStart);
       for (const primitive of primitives) {
         const { count } = primitive.position;
         const drawn = primitive.drawn && (await drawnItems(primitive.drawn, count, views));
@@ -84,7 +71,7 @@ function parse(bytes: Uint8Array): unknown {
 }
 
 /** `[count]` 1 for each item that is drawn, however often: a point that is drawn twice is one point. */
-async function drawnItems(drawn: Indices, count: number, views: DecodedViews): Promise<Uint8Array> {
+async function drawnItems(drawn: Indices, count: number, views: AccessorItems): Promise<Uint8Array> {
   const items = new Uint8Array(count);
   for (let from = 0; from < drawn.count; from += CHUNK_POINTS) {
     for (const index of await views.indices(drawn, from, Math.min(drawn.count, from + CHUNK_POINTS))) {
@@ -105,7 +92,7 @@ async function readPoints(
   { position, color, normal, baseColor, matrix }: PointPrimitive,
   from: number,
   to: number,
-  views: DecodedViews,
+  views: AccessorItems,
 ): Promise<GlbPoints> {
   const count = to - from;
   const positions = new Float64Array(count * 3);
@@ -150,103 +137,4 @@ function turnNormals(directions: Float64Array, m: readonly number[]): Int8Array 
     normals[at + 2] = Math.round(ny * scale);
   }
   return normals;
-}
-
-/** Views of the binary chunk: plain ones are read where they are wanted, packed ones are decoded once and kept. */
-class DecodedViews {
-  readonly #source: GlbSource;
-  readonly #binaryStart: number;
-  readonly #decoded = new Map<number, Uint8Array>();
-
-  constructor(source: GlbSource, binaryStart: number) {
-    this.#source = source;
-    this.#binaryStart = binaryStart;
-  }
-
-  /** Three numbers for each of the items `from`…`to`, normalised where the accessor says so. */
-  async each(accessor: Accessor, from: number, to: number, out: Float64Array): Promise<void> {
-    const { view, offset, stride } = accessor;
-    const bytes = await this.#bytes(view, offset + from * stride, offset + to * stride);
-    readComponents(bytes, accessor, to - from, out);
-  }
-
-  /** The numbers `from`…`to`. */
-  async indices({ view, offset, component, itemBytes }: Indices, from: number, to: number) {
-    return elementsOf(await this.#bytes(view, offset + from * itemBytes, offset + to * itemBytes), component);
-  }
-
-  async #bytes(view: BufferView, start: number, to: number): Promise<Uint8Array> {
-    const end = Math.min(view.sizeBytes, to);
-    if (view.meshopt) return (await this.#whole(view, view.meshopt)).subarray(start, end);
-    return this.#range(view.start + start, view.start + end);
-  }
-
-  async #whole(view: BufferView, packed: NonNullable<BufferView["meshopt"]>): Promise<Uint8Array> {
-    const known = this.#decoded.get(view.index);
-    if (known) return known;
-    const { MeshoptDecoder } = await import("meshoptimizer/decoder"); // WebAssembly, for few files
-    await MeshoptDecoder.ready;
-    const bytes = await this.#range(view.start, view.end);
-    const target = new Uint8Array(view.sizeBytes);
-    try {
-      MeshoptDecoder.decodeGltfBuffer(target, packed.count, packed.stride, bytes, "ATTRIBUTES", packed.filter);
-    } catch (cause) {
-      throw invalid("a meshopt view is damaged", cause);
-    }
-    let keptBytes = target.length;
-    for (const [index, { length }] of [...this.#decoded].reverse()) {
-      keptBytes += length;
-      if (keptBytes > MAX_KEPT_BYTES) this.#decoded.delete(index);
-    }
-    this.#decoded.set(view.index, target);
-    return target;
-  }
-
-  async #range(start: number, end: number): Promise<Uint8Array> {
-    const bytes = await this.#source.range(this.#binaryStart + start, this.#binaryStart + end);
-    if (bytes.length !== end - start) throw invalid("ends before its data");
-    return bytes;
-  }
-}
-
-const DIVISOR = { i8: 127, u8: 255, i16: 32767, u16: 65535, u32: 2 ** 32 - 1, f32: 1 } as const;
-
-/** Strides and offsets are whole elements; `gltf-document.ts` has seen to it. */
-function readComponents(
-  bytes: Uint8Array,
-  { component, normalized, stride }: Accessor,
-  count: number,
-  out: Float64Array,
-): void {
-  const elements = elementsOf(bytes, component);
-  const step = stride / elements.BYTES_PER_ELEMENT;
-  for (let i = 0, at = 0, to = 0; i < count; i++, at += step, to += 3) {
-    out[to] = elements[at]!;
-    out[to + 1] = elements[at + 1]!;
-    out[to + 2] = elements[at + 2]!;
-  }
-  if (!normalized) return;
-  const divisor = DIVISOR[component];
-  // Both −128 and −127 mean −1.
-  for (let i = 0; i < out.length; i++) out[i] = Math.max(-1, out[i]! / divisor);
-}
-
-function elementsOf(bytes: Uint8Array, component: ComponentName) {
-  const size = component === "f32" || component === "u32" ? 4 : component === "i16" || component === "u16" ? 2 : 1;
-  const { buffer, byteOffset, length } = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
-  const count = Math.floor(length / size);
-  switch (component) {
-    case "i8":
-      return new Int8Array(buffer, byteOffset, count);
-    case "u8":
-      return new Uint8Array(buffer, byteOffset, count);
-    case "i16":
-      return new Int16Array(buffer, byteOffset, count);
-    case "u16":
-      return new Uint16Array(buffer, byteOffset, count);
-    case "u32":
-      return new Uint32Array(buffer, byteOffset, count);
-    case "f32":
-      return new Float32Array(buffer, byteOffset, count);
-  }
 }
