@@ -116,9 +116,12 @@ export function tokenOf(request: {
   headers: { authorization?: string | undefined };
   query: unknown;
 }): string | undefined {
-  const bearer = bearerOf(request.headers);
-  if (bearer !== undefined) return bearer;
-  const { query } = request;
+  return bearerOf(request.headers) ?? addressTokenOf(request);
+}
+
+/** The token by which it came in, where that is part of its address. */
+export function addressTokenOf({ headers, query }: Parameters<typeof tokenOf>[0]): string | undefined {
+  if (bearerOf(headers) !== undefined) return undefined;
   if (query === null || typeof query !== "object" || !("token" in query)) return undefined;
   return typeof query.token === "string" ? query.token : undefined;
 }

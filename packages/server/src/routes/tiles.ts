@@ -5,8 +5,10 @@ import { type Static, Type } from "@cairn/protocol/schema";
 import { negotiate } from "@fastify/accept-negotiator";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ServerContext } from "../context.ts";
+import { addressTokenOf } from "../http/access.ts";
 import { matchesEtag } from "../http/etag.ts";
 import { fileAnswer, refusals, SpaceParams } from "../http/schemas.ts";
+import { carryToken } from "../tiles/carry-token.ts";
 import { type JsonDocument, TilesetDocuments } from "../tiles/tileset-documents.ts";
 
 const Layer = Type.Integer({ minimum: 1, description: "Number of a layer in its space." });
@@ -33,6 +35,12 @@ export function tileRoutes(
   { core, access, tiles, tilesPerJson }: Pick<ServerContext, "core" | "access" | "tiles" | "tilesPerJson">,
 ): void {
   const documents = new TilesetDocuments(core, tilesPerJson);
+  /** Shared by all who ask, but for those whose address has the token that lets them in. */
+  const send = (request: FastifyRequest, reply: FastifyReply, document: JsonDocument) => {
+    const token = access.tokenRequired ? addressTokenOf(request) : undefined;
+    if (token === undefined) return sendJson(request, reply, document);
+    return sendPacked(request, reply.header("cache-control", "no-store"), carryToken(document, token));
+  };
   const visibility = access.tokenRequired ? "private" : "public";
 
   app.get<{ Params: SpaceParams }>(
@@ -45,8 +53,7 @@ export function tileRoutes(
         response: { 200: TilesetShape, ...refusals },
       },
     },
-    async (request, reply) =>
-      sendJson(request, reply, await documents.root(await core.spaces.open(request.params.space))),
+    async (request, reply) => send(request, reply, await documents.root(await core.spaces.open(request.params.space))),
   );
 
   app.get<{ Params: Static<typeof BranchParams> }>(
@@ -61,7 +68,7 @@ export function tileRoutes(
     },
     async (request, reply) => {
       const { space, layer, node } = request.params;
-      return sendJson(request, reply, await documents.branch(await core.spaces.open(space), layer, node));
+      return send(request, reply, await documents.branch(await core.spaces.open(space), layer, node));
     },
   );
 
@@ -101,6 +108,10 @@ export function tileRoutes(
 async function sendJson(request: FastifyRequest, reply: FastifyReply, document: JsonDocument): Promise<FastifyReply> {
   reply.header("etag", document.etag).header("cache-control", "no-cache").header("vary", "Accept-Encoding");
   if (matchesEtag(request.headers["if-none-match"], document.etag)) return reply.code(304).send();
+  return sendPacked(request, reply, document);
+}
+
+async function sendPacked(request: FastifyRequest, reply: FastifyReply, document: JsonDocument): Promise<FastifyReply> {
   reply.type("application/json; charset=utf-8");
   // The negotiator knows what is acceptable by its weight, and its names in lower case only.
   const wanted = String(request.headers["accept-encoding"] ?? "").toLowerCase();

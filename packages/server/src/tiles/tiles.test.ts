@@ -436,6 +436,45 @@ describe("tiles over HTTP", () => {
     assert.equal((await server.send("GET", path!)).status, 200);
   });
 
+  test("TIL-13 a client that knows only an address with a token opens a closed space; no other answer has the token", async (t) => {
+    const space = await placedSpace();
+    const { truth } = await truthOf(space);
+    const [token, viewer] = ["s&e+all", "only looks"];
+    const server = await testServer(t, {
+      dataDir: space.dataDir,
+      token,
+      tokens: [{ token: viewer, role: "view", spaces: ["place"] }],
+      tilesPerJson: 4,
+    });
+    const path = "/v1/spaces/place/tileset.json";
+    const shown = await openTiles(`${server.url}${path}?token=${encodeURIComponent(viewer)}`, truth.size);
+    compare(shown, truth, (layer, point) => (layer === 2 ? moved(TURNED, point) : point), 1e-6);
+
+    const query = `?token=${encodeURIComponent(token)}`;
+    const headers = { authorization: `Bearer ${token}` };
+    const branch = (await crawl(server)).documents.find((document) => document !== path)!;
+    for (const document of [path, branch]) {
+      const byAddress = await fetch(server.url + document + query);
+      const carried = await byAddress.text();
+      assert.ok(carried.includes(query), "each link has the token");
+      assert.deepEqual([byAddress.headers.get("cache-control"), byAddress.headers.get("etag")], ["no-store", null]);
+      const again = await fetch(server.url + document + query, { headers: { "if-none-match": "*" } });
+      assert.equal(again.status, 200);
+      const byHeader = await fetch(server.url + document, { headers });
+      assert.equal(byHeader.headers.get("cache-control"), "no-cache");
+      assert.equal(await byHeader.text(), carried.replaceAll(query, ""));
+      // Where both are, the header's is the one that counts.
+      const both = await fetch(server.url + document + query, { headers });
+      assert.ok(!(await both.text()).includes("token"));
+      assert.equal((await fetch(`${server.url}${document}?token=wrong`)).status, 401);
+    }
+    const open = await testServer(t, { dataDir: (await placedSpace()).dataDir });
+    assert.ok(
+      !(await (await open.send("GET", `${path}?token=any`)).text()).includes("token"),
+      "nothing is closed here",
+    );
+  });
+
   test("TIL-6 an empty space is an empty tileset; with a token only who has it sees tiles; JSON is packed when asked", async (t) => {
     const server = await testServer(t, { token: "secret" });
     assert.equal((await fetch(`${server.url}/v1/spaces/place/tileset.json`)).status, 401);
