@@ -15,6 +15,7 @@ import { compactLayer } from "./compaction.ts";
 import { isDamage } from "./layer-tables.ts";
 import type { WriterHouse } from "./layer-writer.ts";
 import type { Damage } from "./part-reader.ts";
+import { isWhole } from "./whole-layer.ts";
 
 /** Packs since the last index with which a layer that grows is compacted: who joins late reads as many heads. */
 const LIVE_PACKS = 16;
@@ -113,7 +114,7 @@ export class LayerKeeper {
     // A log that takes nothing now is no reason to look after nothing.
     await this.#removeAbandoned(space, state).catch((error: unknown) => this.#onError(`layers of ${space.id}`, error));
     for (const layer of Object.values(state.layers)) {
-      if (layer.damaged) this.damaged({ space, layer: layer.layer, blob: layer.damaged.blob });
+      if (layer.damaged) void this.#later(space, `whole ${layer.layer}`, () => this.#lookAgain(space, layer.layer));
       this.#compactIfDue(space, layer.layer);
     }
     const signal = AbortSignal.any([this.#stopping.signal, space.signal]);
@@ -139,6 +140,17 @@ export class LayerKeeper {
       const draft = await compactLayer(space, layer, this.#house, { signal });
       if (draft) await space.log.append([draft]);
     });
+  }
+
+  /** A layer that was damaged when the last process ended: its bytes may have been put back since, as from a backup. */
+  async #lookAgain(space: Space, layer: number): Promise<void> {
+    const state = this.#layer(space, layer);
+    if (!state?.damaged) return;
+    const { damaged } = state;
+    const signal = AbortSignal.any([this.#stopping.signal, space.signal]);
+    if (!(await isWhole(this.#house.blobs, state, signal))) return this.damaged({ space, layer, blob: damaged.blob });
+    await space.log.append([{ type: "layer.damaged", data: { layer, ...damaged, remade: true } }]);
+    this.#compactIfDue(space, layer);
   }
 
   /** Layers that an operation was filling which did not complete. */

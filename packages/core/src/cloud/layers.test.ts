@@ -488,6 +488,38 @@ describe("layers of a space (docs/spec/cloud.md)", () => {
     assert.equal(at.errors.length, 1);
   });
 
+  test("CLD-50 a damage that was said is taken back at the next start when every blob is whole again, and not before", async (t) => {
+    const at = await place(t);
+    const layer = await grow(at, undefined, sheet(8000, 1), sheet(8000, 2));
+    const { packs, points } = at.space.log.snapshot().state.layers[layer]!;
+    const paths = packs.map(({ blob }) => blobPath(at.dataDir, blob));
+    await at.core.close(); // what was just put is in its memory still
+    const kept = await Promise.all(paths.map((path) => readFile(path)));
+    for (const path of paths) await rm(path);
+    const hurt = await place(t, at.dataDir);
+    await hurt.core.layers.tables.open(hurt.space, layer);
+    await until(hurt.space, ({ layers }) => layers[layer]?.damaged?.blob === packs[1]!.blob);
+    await hurt.core.close();
+    await writeFile(paths[1]!, kept[1]!); // the one that the state names; the other is lost still
+    const half = await place(t, at.dataDir);
+    await half.core.layers.tables.open(half.space, layer);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assert.ok(half.space.log.snapshot().state.layers[layer]?.damaged);
+    await half.core.close();
+    await writeFile(paths[0]!, kept[0]!);
+    const whole = await place(t, at.dataDir);
+    await until(whole.space, ({ layers }) => !layers[layer]?.damaged);
+    assert.equal((await whole.core.layers.tables.open(whole.space, layer)).points, points);
+    const said = (await ofType(whole.space, "layer.damaged")).map(({ data }) => (data as { remade: boolean }).remade);
+    assert.deepEqual(said.slice(-1), [true]);
+    await whole.core.close();
+    // Lost once more, it is said once more.
+    await rm(paths[0]!);
+    const again = await place(t, at.dataDir);
+    await again.core.layers.tables.open(again.space, layer);
+    await until(again.space, ({ layers }) => layers[layer]?.damaged?.blob === packs[0]!.blob);
+  });
+
   test("CLD-51 a pack that is lost costs its own points: the layer stays damaged, goes on, and asks for its photos", async (t) => {
     const at = await place(t);
     const layer = await grow(at, undefined, sheet(10_000, 1), sheet(10_000, 2));
