@@ -1,11 +1,14 @@
 /** Normals of points that photos made. Rules: docs/spec/exchange.md. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Worker } from "node:worker_threads";
 import type { CloudPoints } from "@cairn/cloud";
 import type { Vec3 } from "@cairn/protocol";
 import { openCore } from "../core.ts";
 import { noPhotos } from "../test/exported.ts";
 import { afterwards, idOf, temporaryFolder } from "../test/fixtures.ts";
+import { withNormals } from "./normals.ts";
+import { NORMALS_THREADS } from "./normals-threads.ts";
 import { exportPly } from "./point-files.ts";
 
 const SIDE = 50;
@@ -98,4 +101,36 @@ test("EXC-8 points that photos made are written with normals that face the photo
   }
   // Coarse nodes hold a few points of the whole: those have no neighbours to speak of.
   assert.ok(known.left > 0.9 * SIDE * SIDE && known.right > 0.9 * SIDE * SIDE, JSON.stringify(known));
+});
+
+test("EXC-8 however many files are written at once share a few threads, which end with the last; each has its own photos", async () => {
+  const live = new Set<Worker>();
+  let most = 0;
+  const count = (worker: Worker) => {
+    live.add(worker);
+    most = Math.max(most, live.size);
+    worker.once("exit", () => live.delete(worker));
+  };
+  process.on("worker", count);
+  try {
+    const side = async (x: number, ends?: number) => {
+      const { positions, colors } = wall(0, 1);
+      async function* runs() {
+        for (let run = 0; run < 3; run++)
+          yield { count: SIDE * SIDE, positions: Float64Array.from(positions), colors, photos: 1 };
+      }
+      let written = 0;
+      for await (const { normals } of withNormals(runs(), [[1, [x, 0.25, 0.25]]], undefined)) {
+        const middle = 3 * (SIDE * (SIDE / 2) + SIDE / 2);
+        assert.deepEqual([...normals!.subarray(middle, middle + 3)], [127 * Math.sign(x), 0, 0]);
+        if (++written === ends) break;
+      }
+    };
+    await Promise.all(Array.from({ length: 12 }, (_, i) => side(i % 2 ? -3 : 3, i === 5 ? 1 : undefined)));
+    assert.ok(most >= 1 && most <= NORMALS_THREADS, `${most} threads`);
+    assert.equal(live.size, 0);
+    await side(3); // and again
+  } finally {
+    process.off("worker", count);
+  }
 });

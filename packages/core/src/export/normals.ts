@@ -4,13 +4,9 @@
  */
 import type { PointRun } from "@cairn/formats";
 import type { Vec3 } from "@cairn/protocol";
-import { workers } from "@cairn/worker";
-import type { NormalsJobs } from "./normals-jobs.ts";
+import { joinNormalsThreads } from "./normals-threads.ts";
 
-/** Its data are typed arrays, which lie elsewhere. */
-const YOUNG_MIB = 16;
-
-/** The same runs, with normals where a run has none and photos saw it; in a thread of its own, which ends with them. */
+/** The same runs, with normals where a run has none and photos saw it; found in threads that all files share. */
 export async function* withNormals(
   runs: AsyncIterable<PointRun>,
   cameras: readonly (readonly [number, Vec3])[],
@@ -20,16 +16,16 @@ export async function* withNormals(
     yield* runs;
     return;
   }
-  const pool = workers<NormalsJobs>(new URL("./normals.worker.js", import.meta.url), 1, YOUNG_MIB);
+  const places = Float64Array.from(cameras.flatMap(([photo, centre]) => [photo, ...centre]));
+  const { pool, leave } = joinNormalsThreads();
   const within = signal ? { signal } : {};
   try {
-    await pool.run("begin", { cameras }, within);
     for await (const run of runs) {
       const { count, positions, photos } = run;
       if (run.normals || photos === 0) yield run;
-      else yield { ...run, normals: await pool.run("find", { count, positions, photos }, within) };
+      else yield { ...run, normals: await pool.run("find", { count, positions, photos, cameras: places }, within) };
     }
   } finally {
-    await pool.close();
+    await leave();
   }
 }
