@@ -49,6 +49,7 @@ export { centreOf, poseBetween, STREAM } from "./paths.ts";
 export { Intrinsics, Pose, PosedCamera, PoseSigma, Similarity } from "./pose.ts";
 export {
   canBegin,
+  lastGiven,
   owesFirstLook,
   photoNumbers,
   photosOf,

@@ -1,5 +1,5 @@
 /** What a state says: which photos were dealt with, what is to be shown. */
-import type { Id } from "./ids.ts";
+import type { Id, Seq } from "./ids.ts";
 import type { Reason, Verdict } from "./image-events.ts";
 import type { GenerationState, ImageState, LayerState, SpaceState } from "./state.ts";
 
@@ -31,8 +31,16 @@ export function wasGiven(verdict: Verdict | undefined): boolean {
 /** Enough photos for a model wait for their first place, and were not looked at thoroughly, all together, since the last came. */
 export function owesFirstLook(state: SpaceState): boolean {
   if (state.generation > 0 || !canBegin(state)) return false;
-  const looked = Object.values(state.operations).findLast(({ kind, result }) => kind === "rebuild" && result?.photos);
-  return Number(looked?.result?.photos ?? 0) < processedPhotos(state);
+  const looked = Object.values(state.operations).findLast(({ kind, result }) => kind === "rebuild" && result?.upTo);
+  return Number(looked?.result?.upTo ?? 0) < lastGiven(state);
+}
+
+/** The event of the last photo that the engine got; 0: it got none. */
+export function lastGiven(state: SpaceState): Seq {
+  return Object.values(state.images).reduce(
+    (last, { seq, verdict }) => (wasGiven(verdict) ? Math.max(last, seq) : last),
+    0,
+  );
 }
 
 /** Whether there are two photos that a model might begin with. */

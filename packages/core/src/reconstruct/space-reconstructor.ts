@@ -9,6 +9,7 @@ import {
   type EventType,
   type Id,
   type ImageState,
+  lastGiven,
   type PosedCamera,
   type Preset,
   type Reason,
@@ -324,7 +325,7 @@ export class SpaceReconstructor {
       if (state.generation === 0 && rebuild.cameras.length === 0) {
         // No model begins with these photos: there is nothing to publish, and the next one may change that.
         this.#agenda.rebuilt(performance.now() - startedMs, false);
-        return { result: { generation: 0, cameras: 0, points: 0, photos: this.#agenda.processed() } };
+        return { result: { generation: 0, cameras: 0, points: 0, upTo: lastGiven(this.#state) } };
       }
       const events = await rebuildEvents(
         rebuild,

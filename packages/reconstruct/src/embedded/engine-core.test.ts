@@ -331,6 +331,49 @@ describe("the engine on synthetic photos", () => {
     assert.equal((await core.rebuild(FREE)).cameras.length, 6);
   });
 
+  for (const thorough of [false, true]) {
+    test(`a ${thorough ? "thorough" : "usual"} rebuild cancelled at its end joins no lenses`, async () => {
+      const synthetic = syntheticPhotos(arc(9, 1.6));
+      const core = new EngineCore(synthetic.kernels, 1);
+      const told = [{ focalPx: 2000 }, {}, { focalPx: 2330 }];
+      for (const [k, photo] of synthetic.photos.entries())
+        await core.add({ ...photo, ...told[k % 3] }, undefined, FREE);
+      const before = { model: core.model(), lenses: core.report().lenses };
+      assert.equal(before.lenses.length, 3);
+      let handingOut = false;
+      const cancelled: JobOptions = {
+        ...FREE,
+        stage: (name) => {
+          handingOut = name === "handing out";
+        },
+        stop() {
+          if (handingOut) throw new CairnError("operation.cancelled");
+        },
+      };
+      await assert.rejects(core.rebuild(cancelled, { thorough }), { code: "operation.cancelled" });
+      assert.deepEqual({ model: core.model(), lenses: core.report().lenses }, before);
+      await core.rebuild(FREE, { thorough });
+      assert.equal(core.report().lenses.length, 1, "one that runs to its end joins them");
+    });
+  }
+
+  test("a look that places nothing settles no frame", async () => {
+    const upright = async (early: boolean) => {
+      // Two photos from one place begin no model; the others look down at the scene.
+      const shots = arc(9, 1.6);
+      const down = shots.map((shot) => ({ ...shot, eye: [shot.eye[0], -3, shot.eye[2]] }) as Shot);
+      const synthetic = syntheticPhotos([{ ...shots[0], place: 1 }, ...down], { told: true });
+      const core = new EngineCore(synthetic.kernels, 1);
+      for (const [k, photo] of synthetic.photos.entries()) {
+        await core.add(photo, undefined, FREE);
+        if (early && k === 1) assert.equal((await core.rebuild(FREE, { thorough: true })).cameras.length, 0);
+      }
+      return (await core.rebuild(FREE, { thorough: true })).upright;
+    };
+    assert.ok(await upright(false));
+    assert.deepEqual(await upright(true), await upright(false));
+  });
+
   test("the same photos and seed give the same model, number for number", async () => {
     const run = async () => {
       const synthetic = syntheticPhotos(arc(6));

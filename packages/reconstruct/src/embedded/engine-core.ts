@@ -137,17 +137,16 @@ export class EngineCore {
   ): Promise<Rebuild> {
     await this.#linkAll(job);
     await this.#closeGaps(job);
-    if (!thorough) {
-      const rebuild = await this.#refine(job, options);
-      return this.#isWorthALookAslant() ? { ...rebuild, thoroughAdvised: true } : rebuild;
-    }
     const goBack = this.#mapper.mark();
     try {
-      const looked = await this.#lookAslant(job);
+      const looked = thorough && (await this.#lookAslant(job));
       const rebuild = await this.#refine(job, options);
-      return looked ? { ...rebuild, thorough: true } : rebuild;
+      // Nothing is told of one that placed nothing, and a replay would not have it.
+      if (rebuild.cameras.length === 0) goBack();
+      if (looked) return { ...rebuild, thorough: true };
+      return !thorough && this.#isWorthALookAslant() ? { ...rebuild, thoroughAdvised: true } : rebuild;
     } catch (error) {
-      // Nobody was told of what a look from the side has placed.
+      // Nobody was told of what a look from the side has placed, or whose lens is whose.
       goBack();
       throw error;
     }

@@ -53,9 +53,10 @@ export class Ledger {
 
   /** @returns follows the scene again that it followed */
   mark(): () => void {
-    const handed = this.#handed;
+    const [handed, verdicts] = [this.#handed, [...this.#verdicts]];
     return () => {
       this.#handed = handed;
+      this.#verdicts = new Map(verdicts);
     };
   }
 

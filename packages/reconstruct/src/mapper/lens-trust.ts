@@ -162,13 +162,14 @@ export class LensTrust {
   /** @returns forgets what was learned since */
   mark(): () => void {
     const [votes, sure, zoomedFrom] = [[...this.#votes], [...this.#sure], [...this.#zoomedFrom]];
-    const [sigmas, offCentre] = [this.#sigmas, this.#offCentre];
+    const [sigmas, offCentre, denials] = [this.#sigmas, this.#offCentre, this.#denials];
     return () => {
       this.#votes = new Map(votes);
       this.#sure = new Set(sure);
       this.#zoomedFrom = new Map(zoomedFrom);
       this.#sigmas = sigmas;
       this.#offCentre = offCentre;
+      this.#denials = denials;
     };
   }
 

@@ -163,6 +163,7 @@ export class Mapper {
   mark(): () => void {
     const [views, scene, submaps] = [[...this.views], this.#scene, this.#submaps];
     const [pairs, doubted, poseSigmas] = [this.#pairs, this.#doubted, this.#poseSigmas];
+    const [frameSettled, lastLook] = [this.#frameSettled, this.#lastLook];
     const learned = [this.#lenses, this.#trust, this.#ledger, this.#aslantTies, this.#unprinted];
     const searches = [this.#foldSearch, this.#retries, this.#zooms, this.#doubts];
     const goBack = [...learned, ...searches].map((each) => each.mark());
@@ -174,6 +175,7 @@ export class Mapper {
       this.views.splice(0, views.length, ...views);
       [this.#scene, this.#submaps, this.#pairs] = [scene, submaps, pairs];
       [this.#doubted, this.#poseSigmas] = [doubted, poseSigmas];
+      [this.#frameSettled, this.#lastLook] = [frameSettled, lastLook];
       for (const each of goBack) each();
     };
   }
@@ -292,8 +294,8 @@ export class Mapper {
   }
 
   /**
-   * Refines a copy of everything. Nothing has changed before it is taken, nor when `stop` throws; but where a photo was
-   * zoomed, as only the refined scene shows, it has a lens of its own from then on, and all is refined again.
+   * Refines a copy of everything, which is to be taken. Where a photo was zoomed, or lenses are one, as only the refined
+   * scene shows, that holds from then on, and all is refined again: what is not taken in the end needs a `mark` before.
    */
   refine(
     stop: () => void,
@@ -349,7 +351,8 @@ export class Mapper {
       this.#pairs = pairs;
       this.#scene = scene;
       this.#submaps = submaps;
-      this.#frameSettled = true;
+      // A look that places nothing has laid nothing anywhere.
+      if (scene.posed.length > 0) this.#frameSettled = true;
       if (look) this.#lastLook = look;
       this.#doubted = doubted;
       this.#ledger.restart(scene);
