@@ -195,6 +195,13 @@ export class LensTrust {
     return Math.hypot(x - cx, y - cy) > SAME_PRINCIPAL * this.#lenses.list[split.base].longSidePx;
   }
 
+  /** What was taken for zoomed beside the lens `own` is judged beside `base`, which has its photos now. */
+  joined(own: number, base: number): void {
+    for (const [lens, split] of this.#zoomedFrom) {
+      if (split.base === own) this.#zoomedFrom.set(lens, { ...split, base });
+    }
+  }
+
   rejoined(own: number): void {
     this.#zoomedFrom.delete(own);
   }

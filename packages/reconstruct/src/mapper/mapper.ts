@@ -314,7 +314,7 @@ export class Mapper {
     for (let round = 0; round < ZOOM_ROUNDS; round++) {
       const { scene, submaps, zoomed } = refined;
       const all = [this.#scene, this.#submaps, scene, submaps];
-      const joined = this.#ownLenses.join(refined, all);
+      const joined = this.#ownLenses.join(refined, all, stop);
       const rejoined = this.#ownLenses.rejoin(scene, all) || joined;
       if (zoomed.size === 0 && !rejoined) break;
       this.#takeMisplaced(zoomed, stop, [scene, submaps]);

@@ -50,6 +50,12 @@ test("a lens that is split off is one photo's alone, in every scene", async () =
   }
 });
 
+test("what was split off a lens that joins another is judged beside that", async () => {
+  const { trust } = await splitOff();
+  trust.joined(0, 2);
+  assert.deepEqual(trust.splits, [[1, 2]]);
+});
+
 describe("photos that were taken for zoomed", () => {
   test("share the lens again where the refined scene finds the same focal length, and keep their place", async () => {
     for (const factor of [0.975, 1.025]) {

@@ -2,7 +2,7 @@
  * Gives photos that were zoomed, and nobody said so, a lens of their own, the one that they share back where they were not,
  * and one to those of a camera that was told in several ways. A lens is known to every scene, shown or not.
  */
-import type { SceneCovariance } from "./adjust.ts";
+import type { Refinement } from "./grow.ts";
 import type { LensTrust } from "./lens-trust.ts";
 import { SAME_FOCAL, sameLenses } from "./same-lens.ts";
 import type { Scene } from "./scene.ts";
@@ -75,14 +75,17 @@ export class OwnLenses {
    * @returns whether there were such
    */
   join(
-    { scene, sureness }: { readonly scene: Scene; readonly sureness?: SceneCovariance | undefined },
+    { scene, sureness }: { readonly scene: Scene; readonly sureness?: Refinement | undefined },
     all: readonly Knowing[],
+    stop: () => void,
   ): boolean {
-    const splits = new Set(this.#trust.splits.flat());
-    const joined = sureness ? sameLenses(scene, this.#lenses.list, sureness, (lens) => splits.has(lens)) : [];
+    const zoomed = new Set(this.#trust.splits.map(([own]) => own));
+    const isZoomed = (lens: number) => zoomed.has(lens);
+    const joined = sureness ? sameLenses(scene, this.#lenses.list, sureness, isZoomed, stop) : [];
     for (const [own, base] of joined) {
       for (const { index, lens } of this.#views) if (lens === own) this.#change(index, base, all);
       this.#lenses.join(own, base);
+      this.#trust.joined(own, base);
     }
     return joined.length > 0;
   }

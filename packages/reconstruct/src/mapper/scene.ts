@@ -148,8 +148,9 @@ export class Scene {
     this.setCalibration(lens, Float64Array.of(focalPx, focalPx, 0, 0, 0, 0));
   }
 
-  clone(): Scene {
-    const copy = new Scene(this.#views);
+  /** @param views those that the copy has, as many, in the place of its own */
+  clone(views: readonly View[] = this.#views): Scene {
+    const copy = new Scene(views);
     copy.calibrations = this.calibrations.slice();
     copy.poses = this.poses.slice();
     copy.posed = this.posed.slice();

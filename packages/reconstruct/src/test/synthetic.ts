@@ -19,6 +19,10 @@ export type Shot = {
   readonly features?: number;
   /** How far right of the photo's middle it looks straight ahead; as the others do when left out. */
   readonly principalOffPx?: number;
+  /** How its lens bends light. */
+  readonly k1?: number;
+  /** By this it was zoomed in. */
+  readonly zoom?: number;
 };
 
 export const WIDTH_PX = 1200;
@@ -185,7 +189,7 @@ function wall(random: Random, count: number): Float64Array {
 function observe(
   points: Float64Array,
   rows: readonly [Vec, Vec, Vec],
-  { eye, features = points.length / 3 }: Shot,
+  { eye, features = points.length / 3, k1 = 0, zoom = 1 }: Shot,
   {
     focalPx,
     noisePx,
@@ -199,8 +203,9 @@ function observe(
     const d = [0, 1, 2].map((axis) => points[point * 3 + axis] - eye[axis]);
     const [u, v, depth] = rows.map((row) => row[0] * d[0] + row[1] * d[1] + row[2] * d[2]);
     if (depth < 0.5) continue;
-    const x = (focalPx * u) / depth + WIDTH_PX / 2 + principalOffPx + noisePx * randomNormal(random);
-    const y = (pixelAspect * focalPx * v) / depth + HEIGHT_PX / 2 + noisePx * randomNormal(random);
+    const perDepth = (zoom * focalPx * (1 + k1 * ((u / depth) ** 2 + (v / depth) ** 2))) / depth;
+    const x = perDepth * u + WIDTH_PX / 2 + principalOffPx + noisePx * randomNormal(random);
+    const y = pixelAspect * perDepth * v + HEIGHT_PX / 2 + noisePx * randomNormal(random);
     if (x > 1 && y > 1 && x < WIDTH_PX - 1 && y < HEIGHT_PX - 1) seen.push({ x, y, point });
   }
   return seen;
