@@ -30,7 +30,7 @@ export const DOUBTS: Readonly<Record<Doubt, string>> = {
   weak_seam:
     "Parts of the model hang together by too little, so one of them may lie askew or be of another size. Take more photos where they meet, in smaller steps.",
   calibration_denied:
-    "The camera's calibration that was given does not fit the photos, so the model is bent. The report says which focal length the photos tell. Give the right calibration, or none.",
+    "The camera's calibration that was given does not fit the photos, so the model is bent. Where it is the focal length, the report says which one they tell. Give the right calibration, or none.",
   pixels_not_square:
     "The photos seem to be squeezed or stretched one way, so the model is bent. Give them as they were taken, or with their calibration.",
 };

@@ -82,8 +82,7 @@ export const ReportLens = Type.Object({
   toldPx: Type.Optional(
     Type.Number({
       exclusiveMinimum: 0,
-      description:
-        "Where the photos deny the calibration that was given, or square pixels: the focal length they tell.",
+      description: "Where the photos deny a focal length that was given: the one they tell.",
     }),
   ),
 });

@@ -124,7 +124,7 @@ export type FocalReport = {
   readonly sigmaPx: number;
   /** False: the result has the doubt `focal_uncertain` or one of what the lens was held to, and may be wrong however well it fits. */
   readonly certain: boolean;
-  /** Where the photos deny what the lens was held to: the focal length that they tell, pixels at full size. */
+  /** Where the photos deny a focal length that was given: the one that they tell, pixels at full size. */
   readonly toldPx?: number;
 };
 

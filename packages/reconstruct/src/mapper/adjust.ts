@@ -97,7 +97,9 @@ export function adjust(
       ...problem,
       constantPose,
       refine,
-      priors: lenses.flatMap((lens, index) => priorsOf(lens, index, refine[index], principal)),
+      priors: lenses.flatMap((lens, index) => {
+        return priorsOf(lens, index, refine[index], scene.calibration(index), principal);
+      }),
     },
     { maxIterations: iterations, tolerance: free || led === speaking ? TOLERANCE : PART_TOLERANCE, loss, covariance },
     stop,
@@ -114,7 +116,9 @@ export function adjust(
   for (const [index, lens] of lenses.entries()) {
     if (refine[index].length === 0) continue;
     const at = index * CALIBRATION_SIZE;
-    scene.setCalibration(index, clamped(lens, calibrations.slice(at, at + CALIBRATION_SIZE)));
+    const found = calibrations.slice(at, at + CALIBRATION_SIZE);
+    // What is set free to be compared with what is held goes where the photos lead it.
+    scene.setCalibration(index, setFree?.has(index) ? found : clamped(lens, found));
   }
   for (const { track, views: seenBy } of following) placePoint(scene, track, seenBy);
   if (!free) scene.adjustedAt = scene.posed.length;
@@ -201,13 +205,17 @@ function priorsOf(
   lens: Lens,
   calibration: number,
   refine: readonly CalibrationParameter[],
+  [, , , , k1]: Float64Array,
   principal: FreePrincipals = new Map(),
 ): CalibrationPrior[] {
   const priors: CalibrationPrior[] = [];
   if (refine.includes("f") && lens.source === "exif") {
     priors.push({ calibration, parameter: "f", value: lens.priorPx, sigma: EXIF_SIGMA * lens.priorPx });
   }
-  if (refine.includes("k1")) priors.push({ calibration, parameter: "k1", value: 0, sigma: DISTORTION_SIGMA });
+  if (refine.includes("k1")) {
+    const value = lens.source === "given" ? k1 : 0;
+    priors.push({ calibration, parameter: "k1", value, sigma: DISTORTION_SIGMA });
+  }
   return [...priors, ...principalPriors(principal, calibration, refine)];
 }
 

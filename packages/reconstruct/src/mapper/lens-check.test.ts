@@ -19,7 +19,7 @@ function given({ fx = TRUE_PX, fy = fx, cx = WIDTH_PX }: Given): Photo["camera"]
 }
 
 async function modelOf(options: Parameters<typeof syntheticPhotos>[1], camera?: Photo["camera"], shots = SHOTS) {
-  const synthetic = syntheticPhotos(shots, options);
+  const synthetic = syntheticPhotos(shots, { points: 600, ...options });
   const core = new EngineCore(synthetic.kernels, 1);
   for (const photo of synthetic.photos) await core.add({ ...photo, ...(camera && { camera }) }, undefined, FREE);
   const { doubts, cameras } = await core.rebuild(FREE);
@@ -37,8 +37,22 @@ test("MAP-22 a calibration of another camera is held, doubted, and the focal len
 });
 
 test("MAP-22 so is one that looks straight ahead far from where the photos do, and one squeezed", async () => {
-  for (const camera of [given({ cx: WIDTH_PX + 160 }), given({ fy: 0.95 * TRUE_PX })]) {
-    assert.deepEqual((await modelOf({}, camera)).doubts, ["calibration_denied"]);
+  const { doubts, focal } = await modelOf({}, given({ cx: WIDTH_PX + 160 }));
+  assert.deepEqual([doubts, focal.certain, focal.toldPx], [["calibration_denied"], false, undefined]);
+  assert.deepEqual((await modelOf({}, given({ fy: 0.95 * TRUE_PX }))).doubts, ["calibration_denied"]);
+});
+
+test("MAP-22 a lens that bends light more than most is asked like any other", async () => {
+  const k1 = -0.4;
+  const shots = SHOTS.map((shot) => ({ ...shot, k1 }));
+  const camera = given({})!;
+  for (const [part, expected] of [
+    [1, []],
+    [0.8, ["calibration_denied"]],
+  ] as const) {
+    const [fx, , cx, cy] = camera.params;
+    const { doubts } = await modelOf({}, { ...camera, model: "SIMPLE_RADIAL", params: [part * fx, cx, cy, k1] }, shots);
+    assert.deepEqual(doubts, expected);
   }
 });
 

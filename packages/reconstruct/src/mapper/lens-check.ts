@@ -18,13 +18,13 @@ import { SYSTEMATIC, SYSTEMATIC_OF_PRINCIPAL, swelling } from "./sureness.ts";
 /** What the photos deny: the calibration that was given, or that one pixel is as wide as it is high. */
 export type Denial = {
   readonly of: "calibration" | "square";
-  /** Focal length with everything free, decoded pixels. */
-  readonly toldPx: number;
+  /** Focal length that the photos tell, decoded pixels; left out where it may be what it is held to. */
+  readonly toldPx?: number;
 };
 /** By lens. */
 export type Denials = ReadonlyMap<number, Denial>;
 
-/** What is set free. A principal point that the scene does not tell stays where it is. */
+/** What is set free; k2 never is. A principal point that the scene does not tell stays where it is. */
 const WITH_PRINCIPAL: readonly CalibrationParameter[] = ["fx", "fy", "cx", "cy", "k1"];
 const WITHOUT: readonly CalibrationParameter[] = ["fx", "fy", "k1"];
 /** With fewer of its photos a lens is not asked. */
@@ -64,21 +64,20 @@ export function deniedLenses(scene: Scene, lenses: readonly Lens[], stop: () => 
   for (const index of asked) {
     const [held, without] = [scene, free].map((each) => sum(misfits(each, index, lossPx).values()));
     if (held - without <= LEAST_GAIN * without) continue;
-    const of = deniedOf(scene, free, index, lenses[index], sureness);
-    const [fx, fy] = free.calibration(index);
-    if (of) denials.set(index, { of, toldPx: (fx + fy) / 2 });
+    const denial = denialOf(scene, free, index, lenses[index], sureness);
+    if (denial) denials.set(index, denial);
   }
   return denials;
 }
 
-/** Which of a lens's numbers has moved farther than it may. */
-function deniedOf(
+/** Whether one of a lens's numbers has moved farther than it may. */
+function denialOf(
   scene: Scene,
   free: Scene,
   index: number,
   { source, longSidePx }: Lens,
   { calibrationSigma, observations }: Pick<SceneCovariance, "calibrationSigma" | "observations">,
-): Denial["of"] | undefined {
+): Denial | undefined {
   const [fx, fy, cx, cy] = scene.calibration(index);
   const [freeFx, freeFy, freeCx, freeCy] = free.calibration(index);
   const at = index * CALIBRATION_SIZE;
@@ -86,10 +85,10 @@ function deniedOf(
   const count = observations[index];
   const [sigmaX, sigmaY] = [sigmaFx / freeFx, sigmaFy / freeFy];
   const [swollen, swollenLittle] = [SYSTEMATIC, SYSTEMATIC_OF_PRINCIPAL].map((share) => swelling(share, count));
-  // No depth makes up for it, as for a focal length; and the two follow one another, which makes it surer than it looks.
+  // The two focal lengths follow one another, which makes their ratio surer than each; and seldom does depth make up for it.
   const ratio = Math.log(freeFx / freeFy) - Math.log(fx / fy);
   const isSqueezed = isBeyond(ratio, SQUARE_PART, swollenLittle * Math.hypot(sigmaX, sigmaY));
-  if (source !== "given") return isSqueezed ? "square" : undefined;
+  if (source !== "given") return isSqueezed ? { of: "square" } : undefined;
   const isElsewhere = [
     [freeCx - cx, sigmaCx],
     [freeCy - cy, sigmaCy],
@@ -100,7 +99,8 @@ function deniedOf(
   const isAnother =
     isBeyond(Math.log(freeFx / fx), FOCAL_PART, swollen * sigmaX) ||
     isBeyond(Math.log(freeFy / fy), FOCAL_PART, swollen * sigmaY);
-  return isSqueezed || isElsewhere || isAnother ? "calibration" : undefined;
+  if (isAnother) return { of: "calibration", toldPx: (freeFx + freeFy) / 2 };
+  return isSqueezed || isElsewhere ? { of: "calibration" } : undefined;
 }
 
 const isBeyond = (off: number, most: number, sigma: number) => Math.abs(off) > Math.max(most, SIGMAS * sigma);

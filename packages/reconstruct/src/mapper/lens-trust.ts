@@ -89,7 +89,7 @@ export class LensTrust {
       focalPx,
       sigmaPx,
       certain: this.isVouchedFor(scene, lens) && !denial,
-      ...(denial && { toldPx: denial.toldPx * fullScale }),
+      ...(denial?.toldPx !== undefined && { toldPx: denial.toldPx * fullScale }),
     };
   }
 
