@@ -12,6 +12,7 @@ type Stage =
   | "local adjustment"
   | "global adjustment"
   | "doubt"
+  | "lens check"
   | "depth"
   | "handing out";
 

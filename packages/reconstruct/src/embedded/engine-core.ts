@@ -141,8 +141,6 @@ export class EngineCore {
     try {
       const looked = thorough && (await this.#lookAslant(job));
       const rebuild = await this.#refine(job, options);
-      // Nothing is told of one that placed nothing, and a replay would not have it.
-      if (rebuild.cameras.length === 0) goBack();
       if (looked) return { ...rebuild, thorough: true };
       return !thorough && this.#isWorthALookAslant() ? { ...rebuild, thoroughAdvised: true } : rebuild;
     } catch (error) {

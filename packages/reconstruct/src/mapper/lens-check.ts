@@ -58,12 +58,16 @@ export function deniedLenses(scene: Scene, lenses: readonly Lens[], stop: () => 
       return [index, lenses[index].source === "given" || cx !== 0 || cy !== 0 ? WITH_PRINCIPAL : WITHOUT];
     }),
   );
-  const options = { iterations: ITERATIONS, lenses, setFree, lossPx, fine: true, covariance: true, stop };
-  const sureness = adjust(free, options);
-  if (!sureness) return denials;
-  for (const index of asked) {
+  const options = { iterations: ITERATIONS, lenses, setFree, lossPx, fine: true, stop };
+  adjust(free, options);
+  const gaining = asked.filter((index) => {
     const [held, without] = [scene, free].map((each) => sum(misfits(each, index, lossPx).values()));
-    if (held - without <= LEAST_GAIN * without) continue;
+    return held - without > LEAST_GAIN * without;
+  });
+  // How sure the numbers are costs about as much again, and is seldom asked.
+  const sureness = gaining.length > 0 && adjust(free, { ...options, covariance: true });
+  if (!sureness) return denials;
+  for (const index of gaining) {
     const denial = denialOf(scene, free, index, lenses[index], sureness);
     if (denial) denials.set(index, denial);
   }

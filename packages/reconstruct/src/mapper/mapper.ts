@@ -30,7 +30,7 @@ import { LensTrust } from "./lens-trust.ts";
 import { OwnLenses } from "./own-lenses.ts";
 import { type Matched, type Pair, pairOf, questionOf } from "./pair.ts";
 import { PairChecks } from "./pair-checks.ts";
-import { type Begun, type Rebuilt, rebuilt } from "./rebuilt.ts";
+import { type Begun, REFINE_STEPS, type Rebuilt, rebuilt } from "./rebuilt.ts";
 import { restarted } from "./restart.ts";
 import { Retries } from "./retries.ts";
 import { Scene } from "./scene.ts";
@@ -50,8 +50,8 @@ import { ZoomSearch } from "./zoom-search.ts";
 
 type MapperOptions = { readonly seed: number };
 
-/** So often a refined scene may show that one more was zoomed. */
-const ZOOM_ROUNDS = 5;
+/** So often a refined scene may show that one more was zoomed, or that lenses are one. */
+const REFINE_ROUNDS = 5;
 
 /** A scene that was refined beside the one that is shown, before anything else happens to that. */
 export type Refined = {
@@ -311,7 +311,7 @@ export class Mapper {
         progress,
       );
     let refined = refinedOf(this.#copied(stop));
-    for (let round = 0; round < ZOOM_ROUNDS; round++) {
+    for (let round = 0; round < REFINE_ROUNDS; round++) {
       const { scene, submaps, zoomed } = refined;
       const all = [this.#scene, this.#submaps, scene, submaps];
       const joined = this.#ownLenses.join(refined, all, stop);
@@ -320,7 +320,7 @@ export class Mapper {
       this.#takeMisplaced(zoomed, stop, [scene, submaps]);
       refined = refinedOf({ ...refined, pairs: this.#unprinted.of(this.#scene, this.#pairs, stop) });
     }
-    return this.#handedOut(refined, stop, options, stage);
+    return this.#handedOut(refined, stop, progress, options, stage);
   }
 
   #copied(stop: () => void): Begun {
@@ -334,9 +334,13 @@ export class Mapper {
   #handedOut(
     { scene, submaps, pairs, doubted, known, look, sureness, zoomed }: Rebuilt,
     stop: () => void,
+    progress: Progress,
     { frame, up: carried }: Pick<RebuildOptions, "frame" | "up">,
     stage: OnStage,
   ): Refined {
+    stage("lens check");
+    const denied = deniedLenses(scene, this.#lenses.list, stop);
+    progress("refine", REFINE_STEPS, REFINE_STEPS);
     stage("handing out");
     const laid = layOnto(scene, this.#ledger, frame, this.#seed);
     stop();
@@ -344,7 +348,6 @@ export class Mapper {
     const turn = settled ? undefined : turnUpright(scene, this.#seed, { seen: laid !== undefined, carried });
     const aligned = turn && laid?.alignment ? { ...laid, alignment: composeMotions(turn, laid.alignment) } : laid;
     submaps.refine(scene, { ...this.#growOptions(stop, stage), doubted });
-    const denied = deniedLenses(scene, this.#lenses.list, stop);
     // What was felt is told in the frame before: the turn that made that upright is done.
     const up = upOfScene(scene, this.#seed, carried && turned(carried, turn));
     const take = (): Rebuild => {

@@ -20,8 +20,10 @@ import type { ZoomSearch } from "./zoom-search.ts";
 
 /** What an unfolded scene loses may fold again; three rounds end it. */
 const UNFOLD_ROUNDS = 3;
-/** As progress tells them: one to make the lenses good, and those of the last refinement. */
-const ROUNDS = 4;
+/** Rounds of the last refinement. */
+const ROUNDS = 3;
+/** As progress tells them: one to make the lenses good, those rounds, and what is asked of the result. */
+export const REFINE_STEPS = ROUNDS + 2;
 
 /** What a refinement begins with: copies that nobody else holds. */
 export type Begun = {
@@ -57,7 +59,7 @@ export function rebuilt(begun: Begun, means: Means, given: GrowOptions, progress
   const { lenses, seed, stop, stage } = options;
   // Thousands of ties take seconds.
   const looking = (at: Scene) => (ties: readonly Pair[]) => missingAlong(at, ties, stop);
-  progress("refine", 0, ROUNDS);
+  progress("refine", 0, REFINE_STEPS);
   // The first adjustment makes the lenses good; pairs and tracks are then judged anew with them.
   let first = refineScene(scene, options, 1);
   stage("verification");
@@ -82,10 +84,10 @@ export function rebuilt(begun: Begun, means: Means, given: GrowOptions, progress
     if (unfold(rival, pairs, new Set(doubted), looking(rival)) === 0) ({ scene, sureness: first } = other);
   }
   if (changed) retrack(scene, known, 4);
-  progress("refine", 1, ROUNDS);
+  progress("refine", 1, REFINE_STEPS);
   const principal: FreePrincipals = first ? principalLenses(scene, lenses, first) : new Map();
-  const onRound = (done: number) => progress("refine", 1 + done, ROUNDS);
-  const sureness = refineScene(scene, { ...options, principal }, ROUNDS - 1, onRound);
+  const onRound = (done: number) => progress("refine", 1 + done, REFINE_STEPS);
+  const sureness = refineScene(scene, { ...options, principal }, ROUNDS, onRound);
   dropUnborneViews(scene);
   stop();
   stage("doubt");
