@@ -12,7 +12,6 @@ import {
 } from "@cairn/protocol";
 import type { Space } from "../space/spaces.ts";
 import { compactLayer } from "./compaction.ts";
-import { isDamage } from "./layer-tables.ts";
 import type { WriterHouse } from "./layer-writer.ts";
 import type { Damage } from "./part-reader.ts";
 import { isWhole } from "./whole-layer.ts";
@@ -148,7 +147,14 @@ export class LayerKeeper {
     if (!state?.damaged) return;
     const { damaged } = state;
     const signal = AbortSignal.any([this.#stopping.signal, space.signal]);
-    if (!(await isWhole(this.#house.blobs, state, signal))) return this.damaged({ space, layer, blob: damaged.blob });
+    const whole = await isWhole(this.#house.blobs, state, signal).catch((error: unknown) => {
+      signal.throwIfAborted();
+      this.#onError(`layers of ${space.id}: whole ${layer}`, error);
+      return false; // what cannot be read now may be lost
+    });
+    // A new model may have come, or other bytes been missed, while all were read.
+    if (this.#layer(space, layer)?.damaged?.blob !== damaged.blob) return;
+    if (!whole) return this.damaged({ space, layer, blob: damaged.blob });
     await space.log.append([{ type: "layer.damaged", data: { layer, ...damaged, remade: true } }]);
     this.#compactIfDue(space, layer);
   }
@@ -193,26 +199,14 @@ export class LayerKeeper {
       ({ layer, kind, damaged }) => kind === "model" && damaged && !shown.has(layer),
     );
     if (replaced.length === 0) return;
-    for (const layer of shown) if (!(await this.#reads(state.layers[layer]))) return;
+    const signal = AbortSignal.any([this.#stopping.signal, space.signal]);
+    for (const layer of shown) {
+      const known = state.layers[layer];
+      if (known && !(await isWhole(this.#house.blobs, known, signal))) return;
+    }
     for (const { layer, damaged } of replaced) {
       if (damaged) await space.log.append([{ type: "layer.damaged", data: { layer, ...damaged, remade: true } }]);
     }
-  }
-
-  /** Whether every blob of the layer is there and whole. */
-  async #reads(layer: LayerState | undefined): Promise<boolean> {
-    const { index, packs } = layer ?? { index: undefined, packs: [] };
-    const named = [...(index ? [index.index, ...index.blobs] : []), ...packs.map(({ blob }) => blob)];
-    for (const blob of named) {
-      this.#stopping.signal.throwIfAborted();
-      try {
-        await this.#house.blobs.get(blob);
-      } catch (error) {
-        if (isDamage(error)) return false;
-        throw error;
-      }
-    }
-    return true;
   }
 
   /** All packs there ever were, when the log still tells of each and has its bytes. */

@@ -503,7 +503,9 @@ describe("layers of a space (docs/spec/cloud.md)", () => {
     await writeFile(paths[1]!, kept[1]!); // the one that the state names; the other is lost still
     const half = await place(t, at.dataDir);
     await half.core.layers.tables.open(half.space, layer);
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await half.space.operations.recovered;
+    await new Promise((resolve) => setImmediate(resolve));
+    await rejects(half.core.layers.compact(half.space, layer), "blob.missing"); // in its turn, which comes after the look
     assert.ok(half.space.log.snapshot().state.layers[layer]?.damaged);
     await half.core.close();
     await writeFile(paths[0]!, kept[0]!);

@@ -16,16 +16,30 @@ export async function* withNormals(
     yield* runs;
     return;
   }
-  const places = Float64Array.from(cameras.flatMap(([photo, centre]) => [photo, ...centre]));
+  const centres = new Map(cameras);
   const { pool, leave } = joinNormalsThreads();
   const within = signal ? { signal } : {};
   try {
     for await (const run of runs) {
       const { count, positions, photos } = run;
       if (run.normals || photos === 0) yield run;
-      else yield { ...run, normals: await pool.run("find", { count, positions, photos, cameras: places }, within) };
+      else {
+        const job = { count, positions, photos, cameras: camerasOf(photos, centres) };
+        yield { ...run, normals: await pool.run("find", job, within) };
+      }
     }
   } finally {
     await leave();
   }
+}
+
+/** `[m, 4]` those of a run's photos that have a place: of ten thousand a run names a few. */
+function camerasOf(photos: PointRun["photos"], centres: ReadonlyMap<number, Vec3>): Float64Array {
+  const named = [...new Set(typeof photos === "number" ? [photos] : photos)];
+  return Float64Array.from(
+    named.flatMap((photo) => {
+      const centre = centres.get(photo);
+      return centre ? [photo, ...centre] : [];
+    }),
+  );
 }
