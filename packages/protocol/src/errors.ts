@@ -31,7 +31,7 @@ export const ERRORS = {
   "space.label_reserved": {
     status: 400,
     retry: false,
-    text: "Labels that begin with `heritage.`, `depth.` or `imagetools.` are the server's own; choose another name.",
+    text: "Labels named after a face (`hub`, `heritage.thumbnail`), and `mesh_folders`, are the server's own; choose another name.",
   },
   "log.trimmed": {
     status: 410,

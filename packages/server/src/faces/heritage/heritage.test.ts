@@ -367,7 +367,10 @@ describe("the heritage face", () => {
         assert.deepEqual([status, code], [400, "space.label_reserved"]);
       }
     }
-    const words = { labels: { heritage: true, note: blob } };
+    const opened = new FaceUser(server, `/ws/mine?token=${guest}`);
+    await opened.until((heard) => heard[0]);
+    opened.ws.close();
+    const words = { labels: { note: blob } };
     assert.equal((await ask("PATCH", "/v1/spaces/mine", words)).status, 200);
     assert.equal((await ask("GET", "/scene/mine")).status, 404);
     assert.equal((await ask("GET", "/ws/session/mine/result.glb")).status, 404);
