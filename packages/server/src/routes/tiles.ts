@@ -35,13 +35,19 @@ export function tileRoutes(
   { core, access, tiles, tilesPerJson }: Pick<ServerContext, "core" | "access" | "tiles" | "tilesPerJson">,
 ): void {
   const documents = new TilesetDocuments(core, tilesPerJson);
-  /** Shared by all who ask, but for those whose address has the token that lets them in. */
+  /** The token that lets in who asks, where it is part of the address. */
+  const tokenIn = (request: FastifyRequest) => (access.tokenRequired ? addressTokenOf(request) : undefined);
+  /** Shared by all who ask, but for those whose address has the token. */
   const send = (request: FastifyRequest, reply: FastifyReply, document: JsonDocument) => {
-    const token = access.tokenRequired ? addressTokenOf(request) : undefined;
+    const token = tokenIn(request);
     if (token === undefined) return sendJson(request, reply, document);
     return sendPacked(request, reply.header("cache-control", "no-store"), carryToken(document, token));
   };
-  const visibility = access.tokenRequired ? "private" : "public";
+  /** How long a tile is kept: a cache keeps its address, too, so one with a token not for longer than it is looked at. */
+  const keeping = (request: FastifyRequest) => {
+    if (tokenIn(request) !== undefined) return "private, max-age=3600";
+    return `${access.tokenRequired ? "private" : "public"}, max-age=31536000, immutable`;
+  };
 
   app.get<{ Params: SpaceParams }>(
     "/v1/spaces/:space/tileset.json",
@@ -95,7 +101,7 @@ export function tileRoutes(
       const [revision, parts] = known ? [asked, known] : [newest, [...node.parts]];
       const etag = `"${revision}"`;
       reply.header("etag", etag);
-      reply.header("cache-control", known ? `${visibility}, max-age=31536000, immutable` : "no-cache");
+      reply.header("cache-control", known ? keeping(request) : "no-cache");
       if (matchesEtag(request.headers["if-none-match"], etag)) return reply.code(304).send();
       const read = (part: Part) => core.layers.parts.read(opened, layer, part);
       const glb = await tiles.make({ revision, grid, node, parts, read }, whileOpen(reply));

@@ -475,6 +475,32 @@ describe("tiles over HTTP", () => {
     );
   });
 
+  test("TIL-13 a tile whose address has the token is kept for an hour by who asked; by a header, or in the open, for good", async (t) => {
+    const space = await placedSpace();
+    const token = "the-token-of-the-house";
+    const headers = { authorization: `Bearer ${token}` };
+    const kept = async (address: string, asking: RequestInit = {}) => {
+      const answer = await fetch(address, asking);
+      assert.equal(answer.status, 200);
+      const again = await fetch(address, {
+        headers: { ...asking.headers, "if-none-match": answer.headers.get("etag")! },
+      });
+      assert.equal(again.status, 304);
+      assert.equal(again.headers.get("cache-control"), answer.headers.get("cache-control"));
+      return answer.headers.get("cache-control");
+    };
+    const closed = await testServer(t, { dataDir: space.dataDir, token });
+    const tile = closed.url + (await crawl(closed)).tiles[0]!;
+    assert.equal(await kept(`${tile}?token=${token}`), "private, max-age=3600");
+    for (const address of [tile, `${tile}?token=${token}`]) {
+      assert.equal(await kept(address, { headers }), "private, max-age=31536000, immutable");
+    }
+    await closed.close();
+    const open = await testServer(t, { dataDir: space.dataDir });
+    const path = new URL(tile).pathname;
+    assert.equal(await kept(`${open.url}${path}?token=any`), "public, max-age=31536000, immutable");
+  });
+
   test("TIL-6 an empty space is an empty tileset; with a token only who has it sees tiles; JSON is packed when asked", async (t) => {
     const server = await testServer(t, { token: "secret" });
     assert.equal((await fetch(`${server.url}/v1/spaces/place/tileset.json`)).status, 401);
