@@ -36,23 +36,28 @@ const BYTES: Readonly<Record<string, number>> = {
 };
 const LONG = new Set(["S", "x", "A", "F"]);
 
-/** From now on messages of this connection have exact headers. */
+/** From now on messages of this connection have exact headers. @throws {Error} when the library is made another way */
 export function keepExact(connection: Receiver): void {
   const receive = connection.recvFrame;
+  if (typeof receive !== "function" || !Buffer.isBuffer(connection.rest)) {
+    throw new Error("this version of amqplib has no `recvFrame` and `rest`, by which headers keep their digits");
+  }
   // With too little to read it reads on and calls itself: the inner call sees the whole frame, the outer one does not.
   connection.recvFrame = function (this: Receiver) {
     const bytes = this.rest;
     const frame = receive.call(this);
     const headers = frame ? frame.fields?.headers : undefined;
     const payload = headers && headerFrame(bytes);
-    if (headers && payload) for (const [name, value] of integers(payload)) correct(headers, name, value);
+    // Of two of a name the library keeps the last.
+    if (headers && payload) for (const [name, value] of new Map(integers(payload))) correct(headers, name, value);
     return frame;
   };
 }
 
-/** What a double has the digits for stays a number. */
+/** What a double has the digits for stays a number, and what is another value than the library read is none of ours. */
 function correct(headers: Table, name: string, value: bigint): void {
-  if (Object.hasOwn(headers, name) && !Number.isSafeInteger(headers[name])) headers[name] = value;
+  const read = Object.hasOwn(headers, name) ? headers[name] : undefined;
+  if (read === Number(value) && !Number.isSafeInteger(read)) headers[name] = value;
 }
 
 function headerFrame(bytes: Buffer): Buffer | undefined {
@@ -67,15 +72,16 @@ function* integers(payload: Buffer): Generator<[name: string, value: bigint]> {
   if (!(flags & HEADERS)) return;
   let at = FLAGS_AT + 2;
   for (const before of [CONTENT_TYPE, CONTENT_ENCODING]) if (flags & before) at += 1 + payload.readUInt8(at);
-  const end = at + 4 + payload.readUInt32BE(at);
-  at += 4;
-  while (at < end) {
+  // One that says it is longer ends with the frame, as the library has it.
+  const table = payload.subarray(at + 4, at + 4 + payload.readUInt32BE(at));
+  at = 0;
+  while (at < table.length) {
     const from = at + 1;
-    at = from + payload.readUInt8(at);
-    const name = payload.toString("utf8", from, at);
-    const tag = String.fromCharCode(payload.readUInt8(at++));
-    if (tag === "l") yield [name, payload.readBigInt64BE(at)];
-    const bytes = LONG.has(tag) ? 4 + payload.readUInt32BE(at) : BYTES[tag];
+    at = from + table.readUInt8(at);
+    const name = table.toString("utf8", from, at);
+    const tag = String.fromCharCode(table.readUInt8(at++));
+    if (tag === "l") yield [name, table.readBigInt64BE(at)];
+    const bytes = LONG.has(tag) ? 4 + table.readUInt32BE(at) : BYTES[tag];
     if (bytes === undefined) return; // the library does not read it either
     at += bytes;
   }

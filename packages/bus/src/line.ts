@@ -78,11 +78,17 @@ async function open(url: string): Promise<{ model: ChannelModel; leave: () => vo
   const cut = new AbortController();
   const socket = { noDelay: true, timeout: CONNECT_MS, signal: cut.signal };
   const model = await connect(url, socket);
-  keepExact(model.connection as unknown as Receiver);
   const leave = () => {
     model.close().catch(() => {}); // it may be gone already, which is what is wanted
     setTimeout(() => cut.abort(), GOODBYE_MS).unref();
   };
+  try {
+    keepExact(model.connection as unknown as Receiver);
+  } catch (error) {
+    model.on("error", () => {}); // nobody else listens yet
+    leave();
+    throw error;
+  }
   return { model, leave };
 }
 
