@@ -52,10 +52,16 @@ describe("the SDK's depth session", () => {
   test("DEP-15 DEP-22 a photo that is being stored when the line breaks is stored once, also where it is the last that fits", async (t) => {
     const server = await testServer(t);
     let cut = true;
+    let sent = 0;
     class Cut extends WebSocket {
       override send(text: string): void {
-        const cuts = cut && text.includes('"image"');
-        if (cuts) cut = false;
+        const isImage = text.includes('"image"');
+        if (isImage) sent++;
+        const cuts = cut && isImage;
+        if (cuts) {
+          cut = false;
+          this.pause(); // no answer to it is heard, however fast it comes
+        }
         // It has left, and takes longer than this to be decoded.
         super.send(text, () => cuts && setTimeout(() => this.terminate(), 2));
       }
@@ -66,6 +72,7 @@ describe("the SDK's depth session", () => {
     for (const [i, photo] of (await samplePhotos(3)).entries()) {
       cut = true;
       assert.equal(await depth.image(photo, `${i}.jpg`), `${i}.jpg`);
+      assert.equal(sent, 2 * (i + 1), "the line broke before the answer, and it was sent again");
     }
     const events = await server.events(depth.id);
     const names = events.flatMap((event) => (event.type === "image.added" ? [event.data.name] : []));
