@@ -123,7 +123,7 @@ export class DepthClient {
     const { core, decoder, copiesCount, log } = this.#context;
     try {
       const wanted = typeof filename === "string" ? filename : "";
-      const taken = await session.take(wanted, bytes, (name) => {
+      const taken = await session.take({ wanted, bytes, key }, (name) => {
         const photo = { bytes, name, source: "depth", copyCounts: copiesCount, key };
         return ingestImage(core, space, photo, decoder, space.signal);
       });

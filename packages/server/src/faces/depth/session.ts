@@ -29,6 +29,17 @@ export type SessionHouse = {
   readonly nowMs: () => number;
 };
 
+/** An image on its way in. */
+export type Arriving = {
+  /** The file name that its sender gave it. */
+  readonly wanted: string;
+  readonly bytes: Uint8Array;
+  /** The sender's own name for it: sent again it is the same image. */
+  readonly key?: string | undefined;
+};
+
+type Store = (name: string) => Promise<{ image: Id; known: boolean }>;
+
 /** Requests that wait behind the one at work. */
 const MOST_WAITING = 4;
 /** A socket for which so much waits is not told what passes. */
@@ -57,6 +68,8 @@ export class Session {
   readonly #requests: Request[] = [];
   /** Names of images that are being stored. */
   readonly #taking = new Set<string>();
+  /** Images that are being stored, by key: the last sending of each. */
+  readonly #arriving = new Map<string, Promise<unknown>>();
   #firstIsDone = false;
   #working = false;
 
@@ -117,10 +130,21 @@ export class Session {
 
   /**
    * Stores an image under a name of its own, whatever else is being stored. One that is there already, as `known` says,
-   * keeps the name that it has.
+   * keeps the name that it has: sent again while it is being stored, it waits until that has gone well or not.
    * @returns the name, and how many images there are with this one
    */
-  async take(wanted: string, bytes: Uint8Array, store: (name: string) => Promise<{ image: Id; known: boolean }>) {
+  take(image: Arriving, store: Store): Promise<{ name: string; count: number; known: boolean }> {
+    const { key } = image;
+    if (key === undefined) return this.#takeNow(image, store);
+    const before = this.#arriving.get(key)?.catch(() => undefined);
+    const taken = before ? before.then(() => this.#takeNow(image, store)) : this.#takeNow(image, store);
+    this.#arriving.set(key, taken);
+    return taken.finally(() => {
+      if (this.#arriving.get(key) === taken) this.#arriving.delete(key);
+    });
+  }
+
+  async #takeNow({ wanted, bytes }: Arriving, store: Store) {
     const wished = fileNameFor(wanted, bytes, [...this.images.map((image) => image.name), ...this.#taking]);
     this.#taking.add(wished);
     try {
@@ -164,13 +188,13 @@ export class Session {
     }
   }
 
-  /** What a restart goes on with. */
   /** A new image reopens a session that had ended. */
   async #reopen(): Promise<void> {
     const { status } = this;
     if (status === "completed" || status === "error") await this.space.label({ [LABEL.status]: "active" });
   }
 
+  /** What a restart goes on with. */
   #pending(): Labels {
     const pending = this.#firstIsDone ? this.#requests.slice(1) : this.#requests;
     return { [LABEL.requests]: pending.length > 0 ? JSON.stringify(pending) : "" };
