@@ -166,7 +166,7 @@ export class Run {
 }
 
 /** These photos, as they are shown: one that is edited, or another in the place of one, makes another result. */
-function whatOf(images: readonly ImageState[]): string {
+export function whatOf(images: readonly ImageState[]): string {
   const hash = createHash("sha256");
   for (const { image, version = 0 } of images) hash.update(`${image} ${version}\n`);
   return hash.digest("hex");

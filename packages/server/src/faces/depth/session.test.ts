@@ -10,6 +10,7 @@ import type { ServerContext } from "../../context.ts";
 import { png } from "../../test/png.ts";
 import { readFields } from "../fields.ts";
 import { labelsOf, SessionParams } from "./params.ts";
+import { whatOf } from "./run.ts";
 import { Session } from "./session.ts";
 
 /** A session, and a decoder that looks at an image when `looked` says so. */
@@ -67,4 +68,18 @@ test("DEP-22 an image that could not be stored is stored when it is sent again m
   const [first, again] = await Promise.allSettled([take(png(1), "a"), take(png(1), "a")]);
   assert.equal(first.status, "rejected");
   assert.ok(again.status === "fulfilled" && again.value.name === "a.png" && !again.value.known);
+});
+
+test("DEP-25 an image that came after the result reopens the session also when only its second sending is answered", async (t) => {
+  const { session, space, store, take } = await openSession(t);
+  await take(png(1), "a");
+  const of = whatOf(session.images);
+  await space.label({ "depth.status": "completed", "depth.result.glb": "glb", "depth.result.of": of });
+  assert.equal((await take(png(1), "a")).known, true);
+  assert.equal(session.status, "completed", "it is in the result");
+  // The server went away when it was stored, before the session was opened again.
+  await store(png(2), "b")("b.png");
+  assert.equal(session.status, "completed");
+  assert.deepEqual(await take(png(2), "b"), { name: "b.png", count: 2, known: true });
+  assert.equal(session.status, "active");
 });

@@ -9,7 +9,7 @@ import { type FaceSocket, textOf } from "../face-socket.ts";
 import { causeOf } from "../refusal.ts";
 import { fileNameFor } from "./file-name.ts";
 import { paramsOf, type SessionParams } from "./params.ts";
-import { type Done, Run } from "./run.ts";
+import { type Done, Run, whatOf } from "./run.ts";
 
 export type Status = "active" | "processing" | "completed" | "error";
 
@@ -151,8 +151,9 @@ export class Session {
       const { image, known } = await store(wished);
       const { images } = this;
       const at = images.findIndex((each) => each.image === image);
+      // Also one that is there: its first sending may have ended between the two.
+      if (!known || this.result?.of !== whatOf(images)) await this.#reopen();
       if (known) return { name: images[at]?.name ?? wished, count: images.length, known };
-      await this.#reopen();
       return { name: wished, count: at + 1, known };
     } finally {
       this.#taking.delete(wished);
@@ -188,7 +189,7 @@ export class Session {
     }
   }
 
-  /** A new image reopens a session that had ended. */
+  /** An image that is not in the result reopens a session that had ended. */
   async #reopen(): Promise<void> {
     const { status } = this;
     if (status === "completed" || status === "error") await this.space.label({ [LABEL.status]: "active" });
