@@ -154,6 +154,27 @@ describe("GLB files that lie", () => {
     });
   }
 
+  test("TIL-4 a sparse accessor that lies upon nothing has 64 items for each byte of the binary chunk and no more", async () => {
+    const nothing = (count: number) =>
+      craft([ONE_POINT], ({ accessors }) => {
+        accessors[0] = { componentType: 5126, type: "VEC3", count, sparse: SPARSE };
+      });
+    const most = 64 * ONE_POINT.data.byteLength;
+    assert.equal((await readAll(nothing(most))).positions.length, 3 * most);
+    await assert.rejects(readAll(nothing(most + 1)), invalid);
+  });
+
+  test("TIL-3 TIL-4 sparse indices are import.invalid, and the problem says so", async () => {
+    const glb = craft([ONE_POINT], ({ accessors, meshes }) => {
+      accessors.push({ bufferView: 0, byteOffset: 2, componentType: 5121, type: "SCALAR", count: 1, sparse: SPARSE });
+      meshes[0]!.primitives[0]!.indices = 1;
+    });
+    await assert.rejects(readAll(glb), (error: unknown) => {
+      assert.ok(invalid(error));
+      return /indices are sparse/.test(JSON.stringify((error as { facts: object }).facts));
+    });
+  });
+
   for (const places of [
     [0, 2, 2],
     [2, 1, 3],
